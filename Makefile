@@ -1,0 +1,95 @@
+# make              the C libraries, in build/
+# make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
+# make test         everything that is tested
+# make install      honours PREFIX, LIBDIR, INCLUDEDIR, DESTDIR; install-strip, uninstall too
+# make header       include/proc_connector.h from src/capi
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+CARGO      ?= cargo
+OBJCOPY    ?= objcopy
+PKG_CONFIG ?= pkg-config
+CFLAGS     ?= -O2 -g
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+SONAME  := libproc_connector.so.$(firstword $(subst ., ,$(VERSION)))
+SHARED  := build/libproc_connector.so.$(VERSION)
+STATIC  := build/libproc_connector.a
+MAP     := src/capi/proc_connector.map
+KEEP    := $(addprefix -u,$(shell sed -n 's/^\t\(pc_.*\);/\1/p' $(MAP)))
+RUSTLIB := build/cargo/release/libproc_connector.a
+STAGE   := $(CURDIR)/build/stage
+WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
+EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
+
+all: $(SHARED) $(STATIC) build/proc_connector.pc
+	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
+
+# One crate type at a time: built together they silently lose link-time optimisation.
+$(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+	$(CARGO) rustc --locked --release --lib --no-default-features --features capi \
+	    --crate-type staticlib --target-dir build/cargo
+	@touch $@
+
+# Linked by cc: rustc passes a version script of its own, and ours would have no effect.
+$(SHARED): $(RUSTLIB) $(MAP)
+	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(addprefix -Wl$(COMMA),$(KEEP)) $(RUSTLIB) \
+	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
+	    -Wl,-z,relro,-z,now,-z,defs,-z,noseparate-code,--as-needed
+	ln -sf $(@F) build/$(SONAME)
+	ln -sf $(SONAME) build/libproc_connector.so
+
+# One object in which only pc_* is global, so that it collides with no other Rust library.
+$(STATIC): $(RUSTLIB) $(MAP)
+	$(LD) -r --gc-sections $(KEEP) -o build/proc_connector.o $(RUSTLIB)
+	$(OBJCOPY) -w --keep-global-symbol='pc_*' build/proc_connector.o
+	rm -f $@
+	$(AR) rcs $@ build/proc_connector.o
+
+build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; \
+	    s|@VERSION@|$(VERSION)|' $< > $@
+
+install: all
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
+	install -m 755 $(STRIP_FLAG) $(SHARED) $(DESTDIR)$(LIBDIR)
+	cp -P build/$(SONAME) build/libproc_connector.so $(DESTDIR)$(LIBDIR)
+	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
+	install -m 644 build/proc_connector.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/proc_connector.h $(DESTDIR)$(INCLUDEDIR)
+
+install-strip:
+	$(MAKE) install STRIP_FLAG=-s
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/libproc_connector.a $(DESTDIR)$(LIBDIR)/libproc_connector.so* \
+	    $(DESTDIR)$(LIBDIR)/pkgconfig/proc_connector.pc $(DESTDIR)$(INCLUDEDIR)/proc_connector.h
+
+# The examples are built as any user's program is: against an installed library.
+stage:
+	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
+	    INCLUDEDIR=$(STAGE)/include DESTDIR= >build/stage.log || { cat build/stage.log; false; }
+
+build/examples-c/%: examples-c/%.c stage
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) $< -o $@ -Wl,-rpath,$(STAGE)/lib \
+	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
+
+examples: $(EXAMPLES)
+
+run: build/examples-c/watch
+	$< $(if $(DURATION),--duration $(DURATION))
+
+test:
+	tests/run.sh
+
+header:
+	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
+
+clean:
+	rm -rf build
+	$(CARGO) clean
+
+COMMA := ,
+.PHONY: all install install-strip uninstall stage examples run test header clean FORCE

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * proc_connector: Linux process events that are never silently lost.
+ *
+ *     struct pc_connector *pc;
+ *     struct pc_event event;
+ *     int r = pc_open(&pc, NULL);
+ *     if (r < 0) {
+ *         fprintf(stderr, "pc_open: %s\n", pc_strerror(r));
+ *         return 1;
+ *     }
+ *     while ((r = pc_recv(pc, &event, -1)) == 1)
+ *         if (event.kind == PC_EVENT_EXEC)
+ *             printf("process %d runs a new program\n", (int)event.data.exec.tgid);
+ *     pc_close(pc);
+ *
+ * CONVENTIONS
+ *
+ * Results    Functions that can fail return a negative errno value, which pc_strerror() explains.
+ *            What they write, they write on success only. A NULL handle or output is -EINVAL, and
+ *            so are unknown flags and event bits, timeouts below -1 and counts of 0.
+ * Handles    pc_open() and pc_open_fd() make one, pc_close() ends it, exactly once. Nothing is
+ *            allocated in between. No threads, no signals, no globals, no output.
+ * Ids        A pid is a task's id (what gettid() returns), a tgid its process's (what getpid()
+ *            returns). They are equal for the first thread of a process, its leader. All are ids
+ *            of the initial PID namespace. The caller's own events arrive too.
+ * Times      Timeouts are in milliseconds: 0 does not wait, -1 waits without limit. Timestamps are
+ *            CLOCK_MONOTONIC in nanoseconds. Those of neighbouring events may step back a little:
+ *            each CPU reads its clock before it queues.
+ * Loops      pc_fd() is the socket itself, non-blocking and close-on-exec. When it is readable,
+ *            call pc_recv() until it returns 0. Edge-triggered loops must; a level-triggered loop
+ *            may take one event per wake-up and still gets every event and hears of every loss.
+ * Loss       When events are lost, the stream says so: PC_EVENT_OVERRUN carries the exact number.
+ *            Events older than the loss may follow it. To recover, a program that keeps a picture
+ *            of the processes marks it as doubtful at each OVERRUN, limits the events it takes per
+ *            wake-up, and reads /proc again when pc_recv() returns 0, or after some 100 ms at the
+ *            latest, since a flood may not let it return 0. /proc may then be ahead of the queue:
+ *            a FORK of a known process and an EXIT of an unknown one are normal.
+ * Threads    One thread at a time per handle; but pc_fd(), pc_get_stats(), pc_check() and
+ *            pc_interrupt() may be called by any thread at any time before pc_close(). Handles are
+ *            independent of each other. pc_recv() and pc_recv_many() are cancellation points; no
+ *            other function is. pc_interrupt() is the only async-signal-safe one.
+ * fork()     A handle belongs to the process that opened it. In a forked child, pc_close() closes
+ *            the child's copy only, pc_fd() and pc_get_stats() work, and everything else returns
+ *            -ECHILD. Children of vfork() or clone(CLONE_VM) must not call. A daemon opens after it
+ *            has forked; or it forks with a dup() of pc_fd(), adopts that in the child with
+ *            pc_open_fd() and PC_OPEN_SUBSCRIBED, and leaves the parent by _exit(), without
+ *            pc_close().
+ * Growth     Kinds, flags and fields may be added. Ignore kinds you do not know. Start options from
+ *            PC_OPTIONS_INIT. Reserved fields are zero.
+ * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
+ *            the initial network, PID and user namespaces only.
+ * System     After pc_open(), in the thread that receives: recvfrom, recvmmsg, getsockopt, ppoll,
+ * calls      read, and where the clock is no vDSO, clock_gettime. pc_interrupt(): write.
+ *            pc_set_filter(), pc_subscribe(), pc_unsubscribe(), pc_check(), pc_close(): setsockopt,
+ *            sendto, socket, bind, recvfrom, getsockopt, close, munmap, write, futex, and to explain
+ *            or repair a kernel's silence, stat and openat, read. pc_process_alive(): openat, read,
+ *            close, kill.
+ */
+
+#ifndef PROC_CONNECTOR_H
+#define PROC_CONNECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The initial value of a struct pc_options: everything, with the default queue. */
+#define PC_OPTIONS_INIT { sizeof(struct pc_options), 0, 0, 0, 0 }
+
+/* The version of this header; pc_version() is the library's. */
+#define PC_VERSION_MAJOR 0u
+#define PC_VERSION_MINOR 1u
+#define PC_VERSION_PATCH 0u
+#define PC_VERSION (((PC_VERSION_MAJOR << 16) | (PC_VERSION_MINOR << 8)) | PC_VERSION_PATCH)
+
+/* Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask. */
+#define PC_MASK_FORK (1u << 1)
+#define PC_MASK_EXEC (1u << 2)
+#define PC_MASK_EXIT (1u << 3)
+#define PC_MASK_UID (1u << 4)
+#define PC_MASK_GID (1u << 5)
+#define PC_MASK_SID (1u << 6)
+#define PC_MASK_PTRACE (1u << 7)
+#define PC_MASK_COMM (1u << 8)
+#define PC_MASK_COREDUMP (1u << 9)
+
+/* Kernel events that this version does not know. */
+#define PC_MASK_UNKNOWN (1u << 11)
+
+/* The nine kinds that kernels send today: bits 1 to 9. */
+#define PC_MASK_ALL ((1u << 10) - 2u)
+
+/*
+ * Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
+ * those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
+ * other threads may live on, or one of them may take its place by an exec. Before you believe it,
+ * ask pc_process_alive(). (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
+ * 7.3.)
+ */
+#define PC_FILTER_NO_THREADS (1u << 0)
+
+/*
+ * Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
+ * processes: see PC_FILTER_NO_THREADS.
+ */
+#define PC_FILTER_NONZERO_EXIT (1u << 1)
+
+/*
+ * For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
+ * IGNORE at pc_close().
+ */
+#define PC_OPEN_SUBSCRIBED (1u << 16)
+
+/* What an event reports: values of pc_event.kind. A newer library may deliver newer ones. */
+enum pc_event_kind {
+    /* A task was created: a process, or a thread if child_pid != child_tgid. */
+    PC_EVENT_FORK = 1,
+    /* A process runs a new program. */
+    PC_EVENT_EXEC = 2,
+    /* A task ended; see PC_FILTER_NO_THREADS. */
+    PC_EVENT_EXIT = 3,
+    /* A task's real or effective user id changed. */
+    PC_EVENT_UID = 4,
+    /* A task's real or effective group id changed. */
+    PC_EVENT_GID = 5,
+    /* A process started a session. */
+    PC_EVENT_SID = 6,
+    /* A tracer attached, or detached. (A tracer that exits gives no event.) */
+    PC_EVENT_PTRACE = 7,
+    /* A task was renamed, perhaps to the same name. */
+    PC_EVENT_COMM = 8,
+    /* A process dumps core; its EXIT follows. */
+    PC_EVENT_COREDUMP = 9,
+    /* Events were lost. Made by the library. */
+    PC_EVENT_OVERRUN = 10,
+    /* A kernel event that this version does not know. */
+    PC_EVENT_UNKNOWN = 11,
+};
+
+/* Why events were lost: values of pc_event_overrun.reason. */
+enum pc_lost_reason {
+    /* The queue was full; the number is exact. */
+    PC_LOST_QUEUE = 1,
+    /* The kernel had been made deaf and pc_check() repaired it; the number is unknown. */
+    PC_LOST_DEAF = 2,
+};
+
+/* A connector: a subscription, its queue and its books. */
+struct pc_connector;
+
+/* How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it. */
+struct pc_options {
+    /*
+     * sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
+     * library's, with something set that it does not know: -E2BIG.
+     */
+    size_t size;
+    /* PC_MASK_* bits; 0: everything, unknown kinds included. */
+    uint32_t events;
+    /* PC_FILTER_* and PC_OPEN_* bits. */
+    uint32_t flags;
+    /*
+     * Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
+     * Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
+     * the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
+     * what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
+     * but a stalled reader can pin all of it.
+     */
+    uint32_t rcvbuf_bytes;
+    uint32_t reserved;
+};
+
+/* PC_EVENT_FORK. The parent is the real one: with CLONE_PARENT, not the caller. */
+struct pc_event_fork {
+    pid_t parent_pid;
+    pid_t parent_tgid;
+    pid_t child_pid;
+    pid_t child_tgid;
+};
+
+/* PC_EVENT_EXEC */
+struct pc_event_exec {
+    pid_t pid;
+    pid_t tgid;
+};
+
+/* PC_EVENT_EXIT */
+struct pc_event_exit {
+    pid_t pid;
+    pid_t tgid;
+    /* A wait(2) status: use WIFEXITED() and the like. */
+    int32_t exit_code;
+    /* The signal that tells the parent, mostly SIGCHLD; -1 for a thread. */
+    int32_t exit_signal;
+    /* 0 when the kernel gives none. */
+    pid_t parent_pid;
+    pid_t parent_tgid;
+};
+
+/* PC_EVENT_UID: the new ids, as the initial user namespace sees them. */
+struct pc_event_uid {
+    pid_t pid;
+    pid_t tgid;
+    uid_t ruid;
+    uid_t euid;
+};
+
+/* PC_EVENT_GID: the new ids, as the initial user namespace sees them. */
+struct pc_event_gid {
+    pid_t pid;
+    pid_t tgid;
+    gid_t rgid;
+    gid_t egid;
+};
+
+/* PC_EVENT_SID: the new session's id is the tgid. */
+struct pc_event_sid {
+    pid_t pid;
+    pid_t tgid;
+};
+
+/* PC_EVENT_PTRACE */
+struct pc_event_ptrace {
+    pid_t pid;
+    pid_t tgid;
+    /* Both 0: detached. */
+    pid_t tracer_pid;
+    pid_t tracer_tgid;
+};
+
+/* PC_EVENT_COMM */
+struct pc_event_comm {
+    pid_t pid;
+    pid_t tgid;
+    /* The new name, always NUL-terminated; any bytes before the NUL. */
+    char comm[16];
+};
+
+/* PC_EVENT_COREDUMP */
+struct pc_event_coredump {
+    pid_t pid;
+    pid_t tgid;
+    pid_t parent_pid;
+    pid_t parent_tgid;
+};
+
+/*
+ * PC_EVENT_OVERRUN: events are missing from the time between since_ns and the event's
+ * timestamp_ns.
+ */
+struct pc_event_overrun {
+    /* How many, exactly; 0 when the number is unknown (PC_LOST_DEAF). */
+    uint64_t lost;
+    /* The last moment at which nothing was known to be missing. */
+    uint64_t since_ns;
+    /* enum pc_lost_reason */
+    uint32_t reason;
+    uint32_t reserved;
+};
+
+/* PC_EVENT_UNKNOWN */
+struct pc_event_unknown {
+    /* The kernel's own number for the kind. */
+    uint32_t what;
+    /* How many bytes the kernel sent behind its header. */
+    uint32_t size;
+    /* The first of them. */
+    uint8_t raw[32];
+};
+
+/* What an event's kind defines. Bytes that it does not define are zero. */
+union pc_event_data {
+    struct pc_event_fork fork;
+    struct pc_event_exec exec;
+    struct pc_event_exit exit;
+    struct pc_event_uid uid;
+    struct pc_event_gid gid;
+    struct pc_event_sid sid;
+    struct pc_event_ptrace ptrace;
+    struct pc_event_comm comm;
+    struct pc_event_coredump coredump;
+    struct pc_event_overrun overrun;
+    struct pc_event_unknown unknown;
+};
+
+/* One event: 64 bytes without padding or pointers, to be copied and kept at will. */
+struct pc_event {
+    /* enum pc_event_kind: says which member of data is valid. */
+    uint32_t kind;
+    /* The CPU that reported it. */
+    uint32_t cpu;
+    /* CLOCK_MONOTONIC. (Mind: start times in /proc are CLOCK_BOOTTIME.) */
+    uint64_t timestamp_ns;
+    /*
+     * The kernel's per-CPU sequence number. Filtered events and acknowledgements count too, so
+     * that a gap does not mean a loss.
+     */
+    uint32_t seq;
+    uint32_t reserved;
+    union pc_event_data data;
+};
+
+/*
+ * The books of a connector. At any time when pc_recv() has returned 0,
+ * received + filtered + lost + foreign + malformed is exactly the number of messages that the
+ * socket's filter in the kernel has admitted.
+ */
+struct pc_stats {
+    /* Kernel events delivered to the caller. */
+    uint64_t received;
+    /*
+     * Admitted by the kernel, but rejected when they were received: queued before a
+     * pc_set_filter(), on AF_UNIX, or no event.
+     */
+    uint64_t filtered;
+    /* Lost in a full queue: the sum of all that PC_EVENT_OVERRUN announced. */
+    uint64_t lost;
+    /* Not sent by the kernel: forged. */
+    uint64_t foreign;
+    /* Damaged. */
+    uint64_t malformed;
+    /* How often a deaf kernel was repaired. */
+    uint64_t repaired;
+    /* The queue budget that the kernel granted. */
+    uint32_t rcvbuf_bytes;
+    uint32_t reserved;
+    uint64_t reserved2[2];
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ * Opens a connector and subscribes to process events.
+ *
+ * It returns once the kernel has acknowledged this subscription, and never blocks. Every event
+ * from then on is delivered or counted as lost.
+ *
+ * out:      receives the handle, to be given to pc_close().
+ * options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
+ *
+ * Returns 0 or, each with its own text in pc_strerror():
+ * -EINVAL, -E2BIG     bad options, PC_OPEN_SUBSCRIBED among them
+ * -EPROTONOSUPPORT    a kernel without CONFIG_CONNECTOR
+ * -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
+ * -ENOSYS             a kernel without CONFIG_PROC_EVENTS
+ * -ECONNREFUSED       not in the initial network namespace
+ * -EOPNOTSUPP         not in the initial PID and user namespaces
+ * -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+ * -EMFILE, -ENFILE, -ENOMEM
+ * -ETIMEDOUT          no acknowledgement although none of the above holds
+ */
+int pc_open(struct pc_connector **out, const struct pc_options *options);
+
+/*
+ * Adopts a socket that somebody else opened.
+ *
+ * A NETLINK_CONNECTOR socket, DGRAM or RAW and a member of group 1, as a privileged parent or
+ * systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
+ * AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
+ * for its tests: prefer SEQPACKET, which can end. There, masks and flags work as well, while
+ * pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+ *
+ * The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
+ * queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
+ * before Linux 6.6 the IGNORE of an unprivileged pc_close() has no effect.
+ *
+ * out:      receives the handle.
+ * fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
+ *           old flags.
+ * options:  as for pc_open().
+ *
+ * Returns 0 or what pc_open() returns, or
+ * -EBADF              not an open descriptor
+ * -EPROTOTYPE         not such a socket
+ * -EINVAL             not a member of group 1
+ */
+int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *options);
+
+/*
+ * Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
+ *
+ * Readable means: call pc_recv() or pc_recv_many() until it returns 0. That may be at once, if
+ * what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
+ * that insists on owning one gets a dup().
+ */
+int pc_fd(const struct pc_connector *pc);
+
+/*
+ * Receives one event. One that is ready costs one system call.
+ *
+ * event:       written only when 1 is returned.
+ * timeout_ms:  how long to wait for it; 0: not at all, -1: without limit. It is a deadline: what
+ *              is dropped on the way does not restart it.
+ *
+ * Returns 1: an event; 0: none came in time; or
+ * -EINTR       a signal arrived; nothing is lost, call again
+ * -ECANCELED   pc_interrupt()
+ * -EPIPE       the end of the stream (AF_UNIX SEQPACKET only), repeatedly
+ * -ECHILD      the handle is the parent's
+ * -EINVAL      and what recvfrom(2), getsockopt(2) and ppoll(2) return
+ */
+int pc_recv(struct pc_connector *pc, struct pc_event *event, int timeout_ms);
+
+/*
+ * Receives up to count events, at most 64, in one system call.
+ *
+ * A batch that is short does not mean that no more wait: only 0 does.
+ *
+ * events:      room for count events; what is behind the returned number is unspecified.
+ * timeout_ms:  how long to wait for the first of them, as for pc_recv().
+ *
+ * Returns how many were received, 0: none came in time, or what pc_recv() returns.
+ */
+int pc_recv_many(struct pc_connector *pc, struct pc_event *events, size_t count, int timeout_ms);
+
+/*
+ * Chooses other events, atomically.
+ *
+ * Events that are queued already are judged by the filter in force when they are received; those
+ * it rejects count as filtered. While paused, the filter takes effect with pc_subscribe().
+ *
+ * filter:  events and PC_FILTER_* flags; everything else must be 0. NULL: everything.
+ *
+ * Returns 0, -EINVAL, -E2BIG, -ECHILD or -ENOMEM; on failure the old filter stays.
+ */
+int pc_set_filter(struct pc_connector *pc, const struct pc_options *filter);
+
+/*
+ * Resumes after pc_unsubscribe(); otherwise does nothing.
+ *
+ * Returns 0, -ECHILD, or what pc_open() returns; then the connector is still paused.
+ */
+int pc_subscribe(struct pc_connector *pc);
+
+/*
+ * Pauses: no events from now on. If paused already, does nothing.
+ *
+ * What is queued, and losses that are not announced yet, can still be received.
+ *
+ * Returns 0, -ECHILD, or what setsockopt(2) and sendto(2) return; then events go on.
+ */
+int pc_unsubscribe(struct pc_connector *pc);
+
+/*
+ * Proves that the kernel still reports. Any thread may call it; it costs microseconds: call it
+ * from a daemon's timer.
+ *
+ * The kernel counts its listeners for the whole machine and reports to nobody while the count is
+ * below one. From Linux 6.6 on any unprivileged process can bring it there
+ * (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried). This function notices, and repairs
+ * it. It also renews this connector's own subscription, where that changes no count (6.6 on). A
+ * paused connector is not checked.
+ *
+ * Returns 0: all is well. 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
+ * PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
+ * -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL, or what pc_open()
+ * returns.
+ */
+int pc_check(struct pc_connector *pc);
+
+/*
+ * Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
+ *
+ * Any thread and any signal handler may call it, but not while pc_close() runs. Several
+ * interrupts before that return count as one. Calls with timeout 0 neither see nor consume it.
+ * pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a program
+ * that uses one to say "stop" sets a flag of its own first, and looks at it whenever it gets
+ * -ECANCELED.
+ *
+ * Returns 0, -EINVAL or -ECHILD; errno stays as it is.
+ */
+int pc_interrupt(struct pc_connector *pc);
+
+/*
+ * Copies the books. Any thread may call it; each field by itself is exact.
+ *
+ * stats:  receives them.
+ * size:   sizeof(struct pc_stats). Smaller than that of version 0.1: -EINVAL. What is behind this
+ *         library's own fields is zeroed.
+ *
+ * Returns 0 or -EINVAL.
+ */
+int pc_get_stats(const struct pc_connector *pc, struct pc_stats *stats, size_t size);
+
+/*
+ * Unsubscribes, exactly once, and closes. NULL is allowed. errno stays as it is.
+ *
+ * The subscription belongs to the socket: this ends it for every dup() of pc_fd() too.
+ */
+void pc_close(struct pc_connector *pc);
+
+/*
+ * Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
+ * alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
+ *
+ * datagram:  size bytes as they came from the socket.
+ * event:     written only when 1 is returned.
+ *
+ * Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
+ * -EINVAL: a NULL pointer.
+ */
+int pc_parse(const void *datagram, size_t size, struct pc_event *event);
+
+/*
+ * Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
+ * PC_EVENT_UNKNOWN and NULL.
+ */
+pid_t pc_event_tgid(const struct pc_event *event);
+
+/*
+ * Looks a process up in /proc: whether an EXIT of its leader was its end.
+ *
+ * tgid:  an id of this PID namespace, which should be the initial one.
+ *
+ * Returns 1: it lives; 2: its leader has ended but other threads live on; 0: it has ended or is a
+ * zombie; -ESRCH: never a process (a thread's id is none, although /proc opens it); -EACCES: /proc
+ * does not show it although it exists (not mounted, hidepid); -EINVAL: not positive; or what
+ * open(2) and read(2) return.
+ */
+int pc_process_alive(pid_t tgid);
+
+/*
+ * Writes an event as one readable line without a line break, for logs. Its wording may change.
+ *
+ * buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
+ *
+ * Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
+ * longer than 255. -EINVAL: a NULL pointer.
+ */
+int pc_event_format(const struct pc_event *event, char *buffer, size_t size);
+
+/*
+ * Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
+ * kinds of later versions. A static string.
+ */
+const char *pc_event_name(uint32_t kind);
+
+/*
+ * Returns what an error means here and what to do about it. A static string.
+ *
+ * error:  what a function of this library returned; the sign does not matter.
+ */
+const char *pc_strerror(int error);
+
+/*
+ * Returns the library's version, to be compared with PC_VERSION:
+ * major << 16 | minor << 8 | patch.
+ */
+uint32_t pc_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* PROC_CONNECTOR_H */

@@ -1,0 +1,449 @@
+//! The functions of proc_connector.h. The comments become the header's.
+//!
+//! Every function trusts what the header demands of its callers: pointers are NULL or valid, a
+//! handle is open, and one thread at a time uses it except where the header says otherwise. That
+//! is what makes the unsafe blocks here sound.
+#![allow(clippy::missing_safety_doc)]
+
+use super::convert::{count, filter_options, open_options, stats, status, timeout};
+use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
+use crate::connector::{Connector, Options};
+use crate::errno::Errno;
+use crate::event::Event;
+use crate::format::format;
+use crate::process::{Liveness, process_alive};
+use crate::receiver::{Receiver, receive};
+use crate::sys;
+use crate::wire;
+use core::cell::UnsafeCell;
+use core::ffi::{c_char, c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use core::slice;
+
+/// cbindgen:no-export
+type pid_t = i32;
+
+const INVALID: Errno = Errno(libc::EINVAL);
+
+/// A connector: a subscription, its queue and its books.
+pub struct pc_connector {
+    connector: Connector,
+    /// Touched only by functions that one thread at a time may call.
+    receiver: UnsafeCell<Receiver>,
+}
+
+/// The part of a handle that any thread may use.
+///
+/// # Safety
+/// NULL or an open handle.
+unsafe fn shared<'a>(pc: *const pc_connector) -> Result<&'a Connector, Errno> {
+    // SAFETY: field access without a reference to the whole, whose other part may be in use.
+    if pc.is_null() { Err(INVALID) } else { Ok(unsafe { &(*pc).connector }) }
+}
+
+/// Both parts of a handle.
+///
+/// # Safety
+/// NULL or an open handle which no other thread uses but through [`shared`].
+unsafe fn both<'a>(pc: *mut pc_connector) -> Result<(&'a Connector, &'a mut Receiver), Errno> {
+    // SAFETY: passed on; only such callers reach the receiver.
+    Ok((unsafe { shared(pc) }?, unsafe { &mut *(*pc).receiver.get() }))
+}
+
+/// Puts a new handle where C can hold it.
+///
+/// # Safety
+/// `out` is NULL or writable.
+unsafe fn hand_out(
+    out: *mut *mut pc_connector,
+    options: Result<Options, Errno>,
+    make: impl FnOnce(&Options) -> Result<(Connector, Receiver), Errno>,
+) -> c_int {
+    let open = || {
+        let options = options?;
+        if out.is_null() {
+            return Err(INVALID);
+        }
+        let memory = sys::allocate::<pc_connector>()?;
+        match make(&options) {
+            Ok((connector, receiver)) => {
+                let receiver = UnsafeCell::new(receiver);
+                // SAFETY: allocated for one pc_connector; `out` is writable.
+                unsafe {
+                    memory.write(pc_connector { connector, receiver });
+                    out.write(memory.as_ptr());
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // SAFETY: allocated above, never used.
+                unsafe { sys::release(memory) };
+                Err(error)
+            }
+        }
+    };
+    status(open())
+}
+
+/// Opens a connector and subscribes to process events.
+///
+/// It returns once the kernel has acknowledged this subscription, and never blocks. Every event
+/// from then on is delivered or counted as lost.
+///
+/// out:      receives the handle, to be given to pc_close().
+/// options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
+///
+/// Returns 0 or, each with its own text in pc_strerror():
+/// -EINVAL, -E2BIG     bad options, PC_OPEN_SUBSCRIBED among them
+/// -EPROTONOSUPPORT    a kernel without CONFIG_CONNECTOR
+/// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
+/// -ENOSYS             a kernel without CONFIG_PROC_EVENTS
+/// -ECONNREFUSED       not in the initial network namespace
+/// -EOPNOTSUPP         not in the initial PID and user namespaces
+/// -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+/// -EMFILE, -ENFILE, -ENOMEM
+/// -ETIMEDOUT          no acknowledgement although none of the above holds
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_open(
+    out: *mut *mut pc_connector,
+    options: *const pc_options,
+) -> c_int {
+    // SAFETY: NULL or valid.
+    let options = unsafe { open_options(options) };
+    // Only an adopted socket can have been subscribed before.
+    let options = options.and_then(|it| if it.subscribed { Err(INVALID) } else { Ok(it) });
+    // SAFETY: NULL or valid.
+    unsafe { hand_out(out, options, Connector::open) }
+}
+
+/// Adopts a socket that somebody else opened.
+///
+/// A NETLINK_CONNECTOR socket, DGRAM or RAW and a member of group 1, as a privileged parent or
+/// systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
+/// AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
+/// for its tests: prefer SEQPACKET, which can end. There, masks and flags work as well, while
+/// pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+///
+/// The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
+/// queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
+/// before Linux 6.6 the IGNORE of an unprivileged pc_close() has no effect.
+///
+/// out:      receives the handle.
+/// fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
+///           old flags.
+/// options:  as for pc_open().
+///
+/// Returns 0 or what pc_open() returns, or
+/// -EBADF              not an open descriptor
+/// -EPROTOTYPE         not such a socket
+/// -EINVAL             not a member of group 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_open_fd(
+    out: *mut *mut pc_connector,
+    fd: c_int,
+    options: *const pc_options,
+) -> c_int {
+    // SAFETY: NULL or valid.
+    unsafe { hand_out(out, open_options(options), |options| Connector::adopt(fd, options)) }
+}
+
+/// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
+///
+/// Readable means: call pc_recv() or pc_recv_many() until it returns 0. That may be at once, if
+/// what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
+/// that insists on owning one gets a dup().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
+    // SAFETY: NULL or an open handle.
+    match unsafe { shared(pc) } {
+        Ok(connector) => connector.socket().raw(),
+        Err(Errno(error)) => -error,
+    }
+}
+
+/// Receives one event. One that is ready costs one system call.
+///
+/// event:       written only when 1 is returned.
+/// timeout_ms:  how long to wait for it; 0: not at all, -1: without limit. It is a deadline: what
+///              is dropped on the way does not restart it.
+///
+/// Returns 1: an event; 0: none came in time; or
+/// -EINTR       a signal arrived; nothing is lost, call again
+/// -ECANCELED   pc_interrupt()
+/// -EPIPE       the end of the stream (AF_UNIX SEQPACKET only), repeatedly
+/// -ECHILD      the handle is the parent's
+/// -EINVAL      and what recvfrom(2), getsockopt(2) and ppoll(2) return
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_recv(
+    pc: *mut pc_connector,
+    event: *mut pc_event,
+    timeout_ms: c_int,
+) -> c_int {
+    // SAFETY: passed on.
+    unsafe { pc_recv_many(pc, event, 1, timeout_ms) }
+}
+
+/// Receives up to count events, at most 64, in one system call.
+///
+/// A batch that is short does not mean that no more wait: only 0 does.
+///
+/// events:      room for count events; what is behind the returned number is unspecified.
+/// timeout_ms:  how long to wait for the first of them, as for pc_recv().
+///
+/// Returns how many were received, 0: none came in time, or what pc_recv() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_recv_many(
+    pc: *mut pc_connector,
+    events: *mut pc_event,
+    count: usize,
+    timeout_ms: c_int,
+) -> c_int {
+    let receive = || {
+        // SAFETY: NULL or an open handle that no other thread receives from.
+        let (connector, receiver) = unsafe { both(pc) }?;
+        if events.is_null() || count == 0 {
+            return Err(INVALID);
+        }
+        let room = count.min(sys::BATCH);
+        // SAFETY: room for at least `room` events, which are laid out as Event.
+        let out = unsafe {
+            slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room)
+        };
+        receive(connector, timeout(timeout_ms)?, || receiver.try_receive(connector, out))
+    };
+    self::count(receive())
+}
+
+/// Chooses other events, atomically.
+///
+/// Events that are queued already are judged by the filter in force when they are received; those
+/// it rejects count as filtered. While paused, the filter takes effect with pc_subscribe().
+///
+/// filter:  events and PC_FILTER_* flags; everything else must be 0. NULL: everything.
+///
+/// Returns 0, -EINVAL, -E2BIG, -ECHILD or -ENOMEM; on failure the old filter stays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_set_filter(
+    pc: *mut pc_connector,
+    filter: *const pc_options,
+) -> c_int {
+    let set = || {
+        // SAFETY: NULL or an open handle that no other thread receives from.
+        let (connector, receiver) = unsafe { both(pc) }?;
+        // SAFETY: NULL or valid.
+        receiver.set_filter(connector, unsafe { filter_options(filter) }?)
+    };
+    status(set())
+}
+
+/// Resumes after pc_unsubscribe(); otherwise does nothing.
+///
+/// Returns 0, -ECHILD, or what pc_open() returns; then the connector is still paused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
+    // SAFETY: NULL or an open handle that no other thread receives from.
+    let both = unsafe { both(pc) };
+    status(both.and_then(|(connector, receiver)| receiver.subscribe(connector)))
+}
+
+/// Pauses: no events from now on. If paused already, does nothing.
+///
+/// What is queued, and losses that are not announced yet, can still be received.
+///
+/// Returns 0, -ECHILD, or what setsockopt(2) and sendto(2) return; then events go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
+    // SAFETY: NULL or an open handle that no other thread receives from.
+    let both = unsafe { both(pc) };
+    status(both.and_then(|(connector, receiver)| receiver.unsubscribe(connector)))
+}
+
+/// Proves that the kernel still reports. Any thread may call it; it costs microseconds: call it
+/// from a daemon's timer.
+///
+/// The kernel counts its listeners for the whole machine and reports to nobody while the count is
+/// below one. From Linux 6.6 on any unprivileged process can bring it there
+/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried). This function notices, and repairs
+/// it. It also renews this connector's own subscription, where that changes no count (6.6 on). A
+/// paused connector is not checked.
+///
+/// Returns 0: all is well. 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
+/// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
+/// -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL, or what pc_open()
+/// returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
+    // SAFETY: NULL or an open handle.
+    let shared = unsafe { shared(pc) };
+    count(shared.and_then(Connector::check).map(usize::from))
+}
+
+/// Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
+///
+/// Any thread and any signal handler may call it, but not while pc_close() runs. Several
+/// interrupts before that return count as one. Calls with timeout 0 neither see nor consume it.
+/// pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a program
+/// that uses one to say "stop" sets a flag of its own first, and looks at it whenever it gets
+/// -ECANCELED.
+///
+/// Returns 0, -EINVAL or -ECHILD; errno stays as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
+    let interrupt = || {
+        // SAFETY: NULL or an open handle.
+        let connector = unsafe { shared(pc) }?;
+        connector.require_owner()?;
+        sys::preserving_errno(|| connector.interrupt());
+        Ok(())
+    };
+    status(interrupt())
+}
+
+/// Copies the books. Any thread may call it; each field by itself is exact.
+///
+/// stats:  receives them.
+/// size:   sizeof(struct pc_stats). Smaller than that of version 0.1: -EINVAL. What is behind this
+///         library's own fields is zeroed.
+///
+/// Returns 0 or -EINVAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_get_stats(
+    pc: *const pc_connector,
+    stats: *mut pc_stats,
+    size: usize,
+) -> c_int {
+    // SAFETY: NULL or an open handle.
+    let Ok(connector) = (unsafe { shared(pc) }) else { return -libc::EINVAL };
+    let Some(excess) = size.checked_sub(size_of::<pc_stats>()).filter(|_| !stats.is_null()) else {
+        return -libc::EINVAL;
+    };
+    // SAFETY: writable for `size` bytes.
+    unsafe {
+        stats.write(self::stats(connector));
+        stats.add(1).cast::<u8>().write_bytes(0, excess);
+    }
+    0
+}
+
+/// Unsubscribes, exactly once, and closes. NULL is allowed. errno stays as it is.
+///
+/// The subscription belongs to the socket: this ends it for every dup() of pc_fd() too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
+    if let Some(pc) = NonNull::new(pc) {
+        // SAFETY: an open handle, made by hand_out(), that nobody uses any more.
+        unsafe {
+            pc.drop_in_place();
+            sys::release(pc);
+        }
+    }
+}
+
+/// Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
+/// alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
+///
+/// datagram:  size bytes as they came from the socket.
+/// event:     written only when 1 is returned.
+///
+/// Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
+/// -EINVAL: a NULL pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_parse(
+    datagram: *const c_void,
+    size: usize,
+    event: *mut pc_event,
+) -> c_int {
+    if datagram.is_null() || event.is_null() {
+        return -libc::EINVAL;
+    }
+    // SAFETY: readable for `size` bytes; no object is larger than isize::MAX.
+    let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
+    match wire::parse(datagram) {
+        Ok(Some(parsed)) => {
+            // SAFETY: writable, and laid out as Event.
+            unsafe { event.cast::<Event>().write(parsed) };
+            1
+        }
+        Ok(None) => 0,
+        Err(wire::Malformed) => -libc::EBADMSG,
+    }
+}
+
+/// Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
+/// PC_EVENT_UNKNOWN and NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
+    // SAFETY: NULL or a valid event, which is laid out as Event.
+    unsafe { event.cast::<Event>().as_ref() }.map_or(0, Event::tgid)
+}
+
+/// Looks a process up in /proc: whether an EXIT of its leader was its end.
+///
+/// tgid:  an id of this PID namespace, which should be the initial one.
+///
+/// Returns 1: it lives; 2: its leader has ended but other threads live on; 0: it has ended or is a
+/// zombie; -ESRCH: never a process (a thread's id is none, although /proc opens it); -EACCES: /proc
+/// does not show it although it exists (not mounted, hidepid); -EINVAL: not positive; or what
+/// open(2) and read(2) return.
+#[unsafe(no_mangle)]
+pub extern "C" fn pc_process_alive(tgid: pid_t) -> c_int {
+    match process_alive(tgid) {
+        Ok(Liveness::Ended) => 0,
+        Ok(Liveness::Alive) => 1,
+        Ok(Liveness::LeaderGone) => 2,
+        Err(Errno(error)) => -error,
+    }
+}
+
+/// Writes an event as one readable line without a line break, for logs. Its wording may change.
+///
+/// buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
+///
+/// Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
+/// longer than 255. -EINVAL: a NULL pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_event_format(
+    event: *const pc_event,
+    buffer: *mut c_char,
+    size: usize,
+) -> c_int {
+    // SAFETY: NULL or a valid event, which is laid out as Event.
+    let event = unsafe { event.cast::<Event>().as_ref() };
+    let Some(event) = event.filter(|_| size == 0 || !buffer.is_null()) else {
+        return -libc::EINVAL;
+    };
+    let line = format(event);
+    let text = line.as_bytes();
+    if let Some(room) = size.checked_sub(1) {
+        let fitting = text.len().min(room);
+        // SAFETY: writable for `size` bytes, of which `fitting` and a terminator are written.
+        unsafe {
+            buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
+            buffer.add(fitting).write(0);
+        }
+    }
+    text.len() as c_int
+}
+
+/// Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
+/// kinds of later versions. A static string.
+#[unsafe(no_mangle)]
+pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
+    Event::name(kind).as_ptr()
+}
+
+/// Returns what an error means here and what to do about it. A static string.
+///
+/// error:  what a function of this library returned; the sign does not matter.
+#[unsafe(no_mangle)]
+pub extern "C" fn pc_strerror(error: c_int) -> *const c_char {
+    Errno(error.saturating_abs()).explanation().as_ptr()
+}
+
+/// Returns the library's version, to be compared with PC_VERSION:
+/// major << 16 | minor << 8 | patch.
+#[unsafe(no_mangle)]
+pub extern "C" fn pc_version() -> u32 {
+    PC_VERSION
+}

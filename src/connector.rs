@@ -1,0 +1,371 @@
+//! A handle's life: open or adopt, pause and resume, check, close.
+//!
+//! What any thread may use at any time is in [`Connector`]; what belongs to the one thread that
+//! receives is in [`Receiver`].
+
+use crate::counters::Counters;
+use crate::errno::Errno;
+use crate::event::{Event, reason};
+use crate::filter::{self, Filter};
+use crate::loss::LossMeter;
+use crate::receiver::Receiver;
+use crate::subscription::{self, Health};
+use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, Uncancellable, monotonic_ns};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+/// The queue budget when none is asked for: some 35,000 events.
+const DEFAULT_BUDGET: u32 = 32 << 20;
+
+/// How to open a handle.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub filter: Filter,
+    /// Queue budget in bytes; `None`: the default.
+    pub budget: Option<u32>,
+    /// Whoever made the socket has subscribed it already.
+    pub subscribed: bool,
+}
+
+/// What the handle's socket is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Netlink,
+    /// AF_UNIX; masks and flags are applied here, and nobody subscribes.
+    Datagram,
+    /// AF_UNIX with connections: it can end.
+    SeqPacket,
+}
+
+// What is waiting for the receiver, besides datagrams.
+const INTERRUPT: u32 = 1;
+const DEAFNESS: u32 = 2;
+
+/// The part of a handle that any thread may use.
+pub(crate) struct Connector {
+    guard: ForkGuard,
+    socket: Fd,
+    attention: AtomicU32,
+    transport: Transport,
+    doorbell: Doorbell,
+    /// Held to subscribe, unsubscribe and check.
+    lock: Lock,
+    subscribed: AtomicBool,
+    /// When the kernel was last known to report.
+    alive_ns: AtomicU64,
+    /// Since when it may have been deaf; valid while DEAFNESS waits.
+    deaf_since_ns: AtomicU64,
+    budget: AtomicU32,
+    pub counters: Counters,
+}
+
+impl Connector {
+    /// A new socket, subscribed and proven.
+    pub(crate) fn open(options: &Options) -> Result<(Self, Receiver), Errno> {
+        let _section = Uncancellable::enter();
+        let parts = Parts::new()?;
+        let socket = sys::connector_socket()?;
+        sys::disable_congestion(&socket)?;
+        sys::set_queue_budget(&socket, options.budget.unwrap_or(DEFAULT_BUDGET))?;
+        let drops = sys::drop_counter(&socket)?;
+        sys::attach_filter(&socket, &options.filter.program())?;
+        subscription::join(&socket)?;
+        let budget = sys::queue_budget(&socket)?;
+        let health = subscription::subscribe(&socket)?;
+        let made = parts.assemble(socket, Transport::Netlink, options.filter, budget, drops);
+        made.0.note_repair(health);
+        Ok(made)
+    }
+
+    /// A socket that somebody else made. On failure it stays the caller's.
+    pub(crate) fn adopt(raw: i32, options: &Options) -> Result<(Self, Receiver), Errno> {
+        let _section = Uncancellable::enter();
+        if raw < 0 {
+            return Err(Errno(libc::EBADF));
+        }
+        let socket = Fd::own(raw);
+        let adopted = Self::prepare_adoption(&socket, options);
+        match adopted {
+            Ok((parts, transport, budget, drops, health)) => {
+                let made = parts.assemble(socket, transport, options.filter, budget, drops);
+                made.0.note_repair(health);
+                Ok(made)
+            }
+            Err(error) => {
+                socket.disown();
+                Err(error)
+            }
+        }
+    }
+
+    fn prepare_adoption(
+        socket: &Fd,
+        options: &Options,
+    ) -> Result<(Parts, Transport, u32, u32, Health), Errno> {
+        let transport = identify(socket)?;
+        let parts = Parts::new()?;
+        if transport != Transport::Netlink {
+            let budget = sys::queue_budget(socket)?;
+            socket.set_modes()?;
+            return Ok((parts, transport, budget, 0, Health::Alive));
+        }
+        // The counter first: whatever is dropped from here on is counted.
+        let drops = sys::drop_counter(socket)?;
+        let health = if options.subscribed {
+            Health::Alive
+        } else {
+            subscription::subscribe(socket)?
+        };
+        match configure_adopted(socket, options) {
+            Ok(budget) => Ok((parts, transport, budget, drops, health)),
+            Err(error) => {
+                if !options.subscribed {
+                    let _ = subscription::unsubscribe(socket);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) const fn socket(&self) -> &Fd {
+        &self.socket
+    }
+
+    pub(crate) fn budget(&self) -> u32 {
+        self.budget.load(Relaxed)
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn set_budget(&self, bytes: u32) -> Result<u32, Errno> {
+        sys::set_queue_budget(&self.socket, bytes)?;
+        let budget = sys::queue_budget(&self.socket)?;
+        self.budget.store(budget, Relaxed);
+        Ok(budget)
+    }
+
+    pub(crate) fn is_netlink(&self) -> bool {
+        self.transport == Transport::Netlink
+    }
+
+    pub(crate) fn can_end(&self) -> bool {
+        self.transport == Transport::SeqPacket
+    }
+
+    /// `ECHILD` in a forked child, to which the handle does not belong.
+    #[inline]
+    pub(crate) fn require_owner(&self) -> Result<(), Errno> {
+        if self.guard.is_owner() { Ok(()) } else { Err(Errno(libc::ECHILD)) }
+    }
+
+    /// Ends the current or the next wait. Async-signal-safe.
+    pub(crate) fn interrupt(&self) {
+        self.attention.fetch_or(INTERRUPT, SeqCst);
+        self.doorbell.ring();
+    }
+
+    /// Whether an interrupt is waiting, which then it is no more.
+    #[inline]
+    pub(crate) fn take_interrupt(&self) -> bool {
+        self.attention.load(SeqCst) & INTERRUPT != 0
+            && self.attention.fetch_and(!INTERRUPT, SeqCst) & INTERRUPT != 0
+    }
+
+    /// The announcement of a repaired deafness, once.
+    #[inline]
+    pub(crate) fn take_deafness(&self) -> Option<Event> {
+        if self.attention.load(SeqCst) & DEAFNESS == 0 {
+            return None;
+        }
+        // In this order: a repair that comes in between leaves the earlier moment alone, and the
+        // event's own time, taken last, covers it.
+        let since = self.deaf_since_ns.load(SeqCst);
+        self.attention.fetch_and(!DEAFNESS, SeqCst);
+        Some(Event::overrun(0, since, monotonic_ns(), reason::DEAF))
+    }
+
+    /// Waits for the socket, an interrupt or a repair; false when the deadline has passed.
+    pub(crate) fn wait(&self, deadline: Option<u64>) -> Result<bool, Errno> {
+        sys::wait_readable(&self.socket, &self.doorbell, deadline)
+    }
+
+    /// Proves that the kernel reports; true if that took a repair.
+    pub(crate) fn check(&self) -> Result<bool, Errno> {
+        self.require_owner()?;
+        let _section = Uncancellable::enter();
+        let _held = self.lock.hold();
+        if !self.is_netlink() || !self.subscribed.load(Relaxed) {
+            return Ok(false);
+        }
+        let begun = monotonic_ns();
+        let health = subscription::check(&self.socket)?;
+        if health == Health::Repaired {
+            if self.attention.load(SeqCst) & DEAFNESS == 0 {
+                self.deaf_since_ns.store(self.alive_ns.load(Relaxed), SeqCst);
+            }
+            self.attention.fetch_or(DEAFNESS, SeqCst);
+            self.doorbell.ring();
+        }
+        self.note_repair(health);
+        self.alive_ns.store(
+            if health == Health::Alive { begun } else { monotonic_ns() },
+            Relaxed,
+        );
+        Ok(health == Health::Repaired)
+    }
+
+    /// Swaps the kernel's filter; false while paused, when it must wait.
+    pub(crate) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
+        let _section = Uncancellable::enter();
+        let _held = self.lock.hold();
+        let active = self.subscribed.load(Relaxed);
+        if active && self.is_netlink() {
+            sys::attach_filter(&self.socket, &filter.program())?;
+        }
+        Ok(active)
+    }
+
+    /// Resumes with this filter; false if there was nothing to resume.
+    pub(crate) fn subscribe(&self, filter: Filter) -> Result<bool, Errno> {
+        let _section = Uncancellable::enter();
+        let _held = self.lock.hold();
+        if !self.is_netlink() || self.subscribed.load(Relaxed) {
+            return Ok(false);
+        }
+        let health = subscription::subscribe(&self.socket)?;
+        if let Err(error) = sys::attach_filter(&self.socket, &filter.program()) {
+            let _ = subscription::unsubscribe(&self.socket);
+            return Err(error);
+        }
+        self.note_repair(health);
+        self.alive_ns.store(monotonic_ns(), Relaxed);
+        self.subscribed.store(true, Relaxed);
+        Ok(true)
+    }
+
+    /// Pauses; `filter` is the one in force, to be put back if the kernel cannot be told.
+    pub(crate) fn unsubscribe(&self, filter: Filter) -> Result<(), Errno> {
+        let _section = Uncancellable::enter();
+        let _held = self.lock.hold();
+        if !self.is_netlink() || !self.subscribed.load(Relaxed) {
+            return Ok(());
+        }
+        sys::attach_filter(&self.socket, &filter::nothing())?;
+        if let Err(error) = subscription::unsubscribe(&self.socket) {
+            let _ = sys::attach_filter(&self.socket, &filter.program());
+            return Err(error);
+        }
+        self.subscribed.store(false, Relaxed);
+        Ok(())
+    }
+
+    fn note_repair(&self, health: Health) {
+        self.counters.repaired.add(u64::from(health == Health::Repaired));
+    }
+}
+
+impl Drop for Connector {
+    /// Takes the subscription back, unless this is a forked child's copy. Closing without doing
+    /// so would have the kernel build events for nobody, for ever.
+    fn drop(&mut self) {
+        if self.guard.is_owner() && self.is_netlink() && self.subscribed.load(Relaxed) {
+            let _section = Uncancellable::enter();
+            sys::preserving_errno(|| subscription::unsubscribe(&self.socket)).ok();
+        }
+    }
+}
+
+/// What a handle needs besides its socket.
+struct Parts {
+    guard: ForkGuard,
+    doorbell: Doorbell,
+    inbox: Inbox,
+    begun_ns: u64,
+}
+
+impl Parts {
+    fn new() -> Result<Self, Errno> {
+        Ok(Self {
+            guard: ForkGuard::new()?,
+            doorbell: Doorbell::new()?,
+            inbox: Inbox::new()?,
+            begun_ns: monotonic_ns(),
+        })
+    }
+
+    fn assemble(
+        self,
+        socket: Fd,
+        transport: Transport,
+        filter: Filter,
+        budget: u32,
+        drops: u32,
+    ) -> (Connector, Receiver) {
+        let loss = LossMeter::new(budget, drops, self.begun_ns);
+        let connector = Connector {
+            guard: self.guard,
+            socket,
+            attention: AtomicU32::new(0),
+            transport,
+            doorbell: self.doorbell,
+            lock: Lock::new(),
+            subscribed: AtomicBool::new(true),
+            alive_ns: AtomicU64::new(monotonic_ns()),
+            deaf_since_ns: AtomicU64::new(0),
+            budget: AtomicU32::new(budget),
+            counters: Counters::default(),
+        };
+        (connector, Receiver::new(self.inbox, loss, filter))
+    }
+}
+
+/// What the socket is, if it is one that can be adopted.
+fn identify(socket: &Fd) -> Result<Transport, Errno> {
+    const UNFIT: Errno = Errno(libc::EPROTOTYPE);
+    let option = |name| match sys::socket_option(socket, name) {
+        Err(Errno(libc::ENOTSOCK)) => Err(UNFIT),
+        result => result,
+    };
+    let socket_type = option(libc::SO_TYPE)?;
+    match (option(libc::SO_DOMAIN)?, socket_type) {
+        (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW)
+            if option(libc::SO_PROTOCOL)? == crate::wire::NETLINK_CONNECTOR =>
+        {
+            if !sys::has_joined(socket)? {
+                return Err(Errno(libc::EINVAL));
+            }
+            Ok(Transport::Netlink)
+        }
+        (libc::AF_UNIX, _) if option(libc::SO_ACCEPTCONN)? != 0 => Err(UNFIT),
+        (libc::AF_UNIX, libc::SOCK_DGRAM) => Ok(Transport::Datagram),
+        (libc::AF_UNIX, libc::SOCK_SEQPACKET) => Ok(Transport::SeqPacket),
+        _ => Err(UNFIT),
+    }
+}
+
+/// Gives an adopted netlink socket our settings; returns its queue budget.
+fn configure_adopted(socket: &Fd, options: &Options) -> Result<u32, Errno> {
+    let modes = socket.set_modes()?;
+    let configure = || {
+        sys::disable_congestion(socket)?;
+        match options.budget {
+            Some(bytes) => sys::set_queue_budget(socket, bytes)?,
+            None => enlarge_queue(socket)?,
+        }
+        let budget = sys::queue_budget(socket)?;
+        sys::attach_filter(socket, &options.filter.program())?;
+        Ok(budget)
+    };
+    configure().inspect_err(|_| {
+        let _ = socket.restore_modes(&modes);
+    })
+}
+
+/// Gives a queue the default budget, but never a smaller one than it has: an unprivileged child
+/// could not get back what a privileged parent has given. What would be got is tried elsewhere.
+fn enlarge_queue(socket: &Fd) -> Result<(), Errno> {
+    let trial = sys::connector_socket()?;
+    sys::set_queue_budget(&trial, DEFAULT_BUDGET)?;
+    if sys::queue_budget(&trial)? > sys::queue_budget(socket)? {
+        sys::set_queue_budget(socket, DEFAULT_BUDGET)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! The event: 64 bytes, whatever its kind.
+
+/// What an event reports. Constants, not an enum: a newer library may deliver kinds that this one
+/// does not know.
+pub mod kind {
+    /// A task was created: a process, or a thread when `child_pid != child_tgid`.
+    pub const FORK: u32 = 1;
+    /// A process runs a new program.
+    pub const EXEC: u32 = 2;
+    /// A task ended.
+    pub const EXIT: u32 = 3;
+    /// A task's real or effective user id changed.
+    pub const UID: u32 = 4;
+    /// A task's real or effective group id changed.
+    pub const GID: u32 = 5;
+    /// A process started a session.
+    pub const SID: u32 = 6;
+    /// A tracer attached or detached.
+    pub const PTRACE: u32 = 7;
+    /// A task was renamed.
+    pub const COMM: u32 = 8;
+    /// A process dumps core.
+    pub const COREDUMP: u32 = 9;
+    /// Events were lost; made by this library.
+    pub const OVERRUN: u32 = 10;
+    /// A kernel event that this version does not know.
+    pub const UNKNOWN: u32 = 11;
+}
+
+/// Why events were lost.
+pub mod reason {
+    /// The queue was full.
+    pub const QUEUE: u32 = 1;
+    /// The kernel had been made deaf and was repaired.
+    pub const DEAF: u32 = 2;
+}
+
+/// How many bytes of an event depend on its kind.
+pub const DATA_SIZE: usize = 40;
+
+/// How many bytes of an unknown kernel event are delivered.
+pub const RAW_SIZE: usize = 32;
+
+/// One event, laid out as `struct pc_event`.
+///
+/// What [`data`](Self::data) holds depends on [`kind`](Self::kind); [`view`](Self::view) takes it
+/// apart. Bytes that the kind does not define are zero.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// One of [`kind`].
+    pub kind: u32,
+    /// The CPU that reported the event.
+    pub cpu: u32,
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    pub timestamp_ns: u64,
+    /// The kernel's per-CPU sequence number.
+    pub seq: u32,
+    pub(crate) reserved: u32,
+    /// The kind's own fields, in the kernel's order and byte order, held as whole words.
+    pub data: [u64; DATA_SIZE / 8],
+}
+
+/// An event's own fields, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+#[allow(missing_docs)] // The fields are those of proc_connector.h, which documents them.
+pub enum View {
+    Fork { parent_pid: i32, parent_tgid: i32, child_pid: i32, child_tgid: i32 },
+    Exec { pid: i32, tgid: i32 },
+    Exit { pid: i32, tgid: i32, exit_code: i32, exit_signal: i32, parent_pid: i32, parent_tgid: i32 },
+    Uid { pid: i32, tgid: i32, ruid: u32, euid: u32 },
+    Gid { pid: i32, tgid: i32, rgid: u32, egid: u32 },
+    Sid { pid: i32, tgid: i32 },
+    Ptrace { pid: i32, tgid: i32, tracer_pid: i32, tracer_tgid: i32 },
+    Comm { pid: i32, tgid: i32, comm: [u8; 16] },
+    Coredump { pid: i32, tgid: i32, parent_pid: i32, parent_tgid: i32 },
+    Overrun { lost: u64, since_ns: u64, reason: u32 },
+    Unknown { what: u32, size: u32, raw: [u8; RAW_SIZE] },
+}
+
+impl Event {
+    /// An event that says nothing yet: every byte is zero.
+    pub const EMPTY: Self =
+        Self { kind: 0, cpu: 0, timestamp_ns: 0, seq: 0, reserved: 0, data: [0; DATA_SIZE / 8] };
+
+    /// `lost` events are missing from the time between `since_ns` and `until_ns`.
+    pub(crate) const fn overrun(lost: u64, since_ns: u64, until_ns: u64, reason: u32) -> Self {
+        Self {
+            kind: kind::OVERRUN,
+            timestamp_ns: until_ns,
+            data: [lost, since_ns, pair(reason, 0), 0, 0],
+            ..Self::EMPTY
+        }
+    }
+
+    /// The `index`th 32-bit word of the data; 0 beyond its end.
+    pub(crate) const fn word(&self, index: usize) -> u32 {
+        if index / 2 >= self.data.len() {
+            return 0;
+        }
+        let [a, b, c, d, e, f, g, h] = self.data[index / 2].to_ne_bytes();
+        u32::from_ne_bytes(if index % 2 == 0 { [a, b, c, d] } else { [e, f, g, h] })
+    }
+
+    const fn id(&self, index: usize) -> i32 {
+        self.word(index).cast_signed()
+    }
+
+    /// The event's own fields.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let (pid, tgid) = (self.id(0), self.id(1));
+        match self.kind {
+            kind::FORK => View::Fork {
+                parent_pid: pid,
+                parent_tgid: tgid,
+                child_pid: self.id(2),
+                child_tgid: self.id(3),
+            },
+            kind::EXEC => View::Exec { pid, tgid },
+            kind::EXIT => View::Exit {
+                pid,
+                tgid,
+                exit_code: self.id(2),
+                exit_signal: self.id(3),
+                parent_pid: self.id(4),
+                parent_tgid: self.id(5),
+            },
+            kind::UID => View::Uid { pid, tgid, ruid: self.word(2), euid: self.word(3) },
+            kind::GID => View::Gid { pid, tgid, rgid: self.word(2), egid: self.word(3) },
+            kind::SID => View::Sid { pid, tgid },
+            kind::PTRACE => {
+                View::Ptrace { pid, tgid, tracer_pid: self.id(2), tracer_tgid: self.id(3) }
+            }
+            kind::COMM => View::Comm { pid, tgid, comm: bytes([self.data[1], self.data[2]]) },
+            kind::COREDUMP => {
+                View::Coredump { pid, tgid, parent_pid: self.id(2), parent_tgid: self.id(3) }
+            }
+            kind::OVERRUN => {
+                View::Overrun { lost: self.data[0], since_ns: self.data[1], reason: self.word(4) }
+            }
+            _ => {
+                let [_, raw @ ..] = self.data;
+                View::Unknown { what: self.word(0), size: self.word(1), raw: bytes(raw) }
+            }
+        }
+    }
+
+    /// The process that the event is about; for a fork, the child's. 0 for kinds without one.
+    #[must_use]
+    pub const fn tgid(&self) -> i32 {
+        match self.kind {
+            kind::FORK => self.id(3),
+            kind::EXEC..=kind::COREDUMP => self.id(1),
+            _ => 0,
+        }
+    }
+
+    /// The task that the event is about; for a fork, the child. 0 for kinds without one.
+    #[must_use]
+    pub const fn pid(&self) -> i32 {
+        match self.kind {
+            kind::FORK => self.id(2),
+            kind::EXEC..=kind::COREDUMP => self.id(0),
+            _ => 0,
+        }
+    }
+
+    /// The name of a kind: a static, lower-case word, "unknown" for kinds from the future.
+    #[must_use]
+    pub const fn name(kind: u32) -> &'static core::ffi::CStr {
+        match kind {
+            kind::FORK => c"fork",
+            kind::EXEC => c"exec",
+            kind::EXIT => c"exit",
+            kind::UID => c"uid",
+            kind::GID => c"gid",
+            kind::SID => c"sid",
+            kind::PTRACE => c"ptrace",
+            kind::COMM => c"comm",
+            kind::COREDUMP => c"coredump",
+            kind::OVERRUN => c"overrun",
+            _ => c"unknown",
+        }
+    }
+}
+
+/// Two 32-bit words as they lie in memory.
+pub(crate) const fn pair(first: u32, second: u32) -> u64 {
+    let [a, b, c, d] = first.to_ne_bytes();
+    let [e, f, g, h] = second.to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Whole words as the bytes that they lie in memory as.
+fn bytes<const WORDS: usize, const BYTES: usize>(words: [u64; WORDS]) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}

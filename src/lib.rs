@@ -1,0 +1,25 @@
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![deny(unsafe_code)]
+//! tmp
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("process events exist on Linux only");
+
+mod connector;
+mod counters;
+mod errno;
+mod event;
+mod filter;
+mod format;
+mod loss;
+mod namespace;
+mod process;
+mod receiver;
+mod subscription;
+#[allow(unsafe_code)]
+mod sys;
+mod wire;
+
+#[cfg(feature = "capi")]
+#[allow(unsafe_code)]
+mod capi;

@@ -1,0 +1,37 @@
+//! Where this process is, to explain the kernel's silence.
+
+use crate::sys::{inode, read_file};
+
+/// Inodes of the initial namespaces (`PROC_PID_INIT_INO` and `PROC_USER_INIT_INO` in
+/// `include/linux/proc_ns.h`).
+const INITIAL_PID: u64 = 0xefff_fffc;
+const INITIAL_USER: u64 = 0xefff_fffd;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The initial PID and user namespaces: the kernel listens to us.
+    Initial,
+    /// Another PID or user namespace: the kernel ignores us without a word.
+    Foreign,
+    /// /proc does not tell.
+    Unknown,
+}
+
+pub(crate) fn place() -> Place {
+    match (inode(c"/proc/self/ns/pid"), inode(c"/proc/self/ns/user")) {
+        (Ok(INITIAL_PID), Ok(INITIAL_USER)) => Place::Initial,
+        (Ok(pid), _) if pid != INITIAL_PID => Place::Foreign,
+        (_, Ok(user)) if user != INITIAL_USER => Place::Foreign,
+        _ => Place::Unknown,
+    }
+}
+
+/// Whether the kernel is known to lack CONFIG_PROC_EVENTS: the connector lists its users, and the
+/// one for process events is not among them.
+pub(crate) fn lacks_process_events() -> bool {
+    let mut buffer = [0; 1024];
+    match read_file(c"/proc/net/connector", &mut buffer) {
+        Ok(list) => list.len() < 1024 && !list.windows(7).any(|name| name == b"cn_proc"),
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,201 @@
+//! The receive path: from waiting datagrams to events, and the announcement of every loss.
+
+use crate::connector::Connector;
+use crate::errno::Errno;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::loss::LossMeter;
+use crate::sys::{self, Inbox, monotonic_ns};
+use crate::wire;
+use core::mem::MaybeUninit;
+use core::slice::IterMut;
+
+/// The part of a handle that belongs to the thread that receives.
+pub(crate) struct Receiver {
+    inbox: Inbox,
+    loss: LossMeter,
+    /// The filter in force.
+    filter: Filter,
+    /// The filter for after a pause.
+    next_filter: Filter,
+    ended: bool,
+}
+
+/// The free places for events.
+type Slots<'a> = IterMut<'a, MaybeUninit<Event>>;
+
+impl Receiver {
+    pub(crate) const fn new(inbox: Inbox, loss: LossMeter, filter: Filter) -> Self {
+        Self { inbox, loss, filter, next_filter: filter, ended: false }
+    }
+
+    /// Delivers what is there, without waiting: at least one event, or 0 when there is none.
+    ///
+    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue
+    /// holds: what waits then has come since this call began, and edge-triggered loops hear of it.
+    #[inline]
+    pub(crate) fn try_receive(
+        &mut self,
+        connector: &Connector,
+        out: &mut [MaybeUninit<Event>],
+    ) -> Result<usize, Errno> {
+        let room = out.len();
+        let mut slots = out.iter_mut();
+        // No queued message is charged less than 512 bytes.
+        let mut patience = connector.budget() / 512 + 64;
+        if let Some(deafness) = connector.take_deafness() {
+            deliver(&mut slots, deafness);
+            return Ok(1);
+        }
+        loop {
+            if self.ended {
+                return Err(Errno(libc::EPIPE));
+            }
+            let mut looked = false;
+            if self.loss.is_due(self.loss.batch(slots.len())) {
+                self.look_for_loss(connector, &mut slots)?;
+                looked = true;
+                if slots.len() == 0 {
+                    return Ok(room);
+                }
+            }
+            let count = self.loss.batch(slots.len());
+            let received = match self.inbox.receive(connector.socket(), count) {
+                Ok(received) => received,
+                Err(Errno(libc::EAGAIN)) => {
+                    if !looked {
+                        self.look_for_loss(connector, &mut slots)?;
+                    }
+                    return Ok(room - slots.len());
+                }
+                // Said once: an adopted socket's loss from before, a peer that left data unread.
+                Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => continue,
+                Err(_) if slots.len() < room => return Ok(room - slots.len()),
+                Err(error) => return Err(error),
+            };
+            self.loss.received(received);
+            let suspect = self.sort(connector, received, &mut slots);
+            // A few large messages can fill a queue: then the usual interval is too long.
+            let looked =
+                if suspect { self.look_for_loss(connector, &mut slots) } else { Ok(()) };
+            if slots.len() < room {
+                return Ok(room - slots.len());
+            }
+            looked?;
+            patience = patience.saturating_sub(received as u32);
+            if patience == 0 && !self.ended {
+                return Ok(0);
+            }
+        }
+    }
+
+    /// Delivers the events among the datagrams received last. True if some were not the kernel's,
+    /// so that they may have been of any size.
+    fn sort(&mut self, connector: &Connector, received: usize, slots: &mut Slots<'_>) -> bool {
+        let room = slots.len();
+        let (mut filtered, mut foreign, mut malformed) = (0, 0, 0);
+        for datagram in self.inbox.datagrams(received) {
+            if datagram.sender != 0 && connector.is_netlink() {
+                foreign += 1;
+            } else if datagram.bytes.is_empty() && connector.can_end() {
+                self.ended = true;
+                break;
+            } else {
+                match wire::parse(datagram.bytes) {
+                    Ok(Some(event)) if self.filter.admits(&event) => deliver(slots, event),
+                    Ok(_) => filtered += 1,
+                    Err(wire::Malformed) => malformed += 1,
+                }
+            }
+        }
+        let counters = &connector.counters;
+        counters.received.add((room - slots.len()) as u64);
+        if filtered + foreign + malformed > 0 {
+            counters.filtered.add(filtered);
+            counters.foreign.add(foreign);
+            counters.malformed.add(malformed);
+        }
+        foreign + malformed > 0
+    }
+
+    /// Reads the kernel's counter and announces what was lost since the last time.
+    fn look_for_loss(
+        &mut self,
+        connector: &Connector,
+        slots: &mut Slots<'_>,
+    ) -> Result<(), Errno> {
+        if !connector.is_netlink() {
+            return Ok(());
+        }
+        let begun_ns = monotonic_ns();
+        let counter = sys::drop_counter(connector.socket())?;
+        if let Some((lost, event)) = self.loss.read(counter, begun_ns, monotonic_ns) {
+            connector.counters.lost.add(lost);
+            deliver(slots, event);
+        }
+        Ok(())
+    }
+
+    /// Swaps the filter; while paused, the one for after the pause.
+    pub(crate) fn set_filter(&mut self, connector: &Connector, filter: Filter) -> Result<(), Errno> {
+        connector.require_owner()?;
+        if connector.set_filter(filter)? {
+            self.filter = filter;
+        }
+        self.next_filter = filter;
+        Ok(())
+    }
+
+    /// Resumes.
+    pub(crate) fn subscribe(&mut self, connector: &Connector) -> Result<(), Errno> {
+        connector.require_owner()?;
+        if connector.subscribe(self.next_filter)? {
+            self.filter = self.next_filter;
+        }
+        Ok(())
+    }
+
+    /// Pauses.
+    pub(crate) fn unsubscribe(&mut self, connector: &Connector) -> Result<(), Errno> {
+        connector.require_owner()?;
+        connector.unsubscribe(self.filter)
+    }
+}
+
+fn deliver(slots: &mut Slots<'_>, event: Event) {
+    if let Some(slot) = slots.next() {
+        slot.write(event);
+    }
+}
+
+/// Calls `attempt` until it delivers, the time is over, or an interrupt comes.
+///
+/// `timeout_ns`: 0 does not wait, `None` waits for ever. Only waiting calls see interrupts.
+#[inline]
+pub(crate) fn receive(
+    connector: &Connector,
+    timeout_ns: Option<u64>,
+    mut attempt: impl FnMut() -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    connector.require_owner()?;
+    let may_wait = timeout_ns != Some(0);
+    let mut deadline = None;
+    loop {
+        if may_wait && connector.take_interrupt() {
+            return Err(Errno(libc::ECANCELED));
+        }
+        let delivered = attempt()?;
+        if delivered > 0 || !may_wait {
+            return Ok(delivered);
+        }
+        // Fixed once the first attempt has found nothing, which spares ready events the clock.
+        let deadline = *deadline
+            .get_or_insert_with(|| timeout_ns.map(|ns| monotonic_ns().saturating_add(ns)));
+        match connector.wait(deadline) {
+            Ok(true) => {}
+            Ok(false) => return Ok(0),
+            Err(_) if connector.take_interrupt() => return Err(Errno(libc::ECANCELED)),
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! An owned file descriptor.
+
+use super::{check, preserving_errno};
+use crate::errno::Errno;
+
+/// Closes its descriptor when dropped, and leaves `errno` alone.
+pub(crate) struct Fd(i32);
+
+impl Fd {
+    /// Takes over a descriptor that the caller owns.
+    pub(crate) const fn own(raw: i32) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) const fn raw(&self) -> i32 {
+        self.0
+    }
+
+    /// Gives the descriptor back to its owner: it stays open.
+    pub(crate) fn disown(self) {
+        core::mem::forget(self);
+    }
+
+    /// Makes it non-blocking and close-on-exec; returns what undoes it.
+    pub(crate) fn set_modes(&self) -> Result<Modes, Errno> {
+        let before = Modes {
+            // SAFETY: F_GETFL and F_GETFD take no pointer.
+            status: check(unsafe { libc::fcntl(self.0, libc::F_GETFL) })? as i32,
+            // SAFETY: as above.
+            descriptor: check(unsafe { libc::fcntl(self.0, libc::F_GETFD) })? as i32,
+        };
+        let wanted = Modes {
+            status: before.status | libc::O_NONBLOCK,
+            descriptor: before.descriptor | libc::FD_CLOEXEC,
+        };
+        if let Err(error) = self.restore_modes(&wanted) {
+            let _ = self.restore_modes(&before);
+            return Err(error);
+        }
+        Ok(before)
+    }
+
+    pub(crate) fn restore_modes(&self, modes: &Modes) -> Result<(), Errno> {
+        // SAFETY: F_SETFL and F_SETFD take an int.
+        check(unsafe { libc::fcntl(self.0, libc::F_SETFL, modes.status) })?;
+        // SAFETY: as above.
+        check(unsafe { libc::fcntl(self.0, libc::F_SETFD, modes.descriptor) })?;
+        Ok(())
+    }
+}
+
+/// A descriptor's status and descriptor flags.
+pub(crate) struct Modes {
+    status: i32,
+    descriptor: i32,
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is owned, so nobody else relies on its number. On Linux it is
+        // released whatever close() returns.
+        preserving_errno(|| unsafe { libc::close(self.0) });
+    }
+}

@@ -1,0 +1,109 @@
+//! Where datagrams are received: one by recvfrom(), several by recvmmsg().
+
+use super::{Fd, check, heap, receive_from};
+use crate::errno::Errno;
+use crate::wire::DATAGRAM_MAX;
+use core::ptr::{NonNull, null_mut};
+
+/// The most datagrams that one system call receives.
+pub(crate) const BATCH: usize = 64;
+
+/// Buffers, and the headers that point to them. Prepared once: the kernel's only lasting change is
+/// to `msg_namelen`, which netlink sets to what it was (and AF_UNIX senders have no address).
+#[repr(C, align(64))]
+struct Slots {
+    datagrams: [[u8; DATAGRAM_MAX]; BATCH],
+    headers: [libc::mmsghdr; BATCH],
+    vectors: [libc::iovec; BATCH],
+    senders: [libc::sockaddr_nl; BATCH],
+}
+
+/// The datagrams received last.
+pub(crate) struct Inbox {
+    slots: NonNull<Slots>,
+}
+
+// SAFETY: the inbox owns its slots; nothing else points into them.
+unsafe impl Send for Inbox {}
+
+/// A datagram and who sent it.
+pub(crate) struct Datagram<'a> {
+    pub bytes: &'a [u8],
+    /// The sender's netlink port: 0 is the kernel.
+    pub sender: u32,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        let slots = heap::allocate::<Slots>()?;
+        // SAFETY: allocated for one Slots, which is plain integers and pointers: zeroes are a
+        // value. Writing it now spares the first receives the page faults.
+        unsafe { slots.write_bytes(0, 1) };
+        let mut inbox = Self { slots };
+        let slots = inbox.slots_mut();
+        for i in 0..BATCH {
+            slots.vectors[i] = libc::iovec {
+                iov_base: slots.datagrams[i].as_mut_ptr().cast(),
+                iov_len: DATAGRAM_MAX,
+            };
+            let header = &mut slots.headers[i].msg_hdr;
+            header.msg_name = (&raw mut slots.senders[i]).cast();
+            header.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+            header.msg_iov = &raw mut slots.vectors[i];
+            header.msg_iovlen = 1;
+        }
+        Ok(inbox)
+    }
+
+    const fn slots(&self) -> &Slots {
+        // SAFETY: allocated and initialised in new(), owned until drop().
+        unsafe { self.slots.as_ref() }
+    }
+
+    const fn slots_mut(&mut self) -> &mut Slots {
+        // SAFETY: as in slots().
+        unsafe { self.slots.as_mut() }
+    }
+
+    /// Receives up to `count` datagrams that wait already; `EAGAIN` when there is none.
+    #[inline]
+    pub(crate) fn receive(&mut self, socket: &Fd, count: usize) -> Result<usize, Errno> {
+        if count == 1 { self.receive_one(socket) } else { self.receive_many(socket, count) }
+    }
+
+    fn receive_one(&mut self, socket: &Fd) -> Result<usize, Errno> {
+        let slots = self.slots_mut();
+        let (size, sender) = receive_from(socket, &mut slots.datagrams[0])?;
+        slots.headers[0].msg_len = size as u32;
+        slots.senders[0].nl_pid = sender;
+        Ok(1)
+    }
+
+    fn receive_many(&mut self, socket: &Fd, count: usize) -> Result<usize, Errno> {
+        let count = count.min(BATCH);
+        let headers = self.slots_mut().headers.as_mut_ptr();
+        // SAFETY: `count` headers, all of which point to buffers of this inbox.
+        check(unsafe {
+            libc::recvmmsg(socket.raw(), headers, count as u32, libc::MSG_DONTWAIT as _, null_mut())
+        })
+    }
+
+    /// The datagrams of the last call that returned `count`.
+    #[inline]
+    pub(crate) fn datagrams(&self, count: usize) -> impl Iterator<Item = Datagram<'_>> {
+        let slots = self.slots();
+        slots.datagrams.iter().zip(&slots.headers).zip(&slots.senders).take(count).map(
+            |((buffer, header), sender)| Datagram {
+                bytes: buffer.get(..header.msg_len as usize).unwrap_or_default(),
+                sender: sender.nl_pid,
+            },
+        )
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // SAFETY: allocated in new(), and nothing borrows it any more.
+        unsafe { heap::release(self.slots) };
+    }
+}

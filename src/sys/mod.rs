@@ -1,0 +1,48 @@
+//! Every system call and every `unsafe` of the core; safe functions around them, nothing else.
+
+mod cancel;
+mod fd;
+mod file;
+mod fork;
+mod heap;
+mod inbox;
+mod lock;
+mod process;
+mod socket;
+mod time;
+mod wait;
+
+pub(crate) use cancel::Uncancellable;
+pub(crate) use fd::Fd;
+pub(crate) use file::{inode, read_file};
+pub(crate) use fork::ForkGuard;
+#[cfg(feature = "capi")]
+pub(crate) use heap::{allocate, release};
+pub(crate) use inbox::{BATCH, Inbox};
+pub(crate) use lock::Lock;
+pub(crate) use process::{exists, random_seed};
+pub(crate) use socket::*;
+pub(crate) use time::monotonic_ns;
+pub(crate) use wait::{Doorbell, wait_readable};
+
+use crate::errno::Errno;
+
+/// The calling thread's `errno`.
+fn errno() -> Errno {
+    // SAFETY: the pointer is the calling thread's own errno, valid as long as the thread lives.
+    Errno(unsafe { *libc::__errno_location() })
+}
+
+/// The result of a system call that returns -1 on failure.
+fn check(result: impl Into<i64>) -> Result<usize, Errno> {
+    usize::try_from(result.into()).map_err(|_| errno())
+}
+
+/// Runs `f` and leaves the caller's `errno` as it was.
+pub(crate) fn preserving_errno<T>(f: impl FnOnce() -> T) -> T {
+    let Errno(before) = errno();
+    let result = f();
+    // SAFETY: as in errno().
+    unsafe { *libc::__errno_location() = before };
+    result
+}

@@ -1,0 +1,169 @@
+//! Sockets: making, describing, configuring, sending.
+
+use super::{Fd, check};
+use crate::errno::Errno;
+use crate::filter::Program;
+use crate::wire::NETLINK_CONNECTOR;
+use core::mem::{MaybeUninit, zeroed};
+
+/// Index of the drop counter in `SO_MEMINFO` (linux/sock_diag.h).
+const SK_MEMINFO_DROPS: usize = 8;
+
+/// A new connector socket, not yet a member of any group.
+pub(crate) fn connector_socket() -> Result<Fd, Errno> {
+    let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: socket() takes no pointer.
+    let fd = check(unsafe { libc::socket(libc::AF_NETLINK, flags, NETLINK_CONNECTOR) })?;
+    Ok(Fd::own(fd as i32))
+}
+
+fn netlink_address(groups: u32) -> libc::sockaddr_nl {
+    // SAFETY: plain integers, for which zero is a value.
+    let mut address: libc::sockaddr_nl = unsafe { zeroed() };
+    address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+    address.nl_groups = groups;
+    address
+}
+
+/// Makes the socket a member of the group that process events are sent to.
+pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
+    let address = netlink_address(crate::wire::CN_IDX_PROC);
+    // SAFETY: a netlink address and its size.
+    check(unsafe {
+        libc::bind(socket.raw(), (&raw const address).cast(), size_of_val(&address) as u32)
+    })?;
+    Ok(())
+}
+
+/// Whether a netlink socket is a member of the group that process events are sent to.
+pub(crate) fn has_joined(socket: &Fd) -> Result<bool, Errno> {
+    let mut address = netlink_address(0);
+    let mut size = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: an address that is writable for `size` bytes.
+    check(unsafe { libc::getsockname(socket.raw(), (&raw mut address).cast(), &mut size) })?;
+    Ok(address.nl_groups & crate::wire::CN_IDX_PROC != 0)
+}
+
+/// Sends a request to the kernel, which handles it before this returns.
+pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
+    let kernel = netlink_address(0);
+    loop {
+        // SAFETY: a readable buffer; a netlink address and its size.
+        let sent = check(unsafe {
+            libc::sendto(
+                socket.raw(),
+                message.as_ptr().cast(),
+                message.len(),
+                0,
+                (&raw const kernel).cast(),
+                size_of_val(&kernel) as u32,
+            )
+        } as i64);
+        match sent {
+            Err(Errno(libc::EINTR)) => {}
+            result => return result.map(drop),
+        }
+    }
+}
+
+/// Takes the datagram that waits first: how much of it is in the buffer, and the sender's netlink
+/// port (0: the kernel; on AF_UNIX always 0). `EAGAIN` when there is none.
+#[inline]
+pub(crate) fn receive_from(socket: &Fd, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
+    let mut sender = netlink_address(0);
+    let mut address_size = size_of_val(&sender) as libc::socklen_t;
+    // SAFETY: the buffer and its size, the address and its size.
+    let size = check(unsafe {
+        libc::recvfrom(
+            socket.raw(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_DONTWAIT,
+            (&raw mut sender).cast(),
+            &mut address_size,
+        )
+    } as i64)?;
+    Ok((size, sender.nl_pid))
+}
+
+/// Swaps the socket's filter atomically.
+pub(crate) fn attach_filter(socket: &Fd, program: &Program) -> Result<(), Errno> {
+    let instructions = program.instructions();
+    let program = libc::sock_fprog {
+        len: instructions.len() as libc::c_ushort,
+        // Instruction is laid out as sock_filter, and the kernel only reads.
+        filter: instructions.as_ptr().cast_mut().cast(),
+    };
+    set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// Has the kernel drop single events when the queue is full, instead of everything until the
+/// queue is empty (`netlink_overrun` in `net/netlink/af_netlink.c`), and clears a pending ENOBUFS.
+pub(crate) fn disable_congestion(socket: &Fd) -> Result<(), Errno> {
+    set_option(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &1_i32)?;
+    socket_option(socket, libc::SO_ERROR).map(drop)
+}
+
+/// How many messages the kernel could not queue since the socket was made, modulo 2^32.
+pub(crate) fn drop_counter(socket: &Fd) -> Result<u32, Errno> {
+    let info: [u32; SK_MEMINFO_DROPS + 1] = option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(info[SK_MEMINFO_DROPS])
+}
+
+/// The queue's budget in bytes, as the kernel counts them.
+pub(crate) fn queue_budget(socket: &Fd) -> Result<u32, Errno> {
+    Ok(socket_option(socket, libc::SO_RCVBUF)?.cast_unsigned())
+}
+
+/// Asks for a queue budget: beyond net.core.rmem_max if this process may, else up to it.
+/// The kernel doubles what it is asked for (`sock_set_rcvbuf` in `net/core/sock.c`).
+pub(crate) fn set_queue_budget(socket: &Fd, bytes: u32) -> Result<(), Errno> {
+    let half = (bytes / 2).cast_signed();
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &half)
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &half))
+}
+
+/// One of `SO_DOMAIN`, `SO_TYPE`, `SO_PROTOCOL`, `SO_RCVBUF`, `SO_ERROR`.
+pub(crate) fn socket_option(socket: &Fd, name: i32) -> Result<i32, Errno> {
+    option(socket, libc::SOL_SOCKET, name)
+}
+
+/// `T` is an integer or an array of them, which any bytes are a value of.
+fn option<T: Copy + Default + AsPlain>(socket: &Fd, level: i32, name: i32) -> Result<T, Errno> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let mut size = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the value is writable for `size` bytes.
+    check(unsafe {
+        libc::getsockopt(socket.raw(), level, name, value.as_mut_ptr().cast(), &mut size)
+    })?;
+    // SAFETY: it was zeroed, and any bytes are a value of an AsPlain type.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// Types without padding of which any bytes are a value.
+trait AsPlain {}
+impl AsPlain for i32 {}
+impl AsPlain for [u32; SK_MEMINFO_DROPS + 1] {}
+
+fn set_option<T>(socket: &Fd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
+    // SAFETY: the value is readable for its size. Of the values used here only sock_fprog holds a
+    // pointer, to a program that outlives the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket.raw(),
+            level,
+            name,
+            (&raw const *value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Size of the datagram that waits first, without taking it.
+#[cfg(feature = "std")]
+pub(crate) fn next_datagram_size(socket: &Fd) -> Result<usize, Errno> {
+    let flags = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+    // SAFETY: a buffer of no bytes.
+    check(unsafe { libc::recv(socket.raw(), core::ptr::null_mut(), 0, flags) } as i64)
+}

@@ -1,0 +1,57 @@
+//! Waiting for a socket, and waking the waiter.
+
+use super::{Fd, check, monotonic_ns};
+use crate::errno::Errno;
+use core::ptr::null;
+
+/// Wakes a thread in [`wait_readable`]: an eventfd.
+pub(crate) struct Doorbell(Fd);
+
+impl Doorbell {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        // SAFETY: eventfd() takes no pointer.
+        let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        Ok(Self(Fd::own(fd as i32)))
+    }
+
+    /// Async-signal-safe. Rung once or many times, it wakes the waiter once.
+    pub(crate) fn ring(&self) {
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: eight readable bytes. It fails only when the bell has been rung 2^64 - 2 times.
+        unsafe { libc::write(self.0.raw(), one.as_ptr().cast(), one.len()) };
+    }
+
+    pub(crate) fn silence(&self) {
+        let mut count = [0_u8; 8];
+        // SAFETY: eight writable bytes. It fails only when the bell has not been rung.
+        unsafe { libc::read(self.0.raw(), count.as_mut_ptr().cast(), count.len()) };
+    }
+}
+
+/// Waits until `socket` is readable or the doorbell rings, at most until `deadline` (in
+/// [`monotonic_ns`]; `None`: for ever). False when the time is over.
+pub(crate) fn wait_readable(
+    socket: &Fd,
+    doorbell: &Doorbell,
+    deadline: Option<u64>,
+) -> Result<bool, Errno> {
+    let remaining = match deadline {
+        None => None,
+        Some(deadline) => match deadline.saturating_sub(monotonic_ns()) {
+            0 => return Ok(false),
+            ns => Some(libc::timespec {
+                tv_sec: (ns / 1_000_000_000) as libc::time_t,
+                tv_nsec: (ns % 1_000_000_000) as libc::c_long,
+            }),
+        },
+    };
+    let entry = |fd: &Fd| libc::pollfd { fd: fd.raw(), events: libc::POLLIN, revents: 0 };
+    let mut set = [entry(socket), entry(&doorbell.0)];
+    let timeout = remaining.as_ref().map_or(null(), |remaining| remaining as *const _);
+    // SAFETY: an array of two entries, a null or valid timespec, no signal mask.
+    let ready = check(unsafe { libc::ppoll(set.as_mut_ptr(), 2, timeout, null()) })?;
+    if set[1].revents != 0 {
+        doorbell.silence();
+    }
+    Ok(ready > 0)
+}
