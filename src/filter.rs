@@ -20,8 +20,8 @@ pub const NONZERO_EXIT: u32 = 1 << 1;
 /// Which events are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Filter {
-    mask: u32,
-    flags: u32,
+    pub(crate) mask: u32,
+    pub(crate) flags: u32,
 }
 
 impl Filter {
@@ -30,7 +30,8 @@ impl Filter {
 
     /// A filter from bits `1 << kind` (0: everything) and flags; `None` if one of them is unknown.
     #[must_use]
-    pub const fn new(mask: u32, flags: u32) -> Option<Self> {
+    #[cfg(any(test, feature = "capi"))]
+    pub(crate) const fn new(mask: u32, flags: u32) -> Option<Self> {
         let everything = Self::EVERYTHING.mask;
         if mask & !everything != 0 || flags & !(NO_THREADS | NONZERO_EXIT) != 0 {
             return None;

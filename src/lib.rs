@@ -1,5 +1,6 @@
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
+#![warn(missing_docs)]
 //! tmp
 
 #[cfg(not(target_os = "linux"))]
@@ -23,3 +24,15 @@ mod wire;
 #[cfg(feature = "capi")]
 #[allow(unsafe_code)]
 mod capi;
+
+#[cfg(feature = "std")]
+mod rust;
+
+#[cfg(feature = "std")]
+pub use {
+    event::{Event, View, kind, reason},
+    filter::Filter,
+    process::Liveness,
+    rust::*,
+    wire::*,
+};

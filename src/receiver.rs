@@ -5,10 +5,9 @@ use crate::errno::Errno;
 use crate::event::Event;
 use crate::filter::Filter;
 use crate::loss::LossMeter;
-use crate::sys::{self, Inbox, monotonic_ns};
-use crate::wire;
+use crate::sys::{self, Inbox, Slots, monotonic_ns};
+use crate::wire::{self, DATAGRAM_MAX};
 use core::mem::MaybeUninit;
-use core::slice::IterMut;
 
 /// The part of a handle that belongs to the thread that receives.
 pub(crate) struct Receiver {
@@ -20,9 +19,6 @@ pub(crate) struct Receiver {
     next_filter: Filter,
     ended: bool,
 }
-
-/// The free places for events.
-type Slots<'a> = IterMut<'a, MaybeUninit<Event>>;
 
 impl Receiver {
     pub(crate) const fn new(inbox: Inbox, loss: LossMeter, filter: Filter) -> Self {
@@ -39,12 +35,23 @@ impl Receiver {
         connector: &Connector,
         out: &mut [MaybeUninit<Event>],
     ) -> Result<usize, Errno> {
-        let room = out.len();
-        let mut slots = out.iter_mut();
+        self.fill(connector, Slots::new(out), DATAGRAM_MAX)
+    }
+
+    /// As [`try_receive`](Self::try_receive), but leaves a datagram of more than `limit` bytes
+    /// where it is: `EMSGSIZE`. A limit below `DATAGRAM_MAX` is for a single slot.
+    #[inline]
+    pub(crate) fn fill(
+        &mut self,
+        connector: &Connector,
+        mut slots: Slots<'_>,
+        limit: usize,
+    ) -> Result<usize, Errno> {
+        let room = slots.len();
         // No queued message is charged less than 512 bytes.
         let mut patience = connector.budget() / 512 + 64;
         if let Some(deafness) = connector.take_deafness() {
-            deliver(&mut slots, deafness);
+            slots.fill(deafness);
             return Ok(1);
         }
         loop {
@@ -58,6 +65,11 @@ impl Receiver {
                 if slots.len() == 0 {
                     return Ok(room);
                 }
+            }
+            if limit < DATAGRAM_MAX
+                && sys::next_datagram_size(connector.socket()).is_ok_and(|size| size > limit)
+            {
+                return Err(Errno(libc::EMSGSIZE));
             }
             let count = self.loss.batch(slots.len());
             let received = match self.inbox.receive(connector.socket(), count) {
@@ -102,7 +114,7 @@ impl Receiver {
                 break;
             } else {
                 match wire::parse(datagram.bytes) {
-                    Ok(Some(event)) if self.filter.admits(&event) => deliver(slots, event),
+                    Ok(Some(event)) if self.filter.admits(&event) => slots.fill(event),
                     Ok(_) => filtered += 1,
                     Err(wire::Malformed) => malformed += 1,
                 }
@@ -131,9 +143,24 @@ impl Receiver {
         let counter = sys::drop_counter(connector.socket())?;
         if let Some((lost, event)) = self.loss.read(counter, begun_ns, monotonic_ns) {
             connector.counters.lost.add(lost);
-            deliver(slots, event);
+            slots.fill(event);
         }
         Ok(())
+    }
+
+    /// The datagram of the event that [`fill`](Self::fill) has delivered into a single slot, unless
+    /// that was an overrun, which has none.
+    #[cfg(feature = "std")]
+    pub(crate) fn last_datagram(&self) -> &[u8] {
+        self.inbox.datagrams(1).next().map(|datagram| datagram.bytes).unwrap_or_default()
+    }
+
+    /// Gives the queue another budget; returns what was really got.
+    #[cfg(feature = "std")]
+    pub(crate) fn set_budget(&mut self, connector: &Connector, bytes: u32) -> Result<u32, Errno> {
+        let budget = connector.set_budget(bytes)?;
+        self.loss.set_budget(budget);
+        Ok(budget)
     }
 
     /// Swaps the filter; while paused, the one for after the pause.
@@ -159,12 +186,6 @@ impl Receiver {
     pub(crate) fn unsubscribe(&mut self, connector: &Connector) -> Result<(), Errno> {
         connector.require_owner()?;
         connector.unsubscribe(self.filter)
-    }
-}
-
-fn deliver(slots: &mut Slots<'_>, event: Event) {
-    if let Some(slot) = slots.next() {
-        slot.write(event);
     }
 }
 

@@ -82,7 +82,8 @@ pub enum pc_lost_reason {
     PC_LOST_DEAF = 2,
 }
 
-/// PC_EVENT_FORK. The parent is the real one: with CLONE_PARENT, not the caller.
+/// PC_EVENT_FORK. The parent is the real one: for a thread, and with CLONE_PARENT, it is not the
+/// caller but the caller's parent (kernel/fork.c, copy_process()).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_event_fork {

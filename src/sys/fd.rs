@@ -49,6 +49,14 @@ impl Fd {
     }
 }
 
+#[cfg(feature = "std")]
+impl std::os::fd::AsFd for Fd {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        // SAFETY: the descriptor is owned, and open as long as the borrow lives.
+        unsafe { std::os::fd::BorrowedFd::borrow_raw(self.0) }
+    }
+}
+
 /// A descriptor's status and descriptor flags.
 pub(crate) struct Modes {
     status: i32,

@@ -8,6 +8,7 @@ mod heap;
 mod inbox;
 mod lock;
 mod process;
+mod slots;
 mod socket;
 mod time;
 mod wait;
@@ -18,9 +19,12 @@ pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 #[cfg(feature = "capi")]
 pub(crate) use heap::{allocate, release};
-pub(crate) use inbox::{BATCH, Inbox};
+#[cfg(feature = "capi")]
+pub(crate) use inbox::BATCH;
+pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
 pub(crate) use process::{exists, random_seed};
+pub(crate) use slots::Slots;
 pub(crate) use socket::*;
 pub(crate) use time::monotonic_ns;
 pub(crate) use wait::{Doorbell, wait_readable};

@@ -161,7 +161,6 @@ fn set_option<T>(socket: &Fd, level: i32, name: i32, value: &T) -> Result<(), Er
 }
 
 /// Size of the datagram that waits first, without taking it.
-#[cfg(feature = "std")]
 pub(crate) fn next_datagram_size(socket: &Fd) -> Result<usize, Errno> {
     let flags = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
     // SAFETY: a buffer of no bytes.

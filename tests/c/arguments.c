@@ -1,0 +1,182 @@
+/* Bad input: the documented error, nothing written, nothing leaked. */
+#include "support.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+PROMISE(close_null, "pc_close(NULL) does nothing and keeps errno")
+{
+	errno = 123;
+	pc_close(NULL);
+	CHECK_EQ(errno, 123);
+}
+
+PROMISE(null_handles, "a NULL handle or output is -EINVAL")
+{
+	struct pc_event event;
+	struct pc_stats stats;
+	struct pc_options options = PC_OPTIONS_INIT;
+	CHECK_EQ(pc_open(NULL, NULL), -EINVAL);
+	CHECK_EQ(pc_open_fd(NULL, 0, NULL), -EINVAL);
+	CHECK_EQ(pc_fd(NULL), -EINVAL);
+	CHECK_EQ(pc_recv(NULL, &event, 0), -EINVAL);
+	CHECK_EQ(pc_recv_many(NULL, &event, 1, 0), -EINVAL);
+	CHECK_EQ(pc_set_filter(NULL, &options), -EINVAL);
+	CHECK_EQ(pc_subscribe(NULL), -EINVAL);
+	CHECK_EQ(pc_unsubscribe(NULL), -EINVAL);
+	CHECK_EQ(pc_check(NULL), -EINVAL);
+	CHECK_EQ(pc_interrupt(NULL), -EINVAL);
+	CHECK_EQ(pc_get_stats(NULL, &stats, sizeof(stats)), -EINVAL);
+	CHECK_EQ(pc_parse(NULL, 76, &event), -EINVAL);
+	CHECK_EQ(pc_parse(&event, 64, NULL), -EINVAL);
+	CHECK_EQ(pc_event_format(NULL, (char *)&event, 10), -EINVAL);
+	CHECK_EQ(pc_event_format(&event, NULL, 10), -EINVAL);
+	CHECK_EQ(pc_event_tgid(NULL), 0);
+
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	CHECK_EQ(pc_recv(pc, NULL, 0), -EINVAL);
+	CHECK_EQ(pc_recv_many(pc, NULL, 1, 0), -EINVAL);
+	CHECK_EQ(pc_get_stats(pc, NULL, sizeof(stats)), -EINVAL);
+	pc_close(pc);
+}
+
+PROMISE(bad_timeouts, "a timeout below -1 and a count of 0 are -EINVAL, and consume nothing")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_event event;
+	rename_self("kept");
+	CHECK_EQ(pc_recv(pc, &event, -2), -EINVAL);
+	CHECK_EQ(pc_recv(pc, &event, INT_MIN), -EINVAL);
+	CHECK_EQ(pc_recv_many(pc, &event, 0, 0), -EINVAL);
+	CHECK_EQ(pc_recv_many(pc, &event, 1, -2), -EINVAL);
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+static void check_refused(const struct pc_options *options, int error)
+{
+	int before = open_descriptors();
+	struct pc_connector *const untouched = (void *)&before, *pc = untouched;
+	CHECK_EQ(pc_open(&pc, options), error);
+	CHECK(pc == untouched);
+	CHECK_EQ(open_descriptors(), before);
+}
+
+PROMISE(bad_options, "bad options are refused; nothing is written or left open")
+{
+	struct pc_options options;
+#define REFUSED(field, value, error)                                                               \
+	options = (struct pc_options)PC_OPTIONS_INIT;                                              \
+	options.field = value;                                                                     \
+	check_refused(&options, error)
+	REFUSED(size, 0, -EINVAL);
+	REFUSED(size, sizeof(options) - 1, -EINVAL);
+	REFUSED(events, 1u << 0, -EINVAL);
+	REFUSED(events, 1u << PC_EVENT_OVERRUN, -EINVAL);
+	REFUSED(events, 1u << 12, -EINVAL);
+	REFUSED(events, 1u << 31, -EINVAL);
+	REFUSED(flags, 1u << 2, -EINVAL);
+	REFUSED(flags, 1u << 31, -EINVAL);
+	REFUSED(flags, PC_OPEN_SUBSCRIBED, -EINVAL);
+	REFUSED(rcvbuf_bytes, (uint32_t)INT_MAX + 1, -EINVAL);
+	REFUSED(reserved, 1, -EINVAL);
+
+	struct {
+		struct pc_options options;
+		unsigned char tail[16];
+	} longer = { PC_OPTIONS_INIT, { 0 } };
+	longer.options.size = sizeof(longer);
+	longer.tail[15] = 1;
+	check_refused(&longer.options, -E2BIG);
+	longer.tail[15] = 0;
+	struct pc_connector *pc;
+	CHECK_EQ(pc_open(&pc, &longer.options), 0);
+	pc_close(pc);
+}
+
+PROMISE(bad_filters, "pc_set_filter refuses what is no filter, and keeps the old one")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 0);
+	struct pc_options options;
+#define NO_FILTER(field, value)                                                                    \
+	options = (struct pc_options)PC_OPTIONS_INIT;                                              \
+	options.field = value;                                                                     \
+	CHECK_EQ(pc_set_filter(pc, &options), -EINVAL)
+	NO_FILTER(size, 3);
+	NO_FILTER(events, 1u << 10);
+	NO_FILTER(flags, PC_OPEN_SUBSCRIBED);
+	NO_FILTER(rcvbuf_bytes, 4096);
+	NO_FILTER(reserved, 1);
+	rename_self("unwanted");
+	struct pc_event event;
+	while (pc_recv(pc, &event, 0) == 1)
+		CHECK_EQ(event.kind, PC_EVENT_EXEC);
+	pc_close(pc);
+}
+
+PROMISE(stats_sizes, "pc_get_stats refuses a short struct and zeroes the tail of a long one")
+{
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	unsigned char room[sizeof(struct pc_stats) + 16];
+	memset(room, 0xaa, sizeof(room));
+	CHECK_EQ(pc_get_stats(pc, (struct pc_stats *)(void *)room, sizeof(struct pc_stats) - 1),
+		 -EINVAL);
+	CHECK_EQ(room[0], 0xaa);
+	CHECK_EQ(pc_get_stats(pc, (struct pc_stats *)(void *)room, sizeof(room) - 1), 0);
+	CHECK_EQ(room[sizeof(room) - 2], 0);
+	CHECK_EQ(room[sizeof(room) - 1], 0xaa);
+	pc_close(pc);
+}
+
+PROMISE(texts, "every documented error has a text of its own, whatever its sign")
+{
+	static const int errors[] = { EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS, ECONNREFUSED,
+				      EOPNOTSUPP, EPERM, EMFILE, ENFILE, ENOMEM, ETIMEDOUT,
+				      EINVAL, E2BIG, EBADF, EPROTOTYPE, ECHILD, EPIPE, ECANCELED,
+				      EINTR, EBADMSG, ESRCH, EACCES, 0 };
+	const int count = sizeof(errors) / sizeof(errors[0]);
+	const char *unknown = pc_strerror(-9999);
+	for (int i = 0; i < count; i++) {
+		CHECK(strcmp(pc_strerror(errors[i]), unknown) != 0);
+		CHECK(pc_strerror(errors[i]) == pc_strerror(-errors[i]));
+		for (int j = 0; j < i; j++)
+			CHECK(strcmp(pc_strerror(errors[i]), pc_strerror(errors[j])) != 0);
+	}
+	CHECK(pc_strerror(INT_MIN) && pc_strerror(INT_MAX));
+}
+
+PROMISE(version, "the library's version is the header's")
+{
+	CHECK_EQ(pc_version(), PC_VERSION);
+	CHECK_EQ(PC_VERSION, PC_VERSION_MAJOR << 16 | PC_VERSION_MINOR << 8 | PC_VERSION_PATCH);
+}
+
+PROMISE(descriptor, "pc_fd is non-blocking and close-on-exec")
+{
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	int fd = pc_fd(pc);
+	CHECK(fd >= 0);
+	char flags[64];
+	snprintf(flags, sizeof(flags), "/proc/self/fdinfo/%d", fd);
+	FILE *info = fopen(flags, "r");
+	unsigned mode = 0;
+	while (fgets(flags, sizeof(flags), info))
+		if (sscanf(flags, "flags: %o", &mode) == 1)
+			break;
+	fclose(info);
+	CHECK(mode & 04000 && mode & 02000000);
+	pc_close(pc);
+}
+
+PROMISE(no_leaks, "opening and closing leaves no descriptor behind")
+{
+	pc_close(open_connector(0, 0, 0));
+	int before = open_descriptors();
+	for (int i = 0; i < 50; i++)
+		pc_close(open_connector(0, 0, 0));
+	CHECK_EQ(open_descriptors(), before);
+}

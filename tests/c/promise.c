@@ -1,0 +1,100 @@
+/* Runs all promises, or those whose "file: sentence" contains the argument. */
+#include "promise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SKIPPED = 77, TIME_LIMIT = 120 };
+
+static struct promise *first, **last = &first;
+
+void promise_register(struct promise *promise)
+{
+	*last = promise;
+	last = &promise->next;
+}
+
+void fail(const char *file, int line, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fprintf(stderr, "# %s:%d: ", file, line);
+	vfprintf(stderr, format, arguments);
+	fprintf(stderr, "\n");
+	va_end(arguments);
+	exit(1);
+}
+
+void skip(const char *why)
+{
+	fprintf(stderr, "# SKIPPED: %s\n", why);
+	exit(SKIPPED);
+}
+
+static const char *topic(const struct promise *promise)
+{
+	static char name[64];
+	const char *slash = strrchr(promise->file, '/');
+	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : promise->file);
+	char *dot = strrchr(name, '.');
+	if (dot)
+		*dot = '\0';
+	return name;
+}
+
+static bool is_chosen(const struct promise *promise, const char *pattern)
+{
+	char title[512];
+	snprintf(title, sizeof(title), "%s: %s", topic(promise), promise->sentence);
+	return !pattern || strstr(title, pattern);
+}
+
+/* In a process group of its own, so that nothing it started outlives it. */
+static int run(const struct promise *promise)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		setpgid(0, 0);
+		alarm(TIME_LIMIT);
+		promise->prove();
+		exit(0);
+	}
+	setpgid(child, child);
+	int status = -1;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	kill(-child, SIGKILL);
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "# ended by signal %d (%s)\n", WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *pattern = argc > 1 ? argv[1] : NULL;
+	const char *may_skip = getenv("PROMISES_SKIP");
+	int count = 0, failed = 0;
+	setvbuf(stdout, NULL, _IONBF, 0);
+	for (struct promise *p = first; p; p = p->next)
+		count += is_chosen(p, pattern);
+	printf("1..%d\n", count);
+	int number = 0;
+	for (struct promise *p = first; p; p = p->next) {
+		if (!is_chosen(p, pattern))
+			continue;
+		int result = run(p);
+		bool skipped = result == SKIPPED;
+		bool kept = result == 0 || (skipped && !(may_skip && strcmp(may_skip, "no") == 0));
+		failed += !kept;
+		printf("%sok %d - %s: %s%s\n", kept ? "" : "not ", ++number, topic(p), p->sentence,
+		       skipped ? " # SKIP see above" : "");
+	}
+	return failed > 0;
+}

@@ -1,0 +1,250 @@
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct pc_connector *open_connector(uint32_t events, uint32_t flags, uint32_t rcvbuf_bytes)
+{
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = events;
+	options.flags = flags;
+	options.rcvbuf_bytes = rcvbuf_bytes;
+	struct pc_connector *pc = NULL;
+	int result = pc_open(&pc, &options);
+	if (result == -EPERM || result == -EOPNOTSUPP || result == -ECONNREFUSED)
+		skip(pc_strerror(result));
+	CHECK_EQ(result, 0);
+	CHECK(pc != NULL);
+	return pc;
+}
+
+static struct pc_event await(struct pc_connector *pc, uint32_t kind, pid_t tgid)
+{
+	uint64_t deadline = now_ns() + PATIENCE_MS * 1000000ull;
+	struct pc_event event;
+	for (;;) {
+		uint64_t now = now_ns();
+		int left = now < deadline ? (int)((deadline - now) / 1000000u) : 0;
+		int result = pc_recv(pc, &event, left);
+		if (result == 0)
+			fail(__FILE__, __LINE__, "no %s of %d came", pc_event_name(kind), (int)tgid);
+		CHECK_EQ(result, 1);
+		if (event.kind == kind && (tgid == 0 || pc_event_tgid(&event) == tgid))
+			return event;
+		if (event.kind == PC_EVENT_OVERRUN)
+			fail(__FILE__, __LINE__, "an overrun came instead of %s",
+			     pc_event_name(kind));
+	}
+}
+
+struct pc_event await_event(struct pc_connector *pc, uint32_t kind, pid_t tgid)
+{
+	return await(pc, kind, tgid);
+}
+
+struct pc_event await_kind(struct pc_connector *pc, uint32_t kind)
+{
+	return await(pc, kind, 0);
+}
+
+uint64_t drain(struct pc_connector *pc)
+{
+	struct pc_event events[64];
+	uint64_t count = 0;
+	for (int result; (result = pc_recv_many(pc, events, 64, 0)) != 0;) {
+		CHECK(result > 0);
+		for (int i = 0; i < result; i++)
+			count += events[i].kind != PC_EVENT_OVERRUN;
+	}
+	return count;
+}
+
+struct pc_stats stats_of(const struct pc_connector *pc)
+{
+	struct pc_stats stats;
+	CHECK_EQ(pc_get_stats(pc, &stats, sizeof(stats)), 0);
+	return stats;
+}
+
+void rename_self(const char *name)
+{
+	CHECK_EQ(prctl(PR_SET_NAME, name), 0);
+}
+
+void flood(long count)
+{
+	for (long i = 0; i < count; i++)
+		prctl(PR_SET_NAME, "flood");
+}
+
+pid_t start_child(void (*f)(void *), void *argument)
+{
+	pid_t child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		f(argument);
+		exit(0);
+	}
+	return child;
+}
+
+int end_child(pid_t child)
+{
+	int status;
+	while (waitpid(child, &status, 0) < 0)
+		CHECK_EQ(errno, EINTR);
+	return status;
+}
+
+void in_child(void (*f)(void *), void *argument)
+{
+	int status = end_child(start_child(f, argument));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		exit(77);
+	CHECK_EQ(status, 0);
+}
+
+static void flood_without_end(void *unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		flood(1000);
+}
+
+pid_t start_flood(void)
+{
+	return start_child(flood_without_end, NULL);
+}
+
+void stop_flood(pid_t child)
+{
+	kill(child, SIGKILL);
+	end_child(child);
+}
+
+int raw_socket(bool joined)
+{
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
+	CHECK(fd >= 0);
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = joined ? 1 : 0 };
+	CHECK_EQ(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void put(unsigned char *datagram, size_t offset, uint32_t value)
+{
+	memcpy(datagram + offset, &value, sizeof(value));
+}
+
+static void put_headers(unsigned char *datagram, uint16_t payload, uint32_t seq, uint32_t ack)
+{
+	uint16_t type = NLMSG_DONE;
+	put(datagram, 0, 36u + payload);
+	memcpy(datagram + 4, &type, sizeof(type));
+	put(datagram, 16, CN_IDX_PROC);
+	put(datagram, 20, CN_VAL_PROC);
+	put(datagram, 24, seq);
+	put(datagram, 28, ack);
+	memcpy(datagram + 32, &payload, sizeof(payload));
+}
+
+void raw_request(int fd, uint32_t operation, uint32_t ack)
+{
+	unsigned char message[40] = { 0 };
+	put_headers(message, 4, 0, ack);
+	put(message, 36, operation);
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	CHECK_EQ(sendto(fd, message, sizeof(message), 0, (struct sockaddr *)&kernel,
+			sizeof(kernel)), sizeof(message));
+}
+
+uint32_t raw_answer(int fd)
+{
+	unsigned char message[256];
+	for (;;) {
+		ssize_t size = recv(fd, message, sizeof(message), MSG_DONTWAIT);
+		if (size < 0 && errno == ENOBUFS)
+			continue;
+		if (size < 0)
+			return 0;
+		uint32_t what, ack;
+		memcpy(&ack, message + 28, 4);
+		memcpy(&what, message + 36, 4);
+		if (size >= EVENT_SIZE && what == 0)
+			return ack;
+	}
+}
+
+void make_datagram(unsigned char datagram[EVENT_SIZE], uint32_t what, uint32_t seq,
+		   const void *data, size_t size)
+{
+	memset(datagram, 0, EVENT_SIZE);
+	put_headers(datagram, 40, seq, 0);
+	put(datagram, 36, what);
+	put(datagram, 40, 1);
+	uint64_t timestamp = 0x0123456789abcdef;
+	memcpy(datagram + 44, &timestamp, sizeof(timestamp));
+	memcpy(datagram + 52, data, size);
+}
+
+void make_exec(unsigned char datagram[EVENT_SIZE], pid_t pid)
+{
+	pid_t ids[2] = { pid, pid };
+	make_datagram(datagram, 0x00000002, 7, ids, sizeof(ids));
+}
+
+bool kernel_listens(void)
+{
+	int fd = raw_socket(true);
+	uint32_t token = 0x5eed0000u ^ (uint32_t)now_ns(), answer;
+	raw_request(fd, 9, token);
+	do
+		answer = raw_answer(fd);
+	while (answer != 0 && answer != token + 1);
+	close(fd);
+	return answer != 0;
+}
+
+int deafen(void)
+{
+	int count = 0;
+	for (; kernel_listens(); count++) {
+		CHECK(count < 10000);
+		int fd = raw_socket(false);
+		raw_request(fd, 9, 1);
+		raw_request(fd, PROC_CN_MCAST_IGNORE, 1);
+		close(fd);
+	}
+	return count;
+}
+
+int open_descriptors(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	CHECK(directory != NULL);
+	int count = 0;
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}

@@ -1,0 +1,66 @@
+/* What several promises need: handles, children, netlink by hand. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include "promise.h"
+
+#include <proc_connector.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PATIENCE_MS = 10000 };
+
+uint64_t now_ns(void);
+
+/* A handle with these PC_MASK_* bits and flags; anything but success fails the test. */
+struct pc_connector *open_connector(uint32_t events, uint32_t flags, uint32_t rcvbuf_bytes);
+
+/* Receives until an event of this kind is about this process. An overrun fails the test. */
+struct pc_event await_event(struct pc_connector *pc, uint32_t kind, pid_t tgid);
+
+/* The next event of this kind, whomever it is about; others are dropped. */
+struct pc_event await_kind(struct pc_connector *pc, uint32_t kind);
+
+/* Receives until 0. */
+uint64_t drain(struct pc_connector *pc);
+
+struct pc_stats stats_of(const struct pc_connector *pc);
+
+/* Renames the calling thread: one COMM event, the cheapest there is. */
+void rename_self(const char *name);
+void flood(long count);
+
+/* Runs f in a forked child. */
+pid_t start_child(void (*f)(void *), void *argument);
+/* Waits for it; its wait status. */
+int end_child(pid_t child);
+/* Runs f in a forked child and fails the test if a CHECK in it fails. */
+void in_child(void (*f)(void *), void *argument);
+
+/* A child that floods until it is ended. */
+pid_t start_flood(void);
+void stop_flood(pid_t child);
+
+/* A connector socket made by hand; a member of group 1 if joined. */
+int raw_socket(bool joined);
+/* Sends a request of 4 bytes to the kernel, as the protocol has it. */
+void raw_request(int fd, uint32_t operation, uint32_t ack);
+/* The ack of the next acknowledgement, 0 when nothing is there; other messages are dropped. */
+uint32_t raw_answer(int fd);
+
+enum { EVENT_SIZE = 76 };
+/* An event datagram as the kernel would send it. */
+void make_datagram(unsigned char datagram[EVENT_SIZE], uint32_t what, uint32_t seq,
+		   const void *data, size_t size);
+/* An EXEC of this process, as a datagram. */
+void make_exec(unsigned char datagram[EVENT_SIZE], pid_t pid);
+
+/* Whether the kernel answers anybody: its count of listeners is at least one. */
+bool kernel_listens(void);
+/* Takes listeners away until the kernel is deaf; how many it had. */
+int deafen(void);
+
+int open_descriptors(void);
+
+#endif

@@ -1,0 +1,228 @@
+/* Timeouts, signals, interrupts. */
+#include "support.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* A handle that nothing comes to. */
+static struct pc_connector *open_silent(void)
+{
+	return open_connector(PC_MASK_UNKNOWN, 0, 0);
+}
+
+PROMISE(no_wait, "timeout 0 does not wait")
+{
+	struct pc_connector *pc = open_silent();
+	struct pc_event event;
+	uint64_t begun = now_ns();
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(pc_recv(pc, &event, 0), 0);
+	CHECK(now_ns() - begun < 1000000000u);
+	pc_close(pc);
+}
+
+PROMISE(timeout, "a timeout lasts as long as it says")
+{
+	struct pc_connector *pc = open_silent();
+	struct pc_event event;
+	uint64_t begun = now_ns();
+	CHECK_EQ(pc_recv(pc, &event, 200), 0);
+	CHECK(now_ns() - begun >= 200000000u);
+	CHECK_EQ(pc_recv_many(pc, &event, 1, 1), 0);
+	pc_close(pc);
+}
+
+static void *rename_without_end(void *stop)
+{
+	while (!atomic_load((atomic_bool *)stop))
+		rename_self("unwanted");
+	return NULL;
+}
+
+PROMISE(deadline, "what is dropped on the way does not restart the timeout")
+{
+	/* On a stream where every datagram is dropped in user space: a fed AF_UNIX pair. */
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = PC_MASK_EXIT;
+	struct pc_connector *pc;
+	CHECK_EQ(pc_open_fd(&pc, pair[0], &options), 0);
+	pid_t feeder = fork();
+	if (feeder == 0) {
+		unsigned char datagram[EVENT_SIZE];
+		make_exec(datagram, 1);
+		for (;;)
+			write(pair[1], datagram, sizeof(datagram));
+	}
+	struct pc_event event;
+	uint64_t begun = now_ns();
+	CHECK_EQ(pc_recv(pc, &event, 100), 0);
+	CHECK(now_ns() - begun >= 100000000u);
+	CHECK(now_ns() - begun < 5000000000u);
+	kill(feeder, SIGKILL);
+	end_child(feeder);
+	CHECK(stats_of(pc).filtered > 100);
+	pc_close(pc);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+PROMISE(signal, "a signal ends a wait with -EINTR, and nothing is lost")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigaction(SIGALRM, &action, NULL);
+	struct itimerval soon = { .it_value.tv_usec = 50000 };
+	struct pc_event event;
+	int result;
+	setitimer(ITIMER_REAL, &soon, NULL);
+	while ((result = pc_recv(pc, &event, -1)) == 1)
+		;
+	CHECK_EQ(result, -EINTR);
+	rename_self("after the signal");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+PROMISE(interrupt_before, "an interrupt cancels the next wait, once, however often it was asked for")
+{
+	struct pc_connector *pc = open_silent();
+	struct pc_event event;
+	errno = 123;
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(pc_interrupt(pc), 0);
+	CHECK_EQ(errno, 123);
+	struct pollfd poll_set = { .fd = pc_fd(pc), .events = POLLIN };
+	CHECK_EQ(poll(&poll_set, 1, 0), 0);
+	CHECK_EQ(pc_recv(pc, &event, 0), 0);
+	CHECK_EQ(pc_recv(pc, &event, -1), -ECANCELED);
+	CHECK_EQ(pc_recv(pc, &event, 20), 0);
+	CHECK_EQ(pc_interrupt(pc), 0);
+	CHECK_EQ(pc_recv_many(pc, &event, 1, -1), -ECANCELED);
+	CHECK_EQ(pc_recv(pc, &event, 20), 0);
+	pc_close(pc);
+}
+
+static void *interrupt_soon(void *pc)
+{
+	usleep(50000);
+	CHECK_EQ(pc_interrupt(pc), 0);
+	return NULL;
+}
+
+PROMISE(interrupt_thread, "an interrupt from another thread ends a wait")
+{
+	struct pc_connector *pc = open_silent();
+	struct pc_event event;
+	for (int i = 0; i < 5; i++) {
+		pthread_t thread;
+		CHECK_EQ(pthread_create(&thread, NULL, interrupt_soon, pc), 0);
+		CHECK_EQ(pc_recv(pc, &event, -1), -ECANCELED);
+		pthread_join(thread, NULL);
+	}
+	CHECK_EQ(pc_recv(pc, &event, 20), 0);
+	pc_close(pc);
+}
+
+static struct pc_connector *for_handler;
+
+static void interrupt_in_handler(int number)
+{
+	(void)number;
+	pc_interrupt(for_handler);
+}
+
+PROMISE(interrupt_handler, "an interrupt from a signal handler ends a wait with -ECANCELED, not -EINTR")
+{
+	for_handler = open_silent();
+	struct sigaction action = { .sa_handler = interrupt_in_handler };
+	sigaction(SIGALRM, &action, NULL);
+	struct itimerval soon = { .it_value.tv_usec = 50000 };
+	struct pc_event event;
+	setitimer(ITIMER_REAL, &soon, NULL);
+	CHECK_EQ(pc_recv(for_handler, &event, -1), -ECANCELED);
+	pc_close(for_handler);
+}
+
+PROMISE(interrupt_load, "an interrupt arrives under full load")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	pid_t child = start_flood();
+	struct pc_event event;
+	for (int round = 0; round < 20; round++) {
+		await_event(pc, PC_EVENT_COMM, child);
+		CHECK_EQ(pc_interrupt(pc), 0);
+		CHECK_EQ(pc_recv(pc, &event, -1), -ECANCELED);
+		CHECK_EQ(pc_recv(pc, &event, -1), 1);
+	}
+	stop_flood(child);
+	pc_close(pc);
+}
+
+static void *receive_until_cancelled(void *pc)
+{
+	struct pc_event event;
+	pc_recv(pc, &event, -1);
+	return NULL;
+}
+
+PROMISE(cancellation, "a waiting thread can be cancelled, and the handle goes on working")
+{
+	struct pc_connector *pc = open_silent();
+	pthread_t thread;
+	void *result;
+	CHECK_EQ(pthread_create(&thread, NULL, receive_until_cancelled, pc), 0);
+	usleep(20000);
+	CHECK_EQ(pthread_cancel(thread), 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK(result == PTHREAD_CANCELED);
+	CHECK_EQ(pc_set_filter(pc, NULL), 0);
+	rename_self("still here");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+struct checker {
+	struct pc_connector *pc;
+	atomic_bool stop;
+};
+
+static void *check_without_end(void *argument)
+{
+	struct checker *checker = argument;
+	struct pc_stats stats;
+	while (!atomic_load(&checker->stop)) {
+		CHECK_EQ(pc_check(checker->pc), 0);
+		CHECK_EQ(pc_get_stats(checker->pc, &stats, sizeof(stats)), 0);
+		CHECK(pc_fd(checker->pc) >= 0);
+	}
+	return NULL;
+}
+
+PROMISE(any_thread, "check, stats and fd from another thread disturb neither receiving nor pausing")
+{
+	struct checker checker = { .pc = open_connector(PC_MASK_COMM, 0, 0) };
+	pthread_t thread, renamer;
+	CHECK_EQ(pthread_create(&thread, NULL, check_without_end, &checker), 0);
+	CHECK_EQ(pthread_create(&renamer, NULL, rename_without_end, &checker.stop), 0);
+	for (int i = 0; i < 200; i++) {
+		await_event(checker.pc, PC_EVENT_COMM, getpid());
+		CHECK_EQ(pc_unsubscribe(checker.pc), 0);
+		CHECK_EQ(pc_subscribe(checker.pc), 0);
+	}
+	atomic_store(&checker.stop, true);
+	pthread_join(thread, NULL);
+	pthread_join(renamer, NULL);
+	pc_close(checker.pc);
+}
