@@ -108,15 +108,13 @@ impl Connector {
             socket.set_modes()?;
             return Ok((parts, transport, budget, 0, Health::Alive));
         }
-        // The counter first: whatever is dropped from here on is counted.
-        let drops = sys::drop_counter(socket)?;
         let health = if options.subscribed {
             Health::Alive
         } else {
             subscription::subscribe(socket)?
         };
         match configure_adopted(socket, options) {
-            Ok(budget) => Ok((parts, transport, budget, drops, health)),
+            Ok((budget, drops)) => Ok((parts, transport, budget, drops, health)),
             Err(error) => {
                 if !options.subscribed {
                     let _ = subscription::unsubscribe(socket);
@@ -341,8 +339,9 @@ fn identify(socket: &Fd) -> Result<Transport, Errno> {
     }
 }
 
-/// Gives an adopted netlink socket our settings; returns its queue budget.
-fn configure_adopted(socket: &Fd, options: &Options) -> Result<u32, Errno> {
+/// Gives an adopted netlink socket our settings; returns its queue budget and its drop counter,
+/// which has counted the answer to our own request too if the queue was full.
+fn configure_adopted(socket: &Fd, options: &Options) -> Result<(u32, u32), Errno> {
     let modes = socket.set_modes()?;
     let configure = || {
         sys::disable_congestion(socket)?;
@@ -352,7 +351,7 @@ fn configure_adopted(socket: &Fd, options: &Options) -> Result<u32, Errno> {
         }
         let budget = sys::queue_budget(socket)?;
         sys::attach_filter(socket, &options.filter.program())?;
-        Ok(budget)
+        Ok((budget, sys::drop_counter(socket)?))
     };
     configure().inspect_err(|_| {
         let _ = socket.restore_modes(&modes);

@@ -1,0 +1,280 @@
+/* Sockets that somebody else made. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/cn_proc.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct pc_connector *adopt(int fd, uint32_t events, uint32_t flags)
+{
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = events;
+	options.flags = flags;
+	struct pc_connector *pc = NULL;
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), 0);
+	CHECK_EQ(pc_fd(pc), fd);
+	CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	return pc;
+}
+
+static int netlink(int type, int protocol, uint32_t groups)
+{
+	int fd = socket(AF_NETLINK, type, protocol);
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	CHECK(fd >= 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+PROMISE(netlink_sockets, "a netlink socket is adopted, subscribed and made non-blocking")
+{
+	static const int types[] = { SOCK_DGRAM, SOCK_RAW };
+	for (int i = 0; i < 2; i++) {
+		int fd = netlink(types[i], NETLINK_CONNECTOR, 1);
+		struct pc_connector *pc = adopt(fd, PC_MASK_COMM, 0);
+		CHECK(stats_of(pc).rcvbuf_bytes > 212992);
+		rename_self("adopted");
+		await_event(pc, PC_EVENT_COMM, getpid());
+		pc_close(pc);
+		CHECK_EQ(fcntl(fd, F_GETFD), -1);
+	}
+}
+
+PROMISE(member_by_option, "membership by NETLINK_ADD_MEMBERSHIP counts too")
+{
+	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 0), group = 1;
+	CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
+	pc_close(adopt(fd, 0, 0));
+}
+
+PROMISE(pending_events, "pending events are kept, drops from before are not counted")
+{
+	struct pc_connector *other = open_connector(PC_MASK_COMM, 0, 0);
+	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1);
+	flood(2000);
+	struct pc_connector *pc = adopt(fd, PC_MASK_COMM, 0);
+	struct pc_event event;
+	uint64_t kept = 0;
+	while (pc_recv(pc, &event, 0) == 1) {
+		CHECK_EQ(event.kind, PC_EVENT_COMM);
+		kept++;
+	}
+	CHECK(kept > 100 && kept < 2000);
+	CHECK_EQ(stats_of(pc).lost, 0);
+	rename_self("not congested");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+	pc_close(other);
+}
+
+PROMISE(subscribed_by_opener, "PC_OPEN_SUBSCRIBED sends no LISTEN, and pc_close one IGNORE")
+{
+	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1);
+	raw_request(fd, PROC_CN_MCAST_LISTEN, 1);
+	struct pc_connector *pc = adopt(fd, PC_MASK_COMM, PC_OPEN_SUBSCRIBED);
+	rename_self("subscribed");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+PROMISE(large_queue_kept, "a queue is never made smaller unasked")
+{
+	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), size = 64 << 20;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+		skip("needs CAP_NET_ADMIN");
+	struct pc_connector *pc = adopt(fd, 0, 0);
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 128 << 20);
+	pc_close(pc);
+}
+
+static void check_refused(int fd, int error)
+{
+	int before = open_descriptors(), status = fcntl(fd, F_GETFL), flags = fcntl(fd, F_GETFD);
+	struct pc_connector *pc = NULL;
+	CHECK_EQ(pc_open_fd(&pc, fd, NULL), error);
+	CHECK(pc == NULL);
+	CHECK_EQ(open_descriptors(), before);
+	CHECK_EQ(fcntl(fd, F_GETFL), status);
+	CHECK_EQ(fcntl(fd, F_GETFD), flags);
+	close(fd);
+}
+
+PROMISE(refusals, "everything else is refused, and stays the caller's")
+{
+	int pair[2];
+	check_refused(-1, -EBADF);
+	check_refused(-2147483647, -EBADF);
+	check_refused(999, -EBADF);
+	check_refused(open("/dev/null", O_RDONLY), -EPROTOTYPE);
+	CHECK_EQ(pipe(pair), 0);
+	check_refused(pair[0], -EPROTOTYPE);
+	close(pair[1]);
+	check_refused(socket(AF_INET, SOCK_DGRAM, 0), -EPROTOTYPE);
+	check_refused(socket(AF_UNIX, SOCK_STREAM, 0), -EPROTOTYPE);
+	check_refused(netlink(SOCK_RAW, NETLINK_ROUTE, 1), -EPROTOTYPE);
+	check_refused(netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 0), -EINVAL);
+	check_refused(netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 2), -EINVAL);
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct sockaddr address = { .sa_family = AF_UNIX };
+	CHECK_EQ(bind(listener, &address, sizeof(sa_family_t)), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	check_refused(listener, -EPROTOTYPE);
+}
+
+PROMISE(bad_options_adopting, "bad options leave the descriptor alone")
+{
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = 1;
+	struct pc_connector *pc;
+	CHECK_EQ(pc_open_fd(&pc, pair[0], &options), -EINVAL);
+	CHECK_EQ(fcntl(pair[0], F_GETFL) & O_NONBLOCK, 0);
+}
+
+/* A fed handle and the end to feed it by. */
+static struct pc_connector *fed(int type, uint32_t events, uint32_t flags, int *feed)
+{
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, type, 0, pair), 0);
+	*feed = pair[1];
+	return adopt(pair[0], events, flags);
+}
+
+PROMISE(unix_sockets, "AF_UNIX DGRAM and SEQPACKET sockets feed made-up events without privilege")
+{
+	static const int types[] = { SOCK_DGRAM, SOCK_SEQPACKET };
+	for (int i = 0; i < 2; i++) {
+		int feed;
+		struct pc_connector *pc = fed(types[i], 0, 0, &feed);
+		unsigned char datagram[EVENT_SIZE];
+		make_exec(datagram, 42);
+		CHECK_EQ(write(feed, datagram, sizeof(datagram)), sizeof(datagram));
+		struct pc_event event = await_event(pc, PC_EVENT_EXEC, 42);
+		CHECK_EQ(event.seq, 7);
+		CHECK_EQ(event.cpu, 1);
+		CHECK_EQ(event.timestamp_ns, 0x0123456789abcdef);
+		CHECK_EQ(pc_subscribe(pc), 0);
+		CHECK_EQ(pc_unsubscribe(pc), 0);
+		CHECK_EQ(pc_check(pc), 0);
+		CHECK_EQ(pc_recv(pc, &event, 0), 0);
+		close(feed);
+		pc_close(pc);
+	}
+}
+
+PROMISE(unix_filters, "on AF_UNIX, masks and flags are applied as the kernel would")
+{
+	int feed;
+	struct pc_connector *pc = fed(SOCK_SEQPACKET, PC_MASK_EXEC | PC_MASK_EXIT,
+				      PC_FILTER_NO_THREADS | PC_FILTER_NONZERO_EXIT, &feed);
+	unsigned char datagram[EVENT_SIZE];
+	int32_t thread[2] = { 5, 4 }, good[6] = { 6, 6, 0, 17, 1, 1 }, bad[6] = { 7, 7, 256, 17, 1, 1 };
+	make_datagram(datagram, PROC_EVENT_EXEC, 0, thread, sizeof(thread));
+	write(feed, datagram, sizeof(datagram));
+	make_datagram(datagram, PROC_EVENT_EXIT, 0, good, sizeof(good));
+	write(feed, datagram, sizeof(datagram));
+	make_datagram(datagram, PROC_EVENT_SID, 0, good, 8);
+	write(feed, datagram, sizeof(datagram));
+	make_datagram(datagram, PROC_EVENT_NONE, 0, good, 4);
+	write(feed, datagram, sizeof(datagram));
+	make_datagram(datagram, PROC_EVENT_EXIT, 0, bad, sizeof(bad));
+	write(feed, datagram, sizeof(datagram));
+	struct pc_event event;
+	CHECK_EQ(pc_recv(pc, &event, 0), 1);
+	CHECK_EQ(event.data.exit.tgid, 7);
+	CHECK_EQ(stats_of(pc).filtered, 4);
+	pc_close(pc);
+}
+
+PROMISE(end_of_stream, "the end of a SEQPACKET stream is -EPIPE, repeatedly, after what was sent")
+{
+	for (size_t batch = 1; batch <= 64; batch += 63) {
+		int feed;
+		struct pc_connector *pc = fed(SOCK_SEQPACKET, 0, 0, &feed);
+		unsigned char datagram[EVENT_SIZE];
+		make_exec(datagram, 42);
+		write(feed, datagram, sizeof(datagram));
+		write(feed, datagram, sizeof(datagram));
+		close(feed);
+		struct pc_event events[64];
+		for (int got = 0; got < 2;) {
+			int result = pc_recv_many(pc, events, batch, -1);
+			CHECK(result > 0);
+			got += result;
+		}
+		for (int i = 0; i < 3; i++) {
+			CHECK_EQ(pc_recv_many(pc, events, batch, -1), -EPIPE);
+			CHECK_EQ(pc_recv(pc, events, 0), -EPIPE);
+		}
+		CHECK_EQ(stats_of(pc).received, 2);
+		pc_close(pc);
+	}
+}
+
+PROMISE(unread_answer, "a peer that closes with unread data does not hide what it sent")
+{
+	int feed;
+	struct pc_connector *pc = fed(SOCK_SEQPACKET, 0, 0, &feed);
+	unsigned char datagram[EVENT_SIZE];
+	make_exec(datagram, 42);
+	write(feed, datagram, sizeof(datagram));
+	write(pc_fd(pc), "unread", 6);
+	close(feed);
+	struct pc_event event;
+	CHECK_EQ(pc_recv(pc, &event, 0), 1);
+	CHECK_EQ(pc_recv(pc, &event, 0), -EPIPE);
+	pc_close(pc);
+}
+
+PROMISE(any_bytes, "any bytes in a datagram: counted as malformed, and the stream goes on")
+{
+	for (size_t batch = 1; batch <= 64; batch += 63) {
+		int feed;
+		struct pc_connector *pc = fed(SOCK_DGRAM, 0, 0, &feed);
+		unsigned char junk[600];
+		unsigned state = 12345;
+		uint64_t malformed = 0;
+		struct pc_event events[64];
+		for (size_t size = 0; size <= sizeof(junk); size += size < 100 ? 1 : 50) {
+			for (size_t i = 0; i < size; i++)
+				junk[i] = (unsigned char)((state = state * 1103515245 + 12345) >> 16);
+			CHECK_EQ(write(feed, junk, size), size);
+			malformed++;
+			CHECK_EQ(pc_recv_many(pc, events, batch, 0), 0);
+		}
+		CHECK_EQ(stats_of(pc).malformed, malformed);
+		make_exec(junk, 42);
+		write(feed, junk, EVENT_SIZE);
+		CHECK_EQ(pc_recv_many(pc, events, batch, 0), 1);
+		CHECK_EQ(pc_event_tgid(events), 42);
+		pc_close(pc);
+	}
+}
+
+PROMISE(grown_event, "an event of up to 256 bytes is received, a longer one is malformed")
+{
+	int feed;
+	struct pc_connector *pc = fed(SOCK_DGRAM, 0, 0, &feed);
+	for (uint16_t size = 77; size <= 260; size++) {
+		unsigned char datagram[300] = { 0 };
+		make_exec(datagram, 42);
+		uint32_t whole = size;
+		uint16_t data = (uint16_t)(size - 36);
+		memcpy(datagram, &whole, sizeof(whole));
+		memcpy(datagram + 32, &data, sizeof(data));
+		CHECK_EQ(write(feed, datagram, size), size);
+		struct pc_event event;
+		CHECK_EQ(pc_recv(pc, &event, 0), size <= 256);
+	}
+	CHECK_EQ(stats_of(pc).malformed, 4);
+	pc_close(pc);
+}

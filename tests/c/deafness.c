@@ -1,0 +1,104 @@
+/* A kernel that anybody can make deaf, and its repair. */
+#include "support.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+PROMISE(repair, "pc_check notices a deaf kernel and repairs it; the stream says since when")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	uint64_t opened = now_ns();
+	CHECK_EQ(pc_check(pc), 0);
+	deafen();
+	drain(pc);
+	rename_self("unheard");
+	struct pc_event event;
+	CHECK_EQ(pc_recv(pc, &event, 20), 0);
+	uint64_t before = now_ns();
+	CHECK_EQ(pc_check(pc), 1);
+	event = await_kind(pc, PC_EVENT_OVERRUN);
+	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
+	CHECK_EQ(event.data.overrun.lost, 0);
+	CHECK(event.data.overrun.since_ns >= opened && event.data.overrun.since_ns < before);
+	CHECK(event.timestamp_ns >= before && event.timestamp_ns <= now_ns());
+	rename_self("heard");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(pc_check(pc), 0);
+	CHECK_EQ(stats_of(pc).repaired, 1);
+	CHECK_EQ(stats_of(pc).lost, 0);
+	pc_close(pc);
+}
+
+PROMISE(deep, "a count that was brought far below one is repaired too")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	deafen();
+	for (int i = 0; i < 100; i++) {
+		int fd = raw_socket(false);
+		raw_request(fd, 9, 1);
+		raw_request(fd, 2, 1);
+		close(fd);
+	}
+	CHECK_EQ(pc_check(pc), 1);
+	CHECK_EQ(pc_check(pc), 0);
+	pc_close(pc);
+}
+
+PROMISE(deaf_open, "pc_open and pc_subscribe repair a deaf kernel")
+{
+	struct pc_connector *paused = open_connector(PC_MASK_COMM, 0, 0);
+	CHECK_EQ(pc_unsubscribe(paused), 0);
+	deafen();
+	for (int i = 0; i < 10; i++) {
+		int fd = raw_socket(false);
+		raw_request(fd, 9, 1);
+		raw_request(fd, 2, 1);
+		close(fd);
+	}
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	CHECK_EQ(stats_of(pc).repaired, 1);
+	rename_self("heard");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	deafen();
+	CHECK_EQ(pc_subscribe(paused), 0);
+	rename_self("heard again");
+	await_event(paused, PC_EVENT_COMM, getpid());
+	pc_close(paused);
+	pc_close(pc);
+}
+
+static void *check_soon(void *pc)
+{
+	usleep(50000);
+	CHECK_EQ(pc_check(pc), 1);
+	return NULL;
+}
+
+PROMISE(waiting_reader, "a repair by another thread reaches a reader that waits")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_SID, 0, 0);
+	pthread_t thread;
+	deafen();
+	CHECK_EQ(pthread_create(&thread, NULL, check_soon, pc), 0);
+	struct pc_event event = await_kind(pc, PC_EVENT_OVERRUN);
+	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
+	pthread_join(thread, NULL);
+	pc_close(pc);
+}
+
+PROMISE(closed_dup, "a subscription that the close of another handle took away is renewed by pc_check")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
+	raw_request(pc_fd(pc), 2, 1); /* what pc_close() of an adopted dup would send */
+	CHECK(pc_check(pc) >= 0);
+	rename_self("renewed");
+	struct pc_event event;
+	do
+		event = await_kind(pc, PC_EVENT_COMM);
+	while (pc_event_tgid(&event) != getpid());
+	pc_close(keeper);
+	pc_close(pc);
+}

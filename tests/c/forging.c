@@ -1,0 +1,107 @@
+/* Messages that are not the kernel's. */
+#include "support.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The datagram to one port, or to the group when port is 0. */
+static void send_forged(const void *datagram, size_t size, uint32_t port)
+{
+	int fd = raw_socket(false);
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK,
+				       .nl_pid = port,
+				       .nl_groups = port ? 0 : 1 };
+	CHECK_EQ(sendto(fd, datagram, size, 0, (struct sockaddr *)&address, sizeof(address)), size);
+	close(fd);
+}
+
+static uint32_t port_of(int fd)
+{
+	struct sockaddr_nl address;
+	socklen_t size = sizeof(address);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	return address.nl_pid;
+}
+
+static void check_dropped(bool multicast, size_t batch)
+{
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	unsigned char datagram[EVENT_SIZE];
+	make_exec(datagram, 4194303);
+	uint32_t port = multicast ? 0 : port_of(pc_fd(pc));
+	for (int i = 0; i < 10; i++)
+		send_forged(datagram, sizeof(datagram), port);
+	rename_self("after the forger");
+	struct pc_event events[64];
+	for (bool genuine = false; !genuine;) {
+		int result = batch == 1 ? pc_recv(pc, events, PATIENCE_MS)
+					: pc_recv_many(pc, events, batch, PATIENCE_MS);
+		CHECK(result > 0);
+		for (int i = 0; i < result; i++) {
+			CHECK(pc_event_tgid(&events[i]) != 4194303);
+			genuine |= events[i].kind == PC_EVENT_COMM &&
+				   pc_event_tgid(&events[i]) == getpid();
+		}
+	}
+	CHECK(stats_of(pc).foreign >= 10);
+	CHECK_EQ(stats_of(pc).malformed, 0);
+	pc_close(pc);
+}
+
+PROMISE(unicast, "a message forged for this socket is dropped and counted, by pc_recv")
+{
+	check_dropped(false, 1);
+}
+
+PROMISE(multicast, "a message forged for the group is dropped and counted, by pc_recv")
+{
+	check_dropped(true, 1);
+}
+
+PROMISE(unicast_many, "a message forged for this socket is dropped and counted, by pc_recv_many")
+{
+	check_dropped(false, 64);
+}
+
+PROMISE(multicast_many, "a message forged for the group is dropped and counted, by pc_recv_many")
+{
+	check_dropped(true, 64);
+}
+
+PROMISE(only_forged, "where only forged messages wait, a readable descriptor gives 0 events")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 0);
+	unsigned char datagram[EVENT_SIZE];
+	make_exec(datagram, 4194303);
+	for (int i = 0; i < 3; i++)
+		send_forged(datagram, sizeof(datagram), port_of(pc_fd(pc)));
+	struct pc_event event;
+	while (pc_recv(pc, &event, 0) == 1)
+		CHECK(pc_event_tgid(&event) != 4194303);
+	CHECK_EQ(stats_of(pc).foreign, 3);
+	pc_close(pc);
+}
+
+PROMISE(large_forged, "losses that a few large forged messages cause are announced while the queue is readable")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_EXEC | PC_MASK_COMM, 0, 16384);
+	static unsigned char large[12000];
+	make_exec(large, 4194303);
+	/* One fills the queue; the renames after it are lost, all or most of them. */
+	send_forged(large, sizeof(large), port_of(pc_fd(pc)));
+	flood(50);
+	struct pc_event event;
+	CHECK_EQ(pc_recv(pc, &event, 0), 1);
+	uint64_t announced = 0;
+	for (int result = 1; result == 1; result = pc_recv(pc, &event, 0))
+		if (event.kind == PC_EVENT_OVERRUN)
+			announced += event.data.overrun.lost;
+	struct pc_stats stats = stats_of(pc);
+	CHECK(stats.lost > 0 && stats.lost == announced);
+	CHECK(stats.lost + stats.received >= 50);
+	CHECK_EQ(stats.foreign, 1);
+	pc_close(pc);
+}

@@ -1,0 +1,115 @@
+/* A handle belongs to the process that opened it. */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void use_parents_handle(void *argument)
+{
+	struct pc_connector *pc = argument;
+	struct pc_event event;
+	struct pc_options filter = PC_OPTIONS_INIT;
+	CHECK_EQ(pc_recv(pc, &event, 0), -ECHILD);
+	CHECK_EQ(pc_recv(pc, &event, -1), -ECHILD);
+	CHECK_EQ(pc_recv_many(pc, &event, 1, 0), -ECHILD);
+	CHECK_EQ(pc_set_filter(pc, &filter), -ECHILD);
+	CHECK_EQ(pc_subscribe(pc), -ECHILD);
+	CHECK_EQ(pc_unsubscribe(pc), -ECHILD);
+	CHECK_EQ(pc_check(pc), -ECHILD);
+	CHECK_EQ(pc_interrupt(pc), -ECHILD);
+	CHECK(pc_fd(pc) >= 0);
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 32 << 20);
+	int fd = pc_fd(pc);
+	pc_close(pc);
+	CHECK_EQ(dup(fd), -1);
+}
+
+PROMISE(child_calls, "in a forked child every call is -ECHILD, and pc_close closes the copy only")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	in_child(use_parents_handle, pc);
+	rename_self("parent");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(pc_recv(pc, &(struct pc_event){ 0 }, 1), 0);
+	pc_close(pc);
+}
+
+PROMISE(grandchild, "a child of a child is a child")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	pid_t child = fork();
+	if (child == 0) {
+		in_child(use_parents_handle, pc);
+		exit(0);
+	}
+	CHECK_EQ(end_child(child), 0);
+	pc_close(pc);
+}
+
+static void open_own(void *argument)
+{
+	pc_close(argument);
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	rename_self("child");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+PROMISE(child_opens, "a forked child can open its own")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	in_child(open_own, pc);
+	rename_self("parent");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+PROMISE(daemon, "a daemon opens first, then forks with a dup and adopts it")
+{
+	int ready[2];
+	CHECK_EQ(pipe(ready), 0);
+	pid_t starter = fork();
+	if (starter == 0) {
+		struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+		int copy = dup(pc_fd(pc));
+		pid_t parent = getpid();
+		if (fork() != 0)
+			_exit(0);
+		pc_close(pc);
+		while (getppid() == parent)
+			usleep(1000);
+		struct pc_options options = PC_OPTIONS_INIT;
+		options.events = PC_MASK_COMM;
+		options.flags = PC_OPEN_SUBSCRIBED;
+		struct pc_connector *adopted;
+		char result = 'x';
+		if (pc_open_fd(&adopted, copy, &options) == 0) {
+			rename_self("the daemon");
+			await_event(adopted, PC_EVENT_COMM, getpid());
+			pc_close(adopted);
+			result = 'y';
+		}
+		write(ready[1], &result, 1);
+		_exit(0);
+	}
+	CHECK_EQ(end_child(starter), 0);
+	char result;
+	CHECK_EQ(read(ready[0], &result, 1), 1);
+	CHECK_EQ(result, 'y');
+}
+
+PROMISE(two_handles, "two handles in one process are independent")
+{
+	struct pc_connector *one = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_connector *two = open_connector(PC_MASK_COMM, 0, 0);
+	rename_self("both");
+	await_event(one, PC_EVENT_COMM, getpid());
+	await_event(two, PC_EVENT_COMM, getpid());
+	pc_close(one);
+	rename_self("only two");
+	struct pc_event event = await_event(two, PC_EVENT_COMM, getpid());
+	CHECK(strcmp(event.data.comm.comm, "only two") == 0);
+	pc_close(two);
+}

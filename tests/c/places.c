@@ -1,0 +1,207 @@
+/* Namespaces and privileges: a distinct error, and soon. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Linux 6.6 let the unprivileged subscribe. */
+static bool needs_privilege(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+	uname(&name);
+	CHECK_EQ(sscanf(name.release, "%d.%d", &major, &minor), 2);
+	return major < 6 || (major == 6 && minor < 6);
+}
+
+static void check_open_gives(int error)
+{
+	int before = open_descriptors();
+	struct pc_connector *pc = NULL;
+	uint64_t begun = now_ns();
+	CHECK_EQ(pc_open(&pc, NULL), error);
+	CHECK(now_ns() - begun < 100000000u);
+	CHECK(pc == NULL);
+	CHECK_EQ(open_descriptors(), before);
+}
+
+static void enter(int namespaces)
+{
+	if (unshare(namespaces) != 0)
+		skip("cannot make such a namespace");
+}
+
+/* A handle of the parent's keeps the kernel reporting, so that events alone prove nothing. */
+static void check_elsewhere(void (*f)(void *))
+{
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	in_child(f, NULL);
+	pc_close(pc);
+	in_child(f, NULL);
+}
+
+static void in_network_namespace(void *unused)
+{
+	(void)unused;
+	enter(CLONE_NEWNET);
+	check_open_gives(-ECONNREFUSED);
+}
+
+PROMISE(network_namespace, "another network namespace gives -ECONNREFUSED")
+{
+	check_elsewhere(in_network_namespace);
+}
+
+static void expect_foreign(void *unused)
+{
+	(void)unused;
+	check_open_gives(-EOPNOTSUPP);
+}
+
+static void in_pid_namespace(void *unused)
+{
+	(void)unused;
+	enter(CLONE_NEWPID);
+	in_child(expect_foreign, NULL);
+}
+
+PROMISE(pid_namespace, "another PID namespace gives -EOPNOTSUPP")
+{
+	check_elsewhere(in_pid_namespace);
+}
+
+static void in_user_namespace(void *unused)
+{
+	(void)unused;
+	enter(CLONE_NEWUSER);
+	check_open_gives(-EOPNOTSUPP);
+}
+
+PROMISE(user_namespace, "another user namespace gives -EOPNOTSUPP")
+{
+	check_elsewhere(in_user_namespace);
+}
+
+static void in_pid_namespace_without_proc(void *unused)
+{
+	(void)unused;
+	enter(CLONE_NEWNS | CLONE_NEWPID);
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || umount2("/proc", MNT_DETACH) != 0)
+		skip("cannot unmount /proc");
+	pid_t child = fork();
+	if (child == 0) {
+		struct pc_connector *pc;
+		_exit(pc_open(&pc, NULL) == -ETIMEDOUT ? 0 : 1);
+	}
+	CHECK_EQ(end_child(child), 0);
+}
+
+PROMISE(unknown_silence, "silence that /proc cannot explain gives -ETIMEDOUT, and changes nothing")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	in_child(in_pid_namespace_without_proc, NULL);
+	CHECK_EQ(pc_check(pc), 0);
+	pc_close(pc);
+}
+
+static void unprivileged(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
+	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	if (needs_privilege()) {
+		check_open_gives(-EPERM);
+		return;
+	}
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	rename_self("unprivileged");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(pc_check(pc), 0);
+	/* SO_RCVBUF, up to net.core.rmem_max, instead of SO_RCVBUFFORCE. */
+	FILE *file = fopen("/proc/sys/net/core/rmem_max", "r");
+	unsigned rmem_max = 0;
+	CHECK(file && fscanf(file, "%u", &rmem_max) == 1);
+	fclose(file);
+	unsigned expected = rmem_max > 16u << 20 ? 32u << 20 : rmem_max * 2;
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, expected);
+	pc_close(pc);
+}
+
+PROMISE(privilege, "without privilege: -EPERM before Linux 6.6, from then on everything works")
+{
+	pc_close(open_connector(0, 0, 0));
+	in_child(unprivileged, NULL);
+}
+
+/* From now on, this system call fails with this error. */
+static void deny(int number, int error)
+{
+	struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog fprog = { 4, program };
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog) != 0)
+		skip("no seccomp filters");
+}
+
+static void without_netlink(void *unused)
+{
+	(void)unused;
+	deny(SYS_socket, EAFNOSUPPORT);
+	check_open_gives(-EAFNOSUPPORT);
+}
+
+PROMISE(address_families, "a forbidden address family gives -EAFNOSUPPORT")
+{
+	pc_close(open_connector(0, 0, 0));
+	in_child(without_netlink, NULL);
+}
+
+static void without_socket_options(void *unused)
+{
+	(void)unused;
+	deny(SYS_setsockopt, EPERM);
+	check_open_gives(-EPERM);
+}
+
+PROMISE(seccomp, "a seccomp filter that forbids setsockopt gives -EPERM")
+{
+	pc_close(open_connector(0, 0, 0));
+	in_child(without_socket_options, NULL);
+}
+
+PROMISE(descriptors, "out of descriptors gives -EMFILE at each step, and leaks none")
+{
+	pc_close(open_connector(0, 0, 0));
+	int lowest = dup(0);
+	close(lowest);
+	for (int spare = 0; spare < 3; spare++) {
+		struct rlimit limit;
+		CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+		limit.rlim_cur = (rlim_t)(lowest + spare);
+		CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		struct pc_connector *pc = NULL;
+		CHECK_EQ(pc_open(&pc, NULL), -EMFILE);
+		CHECK_EQ(dup(0) < 0, spare == 0);
+		close(lowest);
+	}
+}

@@ -1,0 +1,153 @@
+/* pc_process_alive: whether an exit was the end. */
+#include "support.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+PROMISE(living, "a living process is 1, whatever it calls itself")
+{
+	CHECK_EQ(pc_process_alive(getpid()), 1);
+	rename_self("x\nTgid:\t1\nSt");
+	CHECK_EQ(pc_process_alive(getpid()), 1);
+	rename_self(") Z 1 1 1");
+	CHECK_EQ(pc_process_alive(getpid()), 1);
+}
+
+PROMISE(zombie, "a zombie and an ended process are 0")
+{
+	pid_t child = fork();
+	if (child == 0)
+		_exit(0);
+	siginfo_t info;
+	CHECK_EQ(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	CHECK_EQ(pc_process_alive(child), 0);
+	end_child(child);
+	CHECK_EQ(pc_process_alive(child), 0);
+}
+
+static void *wait_for_byte(void *fd)
+{
+	char byte;
+	read(*(int *)fd, &byte, 1);
+	return NULL;
+}
+
+PROMISE(leader_gone, "2 while other threads live on after the leader's EXIT, then 0")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_EXIT, 0, 0);
+	int gate[2];
+	CHECK_EQ(pipe(gate), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		pthread_t thread;
+		rename_self(") R 1 (");
+		CHECK_EQ(pthread_create(&thread, NULL, wait_for_byte, &gate[0]), 0);
+		syscall(SYS_exit, 3);
+	}
+	struct pc_event event = await_event(pc, PC_EVENT_EXIT, child);
+	CHECK_EQ(event.data.exit.pid, child);
+	CHECK_EQ(pc_process_alive(child), 2);
+	CHECK_EQ(write(gate[1], "x", 1), 1);
+	end_child(child);
+	CHECK_EQ(pc_process_alive(child), 0);
+	pc_close(pc);
+}
+
+static void *exec_self(void *unused)
+{
+	(void)unused;
+	execl("/proc/self/exe", "promises", "--version", (char *)NULL);
+	return NULL;
+}
+
+PROMISE(thread_exec, "after a thread's exec the leader's EXIT is no end")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_EXIT | PC_MASK_EXEC, 0, 0);
+	int gate[2];
+	CHECK_EQ(pipe(gate), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		pthread_t thread;
+		CHECK_EQ(pthread_create(&thread, NULL, exec_self, NULL), 0);
+		for (;;)
+			pause();
+	}
+	/* The EXEC proves that the process went on, whatever came before it. */
+	await_event(pc, PC_EVENT_EXEC, child);
+	end_child(child);
+	CHECK_EQ(pc_process_alive(child), 0);
+	pc_close(pc);
+}
+
+static void *tell_tid_and_wait(void *argument)
+{
+	int *pipes = argument;
+	pid_t tid = (pid_t)syscall(SYS_gettid);
+	write(pipes[1], &tid, sizeof(tid));
+	return wait_for_byte(&pipes[2]);
+}
+
+PROMISE(thread_id, "a thread's id is never a process, although /proc opens it")
+{
+	int pipes[4];
+	CHECK_EQ(pipe(pipes), 0);
+	CHECK_EQ(pipe(pipes + 2), 0);
+	pthread_t thread;
+	pid_t tid;
+	CHECK_EQ(pthread_create(&thread, NULL, tell_tid_and_wait, pipes), 0);
+	CHECK_EQ(read(pipes[0], &tid, sizeof(tid)), sizeof(tid));
+	CHECK_EQ(pc_process_alive(tid), -ESRCH);
+	write(pipes[3], "x", 1);
+	pthread_join(thread, NULL);
+}
+
+PROMISE(bad_ids, "ids that are none are -EINVAL, and unused ones have ended")
+{
+	CHECK_EQ(pc_process_alive(0), -EINVAL);
+	CHECK_EQ(pc_process_alive(-1), -EINVAL);
+	CHECK_EQ(pc_process_alive(-2147483647 - 1), -EINVAL);
+	CHECK_EQ(pc_process_alive(2147483647), 0);
+}
+
+static void without_proc(void *unused)
+{
+	(void)unused;
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    umount2("/proc", MNT_DETACH) != 0)
+		skip("cannot unmount /proc");
+	CHECK_EQ(pc_process_alive(getpid()), -EACCES);
+	CHECK_EQ(pc_process_alive(2147483647), 0);
+}
+
+PROMISE(no_proc, "without /proc a living process is -EACCES, not ended")
+{
+	in_child(without_proc, NULL);
+}
+
+static void with_hidepid(void *unused)
+{
+	(void)unused;
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("proc", "/proc", "proc", 0, "hidepid=2") != 0)
+		skip("cannot mount /proc with hidepid");
+	/* Group 0 may see all. */
+	CHECK_EQ(setgroups(0, NULL), 0);
+	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
+	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	CHECK_EQ(pc_process_alive(1), -EACCES);
+	CHECK_EQ(pc_process_alive(getpid()), 1);
+}
+
+PROMISE(hidepid, "a process that hidepid hides is -EACCES, not ended")
+{
+	in_child(with_hidepid, NULL);
+}
