@@ -188,8 +188,7 @@ impl Connector {
     /// Proves that the kernel reports; true if that took a repair.
     pub(crate) fn check(&self) -> Result<bool, Errno> {
         self.require_owner()?;
-        let _section = Uncancellable::enter();
-        let _held = self.lock.hold();
+        let _section = self.lock.hold();
         if !self.is_netlink() || !self.subscribed.load(Relaxed) {
             return Ok(false);
         }
@@ -212,8 +211,7 @@ impl Connector {
 
     /// Swaps the kernel's filter; false while paused, when it must wait.
     pub(crate) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
-        let _section = Uncancellable::enter();
-        let _held = self.lock.hold();
+        let _section = self.lock.hold();
         let active = self.subscribed.load(Relaxed);
         if active && self.is_netlink() {
             sys::attach_filter(&self.socket, &filter.program())?;
@@ -223,8 +221,7 @@ impl Connector {
 
     /// Resumes with this filter; false if there was nothing to resume.
     pub(crate) fn subscribe(&self, filter: Filter) -> Result<bool, Errno> {
-        let _section = Uncancellable::enter();
-        let _held = self.lock.hold();
+        let _section = self.lock.hold();
         if !self.is_netlink() || self.subscribed.load(Relaxed) {
             return Ok(false);
         }
@@ -241,8 +238,7 @@ impl Connector {
 
     /// Pauses; `filter` is the one in force, to be put back if the kernel cannot be told.
     pub(crate) fn unsubscribe(&self, filter: Filter) -> Result<(), Errno> {
-        let _section = Uncancellable::enter();
-        let _held = self.lock.hold();
+        let _section = self.lock.hold();
         if !self.is_netlink() || !self.subscribed.load(Relaxed) {
             return Ok(());
         }
@@ -289,6 +285,7 @@ impl Parts {
         })
     }
 
+    #[inline(never)]
     fn assemble(
         self,
         socket: Fd,

@@ -30,7 +30,7 @@ impl Filter {
 
     /// A filter from bits `1 << kind` (0: everything) and flags; `None` if one of them is unknown.
     #[must_use]
-    #[cfg(any(test, feature = "capi"))]
+    #[cfg_attr(not(feature = "capi"), allow(dead_code))] // The Rust face has events().
     pub(crate) const fn new(mask: u32, flags: u32) -> Option<Self> {
         let everything = Self::EVERYTHING.mask;
         if mask & !everything != 0 || flags & !(NO_THREADS | NONZERO_EXIT) != 0 {
@@ -200,5 +200,111 @@ impl Program {
         self.load(offset);
         self.push(JUMP_IF_EQUAL, 1, 0, value.to_be());
         self.verdict(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{self, Length, PROC_CN_MCAST_LISTEN};
+    use proptest::prelude::*;
+
+    /// What the kernel would do with the program; `None` for an instruction that it has no use of.
+    fn run(program: &Program, packet: &[u8]) -> Option<bool> {
+        let (mut a, mut x, mut next) = (0, 0, 0);
+        loop {
+            let Instruction { code, if_true, if_false, operand } =
+                *program.instructions().get(next)?;
+            next += 1;
+            match code {
+                LOAD => match packet.get(operand as usize..).and_then(<[u8]>::first_chunk) {
+                    Some(word) => a = u32::from_be_bytes(*word),
+                    None => return Some(false),
+                },
+                TAX => x = a,
+                JUMP_IF_EQUAL => next += usize::from(if a == operand { if_true } else { if_false }),
+                JUMP_IF_EQUAL_X => next += usize::from(if a == x { if_true } else { if_false }),
+                RETURN => return Some(operand != 0),
+                _ => return None,
+            }
+        }
+    }
+
+    /// An event datagram as kernels send it.
+    fn datagram(what: u32, union: [u32; 6]) -> Vec<u8> {
+        let mut words = vec![76, 3, 0, 0, CN_IDX_PROC, CN_VAL_PROC, 9, 0, 40, what, 1, 2, 3];
+        words.extend(union);
+        words.into_iter().flat_map(u32::to_ne_bytes).collect()
+    }
+
+    fn whats() -> impl Strategy<Value = u32> {
+        let known = LAYOUTS.map(|layout| layout.what);
+        prop_oneof![8 => prop::sample::select(known.to_vec()), 1 => any::<u32>(), 1 => Just(0)]
+    }
+
+    fn filters() -> impl Strategy<Value = Filter> {
+        let bits = Filter::EVERYTHING.mask;
+        (any::<u32>(), 0..4_u32)
+            .prop_map(move |(mask, flags)| Filter::new(mask & bits, flags).expect("valid bits"))
+    }
+
+    proptest! {
+        #[test]
+        fn kernel_and_user_space_agree_on_every_event(
+            filter in filters(),
+            what in whats(),
+            union in prop::array::uniform6(0..3_u32),
+        ) {
+            let datagram = datagram(what, union);
+            let admitted = wire::parse(&datagram)
+                .expect("a whole datagram")
+                .is_some_and(|event| filter.admits(&event));
+            prop_assert_eq!(run(&filter.program(), &datagram), Some(admitted));
+        }
+
+        #[test]
+        fn every_program_ends_with_a_verdict_on_any_bytes(
+            filter in filters(),
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            prop_assert!(run(&filter.program(), &bytes).is_some());
+        }
+    }
+
+    #[test]
+    fn every_program_fits() {
+        for mask in (2..1 << 12).filter(|mask| mask & !Filter::EVERYTHING.mask == 0) {
+            for flags in 0..4 {
+                let filter = Filter::new(mask, flags).expect("valid bits");
+                assert!(filter.program().len < CAPACITY);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_bits_are_refused() {
+        assert_eq!(Filter::new(1, 0), None);
+        assert_eq!(Filter::new(1 << kind::OVERRUN, 0), None);
+        assert_eq!(Filter::new(1 << 12, 0), None);
+        assert_eq!(Filter::new(0, 4), None);
+        assert_eq!(Filter::new(0, 0), Some(Filter::EVERYTHING));
+    }
+
+    #[test]
+    fn a_paused_socket_hears_nothing() {
+        assert_eq!(run(&nothing(), &datagram(PROC_EVENT_FORK, [0; 6])), Some(false));
+    }
+
+    #[test]
+    fn a_helper_hears_its_own_acknowledgement_alone() {
+        let program = only_acknowledgement(0x0102_0304);
+        let mut answer = datagram(PROC_EVENT_NONE, [0; 6]);
+        assert_eq!(run(&program, &answer), Some(false));
+        answer[28..32].copy_from_slice(&0x0102_0304_u32.to_ne_bytes());
+        assert_eq!(run(&program, &answer), Some(true));
+        answer[36..40].copy_from_slice(&PROC_EVENT_FORK.to_ne_bytes());
+        assert_eq!(run(&program, &answer), Some(false));
+        let (request, size) = wire::request(PROC_CN_MCAST_LISTEN, 0x0102_0304, Length::Short);
+        assert_eq!(run(&program, &request[..size]), Some(false));
     }
 }

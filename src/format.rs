@@ -1,6 +1,6 @@
 //! One readable line per event.
 
-use crate::event::{Event, View, kind};
+use crate::event::{Event, kind};
 use core::fmt;
 
 /// "name key=value … cpu=0 seq=7 ts=seconds.nanoseconds", without a line break, in ASCII.
@@ -11,72 +11,59 @@ pub(crate) struct Line {
     length: usize,
 }
 
+/// What is shown of a kind. `$` and a letter stand for the word of the event's data whose index
+/// follows:
+/// `i` signed, `u` unsigned, `x` hexadecimal, `s` a wait(2) status, `n` a name;
+/// and of its 64-bit words: `l` a number, `t` a time.
+const fn template(kind: u32) -> &'static [u8] {
+    match kind {
+        kind::FORK => b" parent=$i0/$i1 child=$i2/$i3",
+        kind::EXEC | kind::SID => b" pid=$i0 tgid=$i1",
+        kind::EXIT => b" pid=$i0 tgid=$i1 $s2 exit_signal=$i3 parent=$i4/$i5",
+        kind::UID => b" pid=$i0 tgid=$i1 ruid=$u2 euid=$u3",
+        kind::GID => b" pid=$i0 tgid=$i1 rgid=$u2 egid=$u3",
+        kind::PTRACE => b" pid=$i0 tgid=$i1 tracer=$i2/$i3",
+        kind::COMM => b" pid=$i0 tgid=$i1 comm=\"$n2\"",
+        kind::COREDUMP => b" pid=$i0 tgid=$i1 parent=$i2/$i3",
+        kind::OVERRUN => b" lost=$l0 reason=$u4 since=$t1",
+        _ => b" what=0x$x0 size=$u1",
+    }
+}
+
 /// The line for an event.
 pub(crate) fn format(event: &Event) -> Line {
     let mut line = Line { bytes: [0; Line::MAX], length: 0 };
     line.text(Event::name(event.kind).to_bytes());
-    match event.view() {
-        View::Fork { parent_pid, parent_tgid, child_pid, child_tgid } => {
-            line.task(b"parent", parent_pid, parent_tgid);
-            line.task(b"child", child_pid, child_tgid);
-        }
-        View::Exec { pid, tgid } | View::Sid { pid, tgid } => line.own(pid, tgid),
-        View::Exit { pid, tgid, exit_code, exit_signal, parent_pid, parent_tgid } => {
-            line.own(pid, tgid);
-            line.exit_code(exit_code);
-            line.signed(b"exit_signal", exit_signal);
-            line.task(b"parent", parent_pid, parent_tgid);
-        }
-        View::Uid { pid, tgid, ruid, euid } => {
-            line.own(pid, tgid);
-            line.unsigned(b"ruid", u64::from(ruid));
-            line.unsigned(b"euid", u64::from(euid));
-        }
-        View::Gid { pid, tgid, rgid, egid } => {
-            line.own(pid, tgid);
-            line.unsigned(b"rgid", u64::from(rgid));
-            line.unsigned(b"egid", u64::from(egid));
-        }
-        View::Ptrace { pid, tgid, tracer_pid, tracer_tgid } => {
-            line.own(pid, tgid);
-            line.task(b"tracer", tracer_pid, tracer_tgid);
-        }
-        View::Comm { pid, tgid, comm } => {
-            line.own(pid, tgid);
-            line.name(b"comm", &comm);
-        }
-        View::Coredump { pid, tgid, parent_pid, parent_tgid } => {
-            line.own(pid, tgid);
-            line.task(b"parent", parent_pid, parent_tgid);
-        }
-        View::Overrun { lost, since_ns, reason } => {
-            line.unsigned(b"lost", lost);
-            line.unsigned(b"reason", u64::from(reason));
-            line.time(b"since", since_ns);
-        }
-        View::Unknown { what, size, .. } => {
-            line.key(b"what");
-            line.text(b"0x");
-            line.hex(what, 8);
-            line.unsigned(b"size", u64::from(size));
+    let mut template = template(event.kind).iter();
+    while let Some(byte) = template.next() {
+        match (byte, template.as_slice()) {
+            (b'$', [form, index, rest @ ..]) => {
+                line.value(event, *form, usize::from(index - b'0'));
+                template = rest.iter();
+            }
+            _ => line.byte(*byte),
         }
     }
     if event.kind != kind::OVERRUN {
-        line.unsigned(b"cpu", u64::from(event.cpu));
-        line.unsigned(b"seq", u64::from(event.seq));
+        line.text(b" cpu=");
+        line.digits(u64::from(event.cpu), 1);
+        line.text(b" seq=");
+        line.digits(u64::from(event.seq), 1);
     }
-    line.time(b"ts", event.timestamp_ns);
+    line.text(b" ts=");
+    line.time(event.timestamp_ns);
     line
 }
 
 impl Line {
-    /// Longer than any line: the longest have seven numbers of 11 digits, or a name of 60.
+    /// Longer than any line: the longest have eight numbers of 11 digits, or a name of 60 bytes.
     const MAX: usize = 255;
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;
@@ -90,13 +77,22 @@ impl Line {
         }
     }
 
-    fn key(&mut self, key: &[u8]) {
-        self.text(b" ");
-        self.text(key);
-        self.text(b"=");
+    fn value(&mut self, event: &Event, form: u8, index: usize) {
+        let word = event.word(index);
+        let long = event.data.get(index).copied().unwrap_or(0);
+        match form {
+            b'i' => self.signed(word.cast_signed()),
+            b'u' => self.digits(u64::from(word), 1),
+            b'x' => self.hex(word, 8),
+            b's' => self.status(word.cast_signed()),
+            b'n' => self.name(event, index),
+            b'l' => self.digits(long, 1),
+            _ => self.time(long),
+        }
     }
 
     /// At least `width` digits.
+    #[inline(never)]
     fn digits(&mut self, mut number: u64, width: usize) {
         let mut digits = [b'0'; 20];
         let mut used = 0;
@@ -108,9 +104,7 @@ impl Line {
             number /= 10;
             used += 1;
         }
-        for digit in digits.iter().skip(20 - used) {
-            self.byte(*digit);
-        }
+        self.text(digits.get(20 - used..).unwrap_or_default());
     }
 
     fn hex(&mut self, number: u32, width: u32) {
@@ -120,64 +114,40 @@ impl Line {
         }
     }
 
-    fn unsigned(&mut self, key: &[u8], value: u64) {
-        self.key(key);
-        self.digits(value, 1);
-    }
-
-    fn number(&mut self, value: i32) {
+    fn signed(&mut self, value: i32) {
         if value < 0 {
-            self.text(b"-");
+            self.byte(b'-');
         }
         self.digits(u64::from(value.unsigned_abs()), 1);
     }
 
-    fn signed(&mut self, key: &[u8], value: i32) {
-        self.key(key);
-        self.number(value);
-    }
-
-    fn own(&mut self, pid: i32, tgid: i32) {
-        self.signed(b"pid", pid);
-        self.signed(b"tgid", tgid);
-    }
-
-    fn task(&mut self, key: &[u8], pid: i32, tgid: i32) {
-        self.key(key);
-        self.number(pid);
-        self.text(b"/");
-        self.number(tgid);
-    }
-
-    fn time(&mut self, key: &[u8], ns: u64) {
-        self.unsigned(key, ns / 1_000_000_000);
-        self.text(b".");
+    fn time(&mut self, ns: u64) {
+        self.digits(ns / 1_000_000_000, 1);
+        self.byte(b'.');
         self.digits(ns % 1_000_000_000, 9);
     }
 
     /// As wait(2) takes it apart.
-    fn exit_code(&mut self, code: i32) {
+    fn status(&mut self, code: i32) {
         let signal = code & 0x7f;
         if signal == 0 {
-            self.signed(b"status", code >> 8 & 0xff);
+            self.text(b"status=");
+            self.signed(code >> 8 & 0xff);
         } else {
-            self.signed(b"killed", signal);
+            self.text(b"killed=");
+            self.signed(signal);
             if code & 0x80 != 0 {
                 self.text(b" core");
             }
         }
     }
 
-    /// Quoted; what is not printable ASCII as \xNN, so that a name cannot fake a line.
-    fn name(&mut self, key: &[u8], name: &[u8; 16]) {
-        self.key(key);
-        self.text(b"\"");
-        for byte in name.iter().copied().take_while(|byte| *byte != 0) {
+    /// What is not printable ASCII as \xNN, so that a name cannot fake a line.
+    fn name(&mut self, event: &Event, index: usize) {
+        let bytes = (index..index + 4).flat_map(|index| event.word(index).to_ne_bytes());
+        for byte in bytes.take_while(|byte| *byte != 0) {
             match byte {
-                b'"' | b'\\' => {
-                    self.text(b"\\");
-                    self.byte(byte);
-                }
+                b'"' | b'\\' => self.text(&[b'\\', byte]),
                 b' '..=b'~' => self.byte(byte),
                 _ => {
                     self.text(b"\\x");
@@ -185,7 +155,6 @@ impl Line {
                 }
             }
         }
-        self.text(b"\"");
     }
 }
 

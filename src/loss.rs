@@ -70,3 +70,60 @@ impl LossMeter {
         (lost > 0).then(|| (lost, Event::overrun(lost, since_ns, now_ns(), reason::QUEUE)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::View;
+
+    fn lost(reading: Option<(u64, Event)>) -> Option<(u64, u64, u64)> {
+        let (lost, event) = reading?;
+        match event.view() {
+            View::Overrun { lost: announced, since_ns, reason: reason::QUEUE } => {
+                assert_eq!(announced, lost);
+                Some((lost, since_ns, event.timestamp_ns))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_loss_is_the_difference_of_two_readings() {
+        let mut meter = LossMeter::new(1 << 20, 5, 100);
+        assert_eq!(lost(meter.read(5, 200, || unreachable!())), None);
+        assert_eq!(lost(meter.read(8, 300, || 310)), Some((3, 200, 310)));
+        assert_eq!(lost(meter.read(8, 400, || unreachable!())), None);
+    }
+
+    #[test]
+    fn the_counter_may_wrap() {
+        let mut meter = LossMeter::new(1 << 20, u32::MAX, 0);
+        assert_eq!(lost(meter.read(1, 1, || 2)), Some((2, 0, 2)));
+        assert_eq!(lost(meter.read(0, 3, || 4)), Some((u64::from(u32::MAX), 1, 4)));
+    }
+
+    #[test]
+    fn the_counter_is_read_before_a_full_queue_can_run_empty() {
+        for budget in [0, 2304, 4096, 8192, 65536, 131_072, 212_992, 32 << 20, u32::MAX] {
+            let mut meter = LossMeter::new(budget, 0, 0);
+            let mut received = 0;
+            while !meter.is_due(1) {
+                meter.received(1);
+                received += 1;
+            }
+            let full = (budget / 960).max(2);
+            assert!(received >= 1 && received < full, "{received} of {full} at {budget}");
+        }
+    }
+
+    #[test]
+    fn a_batch_never_exceeds_what_may_be_received_between_readings() {
+        let mut meter = LossMeter::new(8192, 0, 0);
+        assert_eq!(meter.batch(64), 4);
+        assert!(!meter.is_due(4));
+        meter.received(1);
+        assert!(meter.is_due(4));
+        meter.read(0, 1, || 1);
+        assert!(!meter.is_due(4));
+    }
+}

@@ -1,7 +1,7 @@
 //! Whether a process lives, read from /proc without allocation.
 
 use crate::errno::Errno;
-use crate::sys::{exists, read_file};
+use crate::sys::{leader_exists, read_file, task_exists};
 use core::ffi::CStr;
 
 /// What /proc says about a process.
@@ -25,80 +25,73 @@ pub fn process_alive(tgid: i32) -> Result<Liveness, Errno> {
         return Err(Errno(libc::EINVAL));
     }
     let mut buffer = [0; 512];
-    // The state and the ids are among the first lines, before any of unbounded length.
-    let status = match read(tgid, b"status", &mut buffer) {
-        // The kernel's own word, because a hidden process must not pass for an ended one.
-        Err(Errno(libc::ENOENT | libc::ESRCH)) if exists(tgid) => {
-            // It may have come into being since, or be hidden.
-            match read(tgid, b"status", &mut buffer) {
-                Err(Errno(libc::ENOENT)) if exists(tgid) => return Err(Errno(libc::EACCES)),
-                result => result,
-            }
+    // /proc opens a thread's id too, and may hide a process. The kernel's own word tells.
+    for _ in 0..2 {
+        let stat = read_stat(tgid, &mut buffer);
+        if !leader_exists(tgid) {
+            let is_thread = task_exists(tgid);
+            return if is_thread { Err(Errno(libc::ESRCH)) } else { Ok(Liveness::Ended) };
         }
-        result => result,
-    };
-    let status = match status {
-        Ok(status) => status,
-        Err(Errno(libc::ENOENT | libc::ESRCH)) => return Ok(Liveness::Ended),
-        Err(error) => return Err(error),
-    };
-    if field(status, b"\nTgid:\t").and_then(number) != Some(tgid.cast_unsigned()) {
-        return Err(Errno(libc::ESRCH));
+        match stat {
+            Ok(stat) => return Ok(liveness(stat)),
+            // Hidden, or this id has come into use since: look again.
+            Err(Errno(libc::ENOENT | libc::ESRCH)) => {}
+            Err(error) => return Err(error),
+        }
     }
-    if !matches!(field(status, b"\nState:\t"), Some([b'Z' | b'X', ..])) {
-        return Ok(Liveness::Alive);
-    }
-    match read(tgid, b"stat", &mut buffer) {
-        Ok(stat) if thread_count(stat) > 1 => Ok(Liveness::LeaderGone),
-        Ok(_) | Err(Errno(libc::ENOENT | libc::ESRCH)) => Ok(Liveness::Ended),
-        Err(error) => Err(error),
-    }
+    Err(Errno(libc::EACCES))
 }
 
-fn read<'a>(pid: i32, file: &[u8], buffer: &'a mut [u8; 512]) -> Result<&'a [u8], Errno> {
-    let mut path = [0; 32];
-    let mut digits = [0; 10];
-    let parts = [b"/proc/", decimal(pid.cast_unsigned(), &mut digits), b"/", file, b"\0"];
-    for (to, from) in path.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
+fn read_stat(pid: i32, buffer: &mut [u8; 512]) -> Result<&[u8], Errno> {
+    // The digits go where the slashes are, of which the kernel takes any number for one.
+    let mut path = *b"/proc///////////stat\0";
+    let mut number = pid.unsigned_abs();
+    for digit in path.iter_mut().take(15).rev() {
+        if number == 0 {
+            break;
+        }
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
     let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno(libc::EINVAL))?;
     read_file(path, buffer)
 }
 
-fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
-    let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        start -= 1;
-        if number == 0 {
-            break;
+/// From /proc/PID/stat: field 3 is the state, field 20 the number of threads. They are counted from
+/// behind the name, which may contain anything.
+fn liveness(stat: &[u8]) -> Liveness {
+    let mut fields = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default().split(is_space);
+    // Behind the name comes a space, hence an empty field.
+    let state = fields.nth(1).unwrap_or_default();
+    let threads = fields.nth(20 - 4).unwrap_or_default();
+    match (state, threads) {
+        // The leader itself is counted until it is reaped.
+        (b"Z" | b"X", b"0" | b"1") => Liveness::Ended,
+        (b"Z" | b"X", _) => Liveness::LeaderGone,
+        _ => Liveness::Alive,
+    }
+}
+
+const fn is_space(byte: &u8) -> bool {
+    *byte == b' '
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_and_the_threads_are_found_behind_any_name() {
+        let stat = |name, state, threads| {
+            format!("7 ({name}) {state} 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 {threads} 0 99\n")
+        };
+        for name in ["sh", ") Z 1 (", "a b", "", ")"] {
+            assert_eq!(liveness(stat(name, "S", 1).as_bytes()), Liveness::Alive);
+            assert_eq!(liveness(stat(name, "R", 9).as_bytes()), Liveness::Alive);
+            assert_eq!(liveness(stat(name, "Z", 1).as_bytes()), Liveness::Ended);
+            assert_eq!(liveness(stat(name, "X", 0).as_bytes()), Liveness::Ended);
+            assert_eq!(liveness(stat(name, "Z", 2).as_bytes()), Liveness::LeaderGone);
+            assert_eq!(liveness(stat(name, "Z", 12).as_bytes()), Liveness::LeaderGone);
         }
     }
-    digits.get(start..).unwrap_or_default()
-}
-
-/// What follows `name`. (A task's own name cannot contain the line break that `name` begins with:
-/// the kernel escapes it in this file.)
-fn field<'a>(status: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let at = status.windows(name.len()).position(|window| window == name)?;
-    status.get(at + name.len()..)
-}
-
-/// The decimal number that `text` begins with.
-fn number(text: &[u8]) -> Option<u32> {
-    let mut value: Option<u32> = None;
-    for byte in text.iter().take_while(|byte| byte.is_ascii_digit()) {
-        value = Some(value.unwrap_or(0).checked_mul(10)?.checked_add(u32::from(byte - b'0'))?);
-    }
-    value
-}
-
-/// Field 20 of /proc/PID/stat, counted from behind the name, which may contain anything.
-fn thread_count(stat: &[u8]) -> u32 {
-    let Some(end) = stat.iter().rposition(|byte| *byte == b')') else { return 0 };
-    // Behind the name come a space and field 3.
-    let mut fields = stat.get(end + 1..).unwrap_or_default().split(|byte| *byte == b' ').skip(1);
-    fields.nth(20 - 3).and_then(number).unwrap_or(0)
 }

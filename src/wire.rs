@@ -253,33 +253,29 @@ pub(crate) enum Length {
 
 /// A request to the kernel, to be answered with `ack + 1`, and its size.
 pub(crate) fn request(operation: u32, ack: u32, length: Length) -> ([u8; 44], usize) {
-    let data_size = length as u16;
-    let size = PROC_EVENT_OFFSET + data_size as usize;
+    let size = PROC_EVENT_OFFSET as u32 + length as u32;
+    let message_type = halves(NLMSG_DONE);
+    let data_size = halves(length as u16);
+    let words =
+        [size, message_type, 0, 0, CN_IDX_PROC, CN_VAL_PROC, 0, ack, data_size, operation, 0];
     let mut bytes = [0; 44];
-    let fields: [(usize, &[u8]); 7] = [
-        (0, &(size as u32).to_ne_bytes()),
-        (4, &NLMSG_DONE.to_ne_bytes()),
-        (16, &CN_IDX_PROC.to_ne_bytes()),
-        (20, &CN_VAL_PROC.to_ne_bytes()),
-        (28, &ack.to_ne_bytes()),
-        (32, &data_size.to_ne_bytes()),
-        (36, &operation.to_ne_bytes()),
-    ];
-    for (offset, field) in fields {
-        for (to, from) in bytes.iter_mut().skip(offset).zip(field) {
-            *to = *from;
-        }
+    for (chunk, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        *chunk = word.to_ne_bytes();
     }
-    (bytes, size)
+    (bytes, size as usize)
+}
+
+/// A word of which the first half in memory is this and the second is 0.
+const fn halves(first: u16) -> u32 {
+    let [a, b] = first.to_ne_bytes();
+    u32::from_ne_bytes([a, b, 0, 0])
 }
 
 /// The token and the error number (0: none) of an acknowledgement.
 pub(crate) fn acknowledgement(datagram: &[u8]) -> Option<(u32, i32)> {
-    let (_, body) = split_message(datagram).ok()?;
-    let message = split_connector(body).ok()?;
-    let data = message.data.first_chunk::<20>()?;
-    let is_ack = message.is_proc() && u32_at(data, 0) == PROC_EVENT_NONE;
-    is_ack.then(|| (message.ack, u32_at(data, 16).cast_signed()))
+    let datagram = datagram.first_chunk::<DATAGRAM_SIZE>()?;
+    let is_ack = is_usual(datagram) && u32_at(datagram, PROC_EVENT_OFFSET) == PROC_EVENT_NONE;
+    is_ack.then(|| (u32_at(datagram, 28), u32_at(datagram, 52).cast_signed()))
 }
 
 /// Offsets are constants below `N - 3`, so that no check is left in the compiled code; past the
@@ -297,4 +293,69 @@ fn u16_at<const N: usize>(bytes: &[u8; N], offset: usize) -> u16 {
 #[inline]
 fn u64_at<const N: usize>(bytes: &[u8; N], offset: usize) -> u64 {
     bytes.get(offset..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_ne_bytes(*word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn datagram(what: u32, size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; PROC_EVENT_OFFSET + size];
+        let total = bytes.len() as u32;
+        bytes[0..4].copy_from_slice(&total.to_ne_bytes());
+        bytes[4..6].copy_from_slice(&NLMSG_DONE.to_ne_bytes());
+        bytes[16..20].copy_from_slice(&CN_IDX_PROC.to_ne_bytes());
+        bytes[20..24].copy_from_slice(&CN_VAL_PROC.to_ne_bytes());
+        bytes[32..34].copy_from_slice(&(size as u16).to_ne_bytes());
+        bytes[36..40].copy_from_slice(&what.to_ne_bytes());
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse(&bytes);
+            let _ = acknowledgement(&bytes);
+        }
+
+        #[test]
+        fn the_fast_path_and_the_careful_one_agree(
+            what in prop_oneof![prop::sample::select(LAYOUTS.map(|l| l.what).to_vec()), any::<u32>()],
+            payload in prop::collection::vec(any::<u8>(), 36),
+        ) {
+            let mut bytes = datagram(what, PROC_EVENT_SIZE);
+            bytes[40..].copy_from_slice(&payload);
+            prop_assert_eq!(parse(&bytes), parse_unusual(&bytes));
+        }
+    }
+
+    #[test]
+    fn an_unknown_event_keeps_its_size_and_its_first_32_bytes() {
+        let mut bytes = datagram(0x400, 16 + 50);
+        for (i, byte) in bytes[52..].iter_mut().enumerate() {
+            *byte = i as u8;
+        }
+        let event = parse(&bytes).expect("whole").expect("an event");
+        assert_eq!(event.kind, kind::UNKNOWN);
+        let crate::event::View::Unknown { what, size, raw } = event.view() else { panic!() };
+        assert_eq!((what, size), (0x400, 50));
+        assert!(raw.iter().enumerate().all(|(i, byte)| *byte == i as u8));
+    }
+
+    #[test]
+    fn requests_are_laid_out_as_the_kernel_reads_them() {
+        let (bytes, size) = request(PROC_CN_MCAST_IGNORE, 0x0102_0304, Length::Short);
+        assert_eq!(size, 40);
+        let (message_type, body) = split_message(&bytes[..size]).expect("a message");
+        assert_eq!(message_type, NLMSG_DONE);
+        let message = split_connector(body).expect("a connector message");
+        assert!(message.is_proc());
+        assert_eq!((message.seq, message.ack), (0, 0x0102_0304));
+        assert_eq!(message.data, PROC_CN_MCAST_IGNORE.to_ne_bytes());
+        let (bytes, size) = request(PROC_CN_MCAST_LISTEN, 0, Length::Long);
+        let (_, body) = split_message(&bytes[..size]).expect("a message");
+        let message = split_connector(body).expect("a connector message");
+        assert_eq!(message.data, [PROC_CN_MCAST_LISTEN.to_ne_bytes(), [0; 4]].concat());
+    }
 }

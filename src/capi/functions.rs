@@ -7,7 +7,7 @@
 
 use super::convert::{count, filter_options, open_options, stats, status, timeout};
 use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
-use crate::connector::{Connector, Options};
+use crate::connector::Connector;
 use crate::errno::Errno;
 use crate::event::Event;
 use crate::format::format;
@@ -51,39 +51,43 @@ unsafe fn both<'a>(pc: *mut pc_connector) -> Result<(&'a Connector, &'a mut Rece
     Ok((unsafe { shared(pc) }?, unsafe { &mut *(*pc).receiver.get() }))
 }
 
-/// Puts a new handle where C can hold it.
+/// Opens or, given a descriptor, adopts; and puts the new handle where C can hold it.
 ///
 /// # Safety
-/// `out` is NULL or writable.
-unsafe fn hand_out(
+/// `out` is NULL or writable, `options` as for [`open_options`].
+unsafe fn make(
     out: *mut *mut pc_connector,
-    options: Result<Options, Errno>,
-    make: impl FnOnce(&Options) -> Result<(Connector, Receiver), Errno>,
-) -> c_int {
-    let open = || {
-        let options = options?;
-        if out.is_null() {
-            return Err(INVALID);
-        }
-        let memory = sys::allocate::<pc_connector>()?;
-        match make(&options) {
-            Ok((connector, receiver)) => {
-                let receiver = UnsafeCell::new(receiver);
-                // SAFETY: allocated for one pc_connector; `out` is writable.
-                unsafe {
-                    memory.write(pc_connector { connector, receiver });
-                    out.write(memory.as_ptr());
-                }
-                Ok(())
-            }
-            Err(error) => {
-                // SAFETY: allocated above, never used.
-                unsafe { sys::release(memory) };
-                Err(error)
-            }
-        }
+    fd: Option<c_int>,
+    options: *const pc_options,
+) -> Result<(), Errno> {
+    if out.is_null() {
+        return Err(INVALID);
+    }
+    // SAFETY: passed on.
+    let options = unsafe { open_options(options) }?;
+    let memory = sys::allocate::<pc_connector>()?;
+    let made = match fd {
+        Some(fd) => Connector::adopt(fd, &options),
+        // Only an adopted socket can have been subscribed before.
+        None if options.subscribed => Err(INVALID),
+        None => Connector::open(&options),
     };
-    status(open())
+    match made {
+        Ok((connector, receiver)) => {
+            let receiver = UnsafeCell::new(receiver);
+            // SAFETY: allocated for one pc_connector; `out` is writable.
+            unsafe {
+                memory.write(pc_connector { connector, receiver });
+                out.write(memory.as_ptr());
+            }
+            Ok(())
+        }
+        Err(error) => {
+            // SAFETY: allocated above, never used.
+            unsafe { sys::release(memory) };
+            Err(error)
+        }
+    }
 }
 
 /// Opens a connector and subscribes to process events.
@@ -110,11 +114,7 @@ pub unsafe extern "C" fn pc_open(
     options: *const pc_options,
 ) -> c_int {
     // SAFETY: NULL or valid.
-    let options = unsafe { open_options(options) };
-    // Only an adopted socket can have been subscribed before.
-    let options = options.and_then(|it| if it.subscribed { Err(INVALID) } else { Ok(it) });
-    // SAFETY: NULL or valid.
-    unsafe { hand_out(out, options, Connector::open) }
+    status(unsafe { make(out, None, options) })
 }
 
 /// Adopts a socket that somebody else opened.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn pc_open_fd(
     options: *const pc_options,
 ) -> c_int {
     // SAFETY: NULL or valid.
-    unsafe { hand_out(out, open_options(options), |options| Connector::adopt(fd, options)) }
+    status(unsafe { make(out, Some(fd), options) })
 }
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
@@ -332,7 +332,7 @@ pub unsafe extern "C" fn pc_get_stats(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
     if let Some(pc) = NonNull::new(pc) {
-        // SAFETY: an open handle, made by hand_out(), that nobody uses any more.
+        // SAFETY: an open handle, made by make(), that nobody uses any more.
         unsafe {
             pc.drop_in_place();
             sys::release(pc);

@@ -64,6 +64,7 @@ pub(crate) struct Modes {
 }
 
 impl Drop for Fd {
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: the descriptor is owned, so nobody else relies on its number. On Linux it is
         // released whatever close() returns.

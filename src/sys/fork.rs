@@ -54,6 +54,7 @@ impl ForkGuard {
 }
 
 impl Drop for ForkGuard {
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: the mapping is this guard's own, and no reference into it outlives the guard.
         super::preserving_errno(|| unsafe { libc::munmap(self.page.as_ptr().cast(), self.size) });

@@ -102,6 +102,7 @@ impl Inbox {
 }
 
 impl Drop for Inbox {
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: allocated in new(), and nothing borrows it any more.
         unsafe { heap::release(self.slots) };

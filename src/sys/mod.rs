@@ -23,7 +23,7 @@ pub(crate) use heap::{allocate, release};
 pub(crate) use inbox::BATCH;
 pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
-pub(crate) use process::{exists, random_seed};
+pub(crate) use process::{leader_exists, random_seed, task_exists};
 pub(crate) use slots::Slots;
 pub(crate) use socket::*;
 pub(crate) use time::monotonic_ns;

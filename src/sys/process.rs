@@ -2,10 +2,17 @@
 
 use super::monotonic_ns;
 
-/// Whether some task has this id: running, zombie or thread.
-pub(crate) fn exists(pid: i32) -> bool {
+/// Whether a task has this id: alive or zombie, leader or thread.
+pub(crate) fn task_exists(pid: i32) -> bool {
     // SAFETY: signal 0 is only a check.
     unsafe { libc::kill(pid, 0) == 0 || super::errno().0 != libc::ESRCH }
+}
+
+/// Whether the leader of a process has this id: alive or zombie.
+pub(crate) fn leader_exists(tgid: i32) -> bool {
+    // SAFETY: signal 0 is only a check. The C library had no wrapper before glibc 2.30.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, tgid, tgid, 0) };
+    result == 0 || super::errno().0 != libc::ESRCH
 }
 
 /// A number that other processes cannot guess: the kernel's 16 random bytes for this process

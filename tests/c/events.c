@@ -78,24 +78,16 @@ PROMISE(thread_event, "a thread's FORK has another child_pid than child_tgid, it
 	pc_close(pc);
 }
 
-static void execute(void *path)
+static void execute(void *unused)
 {
-	execl(path, path, "--version", (char *)NULL);
-	exit(127);
-}
-
-/* A copy of this program started with this argument ends at once. */
-__attribute__((constructor)) static void end_if_executed(int argc, char **argv)
-{
-	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		_exit(0);
+	exec_self(unused);
 }
 
 PROMISE(exec_event, "EXEC names the process")
 {
 	struct pc_connector *pc = open_connector(0, 0, 0);
 	uint64_t begun = now_ns();
-	pid_t child = start_child(execute, (void *)(uintptr_t)"/proc/self/exe");
+	pid_t child = start_child(execute, NULL);
 	struct pc_event event = await_event(pc, PC_EVENT_EXEC, child);
 	check_common(&event, begun, sizeof(event.data.exec));
 	CHECK_EQ(event.data.exec.pid, child);

@@ -101,7 +101,7 @@ static void in_pid_namespace_without_proc(void *unused)
 {
 	(void)unused;
 	enter(CLONE_NEWNS | CLONE_NEWPID);
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || umount2("/proc", MNT_DETACH) != 0)
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 || umount2("/proc", MNT_DETACH) != 0)
 		skip("cannot unmount /proc");
 	pid_t child = fork();
 	if (child == 0) {

@@ -62,18 +62,9 @@ PROMISE(leader_gone, "2 while other threads live on after the leader's EXIT, the
 	pc_close(pc);
 }
 
-static void *exec_self(void *unused)
-{
-	(void)unused;
-	execl("/proc/self/exe", "promises", "--version", (char *)NULL);
-	return NULL;
-}
-
 PROMISE(thread_exec, "after a thread's exec the leader's EXIT is no end")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXIT | PC_MASK_EXEC, 0, 0);
-	int gate[2];
-	CHECK_EQ(pipe(gate), 0);
 	pid_t child = fork();
 	if (child == 0) {
 		pthread_t thread;
@@ -121,7 +112,7 @@ PROMISE(bad_ids, "ids that are none are -EINVAL, and unused ones have ended")
 static void without_proc(void *unused)
 {
 	(void)unused;
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    umount2("/proc", MNT_DETACH) != 0)
 		skip("cannot unmount /proc");
 	CHECK_EQ(pc_process_alive(getpid()), -EACCES);
@@ -136,7 +127,7 @@ PROMISE(no_proc, "without /proc a living process is -EACCES, not ended")
 static void with_hidepid(void *unused)
 {
 	(void)unused;
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("proc", "/proc", "proc", 0, "hidepid=2") != 0)
 		skip("cannot mount /proc with hidepid");
 	/* Group 0 may see all. */

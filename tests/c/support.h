@@ -38,6 +38,9 @@ int end_child(pid_t child);
 /* Runs f in a forked child and fails the test if a CHECK in it fails. */
 void in_child(void (*f)(void *), void *argument);
 
+/* Replaces the process by a copy of this program that ends at once; signature of a thread. */
+void *exec_self(void *unused);
+
 /* A child that floods until it is ended. */
 pid_t start_flood(void);
 void stop_flood(pid_t child);

@@ -1,0 +1,19 @@
+#!/bin/sh
+# needs.sh COMMAND PACKAGE …: installs the Debian packages of the commands that are missing, or
+# names them.
+set -eu
+missing=
+while [ $# -gt 0 ]; do
+	command -v "$1" >/dev/null || missing="$missing $2"
+	shift 2
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	echo "installing$missing"
+	# shellcheck disable=SC2086
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing \
+		>build-needs.log 2>&1 && rm build-needs.log && exit 0
+	cat build-needs.log
+fi
+echo "The tests need:$missing (Debian's package names). Please install them." >&2
+exit 1

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Everything that is tested. What it needs beyond cargo, cc, make and pkg-config it installs itself
+# (as root on Debian) or names. CI=true: what cannot run fails.
+set -eu
+cd "$(dirname "$0")/.."
+tests/needs.sh g++ g++ valgrind valgrind prove perl python3 python3 script bsdutils tmux tmux \
+	unshare util-linux
+[ "${CI:-}" = true ] && export PROMISES_SKIP=no
+
+step() { echo "== $*"; "$@"; }
+
+step cargo fmt --check
+for features in '' --no-default-features '--no-default-features --features capi' --all-features; do
+	# shellcheck disable=SC2086
+	step cargo clippy --locked --quiet --all-targets $features -- -D warnings
+done
+step make examples
+RUSTDOCFLAGS='-D warnings' step cargo doc --locked --quiet --no-deps
+step cargo test --locked --quiet
+step prove tests/artefacts.sh tests/promises.sh tests/examples.sh tests/watch.sh

@@ -1,0 +1,118 @@
+use crate::support::{Raw, Renamer, assert_os, datagram, find, name_of, needs_root};
+use proc_connector::{
+    Error, EventMask, Options, PROC_CN_MCAST_LISTEN, PROC_EVENT_COMM, PROC_EVENT_EXEC,
+    PROC_EVENT_FORK, ProcConnector, ProcEvent, View,
+};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// One end for the kernel's part, and the connector on the other.
+fn fed(options: &Options) -> (File, ProcConnector) {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors, which nobody else owns.
+    let (ours, its) = unsafe {
+        let result = libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, ends.as_mut_ptr());
+        assert_eq!(result, 0);
+        (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
+    };
+    (File::from(ours), ProcConnector::from_fd(its, options).expect("from_fd"))
+}
+
+fn feed(feeder: &File, bytes: &[u8]) {
+    // SAFETY: a buffer and its size.
+    let sent = unsafe {
+        libc::send(feeder.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)
+    };
+    assert_eq!(sent, bytes.len() as isize);
+}
+
+/// Not by closing it: a process that another test forks may hold a copy.
+fn finish(feeder: &File) {
+    // SAFETY: takes no pointer.
+    assert_eq!(unsafe { libc::shutdown(feeder.as_raw_fd(), libc::SHUT_RDWR) }, 0);
+}
+
+#[test]
+fn a_program_can_be_fed_without_privilege_and_hears_the_end() {
+    let (feeder, connector) = fed(&Options::new().filter(EventMask::EXEC));
+    feed(&feeder, &datagram(PROC_EVENT_FORK, &[1; 24]));
+    feed(&feeder, &datagram(PROC_EVENT_EXEC, &[1; 24]));
+    feed(&feeder, b"nonsense");
+    connector.subscribe_filtered(EventMask::EXEC).expect("nothing to do");
+    assert!(!connector.check().expect("nothing to do"));
+    finish(&feeder);
+    let event = connector.recv_event(None).expect("recv_event").expect("an event");
+    assert_eq!(event.view(), View::Exec { pid: 0x0101_0101, tgid: 0x0101_0101 });
+    assert_eq!((event.cpu, event.timestamp_ns, event.seq), (3, 77, 9));
+    for _ in 0..2 {
+        assert!(matches!(connector.recv(&mut [0; 64]), Err(Error::ConnectionClosed)));
+        assert!(matches!(connector.recv_event(None), Err(Error::ConnectionClosed)));
+    }
+    let stats = connector.stats();
+    assert_eq!((stats.received, stats.filtered, stats.malformed), (1, 1, 1));
+}
+
+#[test]
+fn an_unknown_event_is_delivered_whole() {
+    let (feeder, connector) = fed(&Options::new());
+    let union: Vec<u8> = (0..200).collect();
+    for _ in 0..3 {
+        feed(&feeder, &datagram(0x1000, &union));
+    }
+    let event = connector.recv(&mut []).expect("recv");
+    assert_eq!(event, ProcEvent::Unknown { what: 0x1000, raw_data: union.clone() });
+    assert_eq!(event.to_string(), "UNKNOWN what=0x00001000 len=200");
+    let mut buffer = [0; 256];
+    let size = connector.recv_raw(&mut buffer).expect("recv_raw");
+    assert_eq!(buffer[..size], datagram(0x1000, &union));
+    let event = connector.recv_event(None).expect("recv_event").expect("an event");
+    let View::Unknown { what: 0x1000, size: 200, raw } = event.view() else { panic!("{event}") };
+    assert_eq!(raw, union[..32]);
+}
+
+#[test]
+fn what_does_not_fit_stays_even_behind_what_is_dropped() {
+    let (feeder, connector) = fed(&Options::new());
+    feed(&feeder, &[0xff; 40]);
+    feed(&feeder, &datagram(PROC_EVENT_COMM, b"\x07\0\0\0\x07\0\0\0a-name\0\0\0\0\0\0\0\0\0\0"));
+    for _ in 0..2 {
+        let result = connector.recv_raw(&mut [0; 50]);
+        assert!(matches!(result, Err(Error::BufferTooSmall { needed: 76 })), "{result:?}");
+    }
+    assert_eq!(connector.recv_raw(&mut [0; 76]).expect("recv_raw"), 76);
+    // More than fits in any buffer of the library: no event of today or tomorrow.
+    feed(&feeder, &datagram(0x1000, &[0; 1000]));
+    let result = connector.recv_raw(&mut [0; 100]);
+    assert!(matches!(result, Err(Error::BufferTooSmall { needed: 256 })), "{result:?}");
+    connector.set_nonblocking().expect("set_nonblocking");
+    assert!(matches!(connector.recv_raw(&mut [0; 256]), Err(Error::WouldBlock)));
+    assert_eq!(connector.stats().malformed, 2);
+}
+
+#[test]
+fn a_descriptor_that_does_not_fit_comes_back() {
+    let file = File::open("/proc/self/status").expect("a file");
+    let raw = file.as_raw_fd();
+    let (error, fd) =
+        ProcConnector::from_fd(file.into(), &Options::new()).expect_err("not a socket");
+    assert_os::<()>(Err(error), libc::EPROTOTYPE);
+    assert_eq!(fd.as_raw_fd(), raw);
+    let mut text = String::new();
+    File::from(fd).read_to_string(&mut text).expect("it is still open");
+    assert!(text.starts_with("Name:"));
+}
+
+#[test]
+fn a_socket_from_a_privileged_parent_is_taken_over_with_what_is_queued() {
+    needs_root!();
+    let raw = Raw::open();
+    raw.request(PROC_CN_MCAST_LISTEN);
+    let mut renamer = Renamer::start();
+    renamer.rename("inherited", 1);
+    let options = Options::new().subscribed().filter(EventMask::COMM);
+    let connector = ProcConnector::from_fd(raw.0, &options).expect("from_fd");
+    assert_eq!(find(&connector, |event| name_of(event, renamer.pid)), "inherited");
+    renamer.rename("adopted", 1);
+    assert_eq!(find(&connector, |event| name_of(event, renamer.pid)), "adopted");
+}

@@ -1,0 +1,72 @@
+use crate::support::{Renamer, needs_root, open};
+use proc_connector::{Error, EventMask, Options, ProcConnector, ProcEvent};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+
+#[test]
+fn a_connector_is_made_to_be_shared() {
+    fn shared<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    shared::<ProcConnector>();
+}
+
+#[test]
+fn threads_share_the_events_and_nobody_gets_one_twice() {
+    needs_root!();
+    const COUNT: usize = 2000;
+    let connector = open(Options::new().filter(EventMask::COMM));
+    let mut renamer = Renamer::start();
+    let pid = renamer.pid as u32;
+    let (seen, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let receive = |way: usize| {
+        loop {
+            let event = match way % 3 {
+                0 => connector.recv(&mut [0; 4096]),
+                1 => connector
+                    .recv_timeout(&mut [], std::time::Duration::MAX)
+                    .map(|event| event.expect("no end")),
+                _ => {
+                    let mut buffer = [0; 80];
+                    connector.recv_raw(&mut buffer).map(|size| {
+                        let event = proc_connector::parse_netlink_message(&buffer, size);
+                        event.expect("a message").expect("an event")
+                    })
+                }
+            };
+            match event {
+                Ok(ProcEvent::Comm { cpu, seq, pid: its, timestamp_ns, .. }) if its == pid => {
+                    let mut seen = seen.lock().expect("no panic");
+                    seen.push((timestamp_ns, cpu, seq));
+                    if seen.len() == COUNT {
+                        stop.store(true, SeqCst);
+                    }
+                }
+                Ok(_) => {}
+                Err(Error::Os(error)) if error.raw_os_error() == Some(libc::ECANCELED) => {}
+                Err(error) => panic!("{error}"),
+            }
+            if stop.load(SeqCst) {
+                // Each interrupt ends one wait: hand it on.
+                connector.interrupt().expect("interrupt");
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for way in 0..6 {
+            let receive = &receive;
+            scope.spawn(move || receive(way));
+        }
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                connector.check().expect("check");
+                assert_eq!(connector.stats().lost, 0);
+            }
+        });
+        renamer.rename("shared", COUNT as u32);
+    });
+    let mut seen = seen.into_inner().expect("no panic");
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), COUNT);
+}
