@@ -103,8 +103,9 @@ static void check_exit(void (*body)(void *), int signal)
 	pid_t child = start_child(body, NULL);
 	if (signal)
 		kill(child, signal);
-	int status = end_child(child);
+	/* A process that is reaped before its event is made has no parent in it. */
 	struct pc_event event = await_event(pc, PC_EVENT_EXIT, child);
+	int status = end_child(child);
 	check_common(&event, begun, sizeof(event.data.exit));
 	CHECK_EQ(event.data.exit.pid, child);
 	CHECK_EQ(event.data.exit.tgid, child);

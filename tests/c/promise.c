@@ -76,9 +76,10 @@ static int run(const struct promise *promise)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-int main(int argc, char **argv)
+static const char *pattern;
+
+static int run_all(void)
 {
-	const char *pattern = argc > 1 ? argv[1] : NULL;
 	const char *may_skip = getenv("PROMISES_SKIP");
 	int count = 0, failed = 0;
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -97,4 +98,12 @@ int main(int argc, char **argv)
 		       skipped ? " # SKIP see above" : "");
 	}
 	return failed > 0;
+}
+
+int main(int argc, char **argv)
+{
+	pattern = argc > 1 ? argv[1] : getenv("PROMISES");
+	if (getpid() == 1)
+		run_as_init(run_all);
+	return run_all();
 }

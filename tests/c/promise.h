@@ -21,6 +21,9 @@ struct promise {
 
 void promise_register(struct promise *promise);
 
+/* Does not return: prepares the system, runs, says how it went and switches the machine off. */
+void run_as_init(int (*run)(void));
+
 #define PROMISE(name, text)                                                                        \
 	static void prove_##name(void);                                                            \
 	__attribute__((constructor)) static void register_##name(void)                             \
