@@ -13,8 +13,17 @@ const SK_MEMINFO_DROPS: usize = 8;
 pub(crate) fn connector_socket() -> Result<Fd, Errno> {
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: socket() takes no pointer.
-    let fd = check(unsafe { libc::socket(libc::AF_NETLINK, flags, NETLINK_CONNECTOR) })?;
-    Ok(Fd::own(fd as i32))
+    let fd = check(unsafe { libc::socket(libc::AF_NETLINK, flags, NETLINK_CONNECTOR) });
+    Ok(Fd::own(fd.map_err(documented)? as i32))
+}
+
+/// Security modules say EACCES for what is not permitted, and sockets ENOBUFS for lack of memory.
+fn documented(error: Errno) -> Errno {
+    match error {
+        Errno(libc::EACCES) => Errno(libc::EPERM),
+        Errno(libc::ENOBUFS) => Errno(libc::ENOMEM),
+        error => error,
+    }
 }
 
 fn netlink_address(groups: u32) -> libc::sockaddr_nl {
@@ -29,10 +38,10 @@ fn netlink_address(groups: u32) -> libc::sockaddr_nl {
 pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
     let address = netlink_address(crate::wire::CN_IDX_PROC);
     // SAFETY: a netlink address and its size.
-    check(unsafe {
+    let joined = check(unsafe {
         libc::bind(socket.raw(), (&raw const address).cast(), size_of_val(&address) as u32)
-    })?;
-    Ok(())
+    });
+    joined.map(drop).map_err(documented)
 }
 
 /// Whether a netlink socket is a member of the group that process events are sent to.
@@ -61,7 +70,7 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
         } as i64);
         match sent {
             Err(Errno(libc::EINTR)) => {}
-            result => return result.map(drop),
+            result => return result.map(drop).map_err(documented),
         }
     }
 }

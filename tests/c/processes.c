@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -77,6 +78,45 @@ PROMISE(thread_exec, "after a thread's exec the leader's EXIT is no end")
 	end_child(child);
 	CHECK_EQ(pc_process_alive(child), 0);
 	pc_close(pc);
+}
+
+static void *exec_self_again(void *unused);
+
+/* A process that lives on through one thread's exec after the other. */
+static void exec_from_threads(void)
+{
+	pthread_t thread;
+	CHECK_EQ(pthread_create(&thread, NULL, exec_self_again, NULL), 0);
+	for (;;)
+		pause();
+}
+
+static void *exec_self_again(void *unused)
+{
+	char path[4096] = { 0 };
+	CHECK(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+	execl(path, path, "--exec-from-threads", (char *)NULL);
+	return unused;
+}
+
+__attribute__((constructor)) static void go_on_if_executed(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--exec-from-threads") == 0)
+		exec_from_threads();
+}
+
+PROMISE(thread_execs, "a process whose threads exec is never taken for ended")
+{
+	pid_t child = fork();
+	if (child == 0)
+		exec_from_threads();
+	for (uint64_t until = now_ns() + 1000000000u; now_ns() < until;) {
+		int alive = pc_process_alive(child);
+		if (alive != 1 && alive != 2)
+			fail(__FILE__, __LINE__, "it is %d", alive);
+	}
+	kill(child, SIGKILL);
+	end_child(child);
 }
 
 static void *tell_tid_and_wait(void *argument)

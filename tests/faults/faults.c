@@ -1,0 +1,416 @@
+/*
+ * Every system call and allocation of every operation is made to fail: at the first, the second, …
+ * call, with each plausible error. The wrappers below stand before the C library's functions for
+ * the shared library too, because the executable's symbols come first.
+ */
+#include "../c/support.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The call that is to fail, counted over all wrapped functions, and the error it fails with. */
+static struct {
+	bool armed, hit;
+	int countdown, error;
+	const char *function;
+} fault;
+
+static bool fails(const char *function)
+{
+	if (!fault.armed || fault.countdown-- > 0)
+		return false;
+	fault.armed = false;
+	fault.hit = true;
+	fault.function = function;
+	errno = fault.error;
+	return true;
+}
+
+#define REAL(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
+
+#define WRAP(type, failure, name, parameters, arguments)                                           \
+	type name parameters                                                                       \
+	{                                                                                          \
+		static __typeof__(&name) real;                                                     \
+		if (!real)                                                                         \
+			real = REAL(name);                                                         \
+		return fails(#name) ? (failure) : real arguments;                                  \
+	}
+
+WRAP(int, -1, socket, (int domain, int type, int protocol), (domain, type, protocol))
+WRAP(int, -1, bind, (int fd, __CONST_SOCKADDR_ARG address, socklen_t size), (fd, address, size))
+WRAP(int, -1, getsockname, (int fd, __SOCKADDR_ARG address, socklen_t *size), (fd, address, size))
+WRAP(int, -1, eventfd, (unsigned value, int flags), (value, flags))
+WRAP(int, -1, madvise, (void *address, size_t size, int advice), (address, size, advice))
+WRAP(int, -1, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),
+     (fd, level, name, value, size))
+WRAP(int, -1, setsockopt, (int fd, int level, int name, const void *value, socklen_t size),
+     (fd, level, name, value, size))
+WRAP(ssize_t, -1, sendto,
+     (int fd, const void *data, size_t size, int flags, __CONST_SOCKADDR_ARG address,
+      socklen_t address_size),
+     (fd, data, size, flags, address, address_size))
+WRAP(ssize_t, -1, recvfrom,
+     (int fd, void *data, size_t size, int flags, __SOCKADDR_ARG address,
+      socklen_t *address_size),
+     (fd, data, size, flags, address, address_size))
+WRAP(int, -1, recvmmsg,
+     (int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout),
+     (fd, headers, count, flags, timeout))
+WRAP(int, -1, ppoll,
+     (struct pollfd *set, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+     (set, count, timeout, mask))
+WRAP(void *, MAP_FAILED, mmap,
+     (void *address, size_t size, int protection, int flags, int fd, off_t offset),
+     (address, size, protection, flags, fd, offset))
+WRAP(int, fault.error, posix_memalign, (void **memory, size_t alignment, size_t size),
+     (memory, alignment, size))
+
+int fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	va_start(arguments, command);
+	int argument = va_arg(arguments, int);
+	va_end(arguments);
+	return fails("fcntl") ? -1 : REAL(fcntl)(fd, command, argument);
+}
+
+static const int errors[] = { EPERM, EACCES, EINVAL, ENOMEM, ENOBUFS, EMFILE, ENFILE, EIO, ENOSYS,
+			      EAGAIN, EINTR, ECONNREFUSED, ENOPROTOOPT };
+
+/* What an operation is tried on. */
+struct subject {
+	struct pc_connector *pc;
+	int fd; /* for pc_open_fd */
+};
+
+struct operation {
+	const char *name;
+	void (*prepare)(struct subject *);
+	int (*run)(struct subject *);
+	void (*check)(struct subject *, int result);
+};
+
+static void report(const struct operation *operation, int call, int result)
+{
+	fprintf(stderr, "# %s, call %d (%s) fails with %d (%s), returned %d\n", operation->name,
+		call, fault.function ? fault.function : "-", fault.error, strerror(fault.error),
+		result);
+}
+
+static int descriptors_before;
+
+/* One run with one fault. False if the operation makes fewer calls than that. */
+static bool run_with_fault(const struct operation *operation, int call, int error)
+{
+	struct subject subject = { .fd = -1 };
+	descriptors_before = open_descriptors();
+	operation->prepare(&subject);
+	memset(&fault, 0, sizeof(fault));
+	fault.countdown = call;
+	fault.error = error;
+	fault.armed = true;
+	int result = operation->run(&subject);
+	fault.armed = false;
+	bool hit = fault.hit;
+	pid_t before = getpid();
+	CHECK_EQ(before, getpid());
+	operation->check(&subject, result);
+	if (open_descriptors() != descriptors_before) {
+		report(operation, call, result);
+		fail(__FILE__, __LINE__, "descriptors leak");
+	}
+	return hit;
+}
+
+static void check_operation(const struct operation *operation)
+{
+	int calls = 0;
+	pc_close(open_connector(0, 0, 0)); /* whatever is done once per process */
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		for (calls = 0; run_with_fault(operation, calls, errors[i]); calls++)
+			CHECK(calls < 200);
+	printf("# %s: %d calls, each with %zu errors\n", operation->name, calls,
+	       sizeof(errors) / sizeof(errors[0]));
+	CHECK(calls > 0);
+}
+
+/* A handle must deliver what happens now, whatever happened to it before. */
+static void check_works(struct pc_connector *pc)
+{
+	rename_self("still at work");
+	struct pc_event event;
+	do {
+		int result = pc_recv(pc, &event, PATIENCE_MS);
+		CHECK_EQ(result, 1);
+	} while (event.kind != PC_EVENT_COMM || pc_event_tgid(&event) != getpid() ||
+		 strcmp(event.data.comm.comm, "still at work") != 0);
+	CHECK_EQ(pc_recv(pc, &event, 0) >= 0, 1);
+}
+
+static void prepare_nothing(struct subject *subject)
+{
+	(void)subject;
+}
+
+static int run_open(struct subject *subject)
+{
+	return pc_open(&subject->pc, NULL);
+}
+
+static void check_opened(struct subject *subject, int result)
+{
+	if (result == 0) {
+		check_works(subject->pc);
+		pc_close(subject->pc);
+	} else {
+		CHECK(result < 0 && subject->pc == NULL);
+	}
+}
+
+PROMISE(open, "pc_open fails cleanly, whichever call fails")
+{
+	check_operation(&(struct operation){ "pc_open", prepare_nothing, run_open, check_opened });
+}
+
+static void prepare_socket(struct subject *subject)
+{
+	subject->fd = raw_socket(true);
+	CHECK_EQ(fcntl(subject->fd, F_SETFL, 0), 0);
+	CHECK_EQ(fcntl(subject->fd, F_SETFD, 0), 0);
+}
+
+static int run_open_fd(struct subject *subject)
+{
+	return pc_open_fd(&subject->pc, subject->fd, NULL);
+}
+
+static void check_adopted(struct subject *subject, int result)
+{
+	check_opened(subject, result);
+	if (result == 0)
+		return;
+	/* Still the caller's, open and blocking as it was. */
+	CHECK_EQ(fcntl(subject->fd, F_GETFD), 0);
+	CHECK_EQ(fcntl(subject->fd, F_GETFL) & O_NONBLOCK, 0);
+	close(subject->fd);
+}
+
+PROMISE(open_fd, "pc_open_fd fails cleanly, and the descriptor is still the caller's")
+{
+	check_operation(
+		&(struct operation){ "pc_open_fd", prepare_socket, run_open_fd, check_adopted });
+}
+
+enum { QUEUED = 30 };
+
+static void prepare_queue(struct subject *subject)
+{
+	subject->pc = open_connector(PC_MASK_COMM, 0, 8192);
+	flood(QUEUED);
+}
+
+static int receive_all(struct subject *subject, size_t batch)
+{
+	struct pc_event events[64];
+	uint64_t seen = 0, lost = 0;
+	int result, error = 0;
+	for (int errors_seen = 0; errors_seen < 2;) {
+		result = batch == 1 ? pc_recv(subject->pc, events, 1)
+				    : pc_recv_many(subject->pc, events, batch, 1);
+		if (result == 0)
+			break;
+		if (result < 0) {
+			error = result;
+			errors_seen++;
+			continue;
+		}
+		for (int i = 0; i < result; i++)
+			if (events[i].kind == PC_EVENT_OVERRUN)
+				lost += events[i].data.overrun.lost;
+			else
+				seen++;
+	}
+	/* A fault costs one error at most, and no event. */
+	struct pc_stats stats = stats_of(subject->pc);
+	CHECK_EQ(stats.received, seen);
+	CHECK_EQ(stats.lost, lost);
+	CHECK(seen + lost >= QUEUED);
+	return error;
+}
+
+static int run_receive(struct subject *subject)
+{
+	return receive_all(subject, 1);
+}
+
+static int run_receive_many(struct subject *subject)
+{
+	return receive_all(subject, 64);
+}
+
+static void check_handle(struct subject *subject, int result)
+{
+	/* No answer means that the kernel is deaf. */
+	CHECK(result <= 0 || (result == 1 && fault.error == EAGAIN));
+	check_works(subject->pc);
+	pc_close(subject->pc);
+}
+
+PROMISE(recv, "pc_recv loses nothing, whichever call fails")
+{
+	check_operation(
+		&(struct operation){ "pc_recv", prepare_queue, run_receive, check_handle });
+}
+
+PROMISE(recv_many, "pc_recv_many loses nothing, whichever call fails")
+{
+	check_operation(&(struct operation){ "pc_recv_many", prepare_queue, run_receive_many,
+					     check_handle });
+}
+
+static void prepare_handle(struct subject *subject)
+{
+	subject->pc = open_connector(PC_MASK_COMM, 0, 0);
+}
+
+static int run_set_filter(struct subject *subject)
+{
+	struct pc_options filter = PC_OPTIONS_INIT;
+	filter.events = PC_MASK_SID;
+	return pc_set_filter(subject->pc, &filter);
+}
+
+static void check_filter(struct subject *subject, int result)
+{
+	if (result == 0) {
+		rename_self("unwanted");
+		struct pc_event event;
+		while (pc_recv(subject->pc, &event, 0) == 1)
+			CHECK(event.kind != PC_EVENT_COMM);
+		CHECK_EQ(pc_set_filter(subject->pc, NULL), 0);
+	}
+	check_handle(subject, result);
+}
+
+PROMISE(set_filter, "pc_set_filter changes all or nothing")
+{
+	check_operation(
+		&(struct operation){ "pc_set_filter", prepare_handle, run_set_filter, check_filter });
+}
+
+static int run_unsubscribe(struct subject *subject)
+{
+	return pc_unsubscribe(subject->pc);
+}
+
+static void check_unsubscribed(struct subject *subject, int result)
+{
+	if (result == 0)
+		CHECK_EQ(pc_subscribe(subject->pc), 0);
+	check_handle(subject, result);
+}
+
+PROMISE(unsubscribe, "pc_unsubscribe pauses or goes on, whichever call fails")
+{
+	check_operation(&(struct operation){ "pc_unsubscribe", prepare_handle, run_unsubscribe,
+					     check_unsubscribed });
+}
+
+static void prepare_paused(struct subject *subject)
+{
+	prepare_handle(subject);
+	CHECK_EQ(pc_unsubscribe(subject->pc), 0);
+}
+
+static int run_subscribe(struct subject *subject)
+{
+	return pc_subscribe(subject->pc);
+}
+
+static void check_subscribed(struct subject *subject, int result)
+{
+	if (result < 0) {
+		/* Still paused. */
+		struct pc_event event;
+		rename_self("unheard");
+		while (pc_recv(subject->pc, &event, 0) == 1)
+			CHECK(pc_event_tgid(&event) != getpid());
+		CHECK_EQ(pc_subscribe(subject->pc), 0);
+	}
+	check_handle(subject, result);
+}
+
+PROMISE(subscribe, "pc_subscribe resumes or stays paused, whichever call fails")
+{
+	check_operation(&(struct operation){ "pc_subscribe", prepare_paused, run_subscribe,
+					     check_subscribed });
+}
+
+static int run_check(struct subject *subject)
+{
+	return pc_check(subject->pc);
+}
+
+PROMISE(check, "pc_check fails cleanly, whichever call fails")
+{
+	check_operation(
+		&(struct operation){ "pc_check", prepare_handle, run_check, check_handle });
+}
+
+static void prepare_deaf(struct subject *subject)
+{
+	prepare_handle(subject);
+	deafen();
+}
+
+static void check_repaired(struct subject *subject, int result)
+{
+	/* What one call could not do, the next does. */
+	if (result != 1)
+		CHECK(pc_check(subject->pc) >= 0);
+	rename_self("repaired");
+	struct pc_event event;
+	while (pc_recv(subject->pc, &event, PATIENCE_MS) == 1)
+		if (event.kind == PC_EVENT_COMM && pc_event_tgid(&event) == getpid())
+			break;
+	CHECK_EQ(event.kind, PC_EVENT_COMM);
+	pc_close(subject->pc);
+}
+
+PROMISE(repair, "a repair that a fault interrupts is completed by the next pc_check")
+{
+	check_operation(
+		&(struct operation){ "pc_check (deaf)", prepare_deaf, run_check, check_repaired });
+}
+
+static int run_close(struct subject *subject)
+{
+	errno = 123;
+	pc_close(subject->pc);
+	CHECK_EQ(errno, 123);
+	return 0;
+}
+
+static void check_closed(struct subject *subject, int result)
+{
+	(void)subject;
+	CHECK_EQ(result, 0);
+}
+
+PROMISE(close, "pc_close closes, whichever call fails, and keeps errno")
+{
+	check_operation(
+		&(struct operation){ "pc_close", prepare_handle, run_close, check_closed });
+}

@@ -1,0 +1,425 @@
+#!/bin/bash
+# Tests the tool examples-c/watch.c on this machine's real process events, as root. Prints TAP.
+# usage: tests/watch.sh [WATCH]
+set -u
+watch=$(realpath "${1:-$(dirname "$0")/../build/examples-c/watch}")
+dir=$(mktemp -d)
+pids=()
+trap 'kill -9 "${pids[@]}" 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+exec 6>&2 2>shell.err # bash reports there who was killed
+export LC_ALL=C.UTF-8
+unset NO_COLOR
+
+count=0 failed=0
+ok() { # RESULT PROMISE [FILE...]: the files are what to look at when it is broken
+	count=$((count + 1))
+	[ "$1" = 0 ] && echo "ok $count - $2" && return
+	failed=1
+	echo "not ok $count - $2"
+	shift 2
+	for file; do tail -n 12 "$file" | cat -v | cut -c 1-200 | sed "s|^|# $file: |"; done
+}
+skip() { count=$((count + 1)); echo "ok $count - $1 # SKIP $2"; }
+# sees REGEX FILE...: the regex must not be an argument, which watch would show, and it would see
+sees() {
+	local regex=$1
+	shift
+	grep -aqE -f <(printf '%s\n' "$regex") -- "$@" 2>/dev/null
+}
+within() { # SECONDS COMMAND...: until it succeeds
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/./}" -gt $end ] && return 1
+		sleep 0.02
+	done
+}
+ended() { [ ! -d "/proc/$1" ] || sees '^State:.Z' "/proc/$1/status"; }
+
+# start NAME OPTION...: in the background, with its pid in $pid, until it shows events
+start() {
+	local name=$1
+	shift
+	"$watch" "$@" >"$name.out" 2>"$name.err" &
+	pid=$!
+	pids+=("$pid")
+	within 5 shows "$name.out"
+}
+shows() { ./actor exit 99; [ -s "$1" ]; }
+# settle FILE...: until they show what has happened so far
+settle() {
+	for file; do
+		within 5 settled "$file" || echo "# $file lags behind"
+	done
+}
+settled() {
+	local last
+	./actor exit 98 &
+	last=$!
+	wait $last
+	within 1 sees "\b$last\b.*\b98\b" "$1"
+}
+# stop PID [SIGNAL]: with its exit status
+stop() {
+	kill "-${2:-INT}" "$1"
+	within 5 ended "$1" || kill -9 "$1"
+	wait "$1"
+}
+run() { timeout 10 "$watch" "$@" >run.out 2>run.err; } # to its own end
+# Actors that wait, with their pid in $actor, until they are released.
+mkfifo hold && exec 9<>hold
+background() { ./actor "$@" <&9 & actor=$!; pids+=("$actor"); }
+release() { printf x >&9; wait "$actor"; }
+
+cat >actor.c <<'C'
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static const char *way;
+static int is(const char *what) { return strcmp(way, what) == 0; }
+static void be_released(void) { char c; if (read(0, &c, 1)) {} }
+static void *thread(void *end)
+{
+	prctl(PR_SET_NAME, "a-thread");
+	be_released();
+	if (is("thread"))
+		syscall(SYS_exit, 9);
+	if (is("leader-0-then-7"))
+		exit(7);
+	if (is("leader-5-then-0"))
+		exit(0);
+	if (is("thread-exec"))
+		execl("./actor", "actor", "stay", "after", "all", NULL);
+	return end;
+}
+int main(int argc, char **argv)
+{
+	pthread_t id;
+	way = argc > 1 ? argv[1] : "";
+	if (is("exit"))
+		return atoi(argv[2]);
+	if (is("flood")) {
+		for (int i = atoi(argv[2]); i; i--)
+			prctl(PR_SET_NAME, "flood");
+		return 0;
+	}
+	if (is("hostile")) {
+		be_released();
+		prctl(PR_SET_NAME, "\"\\\n\033[1m\xff\xc3");
+		execl("./actor", "a\"b\\c", "li\nne", "\033[2J\007", "\xff\xc0\xaf\xed\xa0\x80", "\xc2\x9b",
+		      "\xe2\x80\xae", "t\303\266\342\202\254", "", "stay", NULL);
+	}
+	if (is("thread") || is("thread-exec")) {
+		pthread_create(&id, NULL, thread, NULL);
+		pthread_join(id, NULL);
+	}
+	if (!strncmp(way, "leader", 6)) {
+		pthread_create(&id, NULL, thread, NULL);
+		syscall(SYS_exit, is("leader-5-then-0") ? 5 : 0);
+	}
+	be_released();
+	if (is("setuid"))
+		return setgid(65533) || setuid(65534);
+	if (is("kill"))
+		raise(atoi(argv[2]));
+	return is("end") ? atoi(argv[2]) : 0;
+}
+C
+cc -O1 -w -pthread actor.c -o actor 2>&6 || { echo "Bail out! cc is needed"; exit 1; }
+cores=", core dumped"
+ulimit -S -c "$(ulimit -H -c)"
+[ "$(ulimit -c)" != 0 ] && sees '^core' /proc/sys/kernel/core_pattern || cores=
+
+# ---- What is shown ----
+
+start text; text=$pid
+start json --json; json=$pid
+start bad --failed; bad=$pid
+start badjson --failed --json; badjson=$pid
+
+background stay "one argument" "$(printf 'x%.0s' {1..5000})"; stay=$actor
+within 5 sees "\"pid\":$stay,.*cmdline_truncated" json.out
+within 5 sees " exec +$stay " text.out
+release
+known() { # both have read who it is
+	within 5 sees " exec +$actor .*$1" text.out
+	within 5 sees "\"exec\",.*\"pid\":$actor,.*$1" json.out
+}
+enact() { background "$@"; known "$2"; release; }
+background hostile; hostile=$actor
+known hostile
+printf x >&9
+known stay
+release
+enact end 3; three=$actor
+enact end 0; zero=$actor
+enact kill 11; killed=$actor
+enact setuid it; setuid=$actor
+background thread; threaded=$actor
+within 5 sees " $threaded .* now a-thread$" text.out
+printf x >&9
+within 5 sees " exit +$threaded +[0-9]+ a-thread +status 9$" text.out
+ok $? "a thread is shown to end, with its name and status" text.out
+settle bad.out
+release
+background thread-exec; threadexec=$actor
+within 5 sees " $threadexec .* now a-thread$" text.out
+printf x >&9
+within 5 sees " $threadexec .* stay after all$" text.out
+release
+background leader-0-then-7; leader=$actor
+within 5 sees " exit +$leader +$leader .* threads live on" text.out
+ok $? "a leader's exit is shown as one while its threads live on" text.out
+settle bad.out badjson.out
+! sees "\b$leader\b" bad.out badjson.out
+ok $? "--failed does not show the exit of a leader whose threads live on" bad.out
+release
+background leader-5-then-0; well=$actor
+within 5 sees " exit +$well +$well .* threads live on" text.out
+release
+settle text.out json.out bad.out badjson.out
+
+sees " exec +$stay +$stay actor {11}\./actor stay one argument xxxxx*…$" text.out
+ok $? "an exec is shown with its command line, cut with an ellipsis" text.out
+sees " exit +$three +$three actor +status 3, parent $$ \(" text.out
+ok $? "an exit is shown with its name, status and parent" text.out
+sees " exit +$killed +$killed actor +SIGSEGV$cores, parent" text.out && sees " coredump +$killed " text.out
+ok $? "a signal is shown with its name$cores" text.out
+sees " uid +$setuid .* ruid 0 -> 65534, euid 0 -> 65534$" text.out &&
+	sees " gid +$setuid .* rgid 0 -> 65533, egid 0 -> 65533$" text.out
+ok $? "a change of ids is shown with the old and the new ones" text.out
+sees " fork +$threaded +[0-9]+ actor +thread$" text.out
+ok $? "a new thread is shown as one" text.out
+sees " exit +$threadexec +$threadexec .*, (process lives|threads live) on" text.out
+ok $? "an exec by a thread is not shown as the end of its process" text.out
+
+sees " exit +$three +$three actor +status 3, parent" bad.out && sees " $killed actor +SIGSEGV" bad.out
+ok $? "--failed shows those who failed, and with which status" bad.out
+! sees " $zero | status 0" bad.out && sees " exit " bad.out
+ok $? "--failed does not show those who succeeded" bad.out
+sees " exit +$leader +$leader actor +status 7, parent" bad.out && [ "$(grep -c " $leader " bad.out)" = 2 ] ||
+	[ "$(grep -c " $leader " bad.out)" = 1 ]
+ok $? "--failed shows a process that ends after its leader, once, with the status of the process" bad.out
+! sees " $well | $threadexec | $threaded " bad.out
+ok $? "--failed believes neither the status of a leader or a thread, nor an exec by a thread" bad.out
+sees "\"pid\":$leader,.*\"exit_code\":1792,.*\"exit_status\":7,.*\"process_ended\":true" badjson.out
+ok $? "--failed --json says the same" badjson.out
+
+! LC_ALL=C sees "[$(printf '\001-\011\013-\037\177')]" text.out && sees " exec " text.out
+ok $? "text has no raw control bytes" text.out
+! LC_ALL=C grep -avE '^[0-9:]{8}\.[0-9]{3} [a-z]+ +([0-9]+ +[0-9]+|- +-) ' text.out >stray
+ok $? "text has one line per event, whatever the names" stray
+sees ' a"b\\\\c li\\nne \\x1b\[2J\\x07 \\xff\\xc0\\xaf\\xed\\xa0\\x80 \\xc2\\x9b \\xe2\\x80\\xae tö€  stay$' text.out &&
+	sees ' now "\\\\\\n\\x1b\[1m\\xff\\xc3$' text.out
+ok $? "text escapes what could deceive, and nothing else" text.out
+
+stop $text; rc=$?
+[ $rc = 0 ] && [ ! -s text.err ]
+ok $? "SIGINT ends it, with exit status 0 and without a word" text.err
+stop $json TERM; rc=$?
+[ $rc = 0 ] && [ ! -s json.err ]
+ok $? "so does SIGTERM" json.err
+stop $bad
+stop $badjson
+
+cat >check.py <<'PYTHON'
+import json, sys
+events = []
+for name in "json.out", "badjson.out":
+    events += [json.loads(line.decode("utf-8", "strict")) for line in open(name, "rb")]
+def find(kind, pid):
+    return [event for event in events if event["event"] == kind and event.get("pid") == pid]
+def same(value, expected):
+    assert value == expected, (value, expected)
+if sys.argv[1] == "order":
+    orders = {}
+    for event in events:
+        keys = [key for key in event if key != "cmdline_truncated"]
+        same(keys, orders.setdefault(event["event"], keys))
+        same(keys[:5], ["event", "time", "timestamp_ns", "cpu", "seq"])
+if sys.argv[1] == "content":
+    stay, hostile, three, killed, setuid = map(int, sys.argv[2:])
+    same(find("exec", hostile)[-1]["cmdline"],
+         ['a"b\\c', "li\nne", "\033[2J\007", "\ufffd" * 6, "\x9b", "\u202e", "tö€", "", "stay"])
+    same(find("comm", hostile)[0]["comm"], '"\\\n\033[1m\ufffd\ufffd')
+    same(find("comm", hostile)[0]["old_comm"], "actor")
+    exec = find("exec", stay)[-1]
+    same((exec["cmdline_truncated"], len("\0".join(exec["cmdline"]))), (True, 4096))
+    same("cmdline_truncated" in find("exec", hostile)[-1], False)
+    end = find("exit", three)[0]
+    same([end[key] for key in ("comm", "exit_code", "exit_status", "signal", "core_dumped", "process_ended")],
+         ["actor", 768, 3, None, False, True])
+    end = find("exit", killed)[0]
+    same([end[key] for key in ("signal", "signal_name", "exit_status")], [11, "SIGSEGV", None])
+    uid = find("uid", setuid)[0]
+    same([uid[key] for key in ("old_ruid", "ruid", "old_euid", "euid")], [0, 65534, 0, 65534])
+PYTHON
+check() { # PROMISE ARGUMENT...
+	local promise=$1
+	shift
+	if command -v python3 >/dev/null; then
+		python3 check.py "$@" 2>python.err
+		ok $? "$promise" python.err
+	else
+		skip "$promise" "python3 is needed"
+	fi
+}
+check "every line of JSON parses" parse
+check "JSON has what the events said, whatever the bytes" \
+	content "$stay" "$hostile" "$three" "$killed" "$setuid"
+check "the order of keys is stable" order
+
+# ---- Which events, how many, how long ----
+
+start some --events exec,exit --stats; some=$pid
+start leaders --no-threads; leaders=$pid
+background thread; threaded=$actor
+within 5 sees " exec +$threaded " some.out
+within 5 sees " exec +$threaded " leaders.out
+printf x >&9
+release
+settle some.out leaders.out
+stop $some
+stop $leaders
+! grep -avqE '^[^ ]+ (exec|exit|overrun) ' some.out && sees " exec " some.out && sees " exit " some.out
+ok $? "--events shows these kinds only" some.out
+awk '$3 != $4' leaders.out >threads
+[ ! -s threads ] && sees " $threaded " leaders.out
+ok $? "--no-threads shows no thread" threads
+[ "$(sed -n 's/.* exit \([0-9]*\) .*/\1/p' some.err)" = "$(grep -ac '^[^ ]* exit ' some.out)" ] &&
+	sees " lost [0-9]+$" some.err
+ok $? "--stats counts what was shown, on stderr" some.err
+
+# shellcheck disable=SC2317
+poked() { ./actor exit 97; ended "$pid"; }
+"$watch" --count 3 >count.out 2>count.err & pid=$!
+within 5 poked; kill -9 $pid; wait $pid; rc=$?
+[ $rc = 0 ] && [ "$(wc -l <count.out)" = 3 ]
+ok $? "--count ends it after as many events" count.out count.err
+before=${EPOCHREALTIME/./}
+run --duration 0.3 --json --stats; rc=$?
+took=$((${EPOCHREALTIME/./} - before))
+[ $rc = 0 ] && [ $took -ge 300000 ] && [ $took -lt 2000000 ]
+ok $? "--duration ends it" run.err
+tail -n 1 run.out | sees '^\{"event":"stats",.*"lost":[0-9]+\}$' && [ ! -s run.err ]
+ok $? "--stats --json is the last object on stdout" run.out run.err
+
+# ---- Colours ----
+
+! sees "$(printf '\033')" some.out
+ok $? "no colours without a terminal" some.out
+terminal() { # PROMISE VARIABLE REGEX-SEEN REGEX-NOT-SEEN
+	command -v script >/dev/null || { skip "$1" "script(1) is needed"; return; }
+	script -qec "env TERM=xterm $2 '$watch' --events exit --count 1" /dev/null >terminal.out </dev/null & pid=$!
+	within 5 poked; kill -9 $pid; wait $pid
+	sees "$3" terminal.out && ! sees "$4" terminal.out
+	ok $? "$1" terminal.out
+}
+escape=$(printf '\033')'\['
+terminal "on a terminal there is a header" NO_COLOR=1 "^TIME +EVENT" nonsense
+terminal "on a terminal there are colours" A=B "^$escape.* exit " nonsense
+terminal "not if NO_COLOR is set" NO_COLOR=1 " exit " "$escape"
+terminal "unless it is empty" NO_COLOR= "$escape" nonsense
+
+# ---- Options ----
+
+while read -r options; do
+	eval "run $options"
+	rc=$?
+	[ $rc = 2 ] && [ ! -s run.out ] && sees "^watch: " run.err && sees "watch --help" run.err
+	bad=$?
+	[ $bad = 0 ] || break
+done <<'OPTIONS'
+--nonsense
+-x
+argument
+-- argument
+--json=1
+--failed --events=exit
+--events
+--events=
+--events=nonsense
+--events=fork,,exec
+--events=fork,
+--events=FORK
+--events=overrun
+--count
+--count=
+--count=0
+--count=-1
+--count=+1
+--count=' 1'
+--count=1x
+--count=1.5
+--count=99999999999999999999
+--duration
+--duration=
+--duration=0
+--duration=-1
+--duration=' 1'
+--duration=1s
+--duration=1e3
+--duration=0x1
+--duration=inf
+--duration=nan
+--duration=.
+--duration=1.2.3
+--duration=99999999999999999999
+OPTIONS
+ok $bad "bad options are explained, with exit status 2 (last: $options: $rc)" run.err
+run --help && sees "^Usage:" run.out && sees "--failed" run.out && [ ! -s run.err ]
+ok $? "--help helps" run.out run.err
+run --version && sees "^watch \(proc_connector [0-9]+\.[0-9]+\.[0-9]+\)$" run.out
+ok $? "--version tells the version" run.out
+
+# ---- Where it cannot work, or can no longer ----
+
+timeout 10 unshare --net "$watch" >run.out 2>run.err; rc=$?
+[ $rc = 1 ] && sees "^watch: .*network namespace" run.err && [ ! -s run.out ]
+ok $? "in another network namespace it explains itself, with exit status 1" run.err
+timeout 10 unshare --pid --fork --kill-child "$watch" >run.out 2>run.err; rc=$?
+[ $rc = 1 ] && sees "^watch: .*PID" run.err && [ ! -s run.out ]
+ok $? "in another PID namespace, too" run.err
+
+mkfifo pipe
+"$watch" --failed --stats >pipe 2>pipe.err & pid=$!
+exec 8<pipe 8<&-
+within 5 ended $pid; kill -9 $pid; wait $pid; rc=$?
+[ $rc = 0 ] && [ ! -s pipe.err ]
+ok $? "a closed pipe ends it quietly, even when it has nothing to show" pipe.err
+"$watch" >/dev/full 2>run.err & pid=$!
+within 5 poked; kill -9 $pid; wait $pid; rc=$?
+[ $rc = 1 ] && sees "^watch: stdout: No space left" run.err
+ok $? "a full disk is an error" run.err
+exec 8<>pipe
+"$watch" >pipe 2>stuck.err & pid=$!
+# shellcheck disable=SC2317
+readable() { ./actor exit 97; read -rt 0 <&8; }
+within 5 readable
+./actor flood 5000
+stop $pid TERM; rc=$?
+[ $rc = 0 ] && [ ! -s stuck.err ]
+ok $? "a reader who has ceased to read does not keep it from SIGTERM" stuck.err
+exec 8<&-
+
+start flood --stats; flood=$pid
+settle flood.out
+kill -STOP "$flood"
+./actor flood 60000
+kill -CONT "$flood"
+within 5 sees " overrun .* lost [0-9]+ events since " flood.out
+ok $? "a loss is shown" flood.out
+settle flood.out
+stop "$flood"; rc=$?
+lost=$(($(sed -n 's/.* overrun .* lost \([0-9]*\) events.*/\1/p' flood.out | paste -sd+)))
+[ $rc = 0 ] && [ $lost -gt 1000 ] && sees " lost $lost$" flood.err
+ok $? "and counted" flood.err
+
+echo "1..$count"
+exit $failed
