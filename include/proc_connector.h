@@ -171,7 +171,10 @@ struct pc_options {
     uint32_t reserved;
 };
 
-/* PC_EVENT_FORK. The parent is the real one: with CLONE_PARENT, not the caller. */
+/*
+ * PC_EVENT_FORK. The parent is the real one: for a thread, and with CLONE_PARENT, it is not the
+ * caller but the caller's parent (kernel/fork.c, copy_process()).
+ */
 struct pc_event_fork {
     pid_t parent_pid;
     pid_t parent_tgid;

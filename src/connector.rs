@@ -108,11 +108,8 @@ impl Connector {
             socket.set_modes()?;
             return Ok((parts, transport, budget, 0, Health::Alive));
         }
-        let health = if options.subscribed {
-            Health::Alive
-        } else {
-            subscription::subscribe(socket)?
-        };
+        let health =
+            if options.subscribed { Health::Alive } else { subscription::subscribe(socket)? };
         match configure_adopted(socket, options) {
             Ok((budget, drops)) => Ok((parts, transport, budget, drops, health)),
             Err(error) => {
@@ -202,10 +199,7 @@ impl Connector {
             self.doorbell.ring();
         }
         self.note_repair(health);
-        self.alive_ns.store(
-            if health == Health::Alive { begun } else { monotonic_ns() },
-            Relaxed,
-        );
+        self.alive_ns.store(if health == Health::Alive { begun } else { monotonic_ns() }, Relaxed);
         Ok(health == Health::Repaired)
     }
 

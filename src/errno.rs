@@ -54,7 +54,7 @@ impl Errno {
                 c"the handle belongs to the parent process: after fork(), open a new one (the child may only close its copy)"
             }
             libc::EPIPE => c"the end of the stream: the peer has closed the socket",
-            libc::ECANCELED => c"the wait was ended by pc_interrupt()",
+            libc::ECANCELED => c"the wait was ended by an interrupt that the program asked for",
             libc::EINTR => c"interrupted by a signal; nothing is lost: call again",
             libc::EBADMSG => c"not a process event message: truncated or damaged",
             libc::ESRCH => c"not the id of a process (a thread's id is none)",

@@ -62,21 +62,72 @@ pub struct Event {
 }
 
 /// An event's own fields, by kind.
+#[cfg(any(test, feature = "std"))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[allow(missing_docs)] // The fields are those of proc_connector.h, which documents them.
 pub enum View {
-    Fork { parent_pid: i32, parent_tgid: i32, child_pid: i32, child_tgid: i32 },
-    Exec { pid: i32, tgid: i32 },
-    Exit { pid: i32, tgid: i32, exit_code: i32, exit_signal: i32, parent_pid: i32, parent_tgid: i32 },
-    Uid { pid: i32, tgid: i32, ruid: u32, euid: u32 },
-    Gid { pid: i32, tgid: i32, rgid: u32, egid: u32 },
-    Sid { pid: i32, tgid: i32 },
-    Ptrace { pid: i32, tgid: i32, tracer_pid: i32, tracer_tgid: i32 },
-    Comm { pid: i32, tgid: i32, comm: [u8; 16] },
-    Coredump { pid: i32, tgid: i32, parent_pid: i32, parent_tgid: i32 },
-    Overrun { lost: u64, since_ns: u64, reason: u32 },
-    Unknown { what: u32, size: u32, raw: [u8; RAW_SIZE] },
+    Fork {
+        parent_pid: i32,
+        parent_tgid: i32,
+        child_pid: i32,
+        child_tgid: i32,
+    },
+    Exec {
+        pid: i32,
+        tgid: i32,
+    },
+    Exit {
+        pid: i32,
+        tgid: i32,
+        exit_code: i32,
+        exit_signal: i32,
+        parent_pid: i32,
+        parent_tgid: i32,
+    },
+    Uid {
+        pid: i32,
+        tgid: i32,
+        ruid: u32,
+        euid: u32,
+    },
+    Gid {
+        pid: i32,
+        tgid: i32,
+        rgid: u32,
+        egid: u32,
+    },
+    Sid {
+        pid: i32,
+        tgid: i32,
+    },
+    Ptrace {
+        pid: i32,
+        tgid: i32,
+        tracer_pid: i32,
+        tracer_tgid: i32,
+    },
+    Comm {
+        pid: i32,
+        tgid: i32,
+        comm: [u8; 16],
+    },
+    Coredump {
+        pid: i32,
+        tgid: i32,
+        parent_pid: i32,
+        parent_tgid: i32,
+    },
+    Overrun {
+        lost: u64,
+        since_ns: u64,
+        reason: u32,
+    },
+    Unknown {
+        what: u32,
+        size: u32,
+        raw: [u8; RAW_SIZE],
+    },
 }
 
 impl Event {
@@ -100,7 +151,7 @@ impl Event {
             return 0;
         }
         let [a, b, c, d, e, f, g, h] = self.data[index / 2].to_ne_bytes();
-        u32::from_ne_bytes(if index % 2 == 0 { [a, b, c, d] } else { [e, f, g, h] })
+        u32::from_ne_bytes(if index.is_multiple_of(2) { [a, b, c, d] } else { [e, f, g, h] })
     }
 
     const fn id(&self, index: usize) -> i32 {
@@ -108,6 +159,7 @@ impl Event {
     }
 
     /// The event's own fields.
+    #[cfg(any(test, feature = "std"))]
     #[must_use]
     pub fn view(&self) -> View {
         let (pid, tgid) = (self.id(0), self.id(1));
@@ -194,6 +246,7 @@ pub(crate) const fn pair(first: u32, second: u32) -> u64 {
 }
 
 /// Whole words as the bytes that they lie in memory as.
+#[cfg(any(test, feature = "std"))]
 fn bytes<const WORDS: usize, const BYTES: usize>(words: [u64; WORDS]) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {

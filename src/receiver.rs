@@ -2,12 +2,10 @@
 
 use crate::connector::Connector;
 use crate::errno::Errno;
-use crate::event::Event;
 use crate::filter::Filter;
 use crate::loss::LossMeter;
 use crate::sys::{self, Inbox, Slots, monotonic_ns};
 use crate::wire::{self, DATAGRAM_MAX};
-use core::mem::MaybeUninit;
 
 /// The part of a handle that belongs to the thread that receives.
 pub(crate) struct Receiver {
@@ -25,21 +23,24 @@ impl Receiver {
         Self { inbox, loss, filter, next_filter: filter, ended: false }
     }
 
-    /// Delivers what is there, without waiting: at least one event, or 0 when there is none.
-    ///
-    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue
-    /// holds: what waits then has come since this call began, and edge-triggered loops hear of it.
+    /// Delivers what is there, as [`fill`](Self::fill) does.
+    #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn try_receive(
         &mut self,
         connector: &Connector,
-        out: &mut [MaybeUninit<Event>],
+        out: &mut [core::mem::MaybeUninit<crate::event::Event>],
     ) -> Result<usize, Errno> {
         self.fill(connector, Slots::new(out), DATAGRAM_MAX)
     }
 
-    /// As [`try_receive`](Self::try_receive), but leaves a datagram of more than `limit` bytes
-    /// where it is: `EMSGSIZE`. A limit below `DATAGRAM_MAX` is for a single slot.
+    /// Delivers what is there, without waiting: at least one event, or 0 when there is none.
+    ///
+    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue
+    /// holds: what waits then has come since this call began, and edge-triggered loops hear of it.
+    ///
+    /// A datagram of more than `limit` bytes stays where it is: `EMSGSIZE`. Only calls with a
+    /// single slot may set a limit below `DATAGRAM_MAX`.
     #[inline]
     pub(crate) fn fill(
         &mut self,
@@ -88,8 +89,7 @@ impl Receiver {
             self.loss.received(received);
             let suspect = self.sort(connector, received, &mut slots);
             // A few large messages can fill a queue: then the usual interval is too long.
-            let looked =
-                if suspect { self.look_for_loss(connector, &mut slots) } else { Ok(()) };
+            let looked = if suspect { self.look_for_loss(connector, &mut slots) } else { Ok(()) };
             if slots.len() < room {
                 return Ok(room - slots.len());
             }
@@ -131,11 +131,7 @@ impl Receiver {
     }
 
     /// Reads the kernel's counter and announces what was lost since the last time.
-    fn look_for_loss(
-        &mut self,
-        connector: &Connector,
-        slots: &mut Slots<'_>,
-    ) -> Result<(), Errno> {
+    fn look_for_loss(&mut self, connector: &Connector, slots: &mut Slots<'_>) -> Result<(), Errno> {
         if !connector.is_netlink() {
             return Ok(());
         }
@@ -164,7 +160,11 @@ impl Receiver {
     }
 
     /// Swaps the filter; while paused, the one for after the pause.
-    pub(crate) fn set_filter(&mut self, connector: &Connector, filter: Filter) -> Result<(), Errno> {
+    pub(crate) fn set_filter(
+        &mut self,
+        connector: &Connector,
+        filter: Filter,
+    ) -> Result<(), Errno> {
         connector.require_owner()?;
         if connector.set_filter(filter)? {
             self.filter = filter;
@@ -210,8 +210,8 @@ pub(crate) fn receive(
             return Ok(delivered);
         }
         // Fixed once the first attempt has found nothing, which spares ready events the clock.
-        let deadline = *deadline
-            .get_or_insert_with(|| timeout_ns.map(|ns| monotonic_ns().saturating_add(ns)));
+        let deadline =
+            *deadline.get_or_insert_with(|| timeout_ns.map(|ns| monotonic_ns().saturating_add(ns)));
         match connector.wait(deadline) {
             Ok(true) => {}
             Ok(false) => return Ok(0),

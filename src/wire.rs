@@ -109,6 +109,7 @@ pub(crate) struct Connector<'a> {
     val: u32,
     pub seq: u32,
     /// In an acknowledgement: the request's `ack` + 1.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub ack: u32,
     pub data: &'a [u8],
 }

@@ -8,7 +8,9 @@ fn the_committed_header_is_fresh() {
     let path = root.join("include/proc_connector.h");
     let mut generated = Vec::new();
     cbindgen::Builder::new()
-        .with_config(cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml"))
+        .with_config(
+            cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml"),
+        )
         .with_src(root.join("src/capi/types.rs"))
         .with_src(root.join("src/capi/functions.rs"))
         .generate()

@@ -3,7 +3,7 @@
 # (as root on Debian) or names. CI=true: what cannot run fails.
 set -eu
 cd "$(dirname "$0")/.."
-tests/needs.sh g++ g++ valgrind valgrind prove perl python3 python3 script bsdutils tmux tmux \
+tests/needs.sh g++ g++ clang clang valgrind valgrind prove perl python3 python3 script bsdutils \
 	unshare util-linux
 [ "${CI:-}" = true ] && export PROMISES_SKIP=no
 
@@ -17,4 +17,4 @@ done
 step make examples
 RUSTDOCFLAGS='-D warnings' step cargo doc --locked --quiet --no-deps
 step cargo test --locked --quiet
-step prove tests/artefacts.sh tests/promises.sh tests/examples.sh tests/watch.sh
+step prove tests/artefacts.sh tests/promises.sh tests/sanitizers.sh tests/examples.sh tests/watch.sh

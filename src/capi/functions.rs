@@ -109,10 +109,7 @@ unsafe fn make(
 /// -EMFILE, -ENFILE, -ENOMEM
 /// -ETIMEDOUT          no acknowledgement although none of the above holds
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pc_open(
-    out: *mut *mut pc_connector,
-    options: *const pc_options,
-) -> c_int {
+pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc_options) -> c_int {
     // SAFETY: NULL or valid.
     status(unsafe { make(out, None, options) })
 }
@@ -207,9 +204,7 @@ pub unsafe extern "C" fn pc_recv_many(
         }
         let room = count.min(sys::BATCH);
         // SAFETY: room for at least `room` events, which are laid out as Event.
-        let out = unsafe {
-            slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room)
-        };
+        let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
         receive(connector, timeout(timeout_ms)?, || receiver.try_receive(connector, out))
     };
     self::count(receive())
@@ -224,10 +219,7 @@ pub unsafe extern "C" fn pc_recv_many(
 ///
 /// Returns 0, -EINVAL, -E2BIG, -ECHILD or -ENOMEM; on failure the old filter stays.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pc_set_filter(
-    pc: *mut pc_connector,
-    filter: *const pc_options,
-) -> c_int {
+pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_options) -> c_int {
     let set = || {
         // SAFETY: NULL or an open handle that no other thread receives from.
         let (connector, receiver) = unsafe { both(pc) }?;

@@ -20,7 +20,7 @@ pub(crate) fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8
     let raw = check(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })?;
     let file = Fd::own(raw as i32);
     // SAFETY: the buffer is writable for its length.
-    let size = check(unsafe { libc::read(file.raw(), buffer.as_mut_ptr().cast(), buffer.len()) }
-        as i64)?;
+    let size =
+        check(unsafe { libc::read(file.raw(), buffer.as_mut_ptr().cast(), buffer.len()) } as i64)?;
     Ok(buffer.get(..size).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-use crate::support::{Raw, Renamer, assert_os, datagram, find, name_of, needs_root};
+use crate::support::{Beacon, Raw, assert_os, datagram, find, needs_root, number_of};
 use proc_connector::{
     Error, EventMask, Options, PROC_CN_MCAST_LISTEN, PROC_EVENT_COMM, PROC_EVENT_EXEC,
     PROC_EVENT_FORK, ProcConnector, ProcEvent, View,
@@ -106,13 +106,14 @@ fn a_descriptor_that_does_not_fit_comes_back() {
 #[test]
 fn a_socket_from_a_privileged_parent_is_taken_over_with_what_is_queued() {
     needs_root!();
+    let mut beacon = Beacon::start();
     let raw = Raw::open();
+    raw.enlarge();
     raw.request(PROC_CN_MCAST_LISTEN);
-    let mut renamer = Renamer::start();
-    renamer.rename("inherited", 1);
-    let options = Options::new().subscribed().filter(EventMask::COMM);
+    beacon.emit(1, 1);
+    let options = Options::new().subscribed().filter(EventMask::GID);
     let connector = ProcConnector::from_fd(raw.0, &options).expect("from_fd");
-    assert_eq!(find(&connector, |event| name_of(event, renamer.pid)), "inherited");
-    renamer.rename("adopted", 1);
-    assert_eq!(find(&connector, |event| name_of(event, renamer.pid)), "adopted");
+    assert_eq!(find(&connector, |event| number_of(event, beacon.pid)), 1);
+    beacon.emit(2, 1);
+    assert_eq!(find(&connector, |event| number_of(event, beacon.pid)), 2);
 }

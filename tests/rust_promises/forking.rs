@@ -1,4 +1,4 @@
-use crate::support::{Renamer, assert_os, find, in_child, name_of, needs_root, open};
+use crate::support::{Beacon, assert_os, find, in_child, needs_root, number_of, open};
 use proc_connector::{Error, Event, EventMask, Options, ProcConnector};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ fn is_child_error<T>(result: Result<T, Error>) -> bool {
 #[test]
 fn a_forked_child_can_only_close_its_copy() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::COMM));
-    let mut renamer = Renamer::start();
-    renamer.rename("before-fork", 1);
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::GID));
+    beacon.emit(1, 1);
     // SAFETY: the child makes no use of what other threads may have locked.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
@@ -42,9 +42,9 @@ fn a_forked_child_can_only_close_its_copy() {
     // SAFETY: a child of ours and a local.
     while unsafe { libc::waitpid(pid, &mut status, 0) } != pid {}
     assert_eq!(status, 0, "wrong call (counted from 1) or signal");
-    renamer.rename("after-fork", 1);
-    for name in ["before-fork", "after-fork"] {
-        assert_eq!(find(&connector, |event| name_of(event, renamer.pid)), name);
+    beacon.emit(2, 1);
+    for number in [1, 2] {
+        assert_eq!(find(&connector, |event| number_of(event, beacon.pid)), number);
     }
     assert_eq!(connector.stats().lost, 0);
 }

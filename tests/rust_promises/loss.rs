@@ -1,7 +1,5 @@
-use crate::support::{Renamer, name_of, needs_root, open};
-use proc_connector::{
-    Error, Event, EventMask, Filter, Options, ProcConnector, ProcEvent, View, reason,
-};
+use crate::support::{Beacon, needs_root, number_of, open};
+use proc_connector::{Error, Event, EventMask, Options, ProcConnector, ProcEvent, View, reason};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -19,8 +17,9 @@ impl<'a> Reader<'a> {
         Self { connector, delivered: 0, lost: 0 }
     }
 
-    /// Reads until nothing is there; how many had been delivered when `pid` became `name`.
-    fn drain(&mut self, pid: i32, name: &str) -> Option<u64> {
+    /// Reads until nothing is there; how many had been delivered with the one that
+    /// carries `number`.
+    fn drain(&mut self, pid: i32, number: u32) -> Option<u64> {
         let mut found = None;
         let mut events = [Event::EMPTY; 64];
         loop {
@@ -36,7 +35,7 @@ impl<'a> Reader<'a> {
                     self.lost += lost;
                 } else {
                     self.delivered += 1;
-                    if name_of(event, pid).is_some_and(|its| its == name) {
+                    if number_of(event, pid) == Some(number) {
                         found = Some(self.delivered);
                     }
                 }
@@ -44,21 +43,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Has the renamer set a mark around which nothing is lost: a small queue may be full of other
-    /// processes' events. Returns its name and how many had been delivered with it.
-    fn mark(&mut self, renamer: &mut Renamer, prefix: &str) -> (String, u64) {
-        for i in 0.. {
-            self.drain(renamer.pid, "");
+    /// Has the beacon set a mark around which nothing is lost, even if the small queue is full of
+    /// others' events at first. Returns how many had been delivered with it, and its number.
+    fn mark(&mut self, beacon: &mut Beacon, mut number: u32) -> (u64, u32) {
+        loop {
+            self.drain(beacon.pid, 0);
             let lost = self.lost;
-            let name = format!("{prefix}-{i}");
-            renamer.rename(&name, 1);
-            if let Some(delivered) = self.drain(renamer.pid, &name)
+            beacon.emit(number, 1);
+            if let Some(delivered) = self.drain(beacon.pid, number)
                 && self.lost == lost
             {
-                return (name, delivered);
+                return (delivered, number);
             }
+            number += 1;
         }
-        unreachable!()
     }
 }
 
@@ -67,28 +65,28 @@ impl<'a> Reader<'a> {
 #[test]
 fn every_lost_event_is_counted() {
     needs_root!();
-    let filter = Filter::events(EventMask::COMM).no_threads();
+    // Two connectors may see simultaneous events of different CPUs in different order.
+    let mut beacon = Beacon::start_alone();
+    let filter = EventMask::GID;
     let witness = open(Options::new().filter(filter).queue_bytes(512 << 20));
     let small = open(Options::new().filter(filter).queue_bytes(32 << 10));
-    let mut renamer = Renamer::start();
-    let pid = renamer.pid;
+    let pid = beacon.pid;
     let mut reader = Reader::new(&small);
-    let (begin, delivered_before) = reader.mark(&mut renamer, "begin");
+    let (delivered_before, begin) = reader.mark(&mut beacon, 1);
     let lost_before = reader.lost;
     // With nobody reading, and against a reader.
-    renamer.rename("unread", 5_000);
-    renamer.order("read", 50_000);
+    beacon.emit(1_000_000, 5_000);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            renamer.done();
-            done.store(true, SeqCst);
+            while !done.load(SeqCst) {
+                reader.drain(pid, 0);
+            }
         });
-        while !done.load(SeqCst) {
-            reader.drain(pid, "");
-        }
+        beacon.emit(2_000_000, 50_000);
+        done.store(true, SeqCst);
     });
-    let (end, delivered) = reader.mark(&mut renamer, "end");
+    let (delivered, end) = reader.mark(&mut beacon, 3_000_000);
     let (delivered, lost) = (delivered - delivered_before, reader.lost - lost_before);
 
     let mut all = Reader::new(&witness);
@@ -96,9 +94,9 @@ fn every_lost_event_is_counted() {
     while let Some(event) = witness.recv_event(Some(Duration::ZERO)).expect("recv_event") {
         assert!(!matches!(event.view(), View::Overrun { .. }), "the witness must lose nothing");
         all.delivered += 1;
-        match name_of(&event, pid) {
-            Some(name) if name == begin => all.delivered = 0,
-            Some(name) if name == end => between = Some(all.delivered),
+        match number_of(&event, pid) {
+            Some(number) if number == begin => all.delivered = 0,
+            Some(number) if number == end => between = Some(all.delivered),
             _ => {}
         }
     }
@@ -112,10 +110,10 @@ fn every_lost_event_is_counted() {
 #[test]
 fn an_overrun_is_an_error_once_and_the_books_tell_how_many() {
     needs_root!();
-    let filter = Filter::events(EventMask::COMM).no_threads();
+    let mut beacon = Beacon::start();
+    let filter = EventMask::GID;
     let connector = open(Options::new().filter(filter).queue_bytes(32 << 10));
-    let mut renamer = Renamer::start();
-    renamer.rename("flood", 2_000);
+    beacon.emit(1, 2_000);
     let (mut delivered, mut overruns) = (0, 0);
     connector.set_nonblocking().expect("set_nonblocking");
     loop {
@@ -130,13 +128,13 @@ fn an_overrun_is_an_error_once_and_the_books_tell_how_many() {
     assert!(overruns >= 1 && books.lost > 0, "{overruns} {books:?}");
     assert!(delivered > 16, "what was queued is delivered: {delivered}");
     assert_eq!(books.received, delivered);
-    // Others may have renamed themselves meanwhile.
+    // Others may have made some, too.
     assert!(books.received + books.lost >= 2_000, "{books:?}");
     // No blindness afterwards. (But others may leave no room.)
-    for i in 0.. {
-        renamer.rename(&format!("after-{i}"), 1);
+    for number in 10_000.. {
+        beacon.emit(number, 1);
         match connector.recv(&mut []) {
-            Ok(ProcEvent::Comm { pid, .. }) if pid == renamer.pid as u32 => break,
+            Ok(ProcEvent::Gid { pid, .. }) if pid == beacon.pid as u32 => break,
             Ok(_) | Err(Error::Overrun | Error::WouldBlock) => {}
             Err(error) => panic!("{error}"),
         }
@@ -147,16 +145,16 @@ fn an_overrun_is_an_error_once_and_the_books_tell_how_many() {
 #[test]
 fn resizing_keeps_the_books_exact() {
     needs_root!();
-    let filter = Filter::events(EventMask::COMM).no_threads();
+    let mut beacon = Beacon::start();
+    let filter = EventMask::GID;
     let connector = open(Options::new().filter(filter).queue_bytes(64 << 20));
-    let mut renamer = Renamer::start();
-    renamer.rename("large", 1_000);
+    beacon.emit(20000, 1_000);
     connector.set_recv_buf_size(16 << 10).expect("set_recv_buf_size");
-    renamer.rename("small", 1_000);
+    beacon.emit(30000, 1_000);
     connector.set_recv_buf_size(64 << 20).expect("set_recv_buf_size");
-    renamer.rename("large", 1_000);
+    beacon.emit(40000, 1_000);
     let mut reader = Reader::new(&connector);
-    reader.drain(renamer.pid, "");
+    reader.drain(beacon.pid, 0);
     let Reader { delivered, lost, .. } = reader;
     let books = connector.stats();
     assert_eq!((books.received, books.lost), (delivered, lost));

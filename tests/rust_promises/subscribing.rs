@@ -1,5 +1,5 @@
 use crate::support::{
-    Raw, Renamer, assert_os, datagram, find, find_old, name_of, needs_root, open,
+    Beacon, Raw, assert_os, datagram, find, find_old, needs_root, number_of, open,
 };
 use proc_connector::{EventMask, Options, PROC_EVENT_EXIT, ProcConnector, ProcEvent};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,15 +9,14 @@ use std::thread;
 #[test]
 fn subscribing_swallows_no_event() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::COMM));
-    let mut renamer = Renamer::start();
-    for i in 0..10 {
-        renamer.rename(&format!("kept-{i}"), 1);
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::GID));
+    for i in 1..=10 {
+        beacon.emit(i, 1);
         connector.subscribe().expect("subscribe");
     }
-    for i in 0..10 {
-        let name = find(&connector, |event| name_of(event, renamer.pid));
-        assert_eq!(name, format!("kept-{i}"));
+    for i in 1..=10 {
+        assert_eq!(find(&connector, |event| number_of(event, beacon.pid)), i);
     }
 }
 
@@ -26,7 +25,10 @@ fn subscribing_swallows_no_event() {
 #[test]
 fn others_acknowledgements_do_not_matter() {
     needs_root!();
-    let connector = ProcConnector::new().expect("new");
+    let mut beacon = Beacon::start();
+    // Kinds that this version does not know, too.
+    let kinds = EventMask::GID | EventMask(0x10);
+    let connector = open(Options::new().filter(kinds));
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -38,15 +40,14 @@ fn others_acknowledgements_do_not_matter() {
         for _ in 0..100 {
             ProcConnector::new().expect("new");
             connector.unsubscribe().expect("unsubscribe");
-            connector.subscribe().expect("subscribe");
+            connector.subscribe_filtered(kinds).expect("subscribe_filtered");
         }
         stop.store(true, Relaxed);
     });
-    let mut renamer = Renamer::start();
-    renamer.rename("last", 1);
+    beacon.emit(1, 1);
     find_old(&connector, |event| match event {
         ProcEvent::Unknown { .. } => panic!("{event}"),
-        ProcEvent::Comm { pid, .. } => (*pid == renamer.pid as u32).then_some(()),
+        ProcEvent::Gid { pid, .. } => (*pid == beacon.pid as u32).then_some(()),
         _ => None,
     });
 }
@@ -55,17 +56,17 @@ fn others_acknowledgements_do_not_matter() {
 #[test]
 fn a_forged_event_is_counted_and_not_delivered() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::EXIT | EventMask::COMM));
-    let mut renamer = Renamer::start();
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::EXIT | EventMask::GID));
     let forged = datagram(PROC_EVENT_EXIT, &[0x7f; 24]);
     let raw = Raw::open();
     for groups in [1, 1] {
         assert_eq!(raw.send(&forged, groups), 0);
     }
-    renamer.rename("true", 1);
+    beacon.emit(1, 1);
     find(&connector, |event| {
         assert_ne!(event.tgid(), 0x7f7f_7f7f, "{event}");
-        name_of(event, renamer.pid)
+        number_of(event, beacon.pid)
     });
     assert!(connector.stats().foreign >= 2);
 }
@@ -73,11 +74,11 @@ fn a_forged_event_is_counted_and_not_delivered() {
 #[test]
 fn check_proves_that_the_kernel_reports() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::COMM));
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::GID));
     connector.check().expect("check");
-    let mut renamer = Renamer::start();
-    renamer.rename("checked", 1);
-    find(&connector, |event| name_of(event, renamer.pid));
+    beacon.emit(1, 1);
+    find(&connector, |event| number_of(event, beacon.pid));
 }
 
 /// Defect 8: 0.3 says that all is well and gives half, or nothing.

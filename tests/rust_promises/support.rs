@@ -4,6 +4,7 @@ use proc_connector::{Error, Event, Options, ProcConnector, ProcEvent, View};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// Long enough for everything that is expected to happen.
@@ -73,13 +74,10 @@ pub fn find_old<T>(connector: &ProcConnector, wanted: impl Fn(&ProcEvent) -> Opt
     }
 }
 
-/// The new name in a COMM event of the process `pid`.
-pub fn name_of(event: &Event, process: i32) -> Option<String> {
+/// The number that a beacon's event carries.
+pub fn number_of(event: &Event, beacon: i32) -> Option<u32> {
     match event.view() {
-        View::Comm { pid, comm, .. } if pid == process => {
-            let name = comm.split(|byte| *byte == 0).next().unwrap_or_default();
-            Some(String::from_utf8_lossy(name).into_owned())
-        }
+        View::Gid { pid, egid, .. } if pid == beacon => Some(egid),
         _ => None,
     }
 }
@@ -108,58 +106,68 @@ pub fn in_child(child: impl FnOnce() -> i32) -> i32 {
     libc::WEXITSTATUS(status)
 }
 
-/// A process that renames itself on demand: each time is one COMM event.
-pub struct Renamer {
+/// A process that changes its effective group id on demand: each time is one GID event, which
+/// carries a number of our choice. Other processes hardly ever make such events, while some flood
+/// the machine with COMM.
+pub struct Beacon {
     pub pid: i32,
     stream: UnixStream,
+    _turn: Turn,
 }
 
-impl Renamer {
+/// Whether other tests' beacons may make events meanwhile.
+enum Turn {
+    Together(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+static TURNS: RwLock<()> = RwLock::new(());
+
+impl Beacon {
+    /// To be started before a connector is opened, whose queue those who are alone would fill.
     pub fn start() -> Self {
+        Self::launch(Turn::Together(TURNS.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The only one, as long as it lives.
+    pub fn start_alone() -> Self {
+        Self::launch(Turn::Alone(TURNS.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn launch(turn: Turn) -> Self {
         let (stream, its) = UnixStream::pair().expect("a socket pair");
         // SAFETY: the child only makes system calls.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let ours = its.as_raw_fd();
-            // SAFETY: local buffers with their sizes. Its parent's death ends it too.
+            // SAFETY: local buffers with their sizes.
             unsafe {
                 libc::close(stream.as_raw_fd());
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                let mut order = [0_u8; 20];
-                while libc::recv(ours, order.as_mut_ptr().cast(), 20, libc::MSG_WAITALL) == 20 {
-                    let count = u32::from_ne_bytes([order[0], order[1], order[2], order[3]]);
-                    for _ in 0..count {
-                        libc::prctl(libc::PR_SET_NAME, order.as_ptr().add(4));
+                let mut order = [0_u32; 2];
+                while libc::recv(ours, order.as_mut_ptr().cast(), 8, libc::MSG_WAITALL) == 8 {
+                    let [first, count] = order;
+                    for number in first..first + count {
+                        libc::syscall(libc::SYS_setresgid, -1, number, -1);
                     }
                     libc::write(ours, order.as_ptr().cast(), 1);
                 }
                 libc::_exit(0);
             }
         }
-        Self { pid, stream }
+        Self { pid, stream, _turn: turn }
     }
 
-    /// Starts `count` renamings.
-    pub fn order(&mut self, name: &str, count: u32) {
-        let mut order = [0; 20];
-        order[..4].copy_from_slice(&count.to_ne_bytes());
-        order[4..4 + name.len()].copy_from_slice(name.as_bytes());
-        self.stream.write_all(&order).expect("the renamer lives");
-    }
-
-    /// Waits until an order is carried out.
-    pub fn done(&mut self) {
-        self.stream.read_exact(&mut [0]).expect("the renamer lives");
-    }
-
-    pub fn rename(&mut self, name: &str, count: u32) {
-        self.order(name, count);
-        self.done();
+    /// Makes events with `count` consecutive numbers, none of them 0 or the last one's.
+    pub fn emit(&mut self, first: u32, count: u32) {
+        let order = [first.to_ne_bytes(), count.to_ne_bytes()].concat();
+        self.stream.write_all(&order).expect("the beacon lives");
+        self.stream.read_exact(&mut [0]).expect("the beacon lives");
     }
 }
 
-impl Drop for Renamer {
+impl Drop for Beacon {
     fn drop(&mut self) {
+        // Not by closing it: a process that another test forks may hold a copy.
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
         // SAFETY: a child of ours.
         unsafe { libc::waitpid(self.pid, std::ptr::null_mut(), 0) };
@@ -198,6 +206,22 @@ impl Raw {
             assert_eq!(bound, 0, "{}", io::Error::last_os_error());
             raw
         }
+    }
+
+    /// Makes room: it is not filtered, and others may flood the machine.
+    pub fn enlarge(&self) {
+        let bytes = 256_i32 << 20;
+        // SAFETY: a local of the stated size.
+        let result = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUFFORCE,
+                (&raw const bytes).cast(),
+                4,
+            )
+        };
+        assert_eq!(result, 0);
     }
 
     fn address(groups: u32) -> libc::sockaddr_nl {

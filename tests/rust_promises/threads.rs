@@ -1,4 +1,4 @@
-use crate::support::{Renamer, needs_root, open};
+use crate::support::{Beacon, needs_root, open};
 use proc_connector::{Error, EventMask, Options, ProcConnector, ProcEvent};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -13,10 +13,10 @@ fn a_connector_is_made_to_be_shared() {
 #[test]
 fn threads_share_the_events_and_nobody_gets_one_twice() {
     needs_root!();
+    let mut beacon = Beacon::start();
     const COUNT: usize = 2000;
-    let connector = open(Options::new().filter(EventMask::COMM));
-    let mut renamer = Renamer::start();
-    let pid = renamer.pid as u32;
+    let connector = open(Options::new().filter(EventMask::GID));
+    let pid = beacon.pid as u32;
     let (seen, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
     let receive = |way: usize| {
         loop {
@@ -34,9 +34,9 @@ fn threads_share_the_events_and_nobody_gets_one_twice() {
                 }
             };
             match event {
-                Ok(ProcEvent::Comm { cpu, seq, pid: its, timestamp_ns, .. }) if its == pid => {
+                Ok(ProcEvent::Gid { pid: its, egid, .. }) if its == pid => {
                     let mut seen = seen.lock().expect("no panic");
-                    seen.push((timestamp_ns, cpu, seq));
+                    seen.push(egid);
                     if seen.len() == COUNT {
                         stop.store(true, SeqCst);
                     }
@@ -63,10 +63,9 @@ fn threads_share_the_events_and_nobody_gets_one_twice() {
                 assert_eq!(connector.stats().lost, 0);
             }
         });
-        renamer.rename("shared", COUNT as u32);
+        beacon.emit(1, COUNT as u32);
     });
     let mut seen = seen.into_inner().expect("no panic");
     seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen.len(), COUNT);
+    assert!(seen.into_iter().eq(1..=COUNT as u32));
 }

@@ -1,4 +1,4 @@
-use crate::support::{PATIENCE, Renamer, assert_os, find, name_of, needs_root, open};
+use crate::support::{Beacon, PATIENCE, assert_os, find, needs_root, number_of, open};
 use proc_connector::{Error, Event, EventMask, Options, ProcConnector};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::thread::JoinHandleExt;
@@ -93,9 +93,9 @@ fn a_signal_ends_a_wait_and_loses_nothing() {
 #[test]
 fn a_small_buffer_loses_nothing() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::COMM));
-    let mut renamer = Renamer::start();
-    renamer.rename("small-buffer", 1);
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::GID));
+    beacon.emit(0x5a5b_5c5d, 1);
     let size = loop {
         for size in [0, 15, 16, 75] {
             let result = connector.recv_raw(&mut vec![0; size]);
@@ -105,14 +105,14 @@ fn a_small_buffer_loses_nothing() {
         }
         let mut buffer = [0; 76];
         let size = connector.recv_raw(&mut buffer).expect("recv_raw");
-        if buffer.windows(12).any(|window| window == b"small-buffer") {
+        if buffer.windows(4).any(|bytes| bytes == 0x5a5b_5c5d_u32.to_ne_bytes()) {
             break size;
         }
     };
     assert_eq!(size, 76);
     // 0.3 cannot even take the event out of less than its header.
-    renamer.rename("no-buffer", 1);
-    while !connector.recv(&mut []).expect("recv").to_string().contains("no-buffer") {}
+    beacon.emit(7, 1);
+    while !connector.recv(&mut []).expect("recv").to_string().contains("egid=7 ") {}
 }
 
 /// Defect 10: 0.3's recv() and recv_raw() have different errors for it.
@@ -135,7 +135,8 @@ fn nothing_there_is_the_same_error_everywhere() {
 #[test]
 fn the_descriptor_is_made_for_event_loops() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::COMM));
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::GID));
     assert_eq!(connector.as_fd().as_raw_fd(), AsRawFd::as_raw_fd(&connector));
     let fd = connector.as_raw_fd();
     assert_eq!(format!("{connector:?}"), format!("ProcConnector {{ fd: {fd} }}"));
@@ -144,32 +145,29 @@ fn the_descriptor_is_made_for_event_loops() {
         assert_ne!(libc::fcntl(fd, libc::F_GETFL) & libc::O_NONBLOCK, 0);
         assert_ne!(libc::fcntl(fd, libc::F_GETFD) & libc::FD_CLOEXEC, 0);
     }
-    let mut renamer = Renamer::start();
-    renamer.rename("readable", 1);
+    beacon.emit(1, 1);
     let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: one entry.
     let ready = unsafe { libc::poll(&mut entry, 1, PATIENCE.as_millis() as i32) };
     assert_eq!(ready, 1);
-    find(&connector, |event| name_of(event, renamer.pid));
+    find(&connector, |event| number_of(event, beacon.pid));
 }
 
 #[test]
 fn batches_hold_all_events_in_order() {
     needs_root!();
-    let connector = open(Options::new().filter(EventMask::COMM));
-    let mut renamer = Renamer::start();
-    for i in 0..200 {
-        renamer.rename(&format!("batch-{i}"), 1);
-    }
+    let mut beacon = Beacon::start();
+    let connector = open(Options::new().filter(EventMask::GID));
+    beacon.emit(1, 200);
     let mut events = [Event::EMPTY; 100];
-    let (mut next, mut largest) = (0, 0);
-    while next < 200 {
+    let (mut last, mut largest) = (0, 0);
+    while last < 200 {
         let count = connector.recv_events(&mut events, Some(PATIENCE)).expect("recv_events");
         assert!((1..=64).contains(&count));
         largest = largest.max(count);
-        for name in events[..count].iter().filter_map(|event| name_of(event, renamer.pid)) {
-            assert_eq!(name, format!("batch-{next}"));
-            next += 1;
+        for number in events[..count].iter().filter_map(|event| number_of(event, beacon.pid)) {
+            last += 1;
+            assert_eq!(number, last);
         }
     }
     assert!(largest > 1);
