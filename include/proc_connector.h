@@ -50,12 +50,12 @@
  *            PC_OPTIONS_INIT. Reserved fields are zero.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only.
- * System     After pc_open(), in the thread that receives: recvfrom, recvmmsg, getsockopt, ppoll,
- * calls      read, and where the clock is no vDSO, clock_gettime. pc_interrupt(): write.
- *            pc_set_filter(), pc_subscribe(), pc_unsubscribe(), pc_check(), pc_close(): setsockopt,
- *            sendto, socket, bind, recvfrom, getsockopt, close, munmap, write, futex, and to explain
- *            or repair a kernel's silence, stat and openat, read. pc_process_alive(): openat, read,
- *            close, kill.
+ * System     This list is frozen, for seccomp filters. Receiving: recvfrom, recvmmsg, getsockopt,
+ * calls      ppoll, read; and clock_gettime where the clock is not in the vDSO. pc_interrupt():
+ *            write. pc_set_filter(), pc_subscribe(), pc_unsubscribe(), pc_check(): socket,
+ *            setsockopt, getsockopt, bind, sendto, recvfrom, close, write, futex; and to explain a
+ *            silent kernel: newfstatat (stat), openat, read. pc_close(): sendto, close, munmap, and
+ *            what free() calls. pc_process_alive(): openat, read, close, kill, tgkill.
  */
 
 #ifndef PROC_CONNECTOR_H

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,4 +269,37 @@ int open_descriptors(void)
 		count++;
 	closedir(directory);
 	return count;
+}
+
+static void install(struct sock_filter *instructions, size_t count)
+{
+	struct sock_fprog program = { (unsigned short)count, instructions };
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		skip("no seccomp filters");
+}
+
+#define LOAD_NUMBER BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
+#define IF_NUMBER(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(number), 0, 1)
+#define VERDICT(verdict) BPF_STMT(BPF_RET | BPF_K, (verdict))
+
+void deny(int number, int error)
+{
+	struct sock_filter program[] = { LOAD_NUMBER, IF_NUMBER(number),
+					 VERDICT(SECCOMP_RET_ERRNO | (unsigned)error),
+					 VERDICT(SECCOMP_RET_ALLOW) };
+	install(program, 4);
+}
+
+void allow_only(const int *numbers, size_t count)
+{
+	struct sock_filter program[100] = { LOAD_NUMBER };
+	size_t used = 1;
+	CHECK(count < 49);
+	for (size_t i = 0; i < count; i++) {
+		program[used++] = (struct sock_filter)IF_NUMBER(numbers[i]);
+		program[used++] = (struct sock_filter)VERDICT(SECCOMP_RET_ALLOW);
+	}
+	program[used++] = (struct sock_filter)VERDICT(SECCOMP_RET_KILL_PROCESS);
+	install(program, used);
 }

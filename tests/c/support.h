@@ -66,4 +66,9 @@ int deafen(void);
 
 int open_descriptors(void);
 
+/* From now on, this system call fails with this error. */
+void deny(int number, int error);
+/* From now on, any other system call than these ends the process. */
+void allow_only(const int *numbers, size_t count);
+
 #endif

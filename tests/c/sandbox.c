@@ -1,0 +1,103 @@
+/* The system calls that the header lists are all that are needed, group by group. */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What the promise itself needs: to make events and to end. */
+#define OWN SYS_prctl, SYS_exit_group, SYS_getpid
+#define RECEIVING                                                                                  \
+	SYS_recvfrom, SYS_recvmmsg, SYS_getsockopt, SYS_ppoll, SYS_read, SYS_clock_gettime
+#define CONTROLLING                                                                                \
+	SYS_socket, SYS_setsockopt, SYS_getsockopt, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_close, \
+		SYS_write, SYS_futex, SYS_newfstatat, SYS_openat, SYS_read
+
+#define CONFINE(...)                                                                               \
+	do {                                                                                       \
+		static const int allowed[] = { OWN, __VA_ARGS__ };                                 \
+		if (getenv("UNDER_VALGRIND"))                                                      \
+			skip("valgrind makes system calls of its own");                            \
+		allow_only(allowed, sizeof(allowed) / sizeof(allowed[0]));                         \
+	} while (0)
+
+static void receive_confined(void *argument)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 8192);
+	(void)argument;
+	CHECK_EQ(pc_interrupt(pc), 0);
+	CONFINE(RECEIVING);
+	struct pc_event events[64];
+	CHECK_EQ(pc_recv(pc, events, -1), -ECANCELED);
+	for (int i = 0; i < 3; i++) {
+		flood(100);
+		while (pc_recv(pc, events, 0) > 0)
+			;
+		flood(100);
+		while (pc_recv_many(pc, events, 64, 1) > 0)
+			;
+	}
+	CHECK(stats_of(pc).lost > 0);
+	CHECK(pc_fd(pc) >= 0);
+	exit(0);
+}
+
+PROMISE(receiving, "receiving, with losses, needs the listed system calls only")
+{
+	in_child(receive_confined, NULL);
+}
+
+static void control_confined(void *deaf)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	if (deaf)
+		deafen();
+	CONFINE(CONTROLLING);
+	CHECK_EQ(pc_check(pc), deaf ? 1 : 0);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(pc_set_filter(pc, NULL), 0);
+	CHECK_EQ(pc_subscribe(pc), 0);
+	CHECK_EQ(pc_set_filter(pc, NULL), 0);
+	CHECK_EQ(pc_interrupt(pc), 0);
+	exit(0);
+}
+
+PROMISE(controlling, "check, pause, resume and filter need the listed system calls only")
+{
+	in_child(control_confined, NULL);
+}
+
+PROMISE(repairing, "so does the repair of a deaf kernel")
+{
+	in_child(control_confined, (void *)1);
+}
+
+static void close_confined(void *unused)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	(void)unused;
+	CONFINE(SYS_sendto, SYS_close, SYS_munmap, SYS_brk, SYS_madvise);
+	pc_close(pc);
+	exit(0);
+}
+
+PROMISE(closing, "pc_close needs the listed system calls only")
+{
+	in_child(close_confined, NULL);
+}
+
+static void look_up_confined(void *unused)
+{
+	(void)unused;
+	pid_t self = getpid();
+	CONFINE(SYS_openat, SYS_read, SYS_close, SYS_kill, SYS_tgkill);
+	CHECK_EQ(pc_process_alive(self), 1);
+	CHECK_EQ(pc_process_alive(2147483647), 0);
+	exit(0);
+}
+
+PROMISE(looking_up, "pc_process_alive needs the listed system calls only")
+{
+	in_child(look_up_confined, NULL);
+}
