@@ -1,6 +1,8 @@
 # make              the C libraries, in build/
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
 # make test         everything that is tested
+# make test-kernels the same promises on stock Debian kernels, under QEMU
+# make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, DESTDIR; install-strip, uninstall too
 # make header       include/proc_connector.h from src/capi
 
@@ -22,6 +24,7 @@ RUSTLIB := build/cargo/release/libproc_connector.a
 STAGE   := $(CURDIR)/build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
 EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
+PROGRAMS := $(addprefix build/,promises promises-static faults soak)
 
 all: $(SHARED) $(STATIC) build/proc_connector.pc
 	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
@@ -84,6 +87,24 @@ run: build/examples-c/watch
 test:
 	tests/run.sh
 
+# What the tests run: tests/c against the shared and the static library, and by themselves.
+build/promises build/promises-static: $(wildcard tests/c/*.c)
+build/faults: tests/faults/faults.c $(addprefix tests/c/,promise.c failure.c init.c support.c)
+build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c witness.c)
+build/promises-static: LINK = -static
+build/faults: LINK = -rdynamic -ldl
+$(PROGRAMS): $(wildcard tests/c/*.h) stage
+	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) -Wl,-rpath,$(STAGE)/lib \
+	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
+
+programs: examples $(PROGRAMS)
+
+test-kernels: build/promises-static
+	tests/kernels.sh
+
+soak: build/soak
+	build/soak $(or $(SECONDS),60)
+
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
@@ -92,4 +113,5 @@ clean:
 	$(CARGO) clean
 
 COMMA := ,
-.PHONY: all install install-strip uninstall stage examples run test header clean FORCE
+.PHONY: all install install-strip uninstall stage examples programs run test test-kernels soak header \
+    clean FORCE

@@ -1,30 +1,12 @@
 #!/bin/sh
-# The C promises against the installed header: with the shared library, with the static one, and
-# under valgrind, where fewer and shorter floods do; and the shared library with every system call
-# made to fail. Prints TAP.
+# The C promises: with the shared library, with the static one, and under valgrind, where fewer and
+# shorter floods do; the shared library with every system call made to fail; and a short soak.
+# Prints TAP.
 set -eu
 cd "$(dirname "$0")/.."
-stage=build/stage
-export PKG_CONFIG_PATH="$PWD/$stage/lib/pkgconfig"
-warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror"
+make --no-print-directory programs >build/programs.log 2>&1 || { cat build/programs.log; exit 1; }
 
-build() { # build OUTPUT FILE … [FLAG …]
-	output=$1
-	shift
-	# shellcheck disable=SC2046,SC2086
-	${CC:-cc} -std=c11 -D_GNU_SOURCE -g $warnings -o "$output" "$@" -pthread
-}
-# shellcheck disable=SC2046
-{
-	set -- $(pkg-config --cflags --libs proc_connector) "-Wl,-rpath,$PWD/$stage/lib"
-	build build/promises tests/c/*.c "$@"
-	build build/faults tests/faults/faults.c tests/c/promise.c tests/c/init.c \
-		tests/c/support.c -rdynamic -ldl "$@"
-	build build/promises-static tests/c/*.c -static \
-		$(pkg-config --static --cflags --libs proc_connector)
-}
-
-# One stream of TAP out of four.
+# One stream of TAP out of many.
 run() { # run LABEL COMMAND …
 	label=$1
 	shift
@@ -36,9 +18,11 @@ valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=de
 	run shared build/promises
 	run faults build/faults
 	# shellcheck disable=SC2086
-	UNDER_VALGRIND=1 PROMISES_SKIP= PROMISES_FLOOD=20000 PROMISES_RUNS=2 run valgrind $valgrind \
-		build/promises
+	UNDER_VALGRIND=1 PROMISES_SKIP='' PROMISES_FLOOD=20000 PROMISES_RUNS=2 run valgrind \
+		$valgrind build/promises
 	PROMISES_FLOOD=20000 PROMISES_RUNS=2 run static build/promises-static
+	if build/soak "${SOAK_SECONDS:-15}" >&2; then verdict=ok; else verdict='not ok'; fi
+	echo "$verdict soak: the books balance through storms"
 } >build/promises.tap
 echo "1..$(wc -l <build/promises.tap)"
 sed 's/^\(not \)\{0,1\}ok /&- /' build/promises.tap

@@ -37,6 +37,8 @@ void run_as_init(int (*run)(void));
 __attribute__((noreturn, format(printf, 3, 4))) void fail(const char *file, int line,
 							  const char *format, ...);
 
+enum { SKIPPED = 77 }; /* exit status */
+
 /* Ends the test: this machine cannot run it. Where PROMISES_SKIP=no, that is a failure. */
 __attribute__((noreturn)) void skip(const char *why);
 

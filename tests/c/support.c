@@ -121,8 +121,8 @@ int end_child(pid_t child)
 void in_child(void (*f)(void *), void *argument)
 {
 	int status = end_child(start_child(f, argument));
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		exit(77);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		exit(SKIPPED);
 	CHECK_EQ(status, 0);
 }
 

@@ -85,13 +85,15 @@ PROMISE(signal, "a signal ends a wait with -EINTR, and nothing is lost")
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigaction(SIGALRM, &action, NULL);
-	struct itimerval soon = { .it_value.tv_usec = 50000 };
+	/* Again and again, because one may come between two waits. */
+	struct itimerval soon = { .it_value.tv_usec = 50000, .it_interval.tv_usec = 50000 };
 	struct pc_event event;
 	int result;
 	setitimer(ITIMER_REAL, &soon, NULL);
 	while ((result = pc_recv(pc, &event, -1)) == 1)
 		;
 	CHECK_EQ(result, -EINTR);
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
 	rename_self("after the signal");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	pc_close(pc);

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The kernels of the configured package sources alone.
+exec "$(dirname "$0")/kernels.sh" --configured
