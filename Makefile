@@ -37,8 +37,8 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect.
 $(SHARED): $(RUSTLIB) $(MAP)
-	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(addprefix -Wl$(COMMA),$(KEEP)) $(RUSTLIB) \
-	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
+	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ -Wl,--whole-archive $(RUSTLIB) \
+	    -Wl,--no-whole-archive,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
 	    -Wl,-z,relro,-z,now,-z,defs,-z,noseparate-code,--as-needed
 	ln -sf $(@F) build/$(SONAME)
 	ln -sf $(SONAME) build/libproc_connector.so
@@ -71,6 +71,7 @@ uninstall:
 
 # The examples are built as any user's program is: against an installed library.
 stage:
+	@mkdir -p build
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
 	    INCLUDEDIR=$(STAGE)/include DESTDIR= >build/stage.log || { cat build/stage.log; false; }
 
@@ -112,6 +113,5 @@ clean:
 	rm -rf build
 	$(CARGO) clean
 
-COMMA := ,
 .PHONY: all install install-strip uninstall stage examples programs run test test-kernels soak header \
     clean FORCE

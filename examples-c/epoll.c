@@ -24,7 +24,7 @@ struct picture {
 	long processes;
 	long started;
 	bool doubtful;
-	long doubtful_since_ms;
+	long scanned_ms; /* or marked as doubtful */
 };
 
 static void fail(const char *what)
@@ -40,17 +40,19 @@ static long now_ms(void)
 	return now.tv_sec * 1000L + now.tv_nsec / 1000000L;
 }
 
-/* What the events are the changes to. */
+/* What the events are the changes to. A zombie's EXIT may have come already: it does not count. */
 static void rescan(struct picture *picture)
 {
 	DIR *proc = opendir("/proc");
 	if (!proc)
 		fail("/proc");
 	picture->processes = 0;
-	for (struct dirent *entry; (entry = readdir(proc)) != NULL;)
-		picture->processes += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+	for (struct dirent *entry; (entry = readdir(proc)) != NULL;) {
+		int pid = atoi(entry->d_name);
+		picture->processes += pid > 0 && pc_process_alive(pid) > 0;
+	}
 	closedir(proc);
-	picture->doubtful = false;
+	picture->scanned_ms = now_ms();
 	printf("%ld processes\n", picture->processes);
 }
 
@@ -69,7 +71,7 @@ static void take(struct picture *picture, const struct pc_event *event)
 	case PC_EVENT_OVERRUN:
 		printf("lost %llu events\n", (unsigned long long)event->data.overrun.lost);
 		if (!picture->doubtful)
-			picture->doubtful_since_ms = now_ms();
+			picture->scanned_ms = now_ms();
 		picture->doubtful = true;
 		break;
 	default:
@@ -91,11 +93,15 @@ static void drain(struct pc_connector *pc, struct picture *picture)
 		if (count == 0) {
 			if (picture->doubtful)
 				rescan(picture);
+			picture->doubtful = false;
 			return;
 		}
 	}
-	/* A flood: do not wait for its end. What is left makes the descriptor readable again. */
-	if (picture->doubtful && now_ms() - picture->doubtful_since_ms > RESCAN_AFTER_MS)
+	/*
+	 * A flood: do not wait for its end. What is left makes the descriptor readable again; it may
+	 * be older than the loss, so that the picture stays doubtful.
+	 */
+	if (picture->doubtful && now_ms() - picture->scanned_ms > RESCAN_AFTER_MS)
 		rescan(picture);
 }
 

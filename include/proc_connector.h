@@ -31,11 +31,15 @@
  *            call pc_recv() until it returns 0. Edge-triggered loops must; a level-triggered loop
  *            may take one event per wake-up and still gets every event and hears of every loss.
  * Loss       When events are lost, the stream says so: PC_EVENT_OVERRUN carries the exact number.
- *            Events older than the loss may follow it. To recover, a program that keeps a picture
- *            of the processes marks it as doubtful at each OVERRUN, limits the events it takes per
- *            wake-up, and reads /proc again when pc_recv() returns 0, or after some 100 ms at the
- *            latest, since a flood may not let it return 0. /proc may then be ahead of the queue:
- *            a FORK of a known process and an EXIT of an unknown one are normal.
+ *            In a flood many come, each for a few: add the numbers up, and do not log each.
+ * Recovery   A program that keeps a picture of the processes marks it as doubtful at each OVERRUN
+ *            and takes a limited number of events per wake-up. When pc_recv() returns 0 and the
+ *            picture is doubtful, it reads /proc anew, leaves out what pc_process_alive() says has
+ *            ended, and takes the mark away. Since a flood may not let pc_recv() return 0, it also
+ *            reads /proc some 100 ms after the mark was made, and every 100 ms from then on; but
+ *            then the mark stays, because events from before the loss may still be queued. /proc
+ *            may be ahead of the queue: a FORK of a known process and an EXIT of an unknown one
+ *            are normal.
  * Threads    One thread at a time per handle; but pc_fd(), pc_get_stats(), pc_check() and
  *            pc_interrupt() may be called by any thread at any time before pc_close(). Handles are
  *            independent of each other. pc_recv() and pc_recv_many() are cancellation points; no
@@ -48,6 +52,7 @@
  *            pc_close().
  * Growth     Kinds, flags and fields may be added. Ignore kinds you do not know. Start options from
  *            PC_OPTIONS_INIT. Reserved fields are zero.
+ * Language   C99, C++11 or later.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only.
  * System     This list is frozen, for seccomp filters. Receiving: recvfrom, recvmmsg, getsockopt,
@@ -95,20 +100,23 @@
  * Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
  * those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
  * other threads may live on, or one of them may take its place by an exec. Before you believe it,
- * ask pc_process_alive(). (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
- * 7.3.)
+ * ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
+ * again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit code
+ * counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured on
+ * Linux 5.10 to 7.3.)
  */
 #define PC_FILTER_NO_THREADS (1u << 0)
 
 /*
  * Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
- * processes: see PC_FILTER_NO_THREADS.
+ * processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
  */
 #define PC_FILTER_NONZERO_EXIT (1u << 1)
 
 /*
  * For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
- * IGNORE at pc_close().
+ * IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
+ * whoever else holds it must no longer receive from it, set filters or close a handle on it.
  */
 #define PC_OPEN_SUBSCRIBED (1u << 16)
 
@@ -116,7 +124,10 @@
 enum pc_event_kind {
     /* A task was created: a process, or a thread if child_pid != child_tgid. */
     PC_EVENT_FORK = 1,
-    /* A process runs a new program. */
+    /*
+     * A process runs a new program, which renames it without a COMM. If another thread than the
+     * leader did it, the leader's EXIT comes before, and that thread's own id has no EXIT.
+     */
     PC_EVENT_EXEC = 2,
     /* A task ended; see PC_FILTER_NO_THREADS. */
     PC_EVENT_EXIT = 3,
@@ -128,7 +139,7 @@ enum pc_event_kind {
     PC_EVENT_SID = 6,
     /* A tracer attached, or detached. (A tracer that exits gives no event.) */
     PC_EVENT_PTRACE = 7,
-    /* A task was renamed, perhaps to the same name. */
+    /* A task was renamed by prctl(PR_SET_NAME) or /proc/PID/comm, perhaps to the same name. */
     PC_EVENT_COMM = 8,
     /* A process dumps core; its EXIT follows. */
     PC_EVENT_COREDUMP = 9,
@@ -142,7 +153,7 @@ enum pc_event_kind {
 enum pc_lost_reason {
     /* The queue was full; the number is exact. */
     PC_LOST_QUEUE = 1,
-    /* The kernel had been made deaf and pc_check() repaired it; the number is unknown. */
+    /* The kernel reported to nobody, and pc_check() repaired it; the number is unknown. */
     PC_LOST_DEAF = 2,
 };
 
@@ -305,7 +316,7 @@ struct pc_event {
 };
 
 /*
- * The books of a connector. At any time when pc_recv() has returned 0,
+ * The counters of a connector. At any time when pc_recv() has returned 0,
  * received + filtered + lost + foreign + malformed is exactly the number of messages that the
  * socket's filter in the kernel has admitted.
  */
@@ -333,7 +344,7 @@ struct pc_stats {
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /*
  * Opens a connector and subscribes to process events.
@@ -363,8 +374,9 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  * A NETLINK_CONNECTOR socket, DGRAM or RAW and a member of group 1, as a privileged parent or
  * systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
  * AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
- * for its tests: prefer SEQPACKET, which can end. There, masks and flags work as well, while
- * pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+ * for its tests: a datagram for each, as pc_parse() takes them. Prefer SEQPACKET, which can end
+ * (by the close of its peer, or by an empty datagram). There, masks and flags work as well, nothing
+ * is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
  *
  * The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
  * queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
@@ -385,8 +397,8 @@ int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *optio
 /*
  * Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
  *
- * Readable means: call pc_recv() or pc_recv_many() until it returns 0. That may be at once, if
- * what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
+ * Readable means: call pc_recv() or pc_recv_many() until it returns 0. The first call may return 0
+ * already, if what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
  * that insists on owning one gets a dup().
  */
 int pc_fd(const struct pc_connector *pc);
@@ -399,7 +411,7 @@ int pc_fd(const struct pc_connector *pc);
  *              is dropped on the way does not restart it.
  *
  * Returns 1: an event; 0: none came in time; or
- * -EINTR       a signal arrived; nothing is lost, call again
+ * -EINTR       a signal arrived while waiting, SA_RESTART or not; nothing is lost, call again
  * -ECANCELED   pc_interrupt()
  * -EPIPE       the end of the stream (AF_UNIX SEQPACKET only), repeatedly
  * -ECHILD      the handle is the parent's
@@ -449,13 +461,16 @@ int pc_unsubscribe(struct pc_connector *pc);
 
 /*
  * Proves that the kernel still reports. Any thread may call it; it costs microseconds: call it
- * from a daemon's timer.
+ * from a daemon's timer, and receive if it returns 1.
  *
  * The kernel counts its listeners for the whole machine and reports to nobody while the count is
  * below one. From Linux 6.6 on any unprivileged process can bring it there
  * (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried). This function notices, and repairs
- * it. It also renews this connector's own subscription, where that changes no count (6.6 on). A
- * paused connector is not checked.
+ * it. A paused connector is not checked.
+ *
+ * From Linux 6.6 on it also renews this connector's own subscription, which another holder of the
+ * same socket may have ended. That cannot be told from a renewal that changes nothing: the result
+ * is 0 and what was missed is not known.
  *
  * Returns 0: all is well. 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
  * PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
@@ -499,6 +514,9 @@ void pc_close(struct pc_connector *pc);
  * Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
  * alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
  *
+ * A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
+ * struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
+ *
  * datagram:  size bytes as they came from the socket.
  * event:     written only when 1 is returned.
  *
@@ -518,10 +536,10 @@ pid_t pc_event_tgid(const struct pc_event *event);
  *
  * tgid:  an id of this PID namespace, which should be the initial one.
  *
- * Returns 1: it lives; 2: its leader has ended but other threads live on; 0: it has ended or is a
- * zombie; -ESRCH: never a process (a thread's id is none, although /proc opens it); -EACCES: /proc
- * does not show it although it exists (not mounted, hidepid); -EINVAL: not positive; or what
- * open(2) and read(2) return.
+ * Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
+ * them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
+ * thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although it
+ * exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
  */
 int pc_process_alive(pid_t tgid);
 
@@ -556,6 +574,6 @@ uint32_t pc_version(void);
 
 #ifdef __cplusplus
 }  // extern "C"
-#endif  // __cplusplus
+#endif  /* __cplusplus */
 
 #endif  /* PROC_CONNECTOR_H */

@@ -41,7 +41,7 @@ impl Errno {
                 c"the kernel did not acknowledge the subscription, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"
             }
             libc::EINVAL => {
-                c"invalid argument: a NULL pointer, an unknown flag or event bit, a wrong size, a count of 0, a timeout below -1, or a socket that is not a member of group 1"
+                c"invalid argument: a NULL pointer, an unknown flag or event bit, a wrong size, a count of 0, a timeout below -1, a filter with more than events and filter flags, or a socket that is not a member of group 1"
             }
             libc::E2BIG => {
                 c"the options are from a newer version of this library and use something that this one does not know"
@@ -57,7 +57,7 @@ impl Errno {
             libc::ECANCELED => c"the wait was ended by an interrupt that the program asked for",
             libc::EINTR => c"interrupted by a signal; nothing is lost: call again",
             libc::EBADMSG => c"not a process event message: truncated or damaged",
-            libc::ESRCH => c"not the id of a process (a thread's id is none)",
+            libc::ESRCH => c"the id of a thread, not of a process",
             libc::EACCES => {
                 c"/proc does not show this process: /proc is not mounted, or mounted with hidepid, or is another PID namespace's"
             }

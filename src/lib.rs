@@ -59,8 +59,10 @@
 //!
 //! 1. It receives a bounded number of events per wake-up.
 //! 2. On an overrun it marks its picture as dirty, and goes on.
-//! 3. Once nothing more waits, *or after some time*, because a flood may not let that happen, it
-//!    rescans /proc if the picture is dirty.
+//! 3. Once nothing more waits and the picture is dirty, it rescans /proc, leaves out what
+//!    [`process_alive`] says has ended, and the picture is clean. Since a flood may not let that
+//!    happen, it also rescans after some time; but then the picture stays dirty, because events from
+//!    before the loss may still be queued.
 //! 4. It tolerates what it knows already: /proc may be ahead of the queue. A fork of a process that
 //!    it has, and an exit of one that it has not, are normal.
 //!
@@ -73,7 +75,7 @@
 //! # fn main() -> Result<(), proc_connector::Error> {
 //! let connector = ProcConnector::new()?;
 //! let mut events = [Event::EMPTY; 64];
-//! let mut dirty_since = None;
+//! let mut dirty_since = None; // or since the last rescan
 //! loop {
 //!     let wait = dirty_since.map(|_| Duration::ZERO);
 //!     let count = connector.recv_events(&mut events, wait)?;
@@ -84,8 +86,8 @@
 //!         }
 //!     }
 //!     if dirty_since.is_some_and(|since| count == 0 || since.elapsed().as_millis() > 100) {
-//!         dirty_since = None;
 //!         rescan();
+//!         dirty_since = (count > 0).then(Instant::now);
 //!     }
 //! }
 //! # }

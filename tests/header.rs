@@ -29,7 +29,7 @@ fn the_committed_header_is_fresh() {
 fn tidied(header: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in header.lines() {
-        let line = line.replace("/**", "/*");
+        let line = line.replace("/**", "/*").replace("// __cplusplus", "/* __cplusplus */");
         let is_end = line.trim() == "*/";
         if let [.., opening, text] = lines.as_slice()
             && is_end

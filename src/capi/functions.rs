@@ -119,8 +119,9 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 /// A NETLINK_CONNECTOR socket, DGRAM or RAW and a member of group 1, as a privileged parent or
 /// systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
 /// AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
-/// for its tests: prefer SEQPACKET, which can end. There, masks and flags work as well, while
-/// pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+/// for its tests: a datagram for each, as pc_parse() takes them. Prefer SEQPACKET, which can end
+/// (by the close of its peer, or by an empty datagram). There, masks and flags work as well, nothing
+/// is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
 ///
 /// The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
 /// queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
@@ -147,8 +148,8 @@ pub unsafe extern "C" fn pc_open_fd(
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
 ///
-/// Readable means: call pc_recv() or pc_recv_many() until it returns 0. That may be at once, if
-/// what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
+/// Readable means: call pc_recv() or pc_recv_many() until it returns 0. The first call may return 0
+/// already, if what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
 /// that insists on owning one gets a dup().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
@@ -166,7 +167,7 @@ pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
 ///              is dropped on the way does not restart it.
 ///
 /// Returns 1: an event; 0: none came in time; or
-/// -EINTR       a signal arrived; nothing is lost, call again
+/// -EINTR       a signal arrived while waiting, SA_RESTART or not; nothing is lost, call again
 /// -ECANCELED   pc_interrupt()
 /// -EPIPE       the end of the stream (AF_UNIX SEQPACKET only), repeatedly
 /// -ECHILD      the handle is the parent's
@@ -252,13 +253,16 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 }
 
 /// Proves that the kernel still reports. Any thread may call it; it costs microseconds: call it
-/// from a daemon's timer.
+/// from a daemon's timer, and receive if it returns 1.
 ///
 /// The kernel counts its listeners for the whole machine and reports to nobody while the count is
 /// below one. From Linux 6.6 on any unprivileged process can bring it there
 /// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried). This function notices, and repairs
-/// it. It also renews this connector's own subscription, where that changes no count (6.6 on). A
-/// paused connector is not checked.
+/// it. A paused connector is not checked.
+///
+/// From Linux 6.6 on it also renews this connector's own subscription, which another holder of the
+/// same socket may have ended. That cannot be told from a renewal that changes nothing: the result
+/// is 0 and what was missed is not known.
 ///
 /// Returns 0: all is well. 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
 /// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
@@ -335,6 +339,9 @@ pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
 /// Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
 /// alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
 ///
+/// A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
+/// struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
+///
 /// datagram:  size bytes as they came from the socket.
 /// event:     written only when 1 is returned.
 ///
@@ -374,10 +381,10 @@ pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
 ///
 /// tgid:  an id of this PID namespace, which should be the initial one.
 ///
-/// Returns 1: it lives; 2: its leader has ended but other threads live on; 0: it has ended or is a
-/// zombie; -ESRCH: never a process (a thread's id is none, although /proc opens it); -EACCES: /proc
-/// does not show it although it exists (not mounted, hidepid); -EINVAL: not positive; or what
-/// open(2) and read(2) return.
+/// Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
+/// them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
+/// thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although it
+/// exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_process_alive(tgid: pid_t) -> c_int {
     match process_alive(tgid) {

@@ -36,14 +36,17 @@ pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
 /// Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
 /// those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
 /// other threads may live on, or one of them may take its place by an exec. Before you believe it,
-/// ask pc_process_alive(). (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
-/// 7.3.)
+/// ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
+/// again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit code
+/// counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured on
+/// Linux 5.10 to 7.3.)
 pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
 /// Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
-/// processes: see PC_FILTER_NO_THREADS.
+/// processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
 pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
 /// For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
-/// IGNORE at pc_close().
+/// IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
+/// whoever else holds it must no longer receive from it, set filters or close a handle on it.
 pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
 
 /// What an event reports: values of pc_event.kind. A newer library may deliver newer ones.
@@ -51,7 +54,8 @@ pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
 pub enum pc_event_kind {
     /// A task was created: a process, or a thread if child_pid != child_tgid.
     PC_EVENT_FORK = 1,
-    /// A process runs a new program.
+    /// A process runs a new program, which renames it without a COMM. If another thread than the
+    /// leader did it, the leader's EXIT comes before, and that thread's own id has no EXIT.
     PC_EVENT_EXEC = 2,
     /// A task ended; see PC_FILTER_NO_THREADS.
     PC_EVENT_EXIT = 3,
@@ -63,7 +67,7 @@ pub enum pc_event_kind {
     PC_EVENT_SID = 6,
     /// A tracer attached, or detached. (A tracer that exits gives no event.)
     PC_EVENT_PTRACE = 7,
-    /// A task was renamed, perhaps to the same name.
+    /// A task was renamed by prctl(PR_SET_NAME) or /proc/PID/comm, perhaps to the same name.
     PC_EVENT_COMM = 8,
     /// A process dumps core; its EXIT follows.
     PC_EVENT_COREDUMP = 9,
@@ -78,7 +82,7 @@ pub enum pc_event_kind {
 pub enum pc_lost_reason {
     /// The queue was full; the number is exact.
     PC_LOST_QUEUE = 1,
-    /// The kernel had been made deaf and pc_check() repaired it; the number is unknown.
+    /// The kernel reported to nobody, and pc_check() repaired it; the number is unknown.
     PC_LOST_DEAF = 2,
 }
 
@@ -255,7 +259,7 @@ pub struct pc_options {
     pub reserved: u32,
 }
 
-/// The books of a connector. At any time when pc_recv() has returned 0,
+/// The counters of a connector. At any time when pc_recv() has returned 0,
 /// received + filtered + lost + foreign + malformed is exactly the number of messages that the
 /// socket's filter in the kernel has admitted.
 #[repr(C)]
