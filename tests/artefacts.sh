@@ -49,6 +49,12 @@ for standard in c++11 c++20; do
 	promise "the header is clean in $standard" compiles "${CXX:-c++}" $standard "$work/program.cpp"
 done
 
+readme() {
+	sed -n '/^```c$/,/^```$/{/^```/d;p}' README.md >"$work/readme.c"
+	[ -s "$work/readme.c" ] && compiles "${CC:-cc}" c99 "$work/readme.c"
+}
+promise "the README's program compiles" readme
+
 size() {
 	strip -o "$work/stripped" "$shared"
 	bytes=$(wc -c <"$work/stripped")
