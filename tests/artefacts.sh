@@ -126,8 +126,9 @@ uninstall() {
 promise "make uninstall leaves no file" uninstall
 
 disagrees() { # disagrees SED-SCRIPT FILE: the build's check notices the difference
-	cp -a . "$work/tree" 2>/dev/null
-	rm -rf "$work/tree/build/cargo"
+	mkdir -p "$work/tree/build"
+	cp -a Cargo.toml include src tests "$work/tree"
+	cp -a build/libproc_connector.* build/proc_connector.pc "$work/tree/build"
 	sed -i "$1" "$work/tree/$2"
 	(cd "$work/tree" && ! tests/consistency.sh "$version" "$shared" build/libproc_connector.a)
 	result=$?
