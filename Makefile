@@ -9,6 +9,8 @@
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+LIB         = $(DESTDIR)$(LIBDIR)
+INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
 CARGO      ?= cargo
 OBJCOPY    ?= objcopy
 PKG_CONFIG ?= pkg-config
@@ -26,6 +28,10 @@ WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-c
 EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
 PROGRAMS := $(addprefix build/,promises promises-static faults soak)
 
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot build in a folder with a space in its name: $(CURDIR))
+endif
+
 all: $(SHARED) $(STATIC) build/proc_connector.pc
 	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
 
@@ -36,7 +42,7 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 	@touch $@
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect.
-$(SHARED): $(RUSTLIB) $(MAP)
+$(SHARED): $(RUSTLIB) $(MAP) | build
 	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ -Wl,--whole-archive $(RUSTLIB) \
 	    -Wl,--no-whole-archive,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
 	    -Wl,-z,relro,-z,now,-z,defs,-z,noseparate-code,--as-needed
@@ -44,34 +50,36 @@ $(SHARED): $(RUSTLIB) $(MAP)
 	ln -sf $(SONAME) build/libproc_connector.so
 
 # One object in which only pc_* is global, so that it collides with no other Rust library.
-$(STATIC): $(RUSTLIB) $(MAP)
+$(STATIC): $(RUSTLIB) $(MAP) | build
 	$(LD) -r --gc-sections $(KEEP) -o build/proc_connector.o $(RUSTLIB)
 	$(OBJCOPY) -w --keep-global-symbol='pc_*' build/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ build/proc_connector.o
 
-build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE
+build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
 
+build:
+	mkdir -p $@
+
 install: all
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
-	install -m 755 $(STRIP_FLAG) $(SHARED) $(DESTDIR)$(LIBDIR)
-	cp -P build/$(SONAME) build/libproc_connector.so $(DESTDIR)$(LIBDIR)
-	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
-	install -m 644 build/proc_connector.pc $(DESTDIR)$(LIBDIR)/pkgconfig
-	install -m 644 include/proc_connector.h $(DESTDIR)$(INCLUDEDIR)
+	install -d "$(LIB)/pkgconfig" "$(INCLUDE)"
+	install -m 755 $(STRIP_FLAG) $(SHARED) "$(LIB)"
+	cp -P build/$(SONAME) build/libproc_connector.so "$(LIB)"
+	install -m 644 $(STATIC) "$(LIB)"
+	install -m 644 build/proc_connector.pc "$(LIB)/pkgconfig"
+	install -m 644 include/proc_connector.h "$(INCLUDE)"
 
 install-strip:
 	$(MAKE) install STRIP_FLAG=-s
 
 uninstall:
-	rm -f $(DESTDIR)$(LIBDIR)/libproc_connector.a $(DESTDIR)$(LIBDIR)/libproc_connector.so* \
-	    $(DESTDIR)$(LIBDIR)/pkgconfig/proc_connector.pc $(DESTDIR)$(INCLUDEDIR)/proc_connector.h
+	rm -f "$(LIB)"/libproc_connector.a "$(LIB)"/libproc_connector.so* \
+	    "$(LIB)/pkgconfig/proc_connector.pc" "$(INCLUDE)/proc_connector.h"
 
 # The examples are built as any user's program is: against an installed library.
-stage:
-	@mkdir -p build
+stage: | build
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
 	    INCLUDEDIR=$(STAGE)/include DESTDIR= >build/stage.log || { cat build/stage.log; false; }
 

@@ -58,8 +58,8 @@
  * System     This list is frozen, for seccomp filters. Receiving: recvfrom, recvmmsg, getsockopt,
  * calls      ppoll, read; and clock_gettime where the clock is not in the vDSO. pc_interrupt():
  *            write. pc_set_filter(), pc_subscribe(), pc_unsubscribe(), pc_check(): socket,
- *            setsockopt, getsockopt, bind, sendto, recvfrom, close, write, futex; and to explain a
- *            silent kernel: newfstatat (stat), openat, read. pc_close(): sendto, close, munmap, and
+ *            setsockopt, getsockopt, bind, sendto, recvfrom, close, write, futex, getrandom; and to
+ *            explain a silent kernel: newfstatat (stat), openat, read. pc_close(): sendto, close, munmap, and
  *            what free() calls. pc_process_alive(): openat, read, close, kill, tgkill.
  */
 
@@ -384,7 +384,7 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *
  * out:      receives the handle.
  * fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
- *           old flags.
+ *           old settings (but for a BPF filter of its own, which is lost).
  * options:  as for pc_open().
  *
  * Returns 0 or what pc_open() returns, or
@@ -472,7 +472,8 @@ int pc_unsubscribe(struct pc_connector *pc);
  * same socket may have ended. That cannot be told from a renewal that changes nothing: the result
  * is 0 and what was missed is not known.
  *
- * Returns 0: all is well. 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
+ * Returns 0: the kernel reports, now. (That somebody else made it deaf and a third one repaired it
+ * since the last check cannot be known.) 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
  * PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
  * -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL, or what pc_open()
  * returns.

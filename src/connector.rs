@@ -3,6 +3,7 @@
 //! What any thread may use at any time is in [`Connector`]; what belongs to the one thread that
 //! receives is in [`Receiver`].
 
+use crate::adoption::{self, Adopted};
 use crate::counters::Counters;
 use crate::errno::Errno;
 use crate::event::{Event, reason};
@@ -14,7 +15,7 @@ use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, Uncancellable, mono
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// The queue budget when none is asked for: some 35,000 events.
-const DEFAULT_BUDGET: u32 = 32 << 20;
+pub(crate) const DEFAULT_BUDGET: u32 = 32 << 20;
 
 /// How to open a handle.
 #[derive(Clone, Copy)]
@@ -52,9 +53,13 @@ pub(crate) struct Connector {
     subscribed: AtomicBool,
     /// When the kernel was last known to report.
     alive_ns: AtomicU64,
-    /// Since when it may have been deaf; valid while DEAFNESS waits.
-    deaf_since_ns: AtomicU64,
+    /// Since when it may have been deaf, if it was found so and has not been heard since; else 0.
+    deaf_ns: AtomicU64,
+    /// Since when the stream is to say that it was; valid while DEAFNESS waits.
+    announced_ns: AtomicU64,
     budget: AtomicU32,
+    /// More datagrams than can wait at any time. It never gets less.
+    patience: AtomicU32,
     pub counters: Counters,
 }
 
@@ -71,9 +76,9 @@ impl Connector {
         subscription::join(&socket)?;
         let budget = sys::queue_budget(&socket)?;
         let health = subscription::subscribe(&socket)?;
-        let made = parts.assemble(socket, Transport::Netlink, options.filter, budget, drops);
-        made.0.note_repair(health);
-        Ok(made)
+        let transport = Transport::Netlink;
+        let state = Adopted { transport, health, budget, queued: 0, drops };
+        Ok(parts.assemble(socket, options.filter, &state))
     }
 
     /// A socket that somebody else made. On failure it stays the caller's.
@@ -83,39 +88,11 @@ impl Connector {
             return Err(Errno(libc::EBADF));
         }
         let socket = Fd::own(raw);
-        let adopted = Self::prepare_adoption(&socket, options);
-        match adopted {
-            Ok((parts, transport, budget, drops, health)) => {
-                let made = parts.assemble(socket, transport, options.filter, budget, drops);
-                made.0.note_repair(health);
-                Ok(made)
-            }
+        let made = Parts::new().and_then(|parts| Ok((parts, adoption::adopt(&socket, options)?)));
+        match made {
+            Ok((parts, state)) => Ok(parts.assemble(socket, options.filter, &state)),
             Err(error) => {
                 socket.disown();
-                Err(error)
-            }
-        }
-    }
-
-    fn prepare_adoption(
-        socket: &Fd,
-        options: &Options,
-    ) -> Result<(Parts, Transport, u32, u32, Health), Errno> {
-        let transport = identify(socket)?;
-        let parts = Parts::new()?;
-        if transport != Transport::Netlink {
-            let budget = sys::queue_budget(socket)?;
-            socket.set_modes()?;
-            return Ok((parts, transport, budget, 0, Health::Alive));
-        }
-        let health =
-            if options.subscribed { Health::Alive } else { subscription::subscribe(socket)? };
-        match configure_adopted(socket, options) {
-            Ok((budget, drops)) => Ok((parts, transport, budget, drops, health)),
-            Err(error) => {
-                if !options.subscribed {
-                    let _ = subscription::unsubscribe(socket);
-                }
                 Err(error)
             }
         }
@@ -134,7 +111,13 @@ impl Connector {
         sys::set_queue_budget(&self.socket, bytes)?;
         let budget = sys::queue_budget(&self.socket)?;
         self.budget.store(budget, Relaxed);
+        self.patience.fetch_max(patience(budget), Relaxed);
         Ok(budget)
+    }
+
+    /// How many datagrams to discard before the queue can be said to have been empty.
+    pub(crate) fn patience(&self) -> u32 {
+        self.patience.load(Relaxed)
     }
 
     pub(crate) fn is_netlink(&self) -> bool {
@@ -172,7 +155,7 @@ impl Connector {
         }
         // In this order: a repair that comes in between leaves the earlier moment alone, and the
         // event's own time, taken last, covers it.
-        let since = self.deaf_since_ns.load(SeqCst);
+        let since = self.announced_ns.load(SeqCst);
         self.attention.fetch_and(!DEAFNESS, SeqCst);
         Some(Event::overrun(0, since, monotonic_ns(), reason::DEAF))
     }
@@ -190,17 +173,28 @@ impl Connector {
             return Ok(false);
         }
         let begun = monotonic_ns();
-        let health = subscription::check(&self.socket)?;
-        if health == Health::Repaired {
-            if self.attention.load(SeqCst) & DEAFNESS == 0 {
-                self.deaf_since_ns.store(self.alive_ns.load(Relaxed), SeqCst);
+        // What is found is not forgotten when the repair fails, or when somebody else does it.
+        subscription::check(&self.socket, || {
+            if self.deaf_ns.load(Relaxed) == 0 {
+                self.deaf_ns.store(self.alive_ns.load(Relaxed), Relaxed);
             }
-            self.attention.fetch_or(DEAFNESS, SeqCst);
-            self.doorbell.ring();
+        })?;
+        let deaf_ns = self.deaf_ns.swap(0, Relaxed);
+        self.alive_ns.store(if deaf_ns == 0 { begun } else { monotonic_ns() }, Relaxed);
+        if deaf_ns != 0 {
+            self.announce_deafness(deaf_ns);
+            self.note_repair(Health::Repaired);
         }
-        self.note_repair(health);
-        self.alive_ns.store(if health == Health::Alive { begun } else { monotonic_ns() }, Relaxed);
-        Ok(health == Health::Repaired)
+        Ok(deaf_ns != 0)
+    }
+
+    /// Has the stream say that nothing was heard since then.
+    fn announce_deafness(&self, since_ns: u64) {
+        if self.attention.load(SeqCst) & DEAFNESS == 0 {
+            self.announced_ns.store(since_ns, SeqCst);
+        }
+        self.attention.fetch_or(DEAFNESS, SeqCst);
+        self.doorbell.ring();
     }
 
     /// Swaps the kernel's filter; false while paused, when it must wait.
@@ -226,6 +220,7 @@ impl Connector {
         }
         self.note_repair(health);
         self.alive_ns.store(monotonic_ns(), Relaxed);
+        self.deaf_ns.store(0, Relaxed);
         self.subscribed.store(true, Relaxed);
         Ok(true)
     }
@@ -236,9 +231,11 @@ impl Connector {
         if !self.is_netlink() || !self.subscribed.load(Relaxed) {
             return Ok(());
         }
+        let begun = monotonic_ns();
         sys::attach_filter(&self.socket, &filter::nothing())?;
         if let Err(error) = subscription::unsubscribe(&self.socket) {
             let _ = sys::attach_filter(&self.socket, &filter.program());
+            self.announce_deafness(begun);
             return Err(error);
         }
         self.subscribed.store(false, Relaxed);
@@ -280,82 +277,38 @@ impl Parts {
     }
 
     #[inline(never)]
-    fn assemble(
-        self,
-        socket: Fd,
-        transport: Transport,
-        filter: Filter,
-        budget: u32,
-        drops: u32,
-    ) -> (Connector, Receiver) {
-        let loss = LossMeter::new(budget, drops, self.begun_ns);
+    fn assemble(mut self, socket: Fd, filter: Filter, state: &Adopted) -> (Connector, Receiver) {
+        let is_netlink = state.transport == Transport::Netlink;
+        self.inbox.ask_for_senders(is_netlink);
+        let loss = LossMeter::new(state.budget, state.drops, self.begun_ns);
         let connector = Connector {
             guard: self.guard,
             socket,
             attention: AtomicU32::new(0),
-            transport,
+            transport: state.transport,
             doorbell: self.doorbell,
             lock: Lock::new(),
             subscribed: AtomicBool::new(true),
             alive_ns: AtomicU64::new(monotonic_ns()),
-            deaf_since_ns: AtomicU64::new(0),
-            budget: AtomicU32::new(budget),
+            deaf_ns: AtomicU64::new(0),
+            announced_ns: AtomicU64::new(0),
+            budget: AtomicU32::new(state.budget),
+            patience: AtomicU32::new(if is_netlink {
+                patience(state.budget.max(state.queued))
+            } else {
+                PATIENCE_UNIX
+            }),
             counters: Counters::default(),
         };
+        connector.note_repair(state.health);
         (connector, Receiver::new(self.inbox, loss, filter))
     }
 }
 
-/// What the socket is, if it is one that can be adopted.
-fn identify(socket: &Fd) -> Result<Transport, Errno> {
-    const UNFIT: Errno = Errno(libc::EPROTOTYPE);
-    let option = |name| match sys::socket_option(socket, name) {
-        Err(Errno(libc::ENOTSOCK)) => Err(UNFIT),
-        result => result,
-    };
-    let socket_type = option(libc::SO_TYPE)?;
-    match (option(libc::SO_DOMAIN)?, socket_type) {
-        (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW)
-            if option(libc::SO_PROTOCOL)? == crate::wire::NETLINK_CONNECTOR =>
-        {
-            if !sys::has_joined(socket)? {
-                return Err(Errno(libc::EINVAL));
-            }
-            Ok(Transport::Netlink)
-        }
-        (libc::AF_UNIX, _) if option(libc::SO_ACCEPTCONN)? != 0 => Err(UNFIT),
-        (libc::AF_UNIX, libc::SOCK_DGRAM) => Ok(Transport::Datagram),
-        (libc::AF_UNIX, libc::SOCK_SEQPACKET) => Ok(Transport::SeqPacket),
-        _ => Err(UNFIT),
-    }
+/// More datagrams than can wait in a queue of so many bytes: no message is charged less than 512.
+const fn patience(bytes: u32) -> u32 {
+    bytes / 512 + 64
 }
 
-/// Gives an adopted netlink socket our settings; returns its queue budget and its drop counter,
-/// which has counted the answer to our own request too if the queue was full.
-fn configure_adopted(socket: &Fd, options: &Options) -> Result<(u32, u32), Errno> {
-    let modes = socket.set_modes()?;
-    let configure = || {
-        sys::disable_congestion(socket)?;
-        match options.budget {
-            Some(bytes) => sys::set_queue_budget(socket, bytes)?,
-            None => enlarge_queue(socket)?,
-        }
-        let budget = sys::queue_budget(socket)?;
-        sys::attach_filter(socket, &options.filter.program())?;
-        Ok((budget, sys::drop_counter(socket)?))
-    };
-    configure().inspect_err(|_| {
-        let _ = socket.restore_modes(&modes);
-    })
-}
-
-/// Gives a queue the default budget, but never a smaller one than it has: an unprivileged child
-/// could not get back what a privileged parent has given. What would be got is tried elsewhere.
-fn enlarge_queue(socket: &Fd) -> Result<(), Errno> {
-    let trial = sys::connector_socket()?;
-    sys::set_queue_budget(&trial, DEFAULT_BUDGET)?;
-    if sys::queue_budget(&trial)? > sys::queue_budget(socket)? {
-        sys::set_queue_budget(socket, DEFAULT_BUDGET)?;
-    }
-    Ok(())
-}
+/// The same for AF_UNIX, where the sender's buffer bounds the queue, which is at most 2 GiB.
+const PATIENCE_UNIX: u32 = patience(i32::MAX.cast_unsigned());

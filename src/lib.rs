@@ -149,6 +149,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("process events exist on Linux only");
 
+mod adoption;
 mod connector;
 mod counters;
 mod errno;

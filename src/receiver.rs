@@ -49,8 +49,7 @@ impl Receiver {
         limit: usize,
     ) -> Result<usize, Errno> {
         let room = slots.len();
-        // No queued message is charged less than 512 bytes.
-        let mut patience = connector.budget() / 512 + 64;
+        let mut patience = connector.patience();
         if let Some(deafness) = connector.take_deafness() {
             slots.fill(deafness);
             return Ok(1);

@@ -50,18 +50,16 @@ pub(crate) fn unsubscribe(main: &Fd) -> Result<(), Errno> {
 }
 
 /// Proves that the kernel reports, repairs it if it does not, and renews `main`'s subscription.
-pub(crate) fn check(main: &Fd) -> Result<Health, Errno> {
+/// `note_deafness` is called as soon as it is found, whatever becomes of the repair.
+pub(crate) fn check(main: &Fd, note_deafness: impl FnOnce()) -> Result<(), Errno> {
     let helper = Helper::open()?;
-    let health = if helper.is_answered()? {
-        Health::Alive
-    } else {
+    if !helper.is_answered()? {
+        note_deafness();
         helper.repair()?;
-        Health::Repaired
-    };
+    }
     // From 6.6 on a subscription belongs to its socket, and renewing it changes no count. Older
     // kernels count blindly, but they ignore long requests.
-    send(main, PROC_CN_MCAST_LISTEN, 0, Length::Long)?;
-    Ok(health)
+    send(main, PROC_CN_MCAST_LISTEN, 0, Length::Long)
 }
 
 /// Makes a socket a member of the group, or says why it cannot be one.
@@ -87,7 +85,7 @@ struct Helper {
 
 impl Helper {
     fn open() -> Result<Self, Errno> {
-        let token = sys::random_seed() as u32;
+        let token = sys::random_number();
         let socket = sys::connector_socket()?;
         sys::attach_filter(&socket, &filter::only_acknowledgement(token.wrapping_add(1)))?;
         join(&socket)?;
@@ -135,12 +133,13 @@ impl Helper {
         }
         if place == Place::Initial && sys::drop_counter(&self.socket)? == 0 {
             for _ in 0..REPAIR_LIMIT {
-                // The unknown request in between makes each LISTEN count, on every kernel; and
-                // being the last, it keeps the kernel from taking it back when this socket closes.
-                send(&self.socket, PROC_CN_MCAST_LISTEN, !self.token, Length::Short)?;
+                // Asked first: the one answer that was missed may have failed for lack of memory.
+                // And in between, because an unknown request makes each LISTEN count, on every
+                // kernel.
                 if self.is_answered()? {
                     return Ok(());
                 }
+                send(&self.socket, PROC_CN_MCAST_LISTEN, !self.token, Length::Short)?;
             }
         }
         Err(Errno(libc::ETIMEDOUT))

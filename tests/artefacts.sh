@@ -120,6 +120,13 @@ elsewhere() {
 }
 promise "PREFIX, LIBDIR, INCLUDEDIR and DESTDIR are honoured" elsewhere
 
+spaces() {
+	make install DESTDIR="$work/de st" CARGO=false &&
+		test -f "$work/de st/usr/local/lib/libproc_connector.a" &&
+		make uninstall DESTDIR="$work/de st" && [ -z "$(find "$work/de st" ! -type d)" ]
+}
+promise "DESTDIR may contain a space" spaces
+
 uninstall() {
 	make uninstall PREFIX="$prefix" && [ -z "$(find "$prefix" ! -type d)" ]
 }

@@ -33,6 +33,9 @@ pub(super) fn timeout(timeout_ms: c_int) -> Result<Option<u64>, Errno> {
 const DEFAULTS: pc_options =
     pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, reserved: 0 };
 
+/// No version's options will be longer: what says so is not initialised.
+const SIZE_MAX: usize = 4096;
+
 /// The caller's options, checked for their size only.
 ///
 /// # Safety
@@ -46,6 +49,9 @@ unsafe fn read_options(options: *const pc_options) -> Result<pc_options, Errno> 
     let size = unsafe { (&raw const (*options).size).read() };
     if size < KNOWN {
         return Err(INVALID);
+    }
+    if size > SIZE_MAX {
+        return Err(Errno(libc::E2BIG));
     }
     for offset in KNOWN..size {
         // SAFETY: within the size that the caller states.

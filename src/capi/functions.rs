@@ -129,7 +129,7 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///
 /// out:      receives the handle.
 /// fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
-///           old flags.
+///           old settings (but for a BPF filter of its own, which is lost).
 /// options:  as for pc_open().
 ///
 /// Returns 0 or what pc_open() returns, or
@@ -264,7 +264,8 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 /// same socket may have ended. That cannot be told from a renewal that changes nothing: the result
 /// is 0 and what was missed is not known.
 ///
-/// Returns 0: all is well. 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
+/// Returns 0: the kernel reports, now. (That somebody else made it deaf and a third one repaired it
+/// since the last check cannot be known.) 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
 /// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
 /// -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL, or what pc_open()
 /// returns.
@@ -387,6 +388,7 @@ pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
 /// exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_process_alive(tgid: pid_t) -> c_int {
+    let _section = sys::Uncancellable::enter();
     match process_alive(tgid) {
         Ok(Liveness::Ended) => 0,
         Ok(Liveness::Alive) => 1,

@@ -21,26 +21,16 @@ impl Fd {
         core::mem::forget(self);
     }
 
-    /// Makes it non-blocking and close-on-exec; returns what undoes it.
-    pub(crate) fn set_modes(&self) -> Result<Modes, Errno> {
-        let before = Modes {
+    pub(crate) fn modes(&self) -> Result<Modes, Errno> {
+        Ok(Modes {
             // SAFETY: F_GETFL and F_GETFD take no pointer.
             status: check(unsafe { libc::fcntl(self.0, libc::F_GETFL) })? as i32,
             // SAFETY: as above.
             descriptor: check(unsafe { libc::fcntl(self.0, libc::F_GETFD) })? as i32,
-        };
-        let wanted = Modes {
-            status: before.status | libc::O_NONBLOCK,
-            descriptor: before.descriptor | libc::FD_CLOEXEC,
-        };
-        if let Err(error) = self.restore_modes(&wanted) {
-            let _ = self.restore_modes(&before);
-            return Err(error);
-        }
-        Ok(before)
+        })
     }
 
-    pub(crate) fn restore_modes(&self, modes: &Modes) -> Result<(), Errno> {
+    pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
         // SAFETY: F_SETFL and F_SETFD take an int.
         check(unsafe { libc::fcntl(self.0, libc::F_SETFL, modes.status) })?;
         // SAFETY: as above.
@@ -63,11 +53,22 @@ pub(crate) struct Modes {
     descriptor: i32,
 }
 
+impl Modes {
+    /// The same, but non-blocking and close-on-exec.
+    pub(crate) const fn of_a_handle(&self) -> Self {
+        Self {
+            status: self.status | libc::O_NONBLOCK,
+            descriptor: self.descriptor | libc::FD_CLOEXEC,
+        }
+    }
+}
+
 impl Drop for Fd {
     #[inline(never)]
     fn drop(&mut self) {
+        // Not libc's close(), which is a cancellation point.
         // SAFETY: the descriptor is owned, so nobody else relies on its number. On Linux it is
         // released whatever close() returns.
-        preserving_errno(|| unsafe { libc::close(self.0) });
+        preserving_errno(|| unsafe { libc::syscall(libc::SYS_close, self.0) });
     }
 }

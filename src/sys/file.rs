@@ -11,7 +11,9 @@ pub(crate) fn inode(path: &CStr) -> Result<u64, Errno> {
     // SAFETY: a terminated string, and room for what stat() writes.
     check(unsafe { libc::stat(path.as_ptr(), status.as_mut_ptr()) })?;
     // SAFETY: stat() succeeded, so it has written all of it.
-    Ok(unsafe { status.assume_init() }.st_ino)
+    let status = unsafe { status.assume_init() };
+    #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets
+    Ok(status.st_ino as u64)
 }
 
 /// The beginning of the file, as much as one read gives and the buffer holds.

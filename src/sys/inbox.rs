@@ -9,7 +9,7 @@ use core::ptr::{NonNull, null_mut};
 pub(crate) const BATCH: usize = 64;
 
 /// Buffers, and the headers that point to them. Prepared once: the kernel's only lasting change is
-/// to `msg_namelen`, which netlink sets to what it was (and AF_UNIX senders have no address).
+/// to `msg_namelen`, which netlink sets to what it was.
 #[repr(C, align(64))]
 struct Slots {
     datagrams: [[u8; DATAGRAM_MAX]; BATCH],
@@ -47,12 +47,23 @@ impl Inbox {
                 iov_len: DATAGRAM_MAX,
             };
             let header = &mut slots.headers[i].msg_hdr;
-            header.msg_name = (&raw mut slots.senders[i]).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
             header.msg_iov = &raw mut slots.vectors[i];
             header.msg_iovlen = 1;
         }
         Ok(inbox)
+    }
+
+    /// Has batches tell their senders, or not. Only on netlink may they: an AF_UNIX address may be
+    /// longer than its place here, and its length, which the kernel writes back, would be taken for
+    /// the place's the next time.
+    pub(crate) fn ask_for_senders(&mut self, ask: bool) {
+        let slots = self.slots_mut();
+        for (header, sender) in slots.headers.iter_mut().zip(&mut slots.senders) {
+            if ask {
+                header.msg_hdr.msg_name = (&raw mut *sender).cast();
+                header.msg_hdr.msg_namelen = size_of_val(sender) as libc::socklen_t;
+            }
+        }
     }
 
     const fn slots(&self) -> &Slots {

@@ -14,7 +14,7 @@ mod time;
 mod wait;
 
 pub(crate) use cancel::Uncancellable;
-pub(crate) use fd::Fd;
+pub(crate) use fd::{Fd, Modes};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 #[cfg(feature = "capi")]
@@ -23,7 +23,7 @@ pub(crate) use heap::{allocate, release};
 pub(crate) use inbox::BATCH;
 pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
-pub(crate) use process::{leader_exists, random_seed, task_exists};
+pub(crate) use process::{leader_exists, random_number, task_exists};
 pub(crate) use slots::Slots;
 pub(crate) use socket::*;
 pub(crate) use time::monotonic_ns;

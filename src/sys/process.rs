@@ -15,16 +15,11 @@ pub(crate) fn leader_exists(tgid: i32) -> bool {
     result == 0 || super::errno().0 != libc::ESRCH
 }
 
-/// A number that other processes cannot guess: the kernel's 16 random bytes for this process
-/// (`AT_RANDOM` in getauxval(3)) and the time. No system call.
-pub(crate) fn random_seed() -> u64 {
-    // SAFETY: getauxval() takes a number; unknown ones give 0.
-    let random = unsafe { libc::getauxval(25) } as *const [u8; 8];
-    let bytes = if random.is_null() {
-        [0; 8]
-    } else {
-        // SAFETY: AT_RANDOM is the address of 16 bytes that are never unmapped.
-        unsafe { random.read() }
-    };
-    u64::from_ne_bytes(bytes) ^ monotonic_ns().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// A number that nobody can guess. (Where the kernel has none to give, the time must do.)
+pub(crate) fn random_number() -> u32 {
+    let mut bytes = [0_u8; 4];
+    // SAFETY: four writable bytes.
+    let got =
+        unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    if got == 4 { u32::from_ne_bytes(bytes) } else { monotonic_ns() as u32 }
 }

@@ -6,7 +6,8 @@ use crate::filter::Program;
 use crate::wire::NETLINK_CONNECTOR;
 use core::mem::{MaybeUninit, zeroed};
 
-/// Index of the drop counter in `SO_MEMINFO` (linux/sock_diag.h).
+// Indices in `SO_MEMINFO` (linux/sock_diag.h).
+const SK_MEMINFO_RMEM_ALLOC: usize = 0;
 const SK_MEMINFO_DROPS: usize = 8;
 
 /// A new connector socket, not yet a member of any group.
@@ -106,17 +107,38 @@ pub(crate) fn attach_filter(socket: &Fd, program: &Program) -> Result<(), Errno>
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
+pub(crate) fn detach_filter(socket: &Fd) -> Result<(), Errno> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
+}
+
 /// Has the kernel drop single events when the queue is full, instead of everything until the
 /// queue is empty (`netlink_overrun` in `net/netlink/af_netlink.c`), and clears a pending ENOBUFS.
 pub(crate) fn disable_congestion(socket: &Fd) -> Result<(), Errno> {
-    set_option(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &1_i32)?;
+    set_congestion_off(socket, 1)?;
     socket_option(socket, libc::SO_ERROR).map(drop)
+}
+
+/// Whether [`disable_congestion`] is in force, as 0 or 1.
+pub(crate) fn congestion_off(socket: &Fd) -> Result<i32, Errno> {
+    option(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS)
+}
+
+pub(crate) fn set_congestion_off(socket: &Fd, off: i32) -> Result<(), Errno> {
+    set_option(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &off)
 }
 
 /// How many messages the kernel could not queue since the socket was made, modulo 2^32.
 pub(crate) fn drop_counter(socket: &Fd) -> Result<u32, Errno> {
-    let info: [u32; SK_MEMINFO_DROPS + 1] = option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
-    Ok(info[SK_MEMINFO_DROPS])
+    Ok(memory_info(socket)?[SK_MEMINFO_DROPS])
+}
+
+/// How many bytes wait in the queue, as the kernel counts them.
+pub(crate) fn queue_use(socket: &Fd) -> Result<u32, Errno> {
+    Ok(memory_info(socket)?[SK_MEMINFO_RMEM_ALLOC])
+}
+
+fn memory_info(socket: &Fd) -> Result<[u32; SK_MEMINFO_DROPS + 1], Errno> {
+    option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)
 }
 
 /// The queue's budget in bytes, as the kernel counts them.

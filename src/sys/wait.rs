@@ -17,8 +17,9 @@ impl Doorbell {
     /// Async-signal-safe. Rung once or many times, it wakes the waiter once.
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
+        // Not libc's write(), which is a cancellation point.
         // SAFETY: eight readable bytes. It fails only when the bell has been rung 2^64 - 2 times.
-        unsafe { libc::write(self.0.raw(), one.as_ptr().cast(), one.len()) };
+        unsafe { libc::syscall(libc::SYS_write, self.0.raw(), one.as_ptr(), one.len()) };
     }
 
     pub(crate) fn silence(&self) {

@@ -8,7 +8,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,6 +235,109 @@ PROMISE(unread_answer, "a peer that closes with unread data does not hide what i
 	CHECK_EQ(pc_recv(pc, &event, 0), 1);
 	CHECK_EQ(pc_recv(pc, &event, 0), -EPIPE);
 	pc_close(pc);
+}
+
+PROMISE(bound_feeder, "a feeder with a long address of its own harms nothing")
+{
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	memset(address.sun_path + 1, 'A', sizeof(address.sun_path) - 1);
+	CHECK_EQ(bind(pair[1], (struct sockaddr *)&address, sizeof(address)), 0);
+	struct pc_connector *pc = adopt(pair[0], 0, 0);
+	unsigned char datagram[EVENT_SIZE];
+	struct pc_event events[64];
+	make_exec(datagram, 42);
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < 8; i++)
+			CHECK_EQ(write(pair[1], datagram, sizeof(datagram)), sizeof(datagram));
+		CHECK_EQ(pc_recv_many(pc, events, 64, 0), 8);
+		for (int i = 0; i < 8; i++)
+			CHECK_EQ(pc_event_tgid(&events[i]), 42);
+	}
+	pc_close(pc);
+	close(pair[1]);
+}
+
+/* After a 0, a loop that waits for edges must have heard of everything. */
+static void check_edge(struct pc_connector *pc, uint32_t kind)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event edge = { .events = EPOLLIN | EPOLLET };
+	CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, pc_fd(pc), &edge), 0);
+	CHECK_EQ(epoll_wait(epoll, &edge, 1, PATIENCE_MS), 1);
+	struct pc_event event;
+	bool seen = false;
+	int result;
+	while ((result = pc_recv(pc, &event, 0)) == 1)
+		seen |= event.kind == kind;
+	CHECK_EQ(result, 0);
+	CHECK(seen);
+	close(epoll);
+}
+
+PROMISE(edge_unix, "behind any number of unwanted datagrams, a wanted one is received before a 0")
+{
+	int feed, size = 1 << 24;
+	struct pc_connector *pc = fed(SOCK_SEQPACKET, PC_MASK_EXEC, 0, &feed);
+	if (setsockopt(feed, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
+		skip("needs CAP_NET_ADMIN");
+	unsigned char datagram[EVENT_SIZE];
+	int32_t ids[2] = { 1, 1 };
+	make_datagram(datagram, PROC_EVENT_SID, 0, ids, sizeof(ids));
+	for (int i = 0; i < 5000; i++)
+		CHECK_EQ(write(feed, datagram, sizeof(datagram)), sizeof(datagram));
+	make_exec(datagram, 42);
+	CHECK_EQ(write(feed, datagram, sizeof(datagram)), sizeof(datagram));
+	check_edge(pc, PC_EVENT_EXEC);
+	close(feed);
+	pc_close(pc);
+}
+
+static void start_session(void *unused)
+{
+	(void)unused;
+	setsid();
+}
+
+PROMISE(edge_shrunk, "so is one in an adopted queue that holds more than its new budget")
+{
+	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
+	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), size = 1 << 24;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+		skip("needs CAP_NET_ADMIN");
+	flood(2000);
+	in_child(start_session, NULL);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = PC_MASK_SID;
+	options.rcvbuf_bytes = 8192;
+	struct pc_connector *pc;
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), 0);
+	check_edge(pc, PC_EVENT_SID);
+	pc_close(pc);
+	pc_close(keeper);
+}
+
+PROMISE(locked_filter, "a socket that refuses our settings keeps its own, and its subscription")
+{
+	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), lock = 1, size = 0;
+	raw_request(fd, PROC_CN_MCAST_LISTEN, 1);
+	if (setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &lock, sizeof(lock)) != 0)
+		skip("no SO_LOCK_FILTER");
+	struct pc_connector *pc;
+	CHECK_EQ(pc_open_fd(&pc, fd, NULL), -EPERM);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	socklen_t length = sizeof(size);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length), 0);
+	CHECK(size <= 8 << 20);
+	/* Whatever waits is older; what comes now comes because it is still subscribed. */
+	unsigned char datagram[256];
+	while (recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0)
+		;
+	rename_self("still subscribed");
+	CHECK(recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0);
+	raw_request(fd, PROC_CN_MCAST_IGNORE, 1);
+	close(fd);
 }
 
 PROMISE(any_bytes, "any bytes in a datagram: counted as malformed, and the stream goes on")

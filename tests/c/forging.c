@@ -105,3 +105,31 @@ PROMISE(large_forged, "losses that a few large forged messages cause are announc
 	CHECK_EQ(stats.foreign, 1);
 	pc_close(pc);
 }
+
+PROMISE(forged_flood, "a flood of forged messages does not hold a call that must not wait")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 8192);
+	uint32_t port = port_of(pc_fd(pc));
+	pid_t forgers[2];
+	for (int i = 0; i < 2; i++) {
+		forgers[i] = fork();
+		if (forgers[i] == 0) {
+			unsigned char datagram[EVENT_SIZE];
+			struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_pid = port };
+			int fd = raw_socket(false);
+			make_exec(datagram, 4194303);
+			for (;;)
+				sendto(fd, datagram, sizeof(datagram), MSG_DONTWAIT,
+				       (struct sockaddr *)&address, sizeof(address));
+		}
+	}
+	struct pc_event event;
+	while (stats_of(pc).foreign < 10000)
+		CHECK(pc_recv(pc, &event, 0) >= 0);
+	uint64_t begun = now_ns();
+	CHECK_EQ(pc_recv(pc, &event, 50) & ~1, 0);
+	CHECK(now_ns() - begun < 5000000000u);
+	for (int i = 0; i < 2; i++)
+		stop_flood(forgers[i]);
+	pc_close(pc);
+}

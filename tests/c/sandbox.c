@@ -12,7 +12,7 @@
 	SYS_recvfrom, SYS_recvmmsg, SYS_getsockopt, SYS_ppoll, SYS_read, SYS_clock_gettime
 #define CONTROLLING                                                                                \
 	SYS_socket, SYS_setsockopt, SYS_getsockopt, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_close, \
-		SYS_write, SYS_futex, SYS_newfstatat, SYS_openat, SYS_read
+		SYS_write, SYS_futex, SYS_getrandom, SYS_newfstatat, SYS_openat, SYS_read
 
 #define CONFINE(...)                                                                               \
 	do {                                                                                       \

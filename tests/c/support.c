@@ -260,6 +260,17 @@ int deafen(void)
 	return count;
 }
 
+int count_listeners(void)
+{
+	int count = deafen();
+	for (int i = 0; i < count; i++) {
+		int fd = raw_socket(false);
+		raw_request(fd, PROC_CN_MCAST_LISTEN, 1);
+		close(fd);
+	}
+	return count;
+}
+
 int open_descriptors(void)
 {
 	DIR *directory = opendir("/proc/self/fd");

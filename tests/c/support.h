@@ -63,6 +63,8 @@ void make_exec(unsigned char datagram[EVENT_SIZE], pid_t pid);
 bool kernel_listens(void);
 /* Takes listeners away until the kernel is deaf; how many it had. */
 int deafen(void);
+/* How many it has; they are taken away and put back. */
+int count_listeners(void);
 
 int open_descriptors(void);
 

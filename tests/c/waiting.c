@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A handle that nothing comes to. */
@@ -118,6 +119,25 @@ PROMISE(interrupt_before, "an interrupt cancels the next wait, once, however oft
 	pc_close(pc);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+PROMISE(no_spinning, "after an interrupt, a wait sleeps again")
+{
+	struct pc_connector *pc = open_silent();
+	struct pc_event event;
+	CHECK_EQ(pc_interrupt(pc), 0);
+	CHECK_EQ(pc_recv(pc, &event, -1), -ECANCELED);
+	uint64_t begun = cpu_ns();
+	CHECK_EQ(pc_recv(pc, &event, 500), 0);
+	CHECK(cpu_ns() - begun < 250000000u);
+	pc_close(pc);
+}
+
 static void *interrupt_soon(void *pc)
 {
 	usleep(50000);
@@ -194,6 +214,37 @@ PROMISE(cancellation, "a waiting thread can be cancelled, and the handle goes on
 	CHECK_EQ(pc_set_filter(pc, NULL), 0);
 	rename_self("still here");
 	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+static void *use_all_when_cancelled(void *out)
+{
+	struct pc_connector *pc = open_connector(0, 0, 0);
+	struct pc_connector **result = out;
+	pthread_cancel(pthread_self());
+	struct pc_connector *other = NULL;
+	pc_open(&other, NULL);
+	pc_close(other);
+	pc_interrupt(pc);
+	pc_check(pc);
+	pc_unsubscribe(pc);
+	pc_subscribe(pc);
+	pc_set_filter(pc, NULL);
+	pc_process_alive(1);
+	*result = pc;
+	pthread_testcancel();
+	return NULL;
+}
+
+PROMISE(no_cancellation, "no other call than a receiving one is a cancellation point")
+{
+	struct pc_connector *pc = NULL;
+	pthread_t thread;
+	void *result;
+	CHECK_EQ(pthread_create(&thread, NULL, use_all_when_cancelled, &pc), 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK(result == PTHREAD_CANCELED);
+	CHECK(pc != NULL);
 	pc_close(pc);
 }
 
