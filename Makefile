@@ -3,6 +3,7 @@
 # make test         everything that is tested
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
+# make fuzz         the fuzzers, each for FUZZ_SECONDS=60
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, DESTDIR; install-strip, uninstall too
 # make header       include/proc_connector.h from src/capi
 
@@ -111,6 +112,9 @@ programs: examples $(PROGRAMS)
 test-kernels: build/promises-static
 	tests/kernels.sh
 
+fuzz:
+	tests/fuzz.sh
+
 soak: build/soak
 	build/soak $(or $(SECONDS),60)
 
@@ -121,5 +125,5 @@ clean:
 	rm -rf build
 	$(CARGO) clean
 
-.PHONY: all install install-strip uninstall stage examples programs run test test-kernels soak header \
+.PHONY: all install install-strip uninstall stage examples programs run test test-kernels fuzz soak header \
     clean FORCE

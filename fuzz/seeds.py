@@ -113,6 +113,7 @@ def event(datagram, kind):
 
 
 def options(events, flags=0, budget=0, reserved=0, size=24, more=b""):
+    """Sizes above 80 are given with 0x8000 added."""
     return struct.pack("=HIIII", size, events, flags, budget, reserved) + more
 
 
@@ -142,6 +143,8 @@ def main():
         "short": options(0, size=16) + options(0, size=7),
         "long": options(2, size=40, more=bytes(16)) + options(2, size=32, more=bytes(8)),
         "newer": options(2, size=32, more=b"\0\0\0\0\0\0\0\1") + options(2, size=25, more=b"\1"),
+        "longest": options(2, size=0x8000 + 4096) + options(2),
+        "garbage": options(2, size=0x8000 + 4097) + struct.pack("=H", 0xFFFF),
         "unknown-bits": options(1 << 10, 4) + options(1, 0x80),
         "reserved": options(2, reserved=1) + options(2, reserved=1),
     }.items():

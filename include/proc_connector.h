@@ -56,11 +56,12 @@
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only.
  * System     This list is frozen, for seccomp filters. Receiving: recvfrom, recvmmsg, getsockopt,
- * calls      ppoll, read; and clock_gettime where the clock is not in the vDSO. pc_interrupt():
- *            write. pc_set_filter(), pc_subscribe(), pc_unsubscribe(), pc_check(): socket,
- *            setsockopt, getsockopt, bind, sendto, recvfrom, close, write, futex, getrandom; and to
- *            explain a silent kernel: newfstatat (stat), openat, read. pc_close(): sendto, close, munmap, and
- *            what free() calls. pc_process_alive(): openat, read, close, kill, tgkill.
+ * calls      ppoll, read. pc_interrupt(): write. pc_set_filter(), pc_subscribe(),
+ *            pc_unsubscribe(), pc_check(): socket, setsockopt, getsockopt, bind, sendto, recvfrom,
+ *            close, write, futex, getrandom; and to explain a silent kernel: newfstatat (stat),
+ *            openat, read. pc_close(): sendto, close, munmap, and what free() calls.
+ *            pc_process_alive(): openat, read, close, kill, tgkill. All but pc_interrupt()
+ *            and these two: clock_gettime, where the vDSO does not have the clock.
  */
 
 #ifndef PROC_CONNECTOR_H

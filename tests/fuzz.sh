@@ -25,7 +25,7 @@ cargo fuzz --version >/dev/null 2>&1 ||
 # Instrumentation needs -Z, which the stable toolchain takes with RUSTC_BOOTSTRAP alone. cargo-fuzz
 # has no --locked, so a lock file that does not fit is found here.
 export RUSTC_BOOTSTRAP=1
-{ cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml &&
+{ cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null &&
 	cargo fuzz build; } >"$work/build.log" 2>&1 || fail 'the targets do not build' "$work/build.log"
 
 # How long an input may be: what the target looks at, and some more.
@@ -56,13 +56,15 @@ report() { # report RESULT TEXT
 
 finding() { # finding TARGET WHAT LOG
 	report 'not ok' "$1: $2"
-	sed -n '/panicked at/,/^note:/p; /^SUMMARY/p' "$3" | head -n 30 | sed 's/^/# /'
+	# A failed assertion, or what AddressSanitizer says and where, or why it did not even start.
+	sed -n "/panicked at/,/^stack backtrace/{/^stack/!p;}; /ERROR: libFuzzer/p
+		/ERROR: AddressSanitizer/,/    #9/p; /ERROR: LeakSanitizer/,/    #9/p; /^SUMMARY/p
+		/^error/p; /^$1: /p" "$3" | head -n 30 | sed 's/^/# /'
 	artifact=$(last '.*Test unit written to \(.*\)' "$3")
-	if [ -n "$artifact" ]; then
-		echo "# to reproduce: RUSTC_BOOTSTRAP=1 cargo fuzz run $1 ${artifact#"$PWD/"}"
-	else
-		tail -n 30 "$3" | sed 's/^/# /'
-	fi
+	seed=$(last '^Running: \(.*\)' "$3")
+	found=${artifact:-$seed}
+	[ -z "$found" ] ||
+		echo "# to reproduce: RUSTC_BOOTSTRAP=1 cargo fuzz run $1 ${found#"$PWD/"}"
 }
 
 fuzz() { # fuzz TARGET
@@ -83,7 +85,6 @@ fuzz() { # fuzz TARGET
 			report ok "$1: passes its $(echo "$files" | wc -l) seeds"
 		elif ! grep -q "^$1: cannot run" "$log"; then
 			finding "$1" 'fails on a seed' "$log"
-			echo "# the seed: $(last 'Running: \(.*\)' "$log")"
 			return
 		fi
 	fi
@@ -94,13 +95,13 @@ fuzz() { # fuzz TARGET
 	why=$(last "^$1: \(cannot run.*\)" "$log")
 	if [ "$result" = 0 ]; then
 		report ok "$1: survives $executions executions"
+		echo "# $1: $(last '^#[0-9]*.*\(cov: [0-9]* ft: [0-9]* corp: [^ ]*\).*' "$log")," \
+			"$(last '^stat::average_exec_per_sec: *\([0-9]*\).*' "$log") executions/s"
 	elif [ -n "$why" ] && [ "${CI:-}" != true ]; then
 		report ok "$1 # SKIP $why"
 	else
-		finding "$1" "finding after ${executions:-?} executions" "$log"
+		finding "$1" "a finding after ${executions:-0} executions" "$log"
 	fi
-	echo "# $1: $(last '^#[0-9]*.*\(cov: [0-9]* ft: [0-9]* corp: [^ ]*\).*' "$log")," \
-		"$(last '^stat::average_exec_per_sec: *\([0-9]*\).*' "$log") executions/s"
 }
 
 for target in $targets; do fuzz "$target"; done

@@ -18,7 +18,7 @@ valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=de
 	run shared build/promises
 	run faults build/faults
 	# shellcheck disable=SC2086
-	UNDER_VALGRIND=1 PROMISES_SKIP='' PROMISES_FLOOD=20000 PROMISES_RUNS=2 run valgrind \
+	INSTRUMENTED=1 PROMISES_SKIP='' PROMISES_FLOOD=20000 PROMISES_RUNS=2 run valgrind \
 		$valgrind build/promises
 	PROMISES_FLOOD=20000 PROMISES_RUNS=2 run static build/promises-static
 	if build/soak "${SOAK_SECONDS:-15}" >&2; then verdict=ok; else verdict='not ok'; fi

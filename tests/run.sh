@@ -20,7 +20,7 @@ step cargo test --locked --quiet
 scripts="tests/artefacts.sh tests/promises.sh tests/sanitizers.sh tests/examples.sh tests/watch.sh"
 if [ "${CI:-}" = true ]; then
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
-	scripts="$scripts tests/kernels-configured.sh"
+	scripts="$scripts tests/fuzz-replay.sh tests/kernels-configured.sh"
 fi
 # shellcheck disable=SC2086
 step prove $scripts

@@ -8,7 +8,7 @@ work=$PWD/build/sanitizers
 target=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$work"
 export ASAN_OPTIONS=detect_leaks=0 # valgrind looks for leaks; LeakSanitizer cannot do so traced
-export PROMISES_FLOOD=20000 PROMISES_RUNS=2
+export INSTRUMENTED=1 PROMISES_SKIP='' PROMISES_FLOOD=20000 PROMISES_RUNS=2
 
 # The compiler's own runtime, which fits what it instruments. -Z needs RUSTC_BOOTSTRAP.
 instrument() { # instrument address|thread RUNTIME FLAG …

@@ -30,6 +30,9 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(open_descriptors(), before, "no descriptor is left open");
 });
 
+/// No version has longer options: a larger size was never set, and says nothing of what is there.
+const SIZE_MAX: usize = 4096;
+
 /// Options that are exactly as long as they say.
 struct Block {
     start: *mut u8,
@@ -39,12 +42,12 @@ struct Block {
 }
 
 impl Block {
-    /// Two bytes are the size, of which at most 80 are taken at face value, so that most are near
-    /// the real one; the rest follows.
+    /// Two bytes are the size, of which half the values stand for at most 80, so that many are near
+    /// the real one; the rest follows. What claims more than 4096 bytes has none of them.
     fn new(input: &mut Input<'_>) -> Self {
-        let size = usize::from(input.half());
-        let size = if size < 0x8000 { size % 81 } else { size };
-        let mut bytes = vec![0; size.max(8)];
+        let size = input.half();
+        let size = usize::from(if size < 0x8000 { size % 81 } else { size - 0x8000 });
+        let mut bytes = vec![0; if size > SIZE_MAX { 8 } else { size.max(8) }];
         bytes[..8].copy_from_slice(&size.to_ne_bytes());
         let rest = input.bytes(bytes.len() - 8);
         bytes[8..8 + rest.len()].copy_from_slice(rest);
@@ -73,7 +76,11 @@ impl Block {
         let mut errors = Vec::new();
         let known_flags = if opening { 3 | OPEN_SUBSCRIBED } else { 3 };
         let budget = self.word(16);
-        if usize::from_ne_bytes(self.bytes[..8].try_into().unwrap()) < size_of::<Options>()
+        let size = usize::from_ne_bytes(self.bytes[..8].try_into().unwrap());
+        if size > SIZE_MAX {
+            return vec![-libc::E2BIG];
+        }
+        if size < size_of::<Options>()
             || self.word(8) & !ffi::MASK_EVERYTHING != 0
             || self.word(12) & !known_flags != 0
             || if opening { budget.cast_signed() < 0 } else { budget != 0 }

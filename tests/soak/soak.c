@@ -305,6 +305,7 @@ static void read_rounds(int index)
 	struct report *report = &shared->reports[index];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	report->pid = getpid();
+	reach(report, COMPARE);
 	while (atomic_load(&shared->phase) != FINISH) {
 		state = (uint32_t)(atomic_load(&shared->round) * READERS + index + 1) * 2654435761u;
 		struct reader reader = { 0 };
@@ -437,7 +438,9 @@ static void run_round(void)
 {
 	struct witness witness;
 	bool deaf_round = random_below(4) == 0;
+	/* Before any reader begins to count. */
 	start_witness(&witness);
+	enter(PREPARE);
 	await_readers(PREPARE);
 	enter(STORM);
 	storm(deaf_round);
@@ -468,7 +471,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
-	enter(PREPARE);
+	enter(COMPARE);
 	for (int i = 0; i < READERS; i++) {
 		pid_t pid = fork();
 		if (pid == 0)
@@ -476,6 +479,7 @@ int main(int argc, char **argv)
 		shared->reports[i].pid = pid;
 	}
 	state = (uint32_t)now_ns() | 1;
+	await_readers(COMPARE);
 	for (uint64_t next = 0; now_ns() < deadline;) {
 		run_round();
 		if (now_ns() > next) {
@@ -484,8 +488,8 @@ int main(int argc, char **argv)
 			       (unsigned long long)totals.rounds, (unsigned long long)totals.compared);
 		}
 		atomic_fetch_add(&shared->round, 1);
-		enter(now_ns() < deadline ? PREPARE : FINISH);
 	}
+	enter(FINISH);
 	for (int i = 0; i < READERS; i++) {
 		const struct report *report = &shared->reports[i];
 		CHECK_EQ(end_child(report->pid), 0);
