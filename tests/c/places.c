@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -156,6 +157,43 @@ PROMISE(address_families, "a forbidden address family gives -EAFNOSUPPORT")
 	in_child(without_netlink, NULL);
 }
 
+static void adopt_unprivileged(void *descriptor)
+{
+	int fd = *(int *)descriptor;
+	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
+	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = PC_MASK_COMM;
+	options.flags = PC_OPEN_SUBSCRIBED;
+	struct pc_connector *pc;
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), 0);
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 32 << 20);
+	rename_self("handed down");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(pc_check(pc), needs_privilege() ? -EPERM : 0);
+	pc_close(pc);
+}
+
+PROMISE(handed_down, "an unprivileged child can adopt what a privileged parent has subscribed, on any kernel")
+{
+	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
+	int fd = raw_socket(true), half = 16 << 20;
+	raw_request(fd, 1, 1); /* PROC_CN_MCAST_LISTEN */
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)), 0);
+	in_child(adopt_unprivileged, &fd);
+	if (needs_privilege())
+		raw_request(fd, 2, 1); /* the child's IGNORE had no effect */
+	close(fd);
+	pc_close(keeper);
+}
+
+static void without_counter(void *unused)
+{
+	(void)unused;
+	deny(SYS_getsockopt, EPERM);
+	check_open_gives(-EPERM);
+}
+
 static void without_socket_options(void *unused)
 {
 	(void)unused;
@@ -163,10 +201,11 @@ static void without_socket_options(void *unused)
 	check_open_gives(-EPERM);
 }
 
-PROMISE(seccomp, "a seccomp filter that forbids setsockopt gives -EPERM")
+PROMISE(seccomp, "a seccomp filter that forbids setsockopt or getsockopt gives -EPERM")
 {
 	pc_close(open_connector(0, 0, 0));
 	in_child(without_socket_options, NULL);
+	in_child(without_counter, NULL);
 }
 
 PROMISE(descriptors, "out of descriptors gives -EMFILE at each step, and leaks none")

@@ -119,6 +119,53 @@ PROMISE(thread_execs, "a process whose threads exec is never taken for ended")
 	end_child(child);
 }
 
+/* A process with this id, which must be free. */
+static pid_t clone_with_id(pid_t id)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+			set_tid, set_tid_size;
+	} arguments = { .exit_signal = SIGCHLD,
+			.set_tid = (uint64_t)(uintptr_t)&id,
+			.set_tid_size = 1 };
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+PROMISE(reused_id, "the EXIT of a process whose id is in use again does not make the new one ended")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_FORK | PC_MASK_EXIT, 0, 0);
+	for (int round = 0; round < 50; round++) {
+		pid_t old = fork();
+		if (old == 0)
+			_exit(7);
+		end_child(old);
+		pid_t reused = clone_with_id(old);
+		if (reused < 0 && errno == EEXIST)
+			continue; /* somebody else was faster */
+		if (reused < 0)
+			skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
+		if (reused == 0)
+			for (;;)
+				pause();
+		CHECK_EQ(reused, old);
+		/* FORK, EXIT, FORK, in whichever order they come. */
+		for (int forks = 0, exits = 0; forks < 2 || exits < 1;) {
+			struct pc_event event;
+			CHECK_EQ(pc_recv(pc, &event, PATIENCE_MS), 1);
+			if (pc_event_tgid(&event) != old)
+				continue;
+			forks += event.kind == PC_EVENT_FORK;
+			exits += event.kind == PC_EVENT_EXIT;
+			CHECK_EQ(pc_process_alive(old), 1);
+		}
+		kill(reused, SIGKILL);
+		end_child(reused);
+		await_event(pc, PC_EVENT_EXIT, reused);
+		CHECK_EQ(pc_process_alive(reused), 0);
+	}
+	pc_close(pc);
+}
+
 static void *tell_tid_and_wait(void *argument)
 {
 	int *pipes = argument;

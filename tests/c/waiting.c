@@ -100,6 +100,45 @@ PROMISE(signal, "a signal ends a wait with -EINTR, and nothing is lost")
 	pc_close(pc);
 }
 
+PROMISE(signal_storm, "under 1,000 signals a second, a timeout is a deadline and the books balance in a flood")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 8192);
+	struct sigaction action = { .sa_handler = on_signal };
+	sigaction(SIGALRM, &action, NULL);
+	struct itimerval storm = { { 0, 1000 }, { 0, 1000 } };
+	struct pc_event events[64];
+	uint64_t seen = 0, lost = 0, interrupted = 0;
+	pid_t child = start_flood();
+	setitimer(ITIMER_REAL, &storm, NULL);
+	for (uint64_t until = now_ns() + 1000000000u; now_ns() < until;) {
+		int result = pc_recv_many(pc, events, 64, 100);
+		CHECK(result >= 0 || result == -EINTR);
+		interrupted += result == -EINTR;
+		for (int i = 0; i < result; i++)
+			if (events[i].kind == PC_EVENT_OVERRUN)
+				lost += events[i].data.overrun.lost;
+			else
+				seen++;
+	}
+	CHECK_EQ(stats_of(pc).received, seen);
+	CHECK_EQ(stats_of(pc).lost, lost);
+	stop_flood(child);
+	drain(pc);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	drain(pc);
+	/* Each signal ends the wait; whoever goes on waiting for the rest is not held longer. */
+	uint64_t begun = now_ns(), deadline = begun + 300000000u;
+	for (uint64_t now; (now = now_ns()) < deadline;) {
+		int result = pc_recv(pc, events, (int)((deadline - now) / 1000000u) + 1);
+		CHECK(result == 0 || result == -EINTR);
+		interrupted += result == -EINTR;
+	}
+	CHECK(interrupted > 10);
+	CHECK(now_ns() - begun < 5000000000u);
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+	pc_close(pc);
+}
+
 PROMISE(interrupt_before, "an interrupt cancels the next wait, once, however often it was asked for")
 {
 	struct pc_connector *pc = open_silent();
