@@ -165,7 +165,7 @@ struct pc_connector;
 struct pc_options {
     /*
      * sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
-     * library's, with something set that it does not know: -E2BIG.
+     * library's, with something set that it does not know, or above 4096: -E2BIG.
      */
     size_t size;
     /* PC_MASK_* bits; 0: everything, unknown kinds included. */
@@ -177,7 +177,7 @@ struct pc_options {
      * Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
      * the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
      * what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
-     * but a stalled reader can pin all of it.
+     * but a stalled reader can pin all of it. On AF_UNIX it has no effect.
      */
     uint32_t rcvbuf_bytes;
     uint32_t reserved;
