@@ -55,6 +55,17 @@ static void make_all_kinds(void *unused)
 	rename_self("all-kinds");
 }
 
+/* Runs f in a child until its EXIT has been queued, which may be after wait() has returned. */
+static pid_t run_to_exit(void (*f)(void *), int status)
+{
+	struct pc_connector *exits = open_connector(PC_MASK_EXIT, 0, 0);
+	pid_t child = start_child(f, NULL);
+	CHECK_EQ(end_child(child), status);
+	await_event(exits, PC_EVENT_EXIT, child);
+	pc_close(exits);
+	return child;
+}
+
 /* The kinds that arrive, as a mask. */
 static uint32_t kinds_received(struct pc_connector *pc)
 {
@@ -71,7 +82,7 @@ PROMISE(masks, "each mask lets its own kind pass and no other")
 	for (uint32_t kind = PC_EVENT_FORK; kind <= PC_EVENT_COREDUMP; kind++)
 		handles[kind] = open_connector(1u << kind, 0, 0);
 	struct pc_connector *all = open_connector(PC_MASK_ALL, 0, 0);
-	in_child(make_all_kinds, NULL);
+	run_to_exit(make_all_kinds, 0);
 	for (uint32_t kind = PC_EVENT_FORK; kind <= PC_EVENT_COREDUMP; kind++) {
 		CHECK_EQ(kinds_received(handles[kind]), 1u << kind);
 		CHECK_EQ(stats_of(handles[kind]).filtered, 0);
@@ -84,7 +95,7 @@ PROMISE(masks, "each mask lets its own kind pass and no other")
 PROMISE(no_threads, "PC_FILTER_NO_THREADS drops what threads do, in the kernel")
 {
 	struct pc_connector *pc = open_connector(0, PC_FILTER_NO_THREADS, 0);
-	in_child(make_all_kinds, NULL);
+	run_to_exit(make_all_kinds, 0);
 	struct pc_event event;
 	uint32_t kinds = 0;
 	while (pc_recv(pc, &event, 0) == 1) {
@@ -102,9 +113,8 @@ PROMISE(no_threads, "PC_FILTER_NO_THREADS drops what threads do, in the kernel")
 PROMISE(nonzero_exit, "PC_FILTER_NONZERO_EXIT drops exits with code 0, and nothing else")
 {
 	struct pc_connector *pc = open_connector(0, PC_FILTER_NONZERO_EXIT, 0);
-	in_child(make_all_kinds, NULL);
-	pid_t bad = start_child(end_badly, NULL);
-	end_child(bad);
+	run_to_exit(make_all_kinds, 0);
+	pid_t bad = run_to_exit(end_badly, 5 << 8);
 	struct pc_event event;
 	uint32_t kinds = 0;
 	bool seen = false;
