@@ -108,9 +108,6 @@ pub(crate) struct Connector<'a> {
     idx: u32,
     val: u32,
     pub seq: u32,
-    /// In an acknowledgement: the request's `ack` + 1.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub ack: u32,
     pub data: &'a [u8],
 }
 
@@ -169,7 +166,6 @@ pub(crate) fn split_connector(body: &[u8]) -> Result<Connector<'_>, Malformed> {
         idx: u32_at(header, 0),
         val: u32_at(header, 4),
         seq: u32_at(header, 8),
-        ack: u32_at(header, 12),
         data: rest.get(..u16_at(header, 16) as usize).ok_or(Malformed)?,
     })
 }
@@ -352,7 +348,7 @@ mod tests {
         assert_eq!(message_type, NLMSG_DONE);
         let message = split_connector(body).expect("a connector message");
         assert!(message.is_proc());
-        assert_eq!((message.seq, message.ack), (0, 0x0102_0304));
+        assert_eq!((message.seq, u32_at(&bytes, 28)), (0, 0x0102_0304));
         assert_eq!(message.data, PROC_CN_MCAST_IGNORE.to_ne_bytes());
         let (bytes, size) = request(PROC_CN_MCAST_LISTEN, 0, Length::Long);
         let (_, body) = split_message(&bytes[..size]).expect("a message");
