@@ -3,15 +3,18 @@
 # make test         everything that is tested
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
+# make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
-# make install      honours PREFIX, LIBDIR, INCLUDEDIR, DESTDIR; install-strip, uninstall too
+# make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
 # make header       include/proc_connector.h from src/capi
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
 LIB         = $(DESTDIR)$(LIBDIR)
 INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
+MAN         = $(DESTDIR)$(MANDIR)
 CARGO      ?= cargo
 OBJCOPY    ?= objcopy
 PKG_CONFIG ?= pkg-config
@@ -23,11 +26,16 @@ SHARED  := build/libproc_connector.so.$(VERSION)
 STATIC  := build/libproc_connector.a
 MAP     := src/capi/proc_connector.map
 KEEP    := $(addprefix -u,$(shell sed -n 's/^\t\(pc_.*\);/\1/p' $(MAP)))
-RUSTLIB := build/cargo/release/libproc_connector.a
+FEATURES  := capi,table
+CARGO_DIR := build/cargo
+RUSTLIB    = $(CARGO_DIR)/release/libproc_connector.a
 STAGE   := $(CURDIR)/build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
-EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
+EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c)) build/examples-c/watch
 PROGRAMS := $(addprefix build/,promises promises-static faults soak)
+# "NAME PAGE" for each name that a page has in its NAME section: man pc_recv_many shows pc_recv(3).
+MAN_NAMES := awk '/^\.Sh/ { naming = $$2 == "NAME" } naming && $$1 == ".Nm" { print $$2, FILENAME }' \
+    $(wildcard man/*.3 man/*.7)
 
 ifneq ($(words $(CURDIR)),1)
 $(error make cannot build in a folder with a space in its name: $(CURDIR))
@@ -38,8 +46,8 @@ all: $(SHARED) $(STATIC) build/proc_connector.pc
 
 # One crate type at a time: built together they silently lose link-time optimisation.
 $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
-	$(CARGO) rustc --locked --release --lib --no-default-features --features capi \
-	    --crate-type staticlib --target-dir build/cargo
+	$(CARGO) rustc --locked --release --lib --no-default-features --features $(FEATURES) \
+	    --crate-type staticlib --target-dir $(CARGO_DIR)
 	@touch $@
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect.
@@ -47,8 +55,8 @@ $(SHARED): $(RUSTLIB) $(MAP) | build
 	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ -Wl,--whole-archive $(RUSTLIB) \
 	    -Wl,--no-whole-archive,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
 	    -Wl,-z,relro,-z,now,-z,defs,-z,noseparate-code,--as-needed
-	ln -sf $(@F) build/$(SONAME)
-	ln -sf $(SONAME) build/libproc_connector.so
+	ln -sf $(@F) $(@D)/$(SONAME)
+	ln -sf $(SONAME) $(@D)/libproc_connector.so
 
 # One object in which only pc_* is global, so that it collides with no other Rust library.
 $(STATIC): $(RUSTLIB) $(MAP) | build
@@ -56,6 +64,13 @@ $(STATIC): $(RUSTLIB) $(MAP) | build
 	$(OBJCOPY) -w --keep-global-symbol='pc_*' build/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ build/proc_connector.o
+
+# What a program that does without the process table could have.
+connector-only:
+	@mkdir -p build/connector
+	sed '/pc_table_/d; /pc_process_read/d' $(MAP) >build/connector/map
+	$(MAKE) --no-print-directory build/connector/connector.so SHARED=build/connector/connector.so \
+	    MAP=build/connector/map FEATURES=capi CARGO_DIR=build/cargo-connector
 
 build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
@@ -65,31 +80,79 @@ build:
 	mkdir -p $@
 
 install: all
-	install -d "$(LIB)/pkgconfig" "$(INCLUDE)"
+	install -d "$(LIB)/pkgconfig" "$(INCLUDE)" "$(MAN)/man3" "$(MAN)/man7"
 	install -m 755 $(STRIP_FLAG) $(SHARED) "$(LIB)"
 	cp -P build/$(SONAME) build/libproc_connector.so "$(LIB)"
 	install -m 644 $(STATIC) "$(LIB)"
 	install -m 644 build/proc_connector.pc "$(LIB)/pkgconfig"
-	install -m 644 include/proc_connector.h "$(INCLUDE)"
+	install -m 644 include/proc_connector.h include/proc_connector.hpp "$(INCLUDE)"
+	$(MAN_NAMES) | while read -r name page; do \
+	    echo ".so man$${page##*.}/$${page##*/}" | \
+	        install -m 644 /dev/stdin "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
+	done
+	install -m 644 man/*.3 "$(MAN)/man3"
+	install -m 644 man/*.7 "$(MAN)/man7"
 
 install-strip:
 	$(MAKE) install STRIP_FLAG=-s
 
 uninstall:
 	rm -f "$(LIB)"/libproc_connector.a "$(LIB)"/libproc_connector.so* \
-	    "$(LIB)/pkgconfig/proc_connector.pc" "$(INCLUDE)/proc_connector.h"
+	    "$(LIB)/pkgconfig/proc_connector.pc" "$(INCLUDE)"/proc_connector.h*
+	$(MAN_NAMES) | while read -r name page; do \
+	    rm -f "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
+	done
 
 # The examples are built as any user's program is: against an installed library.
-stage: | build
+stage: $(SHARED) $(STATIC)
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
-	    INCLUDEDIR=$(STAGE)/include DESTDIR= >build/stage.log || { cat build/stage.log; false; }
+	    INCLUDEDIR=$(STAGE)/include MANDIR=$(STAGE)/share/man DESTDIR= >build/stage.log || \
+	    { cat build/stage.log; false; }
 
 build/examples-c/%: examples-c/%.c stage
+	$(COMPILE_EXAMPLE)
+build/examples-c/watch: $(wildcard examples-c/watch/*.c) stage
+	$(COMPILE_EXAMPLE)
+
+define COMPILE_EXAMPLE
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $< -o $@ -Wl,-rpath,$(STAGE)/lib \
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,-rpath,$(STAGE)/lib \
+	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector $(PACKAGE))
+endef
+
+examples: $(EXAMPLES) build/examples-c/daemon/pcpolicyd
+
+# The loops, each with the package that it needs; tests/loops.sh makes those whose package is there.
+LOOPS := build/examples-c/loops
+$(LOOPS)/libuv: PACKAGE = libuv
+$(LOOPS)/glib: PACKAGE = glib-2.0
+$(LOOPS)/sd-event: PACKAGE = libsystemd
+$(LOOPS)/io_uring: PACKAGE = liburing
+$(addprefix $(LOOPS)/,poll epoll epoll-edge io_uring): examples-c/loops/descriptors.c
+$(addprefix $(LOOPS)/,poll epoll epoll-edge io_uring thread libuv glib sd-event): \
+    examples-c/loops/processes.c $(wildcard examples-c/loops/*.h)
+$(LOOPS)/asio: $(addprefix examples-c/loops/,asio.cpp processes.c processes.h) stage
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -c examples-c/loops/processes.c -o $@.o -I$(STAGE)/include
+	$(CXX) $(CFLAGS) -std=c++17 -Wall -Wextra -Wpedantic -Werror $< $@.o -o $@ -pthread \
+	    -Wl,-rpath,$(STAGE)/lib \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
-examples: $(EXAMPLES)
+# A crate of its own, which needs tokio.
+$(LOOPS)/tokio: FORCE
+	@mkdir -p $(@D)
+	$(CARGO) build --locked --quiet --manifest-path examples-rust/tokio/Cargo.toml \
+	    --target-dir build/tokio
+	cp build/tokio/debug/tokio-example $@
+
+build/examples-c/daemon/pcpolicyd: $(wildcard examples-c/daemon/*.c examples-c/daemon/*.h)
+
+build/examples-c/confined/confined: examples-c/confined/drop.c examples-c/confined/drop.h
+
+# docs/testing.md
+build/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testing/feed.h
+build/examples-c/testing/record build/examples-c/testing/replay: PACKAGE = libpcap
+build/examples-c/testing/record build/examples-c/testing/replay: examples-c/testing/cooked.h
 
 run: build/examples-c/watch
 	$< $(if $(DURATION),--duration $(DURATION))
@@ -118,6 +181,41 @@ fuzz:
 soak: build/soak
 	build/soak $(or $(SECONDS),60)
 
+# What is measured: ours and the bare loops in C, and in benches/peers the same job in Rust.
+PEERS := build/peers/release/libpeers.so
+STD   := build/std/release/libproc_connector.so
+TINY  := $(addprefix build/bench/tiny-,nothing ours libmnl std)
+BENCHES := $(addprefix build/bench/,bench allocations) $(TINY)
+
+$(PEERS): $(shell find src benches/peers -name '*.rs' -o -name 'Cargo.*') FORCE
+	$(CARGO) build --locked --release --quiet --manifest-path benches/peers/Cargo.toml \
+	    --target-dir build/peers
+
+# As rustc makes one, to compare.
+$(STD): $(RUSTLIB)
+	$(CARGO) rustc --locked --release --quiet --lib --features capi --crate-type cdylib --target-dir build/std
+
+build/bench/bench: $(filter-out %/tiny.c %/allocations.c,$(wildcard benches/*.c)) $(PEERS)
+build/bench/bench build/bench/allocations: tests/c/support.c tests/c/failure.c $(wildcard benches/*.h)
+build/bench/allocations: benches/allocations.c
+$(TINY): benches/tiny.c
+build/bench/bench: LINK = -Lbuild/peers/release -lpeers -Wl,-rpath,$(CURDIR)/build/peers/release
+build/bench/tiny-ours: LINK = -DWITH_OURS
+build/bench/tiny-std: LINK = -DWITH_OURS -L$(dir $(STD)) -lproc_connector -Wl,-rpath,$(CURDIR)/$(dir $(STD))
+build/bench/tiny-std: $(STD)
+build/bench/tiny-libmnl: LINK = -DWITH_MNL -lmnl
+$(BENCHES): stage bench-needs
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,--as-needed $(LINK) -Wl,-rpath,$(STAGE)/lib \
+	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
+
+bench-needs:
+	@tests/needs.sh python3 python3 valgrind valgrind \
+	    /usr/include/libmnl/libmnl.h libmnl-dev /usr/lib/*/libnl-3.so.200 libnl-3-200
+
+bench: $(BENCHES) connector-only
+	python3 -B benches/report.py
+
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
@@ -125,5 +223,5 @@ clean:
 	rm -rf build
 	$(CARGO) clean
 
-.PHONY: all install install-strip uninstall stage examples programs run test test-kernels fuzz soak header \
-    clean FORCE
+.PHONY: all connector-only install install-strip uninstall stage examples programs run test test-kernels \
+    fuzz soak bench bench-needs header clean FORCE

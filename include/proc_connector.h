@@ -19,8 +19,12 @@
  * Results    Functions that can fail return a negative errno value, which pc_strerror() explains.
  *            What they write, they write on success only. A NULL handle or output is -EINVAL, and
  *            so are unknown flags and event bits, timeouts below -1 and counts of 0.
- * Handles    pc_open() and pc_open_fd() make one, pc_close() ends it, exactly once. Nothing is
- *            allocated in between. No threads, no signals, no globals, no output.
+ * Handles    pc_open() and pc_open_fd() make one, pc_close() or pc_release() ends it, exactly once.
+ *            Nothing is allocated in between. No threads, no signals, no globals, no output.
+ * Tables     A program that wants to know which processes exist, rather than every event, opens a
+ *            table with pc_table_open(): it does everything that is said below under "Recovery".
+ *            What is said of handles, threads and fork() holds for tables too (a child can still
+ *            read its copy), but they allocate as they grow.
  * Ids        A pid is a task's id (what gettid() returns), a tgid its process's (what getpid()
  *            returns). They are equal for the first thread of a process, its leader. All are ids
  *            of the initial PID namespace. The caller's own events arrive too.
@@ -41,15 +45,16 @@
  *            may be ahead of the queue: a FORK of a known process and an EXIT of an unknown one
  *            are normal.
  * Threads    One thread at a time per handle; but pc_fd(), pc_get_stats(), pc_check() and
- *            pc_interrupt() may be called by any thread at any time before pc_close(). Handles are
- *            independent of each other. pc_recv() and pc_recv_many() are cancellation points; no
- *            other function is. pc_interrupt() is the only async-signal-safe one.
+ *            pc_interrupt() may be called by any thread at any time before pc_close() or pc_release().
+ *            Of a table: pc_table_fd(), pc_table_get_stats(), pc_table_check() and
+ *            pc_table_interrupt(). Handles are independent of each other. pc_recv(),
+ *            pc_recv_many() and pc_table_next() are cancellation points; of the others none is.
+ *            pc_interrupt() and pc_table_interrupt() are the only async-signal-safe ones.
  * fork()     A handle belongs to the process that opened it. In a forked child, pc_close() closes
  *            the child's copy only, pc_fd() and pc_get_stats() work, and everything else returns
  *            -ECHILD. Children of vfork() or clone(CLONE_VM) must not call. A daemon opens after it
- *            has forked; or it forks with a dup() of pc_fd(), adopts that in the child with
- *            pc_open_fd() and PC_OPEN_SUBSCRIBED, and leaves the parent by _exit(), without
- *            pc_close().
+ *            has forked; or calls pc_release(), forks, and adopts the socket in the child with
+ *            pc_open_fd() and PC_OPEN_SUBSCRIBED.
  * Growth     Kinds, flags and fields may be added. Ignore kinds you do not know. Start options from
  *            PC_OPTIONS_INIT. Reserved fields are zero.
  * Language   C99, C++11 or later.
@@ -59,9 +64,13 @@
  * calls      ppoll, read. pc_interrupt(): write. pc_set_filter(), pc_subscribe(),
  *            pc_unsubscribe(), pc_check(): socket, setsockopt, getsockopt, bind, sendto, recvfrom,
  *            close, write, futex, getrandom; and to explain a silent kernel: newfstatat (stat),
- *            openat, read. pc_close(): sendto, close, munmap, and what free() calls.
- *            pc_process_alive(): openat, read, close, kill, tgkill. All but pc_interrupt()
- *            and these two: clock_gettime, where the vDSO does not have the clock.
+ *            openat, read. pc_close(), pc_release(): sendto, close, munmap, and what
+ *            free() calls.
+ *            pc_process_alive(): openat, read, close, kill, tgkill. pc_table_next(): those of
+ *            receiving and of pc_process_alive(), getdents64, lseek, epoll_ctl, epoll_pwait,
+ *            pidfd_open, ioctl, write, and what malloc() calls. All but pc_interrupt(),
+ *            pc_close() and pc_process_alive(): clock_gettime, where the vDSO does not have the
+ *            clock.
  */
 
 #ifndef PROC_CONNECTOR_H
@@ -73,6 +82,9 @@
 
 /* The initial value of a struct pc_options: everything, with the default queue. */
 #define PC_OPTIONS_INIT { sizeof(struct pc_options), 0, 0, 0, 0 }
+
+/* The initial value of a struct pc_table_options: all fields, with the default queue. */
+#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0 }
 
 /* The version of this header; pc_version() is the library's. */
 #define PC_VERSION_MAJOR 0u
@@ -121,6 +133,43 @@
  */
 #define PC_OPEN_SUBSCRIBED (1u << 16)
 
+/* Fields of a struct pc_process: bits for pc_table_options.fields and pc_process.valid. */
+#define PC_FIELD_PARENT (1u << 0)
+#define PC_FIELD_START (1u << 1)
+#define PC_FIELD_SESSION (1u << 2)
+#define PC_FIELD_COMM (1u << 3)
+#define PC_FIELD_CREDENTIALS (1u << 4)
+
+/*
+ * pc_process.state: a thread of the kernel. It renames itself without an event, so that
+ * PC_FIELD_COMM is never valid: comm is what it was when it was read.
+ */
+#define PC_PROCESS_KERNEL_THREAD (1u << 0)
+
+/* pc_process.state: its leader has ended, but other threads live on. */
+#define PC_PROCESS_LEADER_GONE (1u << 1)
+
+/*
+ * pc_change.flags: found by reading /proc, after events were lost; the timestamp is that of the
+ * reading. Of SYNCED: this is the end of such a reading.
+ */
+#define PC_CHANGE_RECOVERED (1u << 0)
+
+/*
+ * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it open:
+ * the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before its EXIT
+ * was made, its pid was reused at once, or the table lagged by more than 10 ms, so that the process
+ * may have outlived its leader unseen. (If it did so for less, and its last thread ended with another
+ * code than its leader, then the leader's is told.)
+ */
+#define PC_CHANGE_EXIT_CODE (1u << 1)
+
+/*
+ * pc_change.flags, of SYNCED: the kernel had reported to nobody for a while (pc_table_check() has
+ * repaired it), so that lost is not the whole number.
+ */
+#define PC_CHANGE_DEAF (1u << 2)
+
 /* What an event reports: values of pc_event.kind. A newer library may deliver newer ones. */
 enum pc_event_kind {
     /* A task was created: a process, or a thread if child_pid != child_tgid. */
@@ -158,8 +207,37 @@ enum pc_lost_reason {
     PC_LOST_DEAF = 2,
 };
 
+/* What a change is: values of pc_change.kind. */
+enum pc_change_kind {
+    /* It was running when the table was opened. */
+    PC_CHANGE_FOUND = 1,
+    /* It began. */
+    PC_CHANGE_STARTED = 2,
+    /* It runs a new program. */
+    PC_CHANGE_EXECED = 3,
+    /* Its leader has another name. */
+    PC_CHANGE_RENAMED = 4,
+    /* It has other user or group ids. */
+    PC_CHANGE_CREDENTIALS = 5,
+    /* It is in another session. */
+    PC_CHANGE_SESSION = 6,
+    /* Its parent has ended, and it has another one. */
+    PC_CHANGE_REPARENTED = 7,
+    /*
+     * It has ended: all its threads have. (It may still be a zombie: of its reaping nobody tells.)
+     */
+    PC_CHANGE_EXITED = 8,
+    /* It has ended, and the event that would have told is lost. */
+    PC_CHANGE_VANISHED = 9,
+    /* The table is what /proc is, and all that was found has been told. About no process. */
+    PC_CHANGE_SYNCED = 10,
+};
+
 /* A connector: a subscription, its queue and its books. */
 struct pc_connector;
+
+/* A table of all processes, and the connector that keeps it true. */
+struct pc_table;
 
 /* How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it. */
 struct pc_options {
@@ -343,6 +421,77 @@ struct pc_stats {
     uint64_t reserved2[2];
 };
 
+/* How to open a table. Start from PC_TABLE_OPTIONS_INIT. */
+struct pc_table_options {
+    /* sizeof(struct pc_table_options); the rules are those of pc_options. */
+    size_t size;
+    /*
+     * PC_FIELD_* to keep up to date; 0: all. PARENT and START always are. Without CREDENTIALS
+     * each process costs one reading less; without COMM, programs that rename themselves all the
+     * time cost nothing.
+     */
+    uint32_t fields;
+    /* Must be 0. */
+    uint32_t flags;
+    /* As in pc_options. */
+    uint32_t rcvbuf_bytes;
+    /*
+     * How many processes one call of pc_table_next() may read from /proc, at 10 to 30 us each;
+     * 0: 64.
+     */
+    uint32_t max_work;
+};
+
+/* A process. 112 bytes. */
+struct pc_process {
+    /* Given by the table, and never again as long as that is open: pids are reused, ids are not. */
+    uint64_t id;
+    /* The parent's id; 0: it has none, or it is not known yet. */
+    uint64_t parent_id;
+    /* When it began: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms. */
+    uint64_t start_boottime_ns;
+    /* What pc_table_set_user() has set; 0 in a new process. */
+    uint64_t user;
+    pid_t pid;
+    pid_t parent_pid;
+    pid_t session;
+    /*
+     * PC_FIELD_* that are known and kept up to date. Others hold what was read once, or what the
+     * parent had if the process ended before it could be read.
+     */
+    uint32_t valid;
+    uid_t ruid;
+    uid_t euid;
+    gid_t rgid;
+    gid_t egid;
+    /* The leader's name, always terminated. */
+    char comm[16];
+    /* PC_PROCESS_*, as of now: no change tells of them alone. */
+    uint32_t state;
+    uint32_t reserved;
+    uint64_t reserved2[3];
+};
+
+/* A change of a process. 168 bytes. */
+struct pc_change {
+    /* enum pc_change_kind; a newer library may tell newer ones. */
+    uint32_t kind;
+    /* PC_CHANGE_RECOVERED and the like. */
+    uint32_t flags;
+    /* CLOCK_MONOTONIC in nanoseconds. */
+    uint64_t timestamp_ns;
+    /* Of SYNCED: how many events were lost since the last one. */
+    uint64_t lost;
+    /* Of SYNCED, if events were lost: since when, CLOCK_MONOTONIC; else 0. */
+    uint64_t since_ns;
+    /* Of EXITED with PC_CHANGE_EXIT_CODE: a wait(2) status; else 0. */
+    int32_t exit_code;
+    uint32_t reserved;
+    uint64_t reserved2[2];
+    /* After the change; of EXITED and VANISHED, as it last was; of SYNCED, zero. */
+    struct pc_process process;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
@@ -513,6 +662,18 @@ int pc_get_stats(const struct pc_connector *pc, struct pc_stats *stats, size_t s
 void pc_close(struct pc_connector *pc);
 
 /*
+ * Ends the handle but not the subscription, and returns the socket, which is the caller's now: for
+ * a successor (a child, or the same daemon after its restart, through systemd's FD store), who
+ * gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and misses nothing.
+ *
+ * Receive until 0 before: a loss that is not announced yet is not counted by the successor. Of a
+ * paused connector the socket is not subscribed: the successor goes without PC_OPEN_SUBSCRIBED.
+ *
+ * Returns the descriptor, or -EINVAL or -ECHILD, and then nothing has changed.
+ */
+int pc_release(struct pc_connector *pc);
+
+/*
  * Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
  * alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
  *
@@ -573,6 +734,114 @@ const char *pc_strerror(int error);
  * major << 16 | minor << 8 | patch.
  */
 uint32_t pc_version(void);
+
+/*
+ * Opens a connector, and a table of all processes that is kept true through it.
+ *
+ * List, then follow, then heal: pc_table_next() tells every process that is there (FOUND), then
+ * SYNCED, then every change. (What a process did before it could be read is not told one by one: its
+ * STARTED, or EXECED, has it all.) Processes, not threads: each begins once (FOUND or STARTED) and ends
+ * once (EXITED or VANISHED), when its last thread has, whatever the order of the kernel's events.
+ * When events were lost, the table reads /proc anew, tells what is different (RECOVERED), and then
+ * SYNCED with the number of events lost: after that nothing is in doubt.
+ *
+ * It needs what pc_open() needs, and a /proc that shows all processes. Its memory grows to some 220
+ * bytes in use (and at most 700 allocated) for each of the most processes that there have been at a
+ * time. A descriptor is held for each process that lives on without its leader.
+ *
+ * out:      receives the table, to be given to pc_table_close().
+ * options:  NULL: all fields, 32 MiB.
+ *
+ * Returns 0, what pc_open() returns, or
+ * -EACCES             /proc is not mounted, hides processes, or is another PID namespace's
+ * -EOPNOTSUPP         not in the initial time namespace either
+ */
+int pc_table_open(struct pc_table **out,
+                  const struct pc_table_options *options);
+
+/*
+ * Returns a descriptor for poll() and the like; -EINVAL if table is NULL.
+ *
+ * It is readable while pc_table_next() has something to do: call that until it returns 0, or once
+ * per wake-up in a level-triggered loop. Do nothing else with it.
+ */
+int pc_table_fd(const struct pc_table *table);
+
+/*
+ * Tells the next change.
+ *
+ * One call does a limited amount of work (pc_table_options.max_work), so that a loop is not held
+ * up. With timeout 0 it may therefore return 0 with work left; then pc_table_fd() is readable,
+ * and edge-triggered loops hear of it anew.
+ *
+ * change:      room for one.
+ * timeout_ms:  as for pc_recv().
+ *
+ * Returns 1: a change; 0: none yet; what pc_recv() returns; -ENOMEM; or -EMFILE, -ENFILE and what
+ * else open(2), read(2) and pidfd_open(2) return. After an error nothing is lost: call again. That a
+ * process without its leader cannot be watched is said once; its end is then noticed by one of the
+ * later calls.
+ */
+int pc_table_next(struct pc_table *table,
+                  struct pc_change *change,
+                  int timeout_ms);
+
+/*
+ * Looks a process up, as the changes told so far have left it.
+ *
+ * Returns 1: process is written; 0: there is no such process; -EINVAL: a NULL pointer.
+ */
+int pc_table_get(const struct pc_table *table, pid_t pid, struct pc_process *process);
+
+/*
+ * Walks through the table in the order of pids. Changes may be told in between: what is there all
+ * the time is met once.
+ *
+ * cursor:  0 at first; then what the last call has left there.
+ *
+ * Returns 1: process is written; 0: no more; -EINVAL: a NULL pointer.
+ */
+int pc_table_each(const struct pc_table *table, uint64_t *cursor, struct pc_process *process);
+
+/*
+ * Keeps a value of the caller's with a process: it is in pc_process.user from then on, also in the
+ * change that tells its end.
+ *
+ * Returns 0; -ESRCH: there is no such process in the table; -EINVAL: table is NULL.
+ */
+int pc_table_set_user(struct pc_table *table, pid_t pid, uint64_t user);
+
+/* Returns how many processes the changes told so far have left in the table; 0 if it is NULL. */
+size_t pc_table_count(const struct pc_table *table);
+
+/* pc_check() for the table's connector; if it returns 1, the table heals itself. */
+int pc_table_check(struct pc_table *table);
+
+/*
+ * Has the table read /proc anew, as if events had been lost: differences are told, then SYNCED. For
+ * programs that must be sure although a deafness that another listener has repaired leaves no
+ * trace.
+ *
+ * Returns 0, or -EINVAL if table is NULL.
+ */
+int pc_table_rescan(struct pc_table *table);
+
+/* pc_get_stats() for the table's connector. */
+int pc_table_get_stats(const struct pc_table *table, struct pc_stats *stats, size_t size);
+
+/* Ends a wait in pc_table_next(), as pc_interrupt() does in pc_recv(). */
+int pc_table_interrupt(struct pc_table *table);
+
+/* Closes the table and its connector. NULL is allowed. errno stays as it is. */
+void pc_table_close(struct pc_table *table);
+
+/*
+ * Reads one process from /proc, without a table, and without allocation. Its id, parent_id and
+ * user are 0.
+ *
+ * Returns what pc_process_alive() returns; process is written if that is 1 or 2.
+ */
+int pc_process_read(pid_t pid, struct pc_process *process);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -2,13 +2,13 @@
 
 use crate::connector::{DEFAULT_BUDGET, Options, Transport};
 use crate::errno::Errno;
-use crate::subscription::{self, Health};
+use crate::subscription::{self, Repairs};
 use crate::sys::{self, Fd, Modes};
 
 /// What the new owner has to know.
 pub(crate) struct Adopted {
     pub transport: Transport,
-    pub health: Health,
+    pub repairs: Repairs,
     pub budget: u32,
     /// The bytes that wait already, perhaps more than the budget.
     pub queued: u32,
@@ -41,7 +41,7 @@ fn take_over(socket: &Fd, transport: Transport, options: &Options) -> Result<Ado
     }
     let mut adopted = Adopted {
         transport,
-        health: Health::Alive,
+        repairs: 0,
         budget: sys::queue_budget(socket)?,
         queued: sys::queue_use(socket)?,
         drops: if is_netlink { sys::drop_counter(socket)? } else { 0 },
@@ -49,7 +49,7 @@ fn take_over(socket: &Fd, transport: Transport, options: &Options) -> Result<Ado
     // Last, so that nothing can fail behind it: the opener may have subscribed the socket without
     // telling, and to take ours back would take that.
     if is_netlink && !options.subscribed {
-        adopted.health = subscription::subscribe(socket)?;
+        adopted.repairs = subscription::subscribe(socket)?;
     }
     Ok(adopted)
 }
@@ -57,11 +57,11 @@ fn take_over(socket: &Fd, transport: Transport, options: &Options) -> Result<Ado
 /// What the socket is, if it is one that can be adopted.
 fn identify(socket: &Fd) -> Result<Transport, Errno> {
     const UNFIT: Errno = Errno(libc::EPROTOTYPE);
-    let option = |name| match sys::socket_option(socket, name) {
-        Err(Errno(libc::ENOTSOCK)) => Err(UNFIT),
-        result => result,
-    };
-    let socket_type = option(libc::SO_TYPE)?;
+    let option = |name| sys::socket_option(socket, name);
+    let socket_type = option(libc::SO_TYPE).map_err(|error| match error {
+        Errno(libc::ENOTSOCK) => UNFIT,
+        error => error,
+    })?;
     match (option(libc::SO_DOMAIN)?, socket_type) {
         (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW)
             if option(libc::SO_PROTOCOL)? == crate::wire::NETLINK_CONNECTOR =>

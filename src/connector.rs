@@ -10,7 +10,7 @@ use crate::event::{Event, reason};
 use crate::filter::{self, Filter};
 use crate::loss::LossMeter;
 use crate::receiver::Receiver;
-use crate::subscription::{self, Health};
+use crate::subscription::{self, Repairs};
 use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, Uncancellable, monotonic_ns};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -64,38 +64,81 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// A new socket, subscribed and proven.
-    pub(crate) fn open(options: &Options) -> Result<(Self, Receiver), Errno> {
-        let _section = Uncancellable::enter();
-        let parts = Parts::new()?;
-        let socket = sys::connector_socket()?;
-        sys::disable_congestion(&socket)?;
-        sys::set_queue_budget(&socket, options.budget.unwrap_or(DEFAULT_BUDGET))?;
-        let drops = sys::drop_counter(&socket)?;
-        sys::attach_filter(&socket, &options.filter.program())?;
-        subscription::join(&socket)?;
-        let budget = sys::queue_budget(&socket)?;
-        let health = subscription::subscribe(&socket)?;
-        let transport = Transport::Netlink;
-        let state = Adopted { transport, health, budget, queued: 0, drops };
-        Ok(parts.assemble(socket, options.filter, &state))
+    /// A handle without a socket, to be given one by [`open`](Self::open) or
+    /// [`adopt`](Self::adopt). Made first, so that whatever fails later is undone by its drop.
+    #[inline]
+    pub(crate) fn new(filter: Filter) -> Result<(Self, Receiver), Errno> {
+        let connector = Self {
+            guard: ForkGuard::new()?,
+            socket: Fd::NONE,
+            attention: AtomicU32::new(0),
+            transport: Transport::Netlink,
+            doorbell: Doorbell::new()?,
+            lock: Lock::new(),
+            subscribed: AtomicBool::new(false),
+            alive_ns: AtomicU64::new(0),
+            deaf_ns: AtomicU64::new(0),
+            announced_ns: AtomicU64::new(0),
+            budget: AtomicU32::new(0),
+            patience: AtomicU32::new(PATIENCE_UNIX),
+            counters: Counters::default(),
+        };
+        let loss = LossMeter::new(monotonic_ns());
+        Ok((connector, Receiver::new(Inbox::new()?, loss, filter)))
     }
 
-    /// A socket that somebody else made. On failure it stays the caller's.
-    pub(crate) fn adopt(raw: i32, options: &Options) -> Result<(Self, Receiver), Errno> {
+    /// Gives it a new socket, subscribed and proven.
+    pub(crate) fn open(&mut self, receiver: &mut Receiver, options: &Options) -> Result<(), Errno> {
+        let _section = Uncancellable::enter();
+        self.socket = sys::connector_socket()?;
+        let socket = &self.socket;
+        sys::disable_congestion(socket)?;
+        sys::set_queue_budget(socket, options.budget.unwrap_or(DEFAULT_BUDGET))?;
+        let drops = sys::drop_counter(socket)?;
+        self.attach(options.filter)?;
+        subscription::join(socket)?;
+        let budget = sys::queue_budget(socket)?;
+        let repairs = subscription::subscribe(socket)?;
+        let transport = Transport::Netlink;
+        self.begin(receiver, &Adopted { transport, repairs, budget, queued: 0, drops });
+        Ok(())
+    }
+
+    /// Gives it a socket that somebody else made. On failure that stays the caller's.
+    pub(crate) fn adopt(
+        &mut self,
+        receiver: &mut Receiver,
+        raw: i32,
+        options: &Options,
+    ) -> Result<(), Errno> {
         let _section = Uncancellable::enter();
         if raw < 0 {
             return Err(Errno(libc::EBADF));
         }
-        let socket = Fd::own(raw);
-        let made = Parts::new().and_then(|parts| Ok((parts, adoption::adopt(&socket, options)?)));
-        match made {
-            Ok((parts, state)) => Ok(parts.assemble(socket, options.filter, &state)),
+        self.socket = Fd::own(raw);
+        match adoption::adopt(&self.socket, options) {
+            Ok(state) => {
+                self.begin(receiver, &state);
+                Ok(())
+            }
             Err(error) => {
-                socket.disown();
+                self.socket.disown();
                 Err(error)
             }
         }
+    }
+
+    /// The socket is ready.
+    fn begin(&mut self, receiver: &mut Receiver, state: &Adopted) {
+        self.transport = state.transport;
+        self.subscribed = AtomicBool::new(true);
+        self.alive_ns = AtomicU64::new(monotonic_ns());
+        self.budget = AtomicU32::new(state.budget);
+        if self.is_netlink() {
+            self.patience = AtomicU32::new(patience(state.budget.max(state.queued)));
+        }
+        receiver.begin(self, state.budget, state.drops);
+        self.note_repairs(state.repairs);
     }
 
     pub(crate) const fn socket(&self) -> &Fd {
@@ -147,6 +190,12 @@ impl Connector {
             && self.attention.fetch_and(!INTERRUPT, SeqCst) & INTERRUPT != 0
     }
 
+    /// Whether a repaired deafness is to be announced.
+    #[cfg(feature = "table")]
+    pub(crate) fn has_deafness(&self) -> bool {
+        self.attention.load(SeqCst) & DEAFNESS != 0
+    }
+
     /// The announcement of a repaired deafness, once.
     #[inline]
     pub(crate) fn take_deafness(&self) -> Option<Event> {
@@ -165,12 +214,18 @@ impl Connector {
         sys::wait_readable(&self.socket, &self.doorbell, deadline)
     }
 
-    /// Proves that the kernel reports; true if that took a repair.
-    pub(crate) fn check(&self) -> Result<bool, Errno> {
+    /// Waits for another descriptor in the same way.
+    #[cfg(feature = "table")]
+    pub(crate) fn wait_for(&self, fd: &Fd, deadline: Option<u64>) -> Result<bool, Errno> {
+        sys::wait_readable(fd, &self.doorbell, deadline)
+    }
+
+    /// Proves that the kernel reports; how many repairs that took.
+    pub(crate) fn check(&self) -> Result<Repairs, Errno> {
         self.require_owner()?;
         let _section = self.lock.hold();
         if !self.is_netlink() || !self.subscribed.load(Relaxed) {
-            return Ok(false);
+            return Ok(0);
         }
         let begun = monotonic_ns();
         // What is found is not forgotten when the repair fails, or when somebody else does it.
@@ -181,11 +236,12 @@ impl Connector {
         })?;
         let deaf_ns = self.deaf_ns.swap(0, Relaxed);
         self.alive_ns.store(if deaf_ns == 0 { begun } else { monotonic_ns() }, Relaxed);
-        if deaf_ns != 0 {
-            self.announce_deafness(deaf_ns);
-            self.note_repair(Health::Repaired);
+        if deaf_ns == 0 {
+            return Ok(0);
         }
-        Ok(deaf_ns != 0)
+        self.announce_deafness(deaf_ns);
+        self.note_repairs(1);
+        Ok(1)
     }
 
     /// Has the stream say that nothing was heard since then.
@@ -197,12 +253,17 @@ impl Connector {
         self.doorbell.ring();
     }
 
+    #[inline(never)]
+    fn attach(&self, filter: Filter) -> Result<(), Errno> {
+        sys::attach_filter(&self.socket, &filter.program())
+    }
+
     /// Swaps the kernel's filter; false while paused, when it must wait.
     pub(crate) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
         let _section = self.lock.hold();
         let active = self.subscribed.load(Relaxed);
         if active && self.is_netlink() {
-            sys::attach_filter(&self.socket, &filter.program())?;
+            self.attach(filter)?;
         }
         Ok(active)
     }
@@ -213,12 +274,12 @@ impl Connector {
         if !self.is_netlink() || self.subscribed.load(Relaxed) {
             return Ok(false);
         }
-        let health = subscription::subscribe(&self.socket)?;
-        if let Err(error) = sys::attach_filter(&self.socket, &filter.program()) {
+        let repairs = subscription::subscribe(&self.socket)?;
+        if let Err(error) = self.attach(filter) {
             let _ = subscription::unsubscribe(&self.socket);
             return Err(error);
         }
-        self.note_repair(health);
+        self.note_repairs(repairs);
         self.alive_ns.store(monotonic_ns(), Relaxed);
         self.deaf_ns.store(0, Relaxed);
         self.subscribed.store(true, Relaxed);
@@ -234,7 +295,7 @@ impl Connector {
         let begun = monotonic_ns();
         sys::attach_filter(&self.socket, &filter::nothing())?;
         if let Err(error) = subscription::unsubscribe(&self.socket) {
-            let _ = sys::attach_filter(&self.socket, &filter.program());
+            let _ = self.attach(filter);
             self.announce_deafness(begun);
             return Err(error);
         }
@@ -242,8 +303,16 @@ impl Connector {
         Ok(())
     }
 
-    fn note_repair(&self, health: Health) {
-        self.counters.repaired.add(u64::from(health == Health::Repaired));
+    /// Gives the socket away as it is: subscribed, unless paused. The handle is of no more use.
+    #[cfg(feature = "capi")]
+    pub(crate) fn release(&mut self) -> Result<i32, Errno> {
+        self.require_owner()?;
+        self.subscribed.store(false, Relaxed);
+        Ok(self.socket.disown())
+    }
+
+    fn note_repairs(&self, repairs: Repairs) {
+        self.counters.repaired.add(repairs.into());
     }
 }
 
@@ -255,53 +324,6 @@ impl Drop for Connector {
             let _section = Uncancellable::enter();
             sys::preserving_errno(|| subscription::unsubscribe(&self.socket)).ok();
         }
-    }
-}
-
-/// What a handle needs besides its socket.
-struct Parts {
-    guard: ForkGuard,
-    doorbell: Doorbell,
-    inbox: Inbox,
-    begun_ns: u64,
-}
-
-impl Parts {
-    fn new() -> Result<Self, Errno> {
-        Ok(Self {
-            guard: ForkGuard::new()?,
-            doorbell: Doorbell::new()?,
-            inbox: Inbox::new()?,
-            begun_ns: monotonic_ns(),
-        })
-    }
-
-    #[inline(never)]
-    fn assemble(mut self, socket: Fd, filter: Filter, state: &Adopted) -> (Connector, Receiver) {
-        let is_netlink = state.transport == Transport::Netlink;
-        self.inbox.ask_for_senders(is_netlink);
-        let loss = LossMeter::new(state.budget, state.drops, self.begun_ns);
-        let connector = Connector {
-            guard: self.guard,
-            socket,
-            attention: AtomicU32::new(0),
-            transport: state.transport,
-            doorbell: self.doorbell,
-            lock: Lock::new(),
-            subscribed: AtomicBool::new(true),
-            alive_ns: AtomicU64::new(monotonic_ns()),
-            deaf_ns: AtomicU64::new(0),
-            announced_ns: AtomicU64::new(0),
-            budget: AtomicU32::new(state.budget),
-            patience: AtomicU32::new(if is_netlink {
-                patience(state.budget.max(state.queued))
-            } else {
-                PATIENCE_UNIX
-            }),
-            counters: Counters::default(),
-        };
-        connector.note_repair(state.health);
-        (connector, Receiver::new(self.inbox, loss, filter))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The error of every operation: a positive `errno` value, and what it means here.
 
+use crate::texts::{self, OTHERS};
 use core::ffi::CStr;
 
 /// A positive `errno` value.
@@ -9,59 +10,43 @@ use core::ffi::CStr;
 #[error("{}", self.explanation().to_str().unwrap_or_default())]
 pub struct Errno(pub i32);
 
-/// The text for an error that this library never returns by itself.
-const FOREIGN: &CStr = c"an error that this library does not know; look the number up in errno(3)";
+const TEXTS: &[(i32, &CStr)] = &[
+    (0, c"no error"),
+    (libc::EPROTONOSUPPORT, c"this kernel has no netlink connector: it needs CONFIG_CONNECTOR=y (or: modprobe cn)"),
+    (libc::EAFNOSUPPORT, c"netlink sockets are forbidden here: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
+    (libc::ENOSYS, c"this kernel reports no process events: it needs CONFIG_PROC_EVENTS=y"),
+    (libc::ECONNREFUSED, c"not in the initial network namespace, the only one that hears process events: run in the host's (docker run --net=host; Kubernetes: hostNetwork: true)"),
+    (libc::EOPNOTSUPP, c"not in the initial PID and user namespaces: the kernel ignores subscribers elsewhere; compare readlink /proc/self/ns/pid and /proc/self/ns/user with those of PID 1 on the host (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
+    (libc::EPERM, c"not permitted: before Linux 6.6 this needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep); on later kernels a seccomp filter or an LSM forbids it"),
+    (libc::EMFILE, c"this process has no descriptor left: raise RLIMIT_NOFILE (ulimit -n)"),
+    (libc::ENFILE, c"the system has no file left: raise the sysctl fs.file-max"),
+    (libc::ENOMEM, c"out of memory"),
+    (libc::ETIMEDOUT, c"the kernel did not acknowledge the subscription, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"),
+    (libc::EINVAL, c"invalid argument: a NULL pointer, an unknown flag or event bit, a wrong size, a count of 0, a timeout below -1, a filter with more than events and filter flags, or a socket that is not a member of group 1"),
+    (libc::E2BIG, c"the options are from a newer version of this library and use something that this one does not know"),
+    (libc::EBADF, c"not an open descriptor"),
+    (libc::EPROTOTYPE, c"cannot adopt this descriptor: it must be a NETLINK_CONNECTOR socket (DGRAM or RAW) or an AF_UNIX socket (DGRAM or SEQPACKET)"),
+    (libc::ECHILD, c"the handle belongs to the parent process: after fork(), open a new one (the child may only close its copy)"),
+    (libc::EPIPE, c"the end of the stream: the peer has closed the socket"),
+    (libc::ECANCELED, c"the wait was ended by an interrupt that the program asked for"),
+    (libc::EINTR, c"interrupted by a signal; nothing is lost: call again"),
+    (libc::EBADMSG, c"not a process event message: truncated or damaged"),
+    (libc::ESRCH, c"the id of a thread, not of a process"),
+    (libc::EACCES, c"/proc does not show this process: /proc is not mounted, or mounted with hidepid, or is another PID namespace's"),
+    (OTHERS, c"an error that this library does not know; look the number up in errno(3)"),
+];
+
+static BLOCK: [u8; texts::size(TEXTS)] = texts::block(TEXTS);
 
 impl Errno {
     /// What is wrong and what to do about it: a static text.
     #[must_use]
     pub const fn explanation(self) -> &'static CStr {
-        match self.0 {
-            0 => c"no error",
-            libc::EPROTONOSUPPORT => {
-                c"this kernel has no netlink connector: it needs CONFIG_CONNECTOR=y (or: modprobe cn)"
-            }
-            libc::EAFNOSUPPORT => {
-                c"netlink sockets are forbidden here: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"
-            }
-            libc::ENOSYS => c"this kernel reports no process events: it needs CONFIG_PROC_EVENTS=y",
-            libc::ECONNREFUSED => {
-                c"not in the initial network namespace, the only one that hears process events: run in the host's (docker run --net=host; Kubernetes: hostNetwork: true)"
-            }
-            libc::EOPNOTSUPP => {
-                c"not in the initial PID and user namespaces: the kernel ignores subscribers elsewhere; compare readlink /proc/self/ns/pid and /proc/self/ns/user with those of PID 1 on the host (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"
-            }
-            libc::EPERM => {
-                c"not permitted: before Linux 6.6 this needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep); on later kernels a seccomp filter or an LSM forbids it"
-            }
-            libc::EMFILE => c"this process has no descriptor left: raise RLIMIT_NOFILE (ulimit -n)",
-            libc::ENFILE => c"the system has no file left: raise the sysctl fs.file-max",
-            libc::ENOMEM => c"out of memory",
-            libc::ETIMEDOUT => {
-                c"the kernel did not acknowledge the subscription, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"
-            }
-            libc::EINVAL => {
-                c"invalid argument: a NULL pointer, an unknown flag or event bit, a wrong size, a count of 0, a timeout below -1, a filter with more than events and filter flags, or a socket that is not a member of group 1"
-            }
-            libc::E2BIG => {
-                c"the options are from a newer version of this library and use something that this one does not know"
-            }
-            libc::EBADF => c"not an open descriptor",
-            libc::EPROTOTYPE => {
-                c"cannot adopt this descriptor: it must be a NETLINK_CONNECTOR socket (DGRAM or RAW) or an AF_UNIX socket (DGRAM or SEQPACKET)"
-            }
-            libc::ECHILD => {
-                c"the handle belongs to the parent process: after fork(), open a new one (the child may only close its copy)"
-            }
-            libc::EPIPE => c"the end of the stream: the peer has closed the socket",
-            libc::ECANCELED => c"the wait was ended by an interrupt that the program asked for",
-            libc::EINTR => c"interrupted by a signal; nothing is lost: call again",
-            libc::EBADMSG => c"not a process event message: truncated or damaged",
-            libc::ESRCH => c"the id of a thread, not of a process",
-            libc::EACCES => {
-                c"/proc does not show this process: /proc is not mounted, or mounted with hidepid, or is another PID namespace's"
-            }
-            _ => FOREIGN,
-        }
+        texts::c_str(self.text())
+    }
+
+    /// The same, with more behind its terminator.
+    pub(crate) const fn text(self) -> &'static [u8] {
+        texts::find(&BLOCK, self.0)
     }
 }

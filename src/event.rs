@@ -1,5 +1,8 @@
 //! The event: 64 bytes, whatever its kind.
 
+use crate::texts::{self, OTHERS};
+use core::ffi::CStr;
+
 /// What an event reports. Constants, not an enum: a newer library may deliver kinds that this one
 /// does not know.
 pub mod kind {
@@ -39,6 +42,7 @@ pub mod reason {
 pub const DATA_SIZE: usize = 40;
 
 /// How many bytes of an unknown kernel event are delivered.
+#[cfg(any(test, feature = "std"))]
 pub const RAW_SIZE: usize = 32;
 
 /// One event, laid out as `struct pc_event`.
@@ -150,8 +154,23 @@ impl Event {
         if index / 2 >= self.data.len() {
             return 0;
         }
-        let [a, b, c, d, e, f, g, h] = self.data[index / 2].to_ne_bytes();
-        u32::from_ne_bytes(if index.is_multiple_of(2) { [a, b, c, d] } else { [e, f, g, h] })
+        let is_low = index.is_multiple_of(2) == cfg!(target_endian = "little");
+        (self.data[index / 2] >> if is_low { 0 } else { 32 }) as u32
+    }
+
+    /// The `index`th byte of the data; 0 beyond its end.
+    pub(crate) const fn byte(&self, index: usize) -> u8 {
+        self.word(index / 4).to_ne_bytes()[index % 4]
+    }
+
+    /// Whether the event is about a task that is not the leader of its process.
+    pub(crate) const fn is_thread(&self) -> bool {
+        let ids = match self.kind {
+            kind::FORK => self.data[1],
+            kind::EXEC..=kind::COREDUMP => self.data[0],
+            _ => 0,
+        };
+        ids as u32 != (ids >> 32) as u32
     }
 
     const fn id(&self, index: usize) -> i32 {
@@ -210,6 +229,7 @@ impl Event {
     }
 
     /// The task that the event is about; for a fork, the child. 0 for kinds without one.
+    #[cfg(feature = "std")]
     #[must_use]
     pub const fn pid(&self) -> i32 {
         match self.kind {
@@ -220,29 +240,39 @@ impl Event {
     }
 
     /// The name of a kind: a static, lower-case word, "unknown" for kinds from the future.
+    #[cfg(feature = "std")]
     #[must_use]
-    pub const fn name(kind: u32) -> &'static core::ffi::CStr {
-        match kind {
-            kind::FORK => c"fork",
-            kind::EXEC => c"exec",
-            kind::EXIT => c"exit",
-            kind::UID => c"uid",
-            kind::GID => c"gid",
-            kind::SID => c"sid",
-            kind::PTRACE => c"ptrace",
-            kind::COMM => c"comm",
-            kind::COREDUMP => c"coredump",
-            kind::OVERRUN => c"overrun",
-            _ => c"unknown",
-        }
+    pub const fn name(kind: u32) -> &'static CStr {
+        texts::c_str(name(kind))
     }
+}
+
+const NAMES: &[(i32, &CStr)] = &[
+    (kind::FORK as i32, c"fork"),
+    (kind::EXEC as i32, c"exec"),
+    (kind::EXIT as i32, c"exit"),
+    (kind::UID as i32, c"uid"),
+    (kind::GID as i32, c"gid"),
+    (kind::SID as i32, c"sid"),
+    (kind::PTRACE as i32, c"ptrace"),
+    (kind::COMM as i32, c"comm"),
+    (kind::COREDUMP as i32, c"coredump"),
+    (kind::OVERRUN as i32, c"overrun"),
+    (OTHERS, c"unknown"),
+];
+
+static NAMES_BLOCK: [u8; texts::size(NAMES)] = texts::block(NAMES);
+
+/// The name of a kind, its terminator, and more.
+pub(crate) const fn name(kind: u32) -> &'static [u8] {
+    texts::find(&NAMES_BLOCK, kind.cast_signed())
 }
 
 /// Two 32-bit words as they lie in memory.
 pub(crate) const fn pair(first: u32, second: u32) -> u64 {
-    let [a, b, c, d] = first.to_ne_bytes();
-    let [e, f, g, h] = second.to_ne_bytes();
-    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    let (low, high) =
+        if cfg!(target_endian = "little") { (first, second) } else { (second, first) };
+    (high as u64) << 32 | low as u64
 }
 
 /// Whole words as the bytes that they lie in memory as.

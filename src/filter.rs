@@ -49,11 +49,11 @@ impl Filter {
         if self.flags == 0 {
             return true;
         }
-        !(self.flags & NO_THREADS != 0 && event.pid() != event.tgid()
+        !(self.flags & NO_THREADS != 0 && event.is_thread()
             || self.flags & NONZERO_EXIT != 0 && event.kind == kind::EXIT && event.word(2) == 0)
     }
 
-    const fn wants(self, kind: u32) -> bool {
+    pub(crate) const fn wants(self, kind: u32) -> bool {
         self.mask.wrapping_shr(kind) & 1 != 0
     }
 
@@ -77,11 +77,12 @@ impl Filter {
             if wanted == self.wants(kind::UNKNOWN) && (!wanted || self.flags == 0) {
                 continue; // The last verdict is right for it too.
             }
-            let mut checks = Program::new();
+            let skip = program.len;
+            program.skip_unless_equal(layout.what, 0);
             if wanted && self.has(NONZERO_EXIT) && layout.what == PROC_EVENT_EXIT {
-                checks.load(EXIT_CODE);
-                checks.skip_unless_equal(0, 1);
-                checks.verdict(false);
+                program.load(EXIT_CODE);
+                program.skip_unless_equal(0, 1);
+                program.verdict(false);
             }
             if wanted && self.has(NO_THREADS) {
                 let (pid, tgid) = if layout.what == PROC_EVENT_FORK {
@@ -89,15 +90,14 @@ impl Filter {
                 } else {
                     (PID, TGID)
                 };
-                checks.load(pid);
-                checks.push(TAX, 0, 0, 0);
-                checks.load(tgid);
-                checks.push(JUMP_IF_EQUAL_X, 1, 0, 0);
-                checks.verdict(false);
+                program.load(pid);
+                program.push(TAX, 0, 0, 0);
+                program.load(tgid);
+                program.push(JUMP_IF_EQUAL_X, 1, 0, 0);
+                program.verdict(false);
             }
-            checks.verdict(wanted);
-            program.skip_unless_equal(layout.what, checks.len as u8);
-            program.append(&checks);
+            program.verdict(wanted);
+            program.skip_to_here(skip);
         }
         program.verdict(self.wants(kind::UNKNOWN));
         program
@@ -170,6 +170,7 @@ impl Program {
         self.instructions.get(..self.len).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn push(&mut self, code: u16, if_true: u8, if_false: u8, operand: u32) {
         if let Some(slot) = self.instructions.get_mut(self.len) {
             *slot = Instruction { code, if_true, if_false, operand };
@@ -177,12 +178,7 @@ impl Program {
         }
     }
 
-    fn append(&mut self, other: &Self) {
-        for i in other.instructions() {
-            self.push(i.code, i.if_true, i.if_false, i.operand);
-        }
-    }
-
+    #[inline(never)]
     fn load(&mut self, offset: u32) {
         self.push(LOAD, 0, 0, offset);
     }
@@ -192,6 +188,15 @@ impl Program {
         self.push(JUMP_IF_EQUAL, 0, count, value.to_be());
     }
 
+    /// Lets the `skip_unless_equal` at `index` skip everything behind it.
+    fn skip_to_here(&mut self, index: usize) {
+        let end = self.len;
+        if let Some(skip) = self.instructions.get_mut(index) {
+            skip.if_false = (end - index - 1) as u8;
+        }
+    }
+
+    #[inline(never)]
     fn verdict(&mut self, admit: bool) {
         self.push(RETURN, 0, 0, if admit { u32::MAX } else { 0 });
     }
@@ -256,7 +261,7 @@ mod tests {
             union in prop::array::uniform6(0..3_u32),
         ) {
             let datagram = datagram(what, union);
-            let admitted = wire::parse(&datagram)
+            let admitted = wire::parsed(&datagram)
                 .expect("a whole datagram")
                 .is_some_and(|event| filter.admits(&event));
             prop_assert_eq!(run(&filter.program(), &datagram), Some(admitted));

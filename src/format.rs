@@ -1,6 +1,8 @@
 //! One readable line per event.
 
-use crate::event::{Event, kind};
+use crate::event::{self, Event, kind};
+use crate::texts::{self, OTHERS};
+use core::ffi::CStr;
 use core::fmt;
 
 /// "name key=value … cpu=0 seq=7 ts=seconds.nanoseconds", without a line break, in ASCII.
@@ -15,31 +17,35 @@ pub(crate) struct Line {
 /// follows:
 /// `i` signed, `u` unsigned, `x` hexadecimal, `s` a wait(2) status, `n` a name;
 /// and of its 64-bit words: `l` a number, `t` a time.
-const fn template(kind: u32) -> &'static [u8] {
-    match kind {
-        kind::FORK => b" parent=$i0/$i1 child=$i2/$i3",
-        kind::EXEC | kind::SID => b" pid=$i0 tgid=$i1",
-        kind::EXIT => b" pid=$i0 tgid=$i1 $s2 exit_signal=$i3 parent=$i4/$i5",
-        kind::UID => b" pid=$i0 tgid=$i1 ruid=$u2 euid=$u3",
-        kind::GID => b" pid=$i0 tgid=$i1 rgid=$u2 egid=$u3",
-        kind::PTRACE => b" pid=$i0 tgid=$i1 tracer=$i2/$i3",
-        kind::COMM => b" pid=$i0 tgid=$i1 comm=\"$n2\"",
-        kind::COREDUMP => b" pid=$i0 tgid=$i1 parent=$i2/$i3",
-        kind::OVERRUN => b" lost=$l0 reason=$u4 since=$t1",
-        _ => b" what=0x$x0 size=$u1",
-    }
-}
+const TEMPLATES: &[(i32, &CStr)] = &[
+    (kind::FORK as i32, c" parent=$i0/$i1 child=$i2/$i3"),
+    (kind::EXEC as i32, c" pid=$i0 tgid=$i1"),
+    (kind::SID as i32, c" pid=$i0 tgid=$i1"),
+    (kind::EXIT as i32, c" pid=$i0 tgid=$i1 $s2 exit_signal=$i3 parent=$i4/$i5"),
+    (kind::UID as i32, c" pid=$i0 tgid=$i1 ruid=$u2 euid=$u3"),
+    (kind::GID as i32, c" pid=$i0 tgid=$i1 rgid=$u2 egid=$u3"),
+    (kind::PTRACE as i32, c" pid=$i0 tgid=$i1 tracer=$i2/$i3"),
+    (kind::COMM as i32, c" pid=$i0 tgid=$i1 comm=\"$n2\""),
+    (kind::COREDUMP as i32, c" pid=$i0 tgid=$i1 parent=$i2/$i3"),
+    (kind::OVERRUN as i32, c" lost=$l0 reason=$u4 since=$t1"),
+    (OTHERS, c" what=0x$x0 size=$u1"),
+];
+
+static BLOCK: [u8; texts::size(TEMPLATES)] = texts::block(TEMPLATES);
 
 /// The line for an event.
 pub(crate) fn format(event: &Event) -> Line {
     let mut line = Line { bytes: [0; Line::MAX], length: 0 };
-    line.text(Event::name(event.kind).to_bytes());
-    let mut template = template(event.kind).iter();
-    while let Some(byte) = template.next() {
-        match (byte, template.as_slice()) {
-            (b'$', [form, index, rest @ ..]) => {
+    line.text(event::name(event.kind));
+    let mut template = texts::find(&BLOCK, event.kind.cast_signed());
+    while let [byte, rest @ ..] = template
+        && *byte != 0
+    {
+        template = rest;
+        match template {
+            [form, index, rest @ ..] if *byte == b'$' => {
                 line.value(event, *form, usize::from(index - b'0'));
-                template = rest.iter();
+                template = rest;
             }
             _ => line.byte(*byte),
         }
@@ -71,8 +77,10 @@ impl Line {
         }
     }
 
+    #[inline(never)]
+    /// Up to the first zero.
     fn text(&mut self, text: &[u8]) {
-        for byte in text {
+        for byte in text.iter().take_while(|byte| **byte != 0) {
             self.byte(*byte);
         }
     }
@@ -144,10 +152,14 @@ impl Line {
 
     /// What is not printable ASCII as \xNN, so that a name cannot fake a line.
     fn name(&mut self, event: &Event, index: usize) {
-        let bytes = (index..index + 4).flat_map(|index| event.word(index).to_ne_bytes());
-        for byte in bytes.take_while(|byte| *byte != 0) {
+        for index in index * 4..index * 4 + 16 {
+            let byte = event.byte(index);
             match byte {
-                b'"' | b'\\' => self.text(&[b'\\', byte]),
+                0 => break,
+                b'"' | b'\\' => {
+                    self.byte(b'\\');
+                    self.byte(byte);
+                }
                 b' '..=b'~' => self.byte(byte),
                 _ => {
                     self.text(b"\\x");

@@ -98,17 +98,9 @@
 //! # Event loops
 //! The descriptor is the socket itself, always non-blocking, and the connector keeps no events of
 //! its own: when it is readable, receive with [`Duration::ZERO`](std::time::Duration::ZERO) until
-//! nothing is there. `poll`, `epoll` (edge-triggered too) and mio take it as it is. With tokio:
-//! ```ignore
-//! let connector = AsyncFd::new(ProcConnector::new()?)?;
-//! loop {
-//!     let mut ready = connector.readable().await?;
-//!     while let Some(event) = connector.get_ref().recv_event(Some(Duration::ZERO))? {
-//!         println!("{event}");
-//!     }
-//!     ready.clear_ready();
-//! }
-//! ```
+//! nothing is there. `poll`, `epoll` (edge-triggered too) and mio take it as it is; with tokio,
+//! `examples-rust/tokio` in the repository is a whole program.
+//!
 //! A thread that blocks in a call instead is woken by [`ProcConnector::interrupt`].
 //!
 //! # Threads and fork
@@ -163,6 +155,9 @@ mod receiver;
 mod subscription;
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(feature = "table")]
+mod table;
+mod texts;
 mod wire;
 
 #[cfg(feature = "capi")]
@@ -180,3 +175,6 @@ pub use {
     rust::*,
     wire::*,
 };
+
+#[cfg(all(feature = "std", feature = "table"))]
+pub use table::{Change, Process, change, field, remark, state};

@@ -9,7 +9,7 @@
 use crate::event::{Event, reason};
 
 /// Datagrams between two looks at the counter, at most: enough to make its cost vanish.
-const INTERVAL_MAX: u32 = 64;
+const INTERVAL_MAX: u32 = 256;
 
 pub(crate) struct LossMeter {
     /// The last reading of the counter, which wraps.
@@ -22,9 +22,16 @@ pub(crate) struct LossMeter {
 }
 
 impl LossMeter {
-    pub(crate) fn new(budget: u32, counter: u32, now_ns: u64) -> Self {
-        let interval = Self::interval(budget);
-        Self { counter, read_ns: now_ns, interval, allowance: interval }
+    /// Nothing before `now_ns` is unknown.
+    pub(crate) const fn new(now_ns: u64) -> Self {
+        Self { counter: 0, read_ns: now_ns, interval: 1, allowance: 0 }
+    }
+
+    /// What is lost from this reading of the counter on is to be found.
+    pub(crate) fn begin(&mut self, budget: u32, counter: u32) {
+        self.counter = counter;
+        self.interval = Self::interval(budget);
+        self.allowance = self.interval;
     }
 
     fn interval(budget: u32) -> u32 {
@@ -50,8 +57,8 @@ impl LossMeter {
     }
 
     #[inline]
-    pub(crate) fn received(&mut self, count: usize) {
-        self.allowance = self.allowance.saturating_sub(count as u32);
+    pub(crate) fn received(&mut self, count: u32) {
+        self.allowance = self.allowance.saturating_sub(count);
     }
 
     /// Takes a reading that was begun at `begun_ns`; what was lost since the one before, if
@@ -76,6 +83,12 @@ mod tests {
     use super::*;
     use crate::event::View;
 
+    fn started(budget: u32, counter: u32, now_ns: u64) -> LossMeter {
+        let mut meter = LossMeter::new(now_ns);
+        meter.begin(budget, counter);
+        meter
+    }
+
     fn lost(reading: Option<(u64, Event)>) -> Option<(u64, u64, u64)> {
         let (lost, event) = reading?;
         match event.view() {
@@ -89,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_loss_is_the_difference_of_two_readings() {
-        let mut meter = LossMeter::new(1 << 20, 5, 100);
+        let mut meter = started(1 << 20, 5, 100);
         assert_eq!(lost(meter.read(5, 200, || unreachable!())), None);
         assert_eq!(lost(meter.read(8, 300, || 310)), Some((3, 200, 310)));
         assert_eq!(lost(meter.read(8, 400, || unreachable!())), None);
@@ -97,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_counter_may_wrap() {
-        let mut meter = LossMeter::new(1 << 20, u32::MAX, 0);
+        let mut meter = started(1 << 20, u32::MAX, 0);
         assert_eq!(lost(meter.read(1, 1, || 2)), Some((2, 0, 2)));
         assert_eq!(lost(meter.read(0, 3, || 4)), Some((u64::from(u32::MAX), 1, 4)));
     }
@@ -105,7 +118,7 @@ mod tests {
     #[test]
     fn the_counter_is_read_before_a_full_queue_can_run_empty() {
         for budget in [0, 2304, 4096, 8192, 65536, 131_072, 212_992, 32 << 20, u32::MAX] {
-            let mut meter = LossMeter::new(budget, 0, 0);
+            let mut meter = started(budget, 0, 0);
             let mut received = 0;
             while !meter.is_due(1) {
                 meter.received(1);
@@ -118,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_batch_never_exceeds_what_may_be_received_between_readings() {
-        let mut meter = LossMeter::new(8192, 0, 0);
+        let mut meter = started(8192, 0, 0);
         assert_eq!(meter.batch(64), 4);
         assert!(!meter.is_due(4));
         meter.received(1);

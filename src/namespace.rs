@@ -1,5 +1,7 @@
 //! Where this process is, to explain the kernel's silence.
 
+#[cfg(feature = "table")]
+use crate::errno::Errno;
 use crate::sys::{inode, read_file};
 
 /// Inodes of the initial namespaces (`PROC_PID_INIT_INO` and `PROC_USER_INIT_INO` in
@@ -18,7 +20,7 @@ pub(crate) enum Place {
 }
 
 pub(crate) fn place() -> Place {
-    match (inode(c"/proc/self/ns/pid"), inode(c"/proc/self/ns/user")) {
+    match (inode(b"/proc/self/ns/pid\0"), inode(b"/proc/self/ns/user\0")) {
         (Ok(INITIAL_PID), Ok(INITIAL_USER)) => Place::Initial,
         (Ok(pid), _) if pid != INITIAL_PID => Place::Foreign,
         (_, Ok(user)) if user != INITIAL_USER => Place::Foreign,
@@ -30,8 +32,26 @@ pub(crate) fn place() -> Place {
 /// one for process events is not among them.
 pub(crate) fn lacks_process_events() -> bool {
     let mut buffer = [0; 1024];
-    match read_file(c"/proc/net/connector", &mut buffer) {
+    match read_file(b"/proc/net/connector\0", &mut buffer) {
         Ok(list) => list.len() < 1024 && !list.windows(7).any(|name| name == b"cn_proc"),
         Err(_) => false,
+    }
+}
+
+/// Whether /proc shows the processes that events are about, all of them, and by the clocks that
+/// this process has.
+#[cfg(feature = "table")]
+pub(crate) fn require_whole_proc() -> Result<(), Errno> {
+    /// `PROC_TIME_INIT_INO` in `include/linux/proc_ns.h`
+    const INITIAL_TIME: u64 = 0xefff_fffa;
+    // Kernels without time namespaces have no such file.
+    if inode(b"/proc/self/ns/time\0").is_ok_and(|time| time != INITIAL_TIME) {
+        return Err(Errno(libc::EOPNOTSUPP));
+    }
+    // Where processes are hidden, the first one is. In another namespace's /proc, we are not.
+    match (crate::process::read(1), inode(b"/proc/self\0")) {
+        (Ok(Some(_)), Ok(_)) => Ok(()),
+        (Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM)), _) => Err(error),
+        _ => Err(Errno(libc::EACCES)),
     }
 }

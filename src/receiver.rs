@@ -23,6 +23,14 @@ impl Receiver {
         Self { inbox, loss, filter, next_filter: filter, ended: false }
     }
 
+    /// The socket is ready, with this budget and this reading of the drop counter.
+    pub(crate) fn begin(&mut self, connector: &Connector, budget: u32, drops: u32) {
+        if connector.is_netlink() {
+            self.inbox.ask_for_senders();
+        }
+        self.loss.begin(budget, drops);
+    }
+
     /// Delivers what is there, as [`fill`](Self::fill) does.
     #[cfg(feature = "capi")]
     #[inline]
@@ -30,7 +38,7 @@ impl Receiver {
         &mut self,
         connector: &Connector,
         out: &mut [core::mem::MaybeUninit<crate::event::Event>],
-    ) -> Result<usize, Errno> {
+    ) -> Result<u32, Errno> {
         self.fill(connector, Slots::new(out), DATAGRAM_MAX)
     }
 
@@ -47,9 +55,9 @@ impl Receiver {
         connector: &Connector,
         mut slots: Slots<'_>,
         limit: usize,
-    ) -> Result<usize, Errno> {
+    ) -> Result<u32, Errno> {
         let room = slots.len();
-        let mut patience = connector.patience();
+        let mut discarded = 0;
         if let Some(deafness) = connector.take_deafness() {
             slots.fill(deafness);
             return Ok(1);
@@ -63,11 +71,12 @@ impl Receiver {
                 self.look_for_loss(connector, &mut slots)?;
                 looked = true;
                 if slots.len() == 0 {
-                    return Ok(room);
+                    return Ok(room as u32);
                 }
             }
             if limit < DATAGRAM_MAX
-                && sys::next_datagram_size(connector.socket()).is_ok_and(|size| size > limit)
+                && sys::next_datagram_size(connector.socket())
+                    .is_ok_and(|size| size as usize > limit)
             {
                 return Err(Errno(libc::EMSGSIZE));
             }
@@ -78,11 +87,13 @@ impl Receiver {
                     if !looked {
                         self.look_for_loss(connector, &mut slots)?;
                     }
-                    return Ok(room - slots.len());
+                    return Ok((room - slots.len()) as u32);
                 }
                 // Said once: an adopted socket's loss from before, a peer that left data unread.
                 Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => continue,
-                Err(_) if slots.len() < room => return Ok(room - slots.len()),
+                Err(_) if slots.len() < room => {
+                    return Ok((room - slots.len()) as u32);
+                }
                 Err(error) => return Err(error),
             };
             self.loss.received(received);
@@ -90,11 +101,11 @@ impl Receiver {
             // A few large messages can fill a queue: then the usual interval is too long.
             let looked = if suspect { self.look_for_loss(connector, &mut slots) } else { Ok(()) };
             if slots.len() < room {
-                return Ok(room - slots.len());
+                return Ok((room - slots.len()) as u32);
             }
             looked?;
-            patience = patience.saturating_sub(received as u32);
-            if patience == 0 && !self.ended {
+            discarded += received;
+            if discarded >= connector.patience() && !self.ended {
                 return Ok(0);
             }
         }
@@ -102,31 +113,34 @@ impl Receiver {
 
     /// Delivers the events among the datagrams received last. True if some were not the kernel's,
     /// so that they may have been of any size.
-    fn sort(&mut self, connector: &Connector, received: usize, slots: &mut Slots<'_>) -> bool {
-        let room = slots.len();
-        let (mut filtered, mut foreign, mut malformed) = (0, 0, 0);
-        for datagram in self.inbox.datagrams(received) {
-            if datagram.sender != 0 && connector.is_netlink() {
-                foreign += 1;
+    fn sort(&mut self, connector: &Connector, received: u32, slots: &mut Slots<'_>) -> bool {
+        let counters = &connector.counters;
+        let mut suspect = false;
+        for index in 0..received as usize {
+            let datagram = self.inbox.datagram(index);
+            let Some(place) = slots.place() else { break };
+            let fate = if datagram.sender != 0 && connector.is_netlink() {
+                suspect = true;
+                &counters.foreign
             } else if datagram.bytes.is_empty() && connector.can_end() {
                 self.ended = true;
                 break;
             } else {
-                match wire::parse(datagram.bytes) {
-                    Ok(Some(event)) if self.filter.admits(&event) => slots.fill(event),
-                    Ok(_) => filtered += 1,
-                    Err(wire::Malformed) => malformed += 1,
+                match wire::parse(datagram.bytes, &self.filter, place) {
+                    Ok(Some(_)) => {
+                        slots.keep();
+                        &counters.received
+                    }
+                    Ok(None) => &counters.filtered,
+                    Err(wire::Malformed) => {
+                        suspect = true;
+                        &counters.malformed
+                    }
                 }
-            }
+            };
+            fate.add(1);
         }
-        let counters = &connector.counters;
-        counters.received.add((room - slots.len()) as u64);
-        if filtered + foreign + malformed > 0 {
-            counters.filtered.add(filtered);
-            counters.foreign.add(foreign);
-            counters.malformed.add(malformed);
-        }
-        foreign + malformed > 0
+        suspect
     }
 
     /// Reads the kernel's counter and announces what was lost since the last time.
@@ -147,7 +161,7 @@ impl Receiver {
     /// that was an overrun, which has none.
     #[cfg(feature = "std")]
     pub(crate) fn last_datagram(&self) -> &[u8] {
-        self.inbox.datagrams(1).next().map(|datagram| datagram.bytes).unwrap_or_default()
+        self.inbox.datagram(0).bytes
     }
 
     /// Gives the queue another budget; returns what was really got.
@@ -195,8 +209,8 @@ impl Receiver {
 pub(crate) fn receive(
     connector: &Connector,
     timeout_ns: Option<u64>,
-    mut attempt: impl FnMut() -> Result<usize, Errno>,
-) -> Result<usize, Errno> {
+    mut attempt: impl FnMut() -> Result<u32, Errno>,
+) -> Result<u32, Errno> {
     connector.require_owner()?;
     let may_wait = timeout_ns != Some(0);
     let mut deadline = None;

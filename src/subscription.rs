@@ -18,20 +18,15 @@ use crate::wire::{
 /// done stays done: the next check goes on from there.
 const REPAIR_LIMIT: usize = 10_000;
 
-/// What a look at the kernel found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Health {
-    Alive,
-    /// The kernel had been made deaf: it reported to nobody until this look repaired it.
-    Repaired,
-}
+/// How often the kernel was found deaf and made to report again: 0 or 1.
+pub(crate) type Repairs = u32;
 
 /// Subscribes `main`, which is a member of the group, and proves it.
-pub(crate) fn subscribe(main: &Fd) -> Result<Health, Errno> {
+pub(crate) fn subscribe(main: &Fd) -> Result<Repairs, Errno> {
     let helper = Helper::open()?;
     send(main, PROC_CN_MCAST_LISTEN, helper.token, Length::Short)?;
     let proof = match helper.answer() {
-        Ok(Some(0)) => return Ok(Health::Alive),
+        Ok(Some(0)) => return Ok(0),
         // Refused, hence not counted: there is nothing to take back.
         Ok(Some(error)) => return Err(Errno(error)),
         Ok(None) => helper.repair(),
@@ -41,7 +36,7 @@ pub(crate) fn subscribe(main: &Fd) -> Result<Health, Errno> {
         let _ = unsubscribe(main);
         return Err(error);
     }
-    Ok(Health::Repaired)
+    Ok(1)
 }
 
 /// Takes one subscription back.
@@ -95,17 +90,18 @@ impl Helper {
     /// The error number in the answer that is there, if one is.
     fn answer(&self) -> Result<Option<i32>, Errno> {
         let mut buffer = [0; DATAGRAM_MAX];
+        let mut sender = sys::netlink_address(0);
         loop {
-            match sys::receive_from(&self.socket, &mut buffer) {
-                Ok((size, 0)) => {
-                    if let Some((ack, error)) =
-                        acknowledgement(buffer.get(..size).unwrap_or_default())
+            match sys::receive_from(&self.socket, &mut buffer, &mut sender) {
+                Ok(size) => {
+                    let datagram = buffer.get(..size as usize).unwrap_or_default();
+                    if let Some((ack, error)) = acknowledgement(datagram)
+                        && sender.nl_pid == 0
                         && ack == self.token.wrapping_add(1)
                     {
                         return Ok(Some(error));
                     }
                 }
-                Ok(_forged) => {}
                 Err(Errno(libc::EAGAIN)) => return Ok(None),
                 Err(error) => return Err(error),
             }

@@ -3,7 +3,9 @@
 //! One event is one datagram of 76 bytes in native byte order: 16 + 20 + 40. The constants are
 //! those of `include/uapi/linux/{netlink,connector,cn_proc}.h`. Pure code: bytes in, events out.
 
-use crate::event::{Event, RAW_SIZE, kind, pair};
+use crate::event::{Event, kind, pair};
+use crate::filter::Filter;
+use crate::sys::Place;
 
 /// The netlink protocol of the connector.
 pub const NETLINK_CONNECTOR: i32 = 11;
@@ -59,7 +61,9 @@ pub const PROC_EVENT_HEADER_SIZE: usize = 16;
 /// Where `struct proc_event` begins in a datagram. Not 8-aligned: read bytes, never cast.
 pub(crate) const PROC_EVENT_OFFSET: usize = SIZE_NLMSGHDR + SIZE_CN_MSG;
 /// Size of `struct proc_event`.
-const PROC_EVENT_SIZE: usize = PROC_EVENT_HEADER_SIZE + 24;
+const PROC_EVENT_SIZE: usize = PROC_EVENT_HEADER_SIZE + UNION_SIZE;
+/// Size of its union.
+const UNION_SIZE: usize = 24;
 /// Size of every event datagram of the kernels up to now.
 pub(crate) const DATAGRAM_SIZE: usize = PROC_EVENT_OFFSET + PROC_EVENT_SIZE;
 /// The largest datagram that is received whole, so that a grown kernel event stays readable.
@@ -87,17 +91,49 @@ pub(crate) const LAYOUTS: [Layout; 9] = [
     Layout { kind: kind::COREDUMP, what: PROC_EVENT_COREDUMP, size: 16 },
 ];
 
-/// The kind and its size, by the number of `what`'s only bit; kind 0 where there is none.
-const BY_BIT: [(u8, u8); 32] = {
-    let mut table = [(0, 0); 32];
+/// How to make an event of a `what`.
+#[derive(Clone, Copy)]
+struct Recipe {
+    what: u32,
+    kind: u16,
+    size: u16,
+    /// What to keep of the union's second and third eight bytes.
+    masks: [u64; 2],
+}
+
+/// The recipe of each of the nine is where `slot()` says; the other places hold one of them too.
+static RECIPES: [Recipe; 16] = {
+    let mut recipes = [Recipe::new(&LAYOUTS[0]); 16];
     let mut i = 0;
     while i < LAYOUTS.len() {
-        let Layout { kind, what, size } = LAYOUTS[i];
-        table[what.trailing_zeros() as usize] = (kind as u8, size as u8);
+        recipes[slot(LAYOUTS[i].what)] = Recipe::new(&LAYOUTS[i]);
         i += 1;
     }
-    table
+    recipes
 };
+
+/// Another place for each of the nine: to multiply by a single bit is to shift, and this factor is
+/// one whose four highest bits then always differ.
+#[inline]
+const fn slot(what: u32) -> usize {
+    (what.wrapping_mul(0x0960_0001) >> 28) as usize
+}
+
+impl Recipe {
+    const fn new(layout: &Layout) -> Self {
+        let &Layout { kind, what, size } = layout;
+        let last = if kind == kind::COMM { TERMINATED } else { u64::MAX };
+        let masks = match size {
+            24 => [u64::MAX, last],
+            16 => [u64::MAX, 0],
+            _ => [0, 0],
+        };
+        Self { what, kind: kind as u16, size: size as u16, masks }
+    }
+}
+
+/// A name's last eight bytes, of which the last is the terminator whatever a forger wrote there.
+const TERMINATED: u64 = u64::from_ne_bytes([255, 255, 255, 255, 255, 255, 255, 0]);
 
 /// A message that is truncated, or not what its header says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,38 +153,45 @@ impl Connector<'_> {
     }
 }
 
-/// The event in a datagram; `None` when it is a control message.
+/// Puts the event in a datagram into `place`, which is left alone when there is none: `None` for a
+/// control message, or for an event that the filter rejects.
 #[inline]
-pub(crate) fn parse(datagram: &[u8]) -> Result<Option<Event>, Malformed> {
+pub(crate) fn parse<'a>(
+    datagram: &[u8],
+    filter: &Filter,
+    place: Place<'a>,
+) -> Result<Option<&'a Event>, Malformed> {
     if let Some(datagram) = datagram.first_chunk::<DATAGRAM_SIZE>()
         && is_usual(datagram)
-        && let Some((_, data)) = datagram.split_last_chunk::<PROC_EVENT_SIZE>()
+        && let Some(data) = datagram.last_chunk()
     {
-        return Ok(decode(data, u32_at(datagram, 24), data.len()));
+        return Ok(decode(data, u32_at(datagram, 24), UNION_SIZE, 0, filter, place));
     }
-    parse_unusual(datagram)
+    parse_unusual(datagram, filter, place)
 }
 
-/// Whether all sizes and ids in the headers are those that kernels use.
+/// Whether all sizes, ids and flags (none) in the headers are those that kernels use.
 #[inline]
 fn is_usual(datagram: &[u8; DATAGRAM_SIZE]) -> bool {
-    u32_at(datagram, 0) as usize == DATAGRAM_SIZE
-        && u16_at(datagram, 4) == NLMSG_DONE
-        && u32_at(datagram, 16) == CN_IDX_PROC
-        && u32_at(datagram, 20) == CN_VAL_PROC
-        && u16_at(datagram, 32) as usize == PROC_EVENT_SIZE
+    u64_at(datagram, 0) == pair(DATAGRAM_SIZE as u32, halves(NLMSG_DONE))
+        && u64_at(datagram, 16) == pair(CN_IDX_PROC, CN_VAL_PROC)
+        && u32_at(datagram, 32) == halves(PROC_EVENT_SIZE as u16)
 }
 
 #[cold]
-fn parse_unusual(datagram: &[u8]) -> Result<Option<Event>, Malformed> {
+fn parse_unusual<'a>(
+    datagram: &[u8],
+    filter: &Filter,
+    place: Place<'a>,
+) -> Result<Option<&'a Event>, Malformed> {
     let (message_type, body) = split_message(datagram)?;
     match message_type {
         NLMSG_NOOP | NLMSG_ERROR | NLMSG_OVERRUN => Ok(None),
         NLMSG_DONE if body.is_empty() => Ok(None),
-        _ => {
-            let message = split_connector(body)?;
-            if message.is_proc() { parse_data(message.data, message.seq) } else { Ok(None) }
-        }
+        _ => match split_connector(body)? {
+            message if message.is_proc() => parse_data(message.data, message.seq, filter, place),
+            _ => Ok(None),
+        },
     }
 }
 
@@ -170,73 +213,98 @@ pub(crate) fn split_connector(body: &[u8]) -> Result<Connector<'_>, Malformed> {
     })
 }
 
-/// The event in a `struct proc_event` of any size; `None` for an acknowledgement.
-pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malformed> {
-    if data.len() < PROC_EVENT_HEADER_SIZE {
+/// The same for a `struct proc_event` of any size; an acknowledgement is no event.
+pub(crate) fn parse_data<'a>(
+    data: &[u8],
+    seq: u32,
+    filter: &Filter,
+    place: Place<'a>,
+) -> Result<Option<&'a Event>, Malformed> {
+    if let Ok(data) = data.try_into() {
+        return Ok(decode(data, seq, UNION_SIZE, 0, filter, place));
+    }
+    let header = data.first_chunk::<PROC_EVENT_HEADER_SIZE>().ok_or(Malformed)?;
+    let (what, size) = (u32_at(header, 0), data.len() - header.len());
+    let recipe = &RECIPES[slot(what)];
+    if recipe.what == what && usize::from(recipe.size) > size {
         return Err(Malformed);
     }
-    let mut padded = [0; PROC_EVENT_SIZE];
+    let mut padded = [0; PROC_EVENT_SIZE + 8];
     for (to, from) in padded.iter_mut().zip(data) {
         *to = *from;
     }
-    let Some(mut event) = decode(&padded, seq, data.len()) else { return Ok(None) };
-    if event.kind == kind::UNKNOWN {
-        let mut raw = [0; RAW_SIZE];
-        for (to, from) in raw.iter_mut().zip(data.iter().skip(PROC_EVENT_HEADER_SIZE)) {
-            *to = *from;
-        }
-        let [a, b, c, d] = [u64_at(&raw, 0), u64_at(&raw, 8), u64_at(&raw, 16), u64_at(&raw, 24)];
-        let [first, ..] = event.data;
-        event.data = [first, a, b, c, d];
-    } else if data.len() < PROC_EVENT_HEADER_SIZE + layout(u32_at(&padded, 0)).1 {
-        return Err(Malformed);
-    }
-    Ok(Some(event))
+    let rest = u64_at(&padded, PROC_EVENT_SIZE);
+    let data = padded.first_chunk().ok_or(Malformed)?;
+    Ok(decode(data, seq, size, rest, filter, place))
 }
 
-/// The kind and its size; kind 0 when `what` is none of the nine.
-#[inline]
-const fn layout(what: u32) -> (u32, usize) {
-    if !what.is_power_of_two() {
-        return (0, 0);
-    }
-    let (kind, size) = BY_BIT[what.trailing_zeros() as usize % BY_BIT.len()];
-    (kind as u32, size as usize)
-}
-
-/// A name's last word, whose last byte is the terminator whatever a forger wrote there.
-const TERMINATED: u64 = u64::from_ne_bytes([255, 255, 255, 255, 255, 255, 255, 0]);
-
-/// `size` is what the kernel sent, of which `data` holds the beginning.
-#[inline]
-fn decode(data: &[u8; PROC_EVENT_SIZE], seq: u32, size: usize) -> Option<Event> {
+/// The same for the first 40 bytes of a `struct proc_event`. The union of an unknown one has `size`
+/// bytes and goes on with `rest`.
+#[inline(never)]
+fn decode<'a>(
+    data: &[u8; PROC_EVENT_SIZE],
+    seq: u32,
+    size: usize,
+    rest: u64,
+    filter: &Filter,
+    place: Place<'a>,
+) -> Option<&'a Event> {
     let what = u32_at(data, 0);
-    let words = [u64_at(data, 16), u64_at(data, 24), u64_at(data, 32)];
-    let mut event = Event {
-        kind: kind::UNKNOWN,
+    let event = match decode_known(data, seq) {
+        Some(event) => event,
+        None if what == PROC_EVENT_NONE => return None,
+        None => Event {
+            kind: kind::UNKNOWN,
+            cpu: u32_at(data, 4),
+            timestamp_ns: u64_at(data, 8),
+            seq,
+            reserved: 0,
+            data: [
+                pair(what, size as u32),
+                u64_at(data, 16),
+                u64_at(data, 24),
+                u64_at(data, 32),
+                rest,
+            ],
+        },
+    };
+    if filter.admits(&event) { Some(place.put(event)) } else { None }
+}
+
+/// The event in a `struct proc_event` of one of the nine kinds.
+#[inline(always)]
+fn decode_known(data: &[u8; PROC_EVENT_SIZE], seq: u32) -> Option<Event> {
+    let what = u32_at(data, 0);
+    let recipe = &RECIPES[slot(what)];
+    if recipe.what != what {
+        return None;
+    }
+    let [second, third] = recipe.masks;
+    Some(Event {
+        kind: recipe.kind.into(),
         cpu: u32_at(data, 4),
         timestamp_ns: u64_at(data, 8),
         seq,
-        ..Event::EMPTY
-    };
-    let (kind, defined) = layout(what);
-    if kind != 0 {
-        let third = if kind == kind::COMM { words[2] & TERMINATED } else { words[2] };
-        event.kind = kind;
-        event.data = [
-            words[0],
-            if defined >= 16 { words[1] } else { 0 },
-            if defined >= 24 { third } else { 0 },
-            0,
-            0,
-        ];
-    } else if what == PROC_EVENT_NONE {
-        return None;
-    } else {
-        let size = size.saturating_sub(PROC_EVENT_HEADER_SIZE) as u32;
-        event.data = [pair(what, size), words[0], words[1], words[2], 0];
+        reserved: 0,
+        data: [u64_at(data, 16), u64_at(data, 24) & second, u64_at(data, 32) & third, 0, 0],
+    })
+}
+
+/// As [`parse`], where everything is wanted: the shortest way.
+#[cfg(any(test, feature = "capi"))]
+#[inline]
+pub(crate) fn parse_any<'a>(
+    datagram: &[u8],
+    place: Place<'a>,
+) -> Result<Option<&'a Event>, Malformed> {
+    if let Some(datagram) = datagram.first_chunk::<DATAGRAM_SIZE>()
+        && is_usual(datagram)
+        && let Some(data) = datagram.last_chunk()
+        && let Some(event) = decode_known(data, u32_at(datagram, 24))
+    {
+        return Ok(Some(place.put(event)));
     }
-    Some(event)
+    parse_unusual(datagram, &Filter::EVERYTHING, place)
 }
 
 /// The two forms of a request (`cn_proc_mcast_ctl` in `drivers/connector/cn_proc.c`).
@@ -293,6 +361,12 @@ fn u64_at<const N: usize>(bytes: &[u8; N], offset: usize) -> u64 {
 }
 
 #[cfg(test)]
+pub(crate) fn parsed(datagram: &[u8]) -> Result<Option<Event>, Malformed> {
+    let mut event = Event::EMPTY;
+    Ok(parse(datagram, &Filter::EVERYTHING, Place::over(&mut event))?.copied())
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -312,7 +386,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(&bytes);
+            let _ = parsed(&bytes);
             let _ = acknowledgement(&bytes);
         }
 
@@ -323,7 +397,37 @@ mod tests {
         ) {
             let mut bytes = datagram(what, PROC_EVENT_SIZE);
             bytes[40..].copy_from_slice(&payload);
-            prop_assert_eq!(parse(&bytes), parse_unusual(&bytes));
+            let mut event = Event::EMPTY;
+            let careful = parse_unusual(&bytes, &Filter::EVERYTHING, Place::over(&mut event)).map(Option::<&_>::copied);
+            prop_assert_eq!(parsed(&bytes), careful);
+            let shortest = parse_any(&bytes, Place::over(&mut event)).map(Option::<&_>::copied);
+            prop_assert_eq!(shortest, careful);
+        }
+    }
+
+    #[test]
+    fn the_nine_do_not_collide() {
+        for layout in &LAYOUTS {
+            let mut bytes = datagram(layout.what, PROC_EVENT_SIZE);
+            bytes[52..].fill(0xee);
+            let event = parsed(&bytes).expect("whole").expect("an event");
+            assert_eq!(event.kind, layout.kind);
+            let defined = event.data.iter().flat_map(|word| word.to_ne_bytes());
+            let count = defined.filter(|byte| *byte == 0xee).count();
+            assert_eq!(count, layout.size - usize::from(layout.kind == kind::COMM));
+            bytes[32..34].copy_from_slice(&(layout.size as u16 + 15).to_ne_bytes());
+            assert_eq!(parsed(&bytes), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn a_rejected_event_is_not_written() {
+        let only_exits = Filter::new(1 << kind::EXIT, 0).expect("valid bits");
+        for what in [PROC_EVENT_FORK, 0x400] {
+            let mut event = Event::EMPTY;
+            let bytes = datagram(what, PROC_EVENT_SIZE);
+            assert_eq!(parse(&bytes, &only_exits, Place::over(&mut event)), Ok(None));
+            assert_eq!(event, Event::EMPTY);
         }
     }
 
@@ -333,7 +437,7 @@ mod tests {
         for (i, byte) in bytes[52..].iter_mut().enumerate() {
             *byte = i as u8;
         }
-        let event = parse(&bytes).expect("whole").expect("an event");
+        let event = parsed(&bytes).expect("whole").expect("an event");
         assert_eq!(event.kind, kind::UNKNOWN);
         let crate::event::View::Unknown { what, size, raw } = event.view() else { panic!() };
         assert_eq!((what, size), (0x400, 50));

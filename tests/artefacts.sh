@@ -49,19 +49,17 @@ for standard in c++11 c++20; do
 	promise "the header is clean in $standard" compiles "${CXX:-c++}" $standard "$work/program.cpp"
 done
 
-readme() {
-	sed -n '/^```c$/,/^```$/{/^```/d;p}' README.md >"$work/readme.c"
-	[ -s "$work/readme.c" ] && compiles "${CC:-cc}" c99 "$work/readme.c"
-}
-promise "the README's program compiles" readme
-
-size() {
-	strip -o "$work/stripped" "$shared"
+size() { # size LIBRARY LIMIT
+	strip -o "$work/stripped" "$1"
 	bytes=$(wc -c <"$work/stripped")
 	echo "stripped: $bytes bytes"
-	[ "$bytes" -le "$1" ]
+	[ "$bytes" -lt "$2" ]
 }
-promise "the stripped library is at most 32 KB" size 32768
+promise "the stripped library is smaller than 64 KB" size "$shared" 65536
+
+connector_only() { make connector-only && size build/connector/connector.so 26616; }
+# What Debian's libmnl has, the smallest netlink library in common use.
+promise "without the process table it is smaller than libmnl" connector_only
 
 layout() {
 	cat >"$work/layout.c" <<'END'
@@ -77,6 +75,9 @@ _Static_assert(sizeof(struct pc_event_overrun) == 24, "overrun");
 _Static_assert(sizeof(struct pc_event_unknown) == 40, "unknown");
 _Static_assert(sizeof(struct pc_options) == sizeof(size_t) + 16, "pc_options");
 _Static_assert(sizeof(struct pc_stats) == 72, "pc_stats");
+_Static_assert(sizeof(struct pc_table_options) == sizeof(size_t) + 16, "pc_table_options");
+_Static_assert(sizeof(struct pc_process) == 112, "pc_process");
+_Static_assert(sizeof(struct pc_change) == 168, "pc_change");
 END
 	"${CC:-cc}" -std=c11 -Wpadded -Werror -Iinclude -fsyntax-only "$work/layout.c"
 }
@@ -85,8 +86,8 @@ promise "every struct has the size that the ABI promises, and no hidden padding"
 prefix=$work/usr
 install() { make install PREFIX="$prefix" CARGO=false; }
 promise "make install needs no second build" install
-for file in include/proc_connector.h lib/libproc_connector.a lib/pkgconfig/proc_connector.pc \
-	lib/libproc_connector.so lib/libproc_connector.so.0 "lib/libproc_connector.so.$version"; do
+for file in include/proc_connector.h include/proc_connector.hpp lib/libproc_connector.a \
+	lib/pkgconfig/proc_connector.pc lib/libproc_connector.so lib/libproc_connector.so.0 "lib/libproc_connector.so.$version"; do
 	promise "it installs $file" test -f "$prefix/$file"
 done
 
@@ -112,13 +113,15 @@ link_cpp() {
 promise "a C++ program runs" link_cpp
 
 elsewhere() {
-	make install PREFIX=/p LIBDIR=/p/lib64 INCLUDEDIR=/p/inc DESTDIR="$work/dest" CARGO=false &&
+	make install PREFIX=/p LIBDIR=/p/lib64 INCLUDEDIR=/p/inc MANDIR=/p/man DESTDIR="$work/dest" \
+		CARGO=false &&
 		test -f "$work/dest/p/lib64/libproc_connector.a" &&
 		test -f "$work/dest/p/inc/proc_connector.h" &&
+		test -f "$work/dest/p/man/man3/pc_open.3" &&
 		grep -qx 'libdir=/p/lib64' "$work/dest/p/lib64/pkgconfig/proc_connector.pc" &&
 		grep -qx 'includedir=/p/inc' "$work/dest/p/lib64/pkgconfig/proc_connector.pc"
 }
-promise "PREFIX, LIBDIR, INCLUDEDIR and DESTDIR are honoured" elsewhere
+promise "PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR are honoured" elsewhere
 
 spaces() {
 	make install DESTDIR="$work/de st" CARGO=false &&

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The small examples, run as a user would. Prints TAP. (tests/watch.sh tests the large one.)
+# The smallest example, run as a user would. Prints TAP.
 set -u
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-echo 1..5
+echo 1..2
 failed=0 number=0
 result() { # result SENTENCE: of the command before
 	if [ $? = 0 ]; then verdict=ok; else verdict='not ok' failed=1; fi
@@ -25,16 +25,6 @@ wait_for '^exec pid=[0-9]* tgid=[0-9]* ' "$work/minimal"
 result "minimal shows the programs that are started"
 kill $pid
 wait $pid 2>/dev/null
-
-build/examples-c/epoll >"$work/epoll" 2>&1 &
-pid=$!
-wait_for '^[0-9]* started, [0-9]* now$' "$work/epoll"
-result "epoll's timer runs beside the events"
-kill $pid
-wait $pid
-result "epoll ends with 0 on SIGTERM"
-grep -qx stopped "$work/epoll"
-result "epoll stops cleanly"
 
 unshare --net build/examples-c/minimal 2>"$work/error"
 [ $? = 1 ] && grep -q 'network namespace' "$work/error"

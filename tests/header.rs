@@ -13,6 +13,8 @@ fn the_committed_header_is_fresh() {
         )
         .with_src(root.join("src/capi/types.rs"))
         .with_src(root.join("src/capi/functions.rs"))
+        .with_src(root.join("src/capi/table_types.rs"))
+        .with_src(root.join("src/capi/table.rs"))
         .generate()
         .expect("a header")
         .write(&mut generated);

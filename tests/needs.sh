@@ -1,10 +1,13 @@
 #!/bin/sh
-# needs.sh COMMAND PACKAGE …: installs the Debian packages of the commands that are missing, or
-# names them.
+# needs.sh NAME PACKAGE …: installs the Debian packages of the commands, or files with a slash in
+# their name, that are missing, or names them.
 set -eu
 missing=
 while [ $# -gt 0 ]; do
-	command -v "$1" >/dev/null || missing="$missing $2"
+	case $1 in
+	*/*) [ -e "$1" ] || missing="$missing $2" ;;
+	*) command -v "$1" >/dev/null || missing="$missing $2" ;;
+	esac
 	shift 2
 done
 [ -z "$missing" ] && exit 0

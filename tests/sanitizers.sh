@@ -16,7 +16,7 @@ instrument() { # instrument address|thread RUNTIME FLAG …
 	shift 2
 	RUSTC_BOOTSTRAP=1 \
 		RUSTFLAGS="-Zsanitizer=$sanitizer -Cunsafe-allow-abi-mismatch=sanitizer -Cdebug-assertions=on" \
-		cargo rustc --quiet --locked --release --lib --no-default-features --features capi \
+		cargo rustc --quiet --locked --release --lib --no-default-features --features capi,table \
 		--crate-type staticlib --target "$target" --target-dir "$work/$sanitizer"
 	library=$work/$sanitizer/$target/release/libproc_connector.a
 	build() { # build OUTPUT FILE …

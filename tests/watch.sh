@@ -1,11 +1,11 @@
 #!/bin/bash
-# Tests the tool examples-c/watch.c on this machine's real process events, as root. Prints TAP.
+# Tests the tool examples-c/watch/ on this machine's real process events, as root. Prints TAP.
 # usage: tests/watch.sh [WATCH]
 set -u
 watch=$(realpath "${1:-$(dirname "$0")/../build/examples-c/watch}")
 dir=$(mktemp -d)
 pids=()
-trap 'kill -9 "${pids[@]}" 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
+trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "watch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 exec 6>&2 2>shell.err # bash reports there who was killed
 export LC_ALL=C.UTF-8
@@ -80,6 +80,7 @@ cat >actor.c <<'C'
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 static const char *way;
 static int is(const char *what) { return strcmp(way, what) == 0; }
@@ -96,6 +97,10 @@ static void *thread(void *end)
 		exit(0);
 	if (is("thread-exec"))
 		execl("./actor", "actor", "stay", "after", "all", NULL);
+	if (is("thread-exec-4"))
+		execl("./actor", "actor", "exit", "4", NULL);
+	if (is("threads-6"))
+		exit(6);
 	return end;
 }
 int main(int argc, char **argv)
@@ -115,7 +120,24 @@ int main(int argc, char **argv)
 		execl("./actor", "a\"b\\c", "li\nne", "\033[2J\007", "\xff\xc0\xaf\xed\xa0\x80", "\xc2\x9b",
 		      "\xe2\x80\xae", "t\303\266\342\202\254", "", "stay", NULL);
 	}
-	if (is("thread") || is("thread-exec")) {
+	if (is("chain")) /* each waits for the end of the next one, and to be released */
+		for (int i = atoi(argv[2]); --i && !fork();)
+			;
+	while (is("chain") && wait(NULL) > 0)
+		;
+	if (is("parent")) {
+		be_released();
+		if (fork() == 0) {
+			be_released();
+			return 5;
+		}
+		wait(NULL);
+	}
+	if (is("name"))
+		prctl(PR_SET_NAME, "\"\\\n\033[1m\xff\xc3");
+	if (!strncmp(way, "thread", 6)) {
+		for (int i = is("threads-6") ? 3 : 0; i; i--)
+			pthread_create(&id, NULL, thread, NULL);
 		pthread_create(&id, NULL, thread, NULL);
 		pthread_join(id, NULL);
 	}
@@ -185,7 +207,7 @@ within 5 sees " exit +$well +$well .* threads live on" text.out
 release
 settle text.out json.out bad.out badjson.out
 
-sees " exec +$stay +$stay actor {11}\./actor stay one argument xxxxx*…$" text.out
+sees " exec +$stay +$stay actor {11}\./actor stay \"one argument\" xxxxx*…$" text.out
 ok $? "an exec is shown with its command line, cut with an ellipsis" text.out
 sees " exit +$three +$three actor +status 3, parent $$ \(" text.out
 ok $? "an exit is shown with its name, status and parent" text.out
@@ -199,23 +221,23 @@ ok $? "a new thread is shown as one" text.out
 sees " exit +$threadexec +$threadexec .*, (process lives|threads live) on" text.out
 ok $? "an exec by a thread is not shown as the end of its process" text.out
 
-sees " exit +$three +$three actor +status 3, parent" bad.out && sees " $killed actor +SIGSEGV" bad.out
+sees " end +$three +- actor +status 3 after [0-9.]+ s, parent $$ \(" bad.out &&
+	sees " end +$killed +- actor +SIGSEGV$cores after" bad.out
 ok $? "--failed shows those who failed, and with which status" bad.out
-! sees " $zero | status 0" bad.out && sees " exit " bad.out
+! sees " end +$zero | status 0" bad.out && sees " end " bad.out
 ok $? "--failed does not show those who succeeded" bad.out
-sees " exit +$leader +$leader actor +status 7, parent" bad.out && [ "$(grep -c " $leader " bad.out)" = 2 ] ||
-	[ "$(grep -c " $leader " bad.out)" = 1 ]
+sees " end +$leader +- actor +status (7|unknown) after" bad.out && [ "$(grep -c " end  *$leader " bad.out)" = 1 ]
 ok $? "--failed shows a process that ends after its leader, once, with the status of the process" bad.out
-! sees " $well | $threadexec | $threaded " bad.out
+! sees " end +($threadexec|$threaded) | end +$well .* status [0-9]" bad.out
 ok $? "--failed believes neither the status of a leader or a thread, nor an exec by a thread" bad.out
-sees "\"pid\":$leader,.*\"exit_code\":1792,.*\"exit_status\":7,.*\"process_ended\":true" badjson.out
+sees "\"pid\":$leader,.*\"exit_code\":(1792|null),.*\"exit_status\":(7|null),.*\"observed\":true" badjson.out
 ok $? "--failed --json says the same" badjson.out
 
 ! LC_ALL=C sees "[$(printf '\001-\011\013-\037\177')]" text.out && sees " exec " text.out
 ok $? "text has no raw control bytes" text.out
 ! LC_ALL=C grep -avE '^[0-9:]{8}\.[0-9]{3} [a-z]+ +([0-9]+ +[0-9]+|- +-) ' text.out >stray
 ok $? "text has one line per event, whatever the names" stray
-sees ' a"b\\\\c li\\nne \\x1b\[2J\\x07 \\xff\\xc0\\xaf\\xed\\xa0\\x80 \\xc2\\x9b \\xe2\\x80\\xae tö€  stay$' text.out &&
+sees ' "a\\"b\\\\c" li\\nne \\x1b\[2J\\x07 \\xff\\xc0\\xaf\\xed\\xa0\\x80 \\xc2\\x9b \\xe2\\x80\\xae tö€ "" stay$' text.out &&
 	sees ' now "\\\\\\n\\x1b\[1m\\xff\\xc3$' text.out
 ok $? "text escapes what could deceive, and nothing else" text.out
 
@@ -241,8 +263,8 @@ if sys.argv[1] == "order":
     orders = {}
     for event in events:
         keys = [key for key in event if key != "cmdline_truncated"]
-        same(keys, orders.setdefault(event["event"], keys))
-        same(keys[:5], ["event", "time", "timestamp_ns", "cpu", "seq"])
+        same(keys, orders.setdefault((event["event"], "cpu" in event), keys))
+        same(keys[:3], ["event", "time", "timestamp_ns"])
 if sys.argv[1] == "content":
     stay, hostile, three, killed, setuid = map(int, sys.argv[2:])
     same(find("exec", hostile)[-1]["cmdline"],
@@ -255,6 +277,8 @@ if sys.argv[1] == "content":
     end = find("exit", three)[0]
     same([end[key] for key in ("comm", "exit_code", "exit_status", "signal", "core_dumped", "process_ended")],
          ["actor", 768, 3, None, False, True])
+    end = find("end", three)[0]
+    same([end[key] for key in ("comm", "exit_code", "signal", "observed")], ["actor", 768, None, True])
     end = find("exit", killed)[0]
     same([end[key] for key in ("signal", "signal_name", "exit_status")], [11, "SIGSEGV", None])
     uid = find("uid", setuid)[0]
@@ -327,6 +351,153 @@ terminal "on a terminal there are colours" A=B "^$escape.* exit " nonsense
 terminal "not if NO_COLOR is set" NO_COLOR=1 " exit " "$escape"
 terminal "unless it is empty" NO_COLOR= "$escape" nonsense
 
+# ---- The ends of processes ----
+
+start ends --ends; ends=$pid
+start bad --failed; bad=$pid
+begins() { within 5 sees "^Threads:.$1$" "/proc/$actor/status"; }
+background thread-exec-4; threadexec=$actor
+begins 2
+release
+background threads-6; threads=$actor
+begins 5
+release
+background leader-0-then-7; leader=$actor
+within 5 sees "^State:.Z" "/proc/$actor/status"
+settle ends.out bad.out # the status of who outlives his leader may be unknown, but never the leader's
+release
+background end 0; zero=$actor
+release
+settle ends.out bad.out
+once() { [ "$(grep -cE "^[^ ]+ end +$2 +- .* $3" "$1")" = 1 ] && [ "$(grep -cE " end +$2 " "$1")" = 1 ]; }
+for file in ends.out bad.out; do
+	grep -E " end +($threadexec|$threads|$leader) " $file >those
+	once $file $threadexec "status 4 after" && once $file $threads "status 6 after" && once $file $leader "status (7|unknown) after"
+	ok $? "each end once, by a thread's exec, with threads, after the leader: $file" those
+done
+once ends.out $zero "status 0 after"
+ok $? "--ends shows those who succeeded, too" ends.out
+background stay; unseen=$actor
+settle ends.out bad.out
+kill -STOP "$bad" "$ends"
+./actor flood 60000
+release
+kill -CONT "$bad" "$ends"
+within 5 sees " overrun .* lost [0-9]+ events since " bad.out && within 5 sees " overrun " ends.out
+settle ends.out bad.out
+once ends.out $unseen "status unknown within" && once bad.out $unseen "status unknown within"
+ok $? "an end that is lost is shown once, as unknown" bad.out
+stop "$ends"
+stop "$bad"
+
+# ---- The tree ----
+
+children() { cat "/proc/$1/task/$1/children"; } # with a space behind each
+deepest() { bottom=$1; while [ "$(children $bottom)" ]; do bottom=$(children $bottom); bottom=${bottom% }; chain+=("$bottom"); done; }
+# chain LENGTH: processes below each other, with their pids in $chain
+chain() {
+	background chain "$1"
+	within 5 chained "$1"
+}
+chained() { chain=("$actor"); deepest "$actor"; [ ${#chain[@]} = "$1" ]; }
+chain 3
+run --tree="$actor"; rc=$?
+printf 'actor(%d)\n└─actor(%d)\n  └─actor(%d)\n' "${chain[@]}" >expected
+[ $rc = 0 ] && cmp -s run.out expected && [ ! -s run.err ]
+ok $? "--tree=PID prints those below each other, once, where there is no terminal" run.out run.err
+LC_ALL=C run --tree="$actor"
+printf 'actor(%d)\n`-actor(%d)\n  `-actor(%d)\n' "${chain[@]}" | cmp -s run.out -
+ok $? "in ASCII, if the locale has no more" run.out
+run --tree; rc=$?
+grep -A 2 "─actor($actor)$" run.out >below
+IFS= read -r first <below
+indent=${first%[├└]─*}
+case $first in *├─*) indent+='│ ' ;; *) indent+='  ' ;; esac
+[ $rc = 0 ] && sees "^[^ ]+\(1\)$" run.out &&
+	printf '%s\n' "$first" "$indent└─actor(${chain[1]})" "$indent  └─actor(${chain[2]})" | cmp -s below -
+ok $? "--tree prints them in the tree of all" below
+release_chain() { for _ in "${chain[@]}"; do printf x >&9; done; wait "$actor"; }
+release_chain
+background name it
+named() { sees '\\' "/proc/$actor/comm"; }
+within 5 named
+run --tree="$actor"
+printf '"\\\\\\n\\x1b[1m\\xff\\xc3(%d)\n' "$actor" | cmp -s run.out -
+ok $? "names cannot deceive" run.out
+release
+run --tree="$actor"; rc=$?
+[ $rc = 1 ] && [ ! -s run.out ] && sees "^watch: .*no such process" run.err
+ok $? "a process that is not there is an error" run.err
+chain 130
+run --tree="$actor"
+[ "$(wc -l <run.out)" = 102 ] && tail -n 1 run.out | sees '^ *└─\(29 more below\)$'
+ok $? "a deep tree is cut, and says so" run.out
+release_chain
+
+# ---- The tree on a terminal, as a person sees it ----
+
+in_tmux() { tmux -L "watch$$" "$@"; }
+type_in() { in_tmux send-keys -t 0 "$@"; }
+screen_sees() { in_tmux capture-pane -p -t 0 >screen && sees "$1" screen; }
+screen_lacks() { in_tmux capture-pane -p -t 0 >screen && [ -s screen ] && ! sees "$1" screen; }
+if command -v tmux >/dev/null; then
+	in_tmux -f /dev/null new-session -d -x 80 -y 40 'bash --norc --noprofile'
+	chain 3
+	type_in "PS1='shell> '; stty -g >before; clear" Enter "'$watch' --tree=$actor" Enter
+	within 5 screen_sees "^ +└─actor\(${chain[2]}\)" && sees "^  actor\($actor\)" screen && sees "^[0-9]+ processes " screen
+	ok $? "the tree fills the screen" screen
+	printf x >&9
+	within 5 screen_sees "^- +└─actor\(${chain[2]}\) status 0 after" && within 5 screen_lacks "actor\(${chain[2]}\)"
+	ok $? "the end of a process is shown for a moment, then it is gone" screen
+	unset 'chain[2]'
+	type_in q
+	within 5 screen_sees "^shell>$" && ! sees "actor\($actor\)$" screen
+	ok $? "q gives the screen back" screen
+	release_chain
+	background parent
+	within 5 sees parent "/proc/$actor/cmdline"
+	type_in "'$watch' --tree=$actor" Enter
+	within 5 screen_sees "^  actor\($actor\)"
+	printf x >&9
+	within 5 screen_sees "^\+ └─actor\([0-9]+\)$"
+	ok $? "a new process is marked" screen
+	printf x >&9
+	within 5 screen_sees "^- └─actor\([0-9]+\) status 5 after"
+	ok $? "its end is shown with its status" screen
+	type_in q
+	release
+	type_in "'$watch' --tree=$$" Enter
+	within 5 screen_sees "└─|├─"
+	in_tmux resize-window -t 0 -x 20 -y 4
+	within 5 screen_sees "^[0-9]+ processes .*…$" && sees "^\([0-9]+ more rows\)$" screen
+	ok $? "it follows the size of the window, and says what does not fit" screen
+	in_tmux resize-window -t 0 -x 80 -y 40
+	within 5 screen_lacks "…"
+	type_in C-z
+	within 5 screen_sees "Stopped" && ! sees "├─|└─|more rows" screen
+	ok $? "Ctrl-Z gives the screen back" screen
+	./actor flood 60000
+	background stay
+	type_in fg Enter
+	within 5 screen_sees "^[0-9]+ processes .* lost [0-9]{4,}, healed [1-9]" && ! sees "Stopped" screen
+	ok $? "fg goes on, and what was lost meanwhile is healed" screen
+	within 5 screen_sees "actor\($actor\)"
+	ok $? "so that the tree is true" screen
+	release
+	view=$(pgrep -f -x "$watch --tree=$$")
+	kill -TERM "$view"
+	within 5 screen_lacks processes
+	type_in "stty -g >after" Enter
+	within 5 test -s after && screen_lacks processes && cmp -s before after
+	ok $? "SIGTERM gives the screen back, and the terminal is as before" screen before after
+	type_in "'$watch' --tree --duration 0.2; echo done \$?" Enter
+	within 5 screen_sees "^done 0$"
+	ok $? "--duration ends it" screen
+	in_tmux kill-server
+else
+	skip "the tree on a terminal" "tmux is needed"
+fi
+
 # ---- Options ----
 
 while read -r options; do
@@ -342,6 +513,15 @@ argument
 -- argument
 --json=1
 --failed --events=exit
+--ends --events=exit
+--tree --events=exit
+--tree --ends
+--tree --json
+--tree --count=1
+--tree=
+--tree=0
+--tree=x
+--tree 1
 --events
 --events=
 --events=nonsense

@@ -14,7 +14,7 @@ pub(super) fn status(result: Result<(), Errno>) -> c_int {
 }
 
 /// A number that fits, or a negative errno.
-pub(super) fn count(result: Result<usize, Errno>) -> c_int {
+pub(super) fn count(result: Result<u32, Errno>) -> c_int {
     match result {
         Ok(count) => count as c_int,
         Err(Errno(error)) => -error,
@@ -33,41 +33,50 @@ pub(super) fn timeout(timeout_ms: c_int) -> Result<Option<u64>, Errno> {
 const DEFAULTS: pc_options =
     pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, reserved: 0 };
 
+/// The size of options in version 0.1. Callers of later versions have longer ones.
+const SIZE_MIN: usize = size_of::<usize>() + 16;
+
 /// No version's options will be longer: what says so is not initialised.
 const SIZE_MAX: usize = 4096;
 
-/// The caller's options, checked for their size only.
+/// The size of `pc_stats` in version 0.1.
+const STATS_MIN: usize = 72;
+
+/// The caller's options, checked for their size only; `defaults` where the caller has none.
 ///
 /// # Safety
-/// NULL, or readable for as many bytes as its `size` says.
-unsafe fn read_options(options: *const pc_options) -> Result<pc_options, Errno> {
-    const KNOWN: usize = size_of::<pc_options>();
+/// `T` begins with its size, a `usize`. `options` is NULL, or readable for as many bytes as its size
+/// says.
+pub(super) unsafe fn options_of<T>(options: *const T, defaults: T) -> Result<T, Errno> {
+    let mut result = defaults;
     if options.is_null() {
-        return Ok(DEFAULTS);
+        return Ok(result);
     }
-    // SAFETY: any pc_options begins with its size.
-    let size = unsafe { (&raw const (*options).size).read() };
-    if size < KNOWN {
+    // SAFETY: options begin with their size.
+    let size = unsafe { options.cast::<usize>().read() };
+    if size < SIZE_MIN {
         return Err(INVALID);
     }
     if size > SIZE_MAX {
         return Err(Errno(libc::E2BIG));
     }
-    for offset in KNOWN..size {
+    for offset in size_of::<T>()..size {
         // SAFETY: within the size that the caller states.
         if unsafe { options.cast::<u8>().add(offset).read() } != 0 {
             return Err(Errno(libc::E2BIG));
         }
     }
-    // SAFETY: at least as long as a pc_options.
-    Ok(unsafe { options.read() })
+    let known = size.min(size_of::<T>());
+    // SAFETY: within both.
+    unsafe { options.cast::<u8>().copy_to_nonoverlapping((&raw mut result).cast(), known) };
+    Ok(result)
 }
 
 /// # Safety
-/// As for [`read_options`].
+/// As for [`options_of`].
 pub(super) unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
     // SAFETY: passed on.
-    let options = unsafe { read_options(options) }?;
+    let options = unsafe { options_of(options, DEFAULTS) }?;
     if options.reserved != 0 || c_int::try_from(options.rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
@@ -79,17 +88,39 @@ pub(super) unsafe fn open_options(options: *const pc_options) -> Result<Options,
 }
 
 /// # Safety
-/// As for [`read_options`].
+/// As for [`options_of`].
 pub(super) unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
     // SAFETY: passed on.
-    let options = unsafe { read_options(options) }?;
+    let options = unsafe { options_of(options, DEFAULTS) }?;
     if options.reserved != 0 || options.rcvbuf_bytes != 0 {
         return Err(INVALID);
     }
     Filter::new(options.events, options.flags).ok_or(INVALID)
 }
 
-pub(super) fn stats(connector: &Connector) -> pc_stats {
+/// Writes the books.
+///
+/// # Safety
+/// `stats` is NULL, or writable for `size` bytes.
+pub(super) unsafe fn stats_into(
+    connector: &Connector,
+    stats: *mut pc_stats,
+    size: usize,
+) -> Result<(), Errno> {
+    if stats.is_null() || size < STATS_MIN {
+        return Err(INVALID);
+    }
+    let books = self::stats(connector);
+    let known = size.min(size_of::<pc_stats>());
+    // SAFETY: writable for `size` bytes, and within the books.
+    unsafe {
+        (&raw const books).cast::<u8>().copy_to_nonoverlapping(stats.cast(), known);
+        stats.cast::<u8>().add(known).write_bytes(0, size - known);
+    }
+    Ok(())
+}
+
+fn stats(connector: &Connector) -> pc_stats {
     let counters = &connector.counters;
     pc_stats {
         received: counters.received.get(),

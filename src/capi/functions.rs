@@ -5,15 +5,15 @@
 //! is what makes the unsafe blocks here sound.
 #![allow(clippy::missing_safety_doc)]
 
-use super::convert::{count, filter_options, open_options, stats, status, timeout};
+use super::convert::{count, filter_options, open_options, stats_into, status, timeout};
 use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
 use crate::connector::Connector;
 use crate::errno::Errno;
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::format::format;
 use crate::process::{Liveness, process_alive};
 use crate::receiver::{Receiver, receive};
-use crate::sys;
+use crate::sys::{self, Place};
 use crate::wire;
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int, c_void};
@@ -65,29 +65,30 @@ unsafe fn make(
     }
     // SAFETY: passed on.
     let options = unsafe { open_options(options) }?;
+    // Only an adopted socket can have been subscribed before.
+    if fd.is_none() && options.subscribed {
+        return Err(INVALID);
+    }
+    let (connector, receiver) = Connector::new(options.filter)?;
     let memory = sys::allocate::<pc_connector>()?;
-    let made = match fd {
-        Some(fd) => Connector::adopt(fd, &options),
-        // Only an adopted socket can have been subscribed before.
-        None if options.subscribed => Err(INVALID),
-        None => Connector::open(&options),
+    // SAFETY: allocated for one pc_connector.
+    let pc = unsafe {
+        memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
+        &mut *memory.as_ptr()
     };
-    match made {
-        Ok((connector, receiver)) => {
-            let receiver = UnsafeCell::new(receiver);
-            // SAFETY: allocated for one pc_connector; `out` is writable.
-            unsafe {
-                memory.write(pc_connector { connector, receiver });
-                out.write(memory.as_ptr());
-            }
-            Ok(())
-        }
-        Err(error) => {
-            // SAFETY: allocated above, never used.
-            unsafe { sys::release(memory) };
-            Err(error)
+    let receiver = pc.receiver.get_mut();
+    let made = match fd {
+        Some(fd) => pc.connector.adopt(receiver, fd, &options),
+        None => pc.connector.open(receiver, &options),
+    };
+    // SAFETY: `out` is writable; on failure nobody else has the handle.
+    unsafe {
+        match made {
+            Ok(()) => out.write(memory.as_ptr()),
+            Err(_) => unmake(memory),
         }
     }
+    made
 }
 
 /// Opens a connector and subscribes to process events.
@@ -179,7 +180,7 @@ pub unsafe extern "C" fn pc_recv(
     timeout_ms: c_int,
 ) -> c_int {
     // SAFETY: passed on.
-    unsafe { pc_recv_many(pc, event, 1, timeout_ms) }
+    unsafe { receive_many(pc, event, 1, timeout_ms) }
 }
 
 /// Receives up to count events, at most 64, in one system call.
@@ -192,6 +193,20 @@ pub unsafe extern "C" fn pc_recv(
 /// Returns how many were received, 0: none came in time, or what pc_recv() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_recv_many(
+    pc: *mut pc_connector,
+    events: *mut pc_event,
+    count: usize,
+    timeout_ms: c_int,
+) -> c_int {
+    // SAFETY: passed on.
+    unsafe { receive_many(pc, events, count, timeout_ms) }
+}
+
+/// Not an exported function, which would be called through a table.
+///
+/// # Safety
+/// As for [`pc_recv_many`].
+unsafe fn receive_many(
     pc: *mut pc_connector,
     events: *mut pc_event,
     count: usize,
@@ -273,7 +288,7 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
     // SAFETY: NULL or an open handle.
     let shared = unsafe { shared(pc) };
-    count(shared.and_then(Connector::check).map(usize::from))
+    count(shared.and_then(Connector::check))
 }
 
 /// Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
@@ -310,17 +325,8 @@ pub unsafe extern "C" fn pc_get_stats(
     stats: *mut pc_stats,
     size: usize,
 ) -> c_int {
-    // SAFETY: NULL or an open handle.
-    let Ok(connector) = (unsafe { shared(pc) }) else { return -libc::EINVAL };
-    let Some(excess) = size.checked_sub(size_of::<pc_stats>()).filter(|_| !stats.is_null()) else {
-        return -libc::EINVAL;
-    };
-    // SAFETY: writable for `size` bytes.
-    unsafe {
-        stats.write(self::stats(connector));
-        stats.add(1).cast::<u8>().write_bytes(0, excess);
-    }
-    0
+    // SAFETY: NULL or an open handle; `stats` is NULL or writable for `size` bytes.
+    status(unsafe { shared(pc).and_then(|connector| stats_into(connector, stats, size)) })
 }
 
 /// Unsubscribes, exactly once, and closes. NULL is allowed. errno stays as it is.
@@ -329,11 +335,41 @@ pub unsafe extern "C" fn pc_get_stats(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
     if let Some(pc) = NonNull::new(pc) {
-        // SAFETY: an open handle, made by make(), that nobody uses any more.
-        unsafe {
-            pc.drop_in_place();
-            sys::release(pc);
+        // SAFETY: an open handle that nobody uses any more.
+        unsafe { unmake(pc) };
+    }
+}
+
+/// # Safety
+/// `pc` is from [`make`], and nobody uses it any more.
+#[inline(never)]
+unsafe fn unmake(pc: NonNull<pc_connector>) {
+    // SAFETY: as above.
+    unsafe {
+        pc.drop_in_place();
+        sys::release(pc);
+    }
+}
+
+/// Ends the handle but not the subscription, and returns the socket, which is the caller's now: for
+/// a successor (a child, or the same daemon after its restart, through systemd's FD store), who
+/// gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and misses nothing.
+///
+/// Receive until 0 before: a loss that is not announced yet is not counted by the successor. Of a
+/// paused connector the socket is not subscribed: the successor goes without PC_OPEN_SUBSCRIBED.
+///
+/// Returns the descriptor, or -EINVAL or -ECHILD, and then nothing has changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
+    let Some(mut pc) = NonNull::new(pc) else { return -libc::EINVAL };
+    // SAFETY: an open handle, made by make(), that nobody else uses any more.
+    match unsafe { pc.as_mut() }.connector.release() {
+        Ok(fd) => {
+            // SAFETY: as above.
+            unsafe { unmake(pc) };
+            fd
         }
+        Err(Errno(error)) => -error,
     }
 }
 
@@ -359,12 +395,10 @@ pub unsafe extern "C" fn pc_parse(
     }
     // SAFETY: readable for `size` bytes; no object is larger than isize::MAX.
     let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
-    match wire::parse(datagram) {
-        Ok(Some(parsed)) => {
-            // SAFETY: writable, and laid out as Event.
-            unsafe { event.cast::<Event>().write(parsed) };
-            1
-        }
+    // SAFETY: writable, and laid out as Event.
+    let place = Place::new(unsafe { &mut *event.cast() });
+    match wire::parse_any(datagram, place) {
+        Ok(Some(_)) => 1,
         Ok(None) => 0,
         Err(wire::Malformed) => -libc::EBADMSG,
     }
@@ -431,7 +465,7 @@ pub unsafe extern "C" fn pc_event_format(
 /// kinds of later versions. A static string.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
-    Event::name(kind).as_ptr()
+    event::name(kind).as_ptr().cast()
 }
 
 /// Returns what an error means here and what to do about it. A static string.
@@ -439,7 +473,7 @@ pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
 /// error:  what a function of this library returned; the sign does not matter.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_strerror(error: c_int) -> *const c_char {
-    Errno(error.saturating_abs()).explanation().as_ptr()
+    Errno(error.saturating_abs()).text().as_ptr().cast()
 }
 
 /// Returns the library's version, to be compared with PC_VERSION:

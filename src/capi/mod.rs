@@ -3,6 +3,10 @@
 
 mod convert;
 mod functions;
+#[cfg(feature = "table")]
+mod table;
+#[cfg(feature = "table")]
+mod table_types;
 mod types;
 
 /// C's library has nobody to report a panic to. The symbol test proves that none can be reached.

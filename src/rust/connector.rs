@@ -70,7 +70,10 @@ impl ProcConnector {
         if options.is_subscribed() {
             return Err(Errno(libc::EINVAL).into());
         }
-        Ok(Self::from_parts(Connector::open(&options.to_core()?)?))
+        let options = options.to_core()?;
+        let (mut connector, mut receiver) = Connector::new(options.filter)?;
+        connector.open(&mut receiver, &options)?;
+        Ok(Self::from_parts(connector, receiver))
     }
 
     /// Adopts a socket that somebody else opened.
@@ -90,18 +93,23 @@ impl ProcConnector {
     /// [`open`](Self::open) returns or with [`Error::Os`]: `EPROTOTYPE` if it is no such socket,
     /// `EINVAL` if it is not a member of group 1.
     pub fn from_fd(fd: OwnedFd, options: &Options) -> std::result::Result<Self, (Error, OwnedFd)> {
-        let adopt = || Ok(Connector::adopt(fd.as_raw_fd(), &options.to_core()?)?);
+        let adopt = || {
+            let options = options.to_core()?;
+            let (mut connector, mut receiver) = Connector::new(options.filter)?;
+            connector.adopt(&mut receiver, fd.as_raw_fd(), &options)?;
+            Ok(Self::from_parts(connector, receiver))
+        };
         match adopt() {
-            Ok(parts) => {
+            Ok(connector) => {
                 // The core owns it now.
                 let _ = fd.into_raw_fd();
-                Ok(Self::from_parts(parts))
+                Ok(connector)
             }
             Err(error) => Err((error, fd)),
         }
     }
 
-    fn from_parts((connector, receiver): (Connector, Receiver)) -> Self {
+    const fn from_parts(connector: Connector, receiver: Receiver) -> Self {
         Self { connector, receiver: Mutex::new(receiver), nonblocking: AtomicBool::new(false) }
     }
 
@@ -160,7 +168,7 @@ impl ProcConnector {
             return Err(Errno(libc::EINVAL).into());
         }
         let attempt = || self.lock().fill(&self.connector, Slots::over(events), DATAGRAM_MAX);
-        Ok(receive(&self.connector, timeout.and_then(nanoseconds), attempt)?)
+        Ok(receive(&self.connector, timeout.and_then(nanoseconds), attempt)? as usize)
     }
 
     /// Receives one event; blocks until there is one.
@@ -174,7 +182,7 @@ impl ProcConnector {
     /// blocking after [`set_nonblocking`](Self::set_nonblocking). Others as for
     /// [`recv_event`](Self::recv_event).
     pub fn recv(&self, _buffer: &mut [u8]) -> Result<ProcEvent> {
-        self.next(self.patience(), usize::MAX, ProcEvent::of)?.ok_or(Error::WouldBlock)
+        self.next_event(self.patience())?.ok_or(Error::WouldBlock)
     }
 
     /// As [`recv`](Self::recv), but waits for `timeout` at most, and returns `None` when that has
@@ -183,7 +191,7 @@ impl ProcConnector {
     /// # Errors
     /// As for [`recv`](Self::recv), but never [`WouldBlock`](Error::WouldBlock).
     pub fn recv_timeout(&self, _buffer: &mut [u8], timeout: Duration) -> Result<Option<ProcEvent>> {
-        self.next(Some(timeout), usize::MAX, ProcEvent::of)
+        self.next_event(Some(timeout))
     }
 
     /// Receives one event as the bytes that the kernel has sent, and returns how many they are;
@@ -212,48 +220,67 @@ impl ProcConnector {
         self.nonblocking.load(Relaxed).then_some(Duration::ZERO)
     }
 
-    fn next_raw(&self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<Option<usize>> {
-        let room = buffer.len();
-        self.next(timeout, room, |_, datagram| {
-            let size = datagram.len();
-            let place = buffer.get_mut(..size).ok_or(Error::BufferTooSmall { needed: size })?;
-            place.copy_from_slice(datagram);
-            Ok(size)
-        })
+    fn next_event(&self, timeout: Option<Duration>) -> Result<Option<ProcEvent>> {
+        let (mut event, mut unknown) = (Event::EMPTY, Ok(None));
+        let received = self.next(timeout, usize::MAX, &mut event, |event, datagram| {
+            if event.kind == kind::UNKNOWN {
+                // All of its data, of which an Event holds the beginning only.
+                unknown = message::parse_netlink_message(datagram, datagram.len());
+            }
+        })?;
+        if !received {
+            return Ok(None);
+        }
+        match ProcEvent::from_event(&event) {
+            None => unknown?.ok_or(Error::UnexpectedConnector).map(Some),
+            event => Ok(event),
+        }
     }
 
-    /// The next event, of a datagram of at most `room` bytes, as `make` makes it of the event and
-    /// its datagram.
-    fn next<T>(
+    fn next_raw(&self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<Option<usize>> {
+        let (room, mut size, mut event) = (buffer.len(), 0, Event::EMPTY);
+        let received = self.next(timeout, room, &mut event, |_, datagram| {
+            if let Some(place) = buffer.get_mut(..datagram.len()) {
+                place.copy_from_slice(datagram);
+            }
+            size = datagram.len();
+        })?;
+        if size > room {
+            return Err(Error::BufferTooSmall { needed: size });
+        }
+        Ok(received.then_some(size))
+    }
+
+    /// Receives the next event, of a datagram of at most `room` bytes; false when the time is over.
+    /// `look` sees it and its datagram, unless it is an overrun, before another thread can receive.
+    fn next(
         &self,
         timeout: Option<Duration>,
         room: usize,
-        mut make: impl FnMut(&Event, &[u8]) -> Result<T>,
-    ) -> Result<Option<T>> {
-        let mut made = None;
+        event: &mut Event,
+        mut look: impl FnMut(&Event, &[u8]),
+    ) -> Result<bool> {
+        let mut needed = 0;
         let attempt = || {
-            let mut event = Event::EMPTY;
             let mut receiver = self.lock();
-            let slots = Slots::over(slice::from_mut(&mut event));
-            let count = match receiver.fill(&self.connector, slots, room) {
-                Err(Errno(libc::EMSGSIZE)) => {
-                    let needed = sys::next_datagram_size(self.connector.socket())?;
-                    made = Some(Err(Error::BufferTooSmall { needed: needed.min(DATAGRAM_MAX) }));
-                    return Ok(1);
+            let slots = Slots::over(slice::from_mut(event));
+            let count = receiver.fill(&self.connector, slots, room).inspect_err(|error| {
+                if *error == Errno(libc::EMSGSIZE) {
+                    needed = sys::next_datagram_size(self.connector.socket()).unwrap_or(0);
                 }
-                count => count?,
-            };
-            if count > 0 {
-                made = Some(if event.kind == kind::OVERRUN {
-                    Err(Error::Overrun)
-                } else {
-                    make(&event, receiver.last_datagram())
-                });
+            })?;
+            if count > 0 && event.kind != kind::OVERRUN {
+                look(event, receiver.last_datagram());
             }
             Ok(count)
         };
-        receive(&self.connector, timeout.and_then(nanoseconds), attempt)?;
-        made.transpose()
+        match receive(&self.connector, timeout.and_then(nanoseconds), attempt) {
+            Err(Errno(libc::EMSGSIZE)) if needed > 0 => {
+                Err(Error::BufferTooSmall { needed: (needed as usize).min(DATAGRAM_MAX) })
+            }
+            Ok(1) if event.kind == kind::OVERRUN => Err(Error::Overrun),
+            count => Ok(count? > 0),
+        }
     }
 
     /// Subscribes to everything: resumes if unsubscribed, and replaces any filter.
@@ -322,7 +349,7 @@ impl ProcConnector {
     /// # Errors
     /// As for [`new`](Self::new); `EPERM`: the privilege has been dropped, before Linux 6.6.
     pub fn check(&self) -> Result<bool> {
-        Ok(self.connector.check()?)
+        Ok(self.connector.check()? > 0)
     }
 
     /// Ends a wait: one call that waits, or the next one that would, returns [`Error::Os`] with
@@ -392,18 +419,6 @@ impl ProcConnector {
     #[must_use]
     pub fn as_raw_fd(&self) -> RawFd {
         self.connector.socket().raw()
-    }
-}
-
-impl ProcEvent {
-    /// The event in a datagram that the core has taken apart already.
-    fn of(event: &Event, datagram: &[u8]) -> Result<Self> {
-        match Self::from_event(event) {
-            Some(event) => Ok(event),
-            // All of its data, of which an Event holds the beginning only.
-            None => message::parse_netlink_message(datagram, datagram.len())?
-                .ok_or(Error::UnexpectedConnector),
-        }
     }
 }
 

@@ -146,6 +146,7 @@ impl ProcEvent {
     }
 
     /// One of the nine kinds; `None` for an overrun and for what is unknown.
+    #[inline]
     pub(super) fn from_event(event: &Event) -> Option<Self> {
         let Event { cpu, seq, timestamp_ns, .. } = *event;
         let id = i32::cast_unsigned;

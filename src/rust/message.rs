@@ -2,6 +2,9 @@
 
 use super::layout::{COMM_DATA, nlmsg_align};
 use super::{Error, ProcEvent, Result};
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::sys::Place;
 use crate::wire::{
     self, Malformed, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, PROC_EVENT_HEADER_SIZE,
     SIZE_NLMSGHDR, u32_at,
@@ -62,8 +65,10 @@ pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
     if !message.is_proc() {
         return Err(Error::UnexpectedConnector);
     }
-    let parsed = wire::parse_data(message.data, message.seq)?;
-    let mut event = parsed.and_then(|event| ProcEvent::from_event(&event));
+    let mut place = Event::EMPTY;
+    let parsed =
+        wire::parse_data(message.data, message.seq, &Filter::EVERYTHING, Place::over(&mut place))?;
+    let mut event = parsed.and_then(ProcEvent::from_event);
     let (header, union) =
         message.data.split_first_chunk::<PROC_EVENT_HEADER_SIZE>().ok_or(Error::Truncated)?;
     if let Some(ProcEvent::Comm { comm, .. }) = &mut event

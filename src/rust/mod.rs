@@ -10,6 +10,8 @@ mod mask;
 mod message;
 mod options;
 mod stats;
+#[cfg(feature = "table")]
+mod table;
 
 pub use connector::ProcConnector;
 pub use error::{Error, Result};
@@ -20,3 +22,5 @@ pub use mask::EventMask;
 pub use message::{NetlinkMessageIter, parse_cn_msg, parse_netlink_message};
 pub use options::Options;
 pub use stats::Stats;
+#[cfg(feature = "table")]
+pub use table::{ProcessTable, TableOptions, TableRemote};

@@ -14,6 +14,7 @@ pub(crate) struct Uncancellable {
 }
 
 impl Uncancellable {
+    #[inline(never)]
     pub(crate) fn enter() -> Self {
         let mut before = 0;
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, Some(&mut before));

@@ -3,10 +3,13 @@
 use super::{check, preserving_errno};
 use crate::errno::Errno;
 
-/// Closes its descriptor when dropped, and leaves `errno` alone.
+/// Closes its descriptor when dropped, unless it was given away, and leaves `errno` alone.
 pub(crate) struct Fd(i32);
 
 impl Fd {
+    /// No descriptor.
+    pub(crate) const NONE: Self = Self(-1);
+
     /// Takes over a descriptor that the caller owns.
     pub(crate) const fn own(raw: i32) -> Self {
         Self(raw)
@@ -16,9 +19,10 @@ impl Fd {
         self.0
     }
 
-    /// Gives the descriptor back to its owner: it stays open.
-    pub(crate) fn disown(self) {
-        core::mem::forget(self);
+    /// Gives the descriptor away: it stays open.
+    #[inline]
+    pub(crate) const fn disown(&mut self) -> i32 {
+        core::mem::replace(&mut self.0, -1)
     }
 
     pub(crate) fn modes(&self) -> Result<Modes, Errno> {
@@ -66,6 +70,9 @@ impl Modes {
 impl Drop for Fd {
     #[inline(never)]
     fn drop(&mut self) {
+        if self.0 < 0 {
+            return;
+        }
         // Not libc's close(), which is a cancellation point.
         // SAFETY: the descriptor is owned, so nobody else relies on its number. On Linux it is
         // released whatever close() returns.

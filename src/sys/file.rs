@@ -2,27 +2,42 @@
 
 use super::{Fd, check};
 use crate::errno::Errno;
-use core::ffi::CStr;
+use core::ffi::c_char;
 use core::mem::MaybeUninit;
 
+/// A path that ends with a zero, for the kernel.
+fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
+    match path {
+        [.., 0] => Ok(path.as_ptr().cast()),
+        _ => Err(Errno(libc::EINVAL)),
+    }
+}
+
 /// The inode that `path` leads to.
-pub(crate) fn inode(path: &CStr) -> Result<u64, Errno> {
+pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
+    let path = terminated(path)?;
     let mut status = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: a terminated string, and room for what stat() writes.
-    check(unsafe { libc::stat(path.as_ptr(), status.as_mut_ptr()) })?;
+    check(unsafe { libc::stat(path, status.as_mut_ptr()) })?;
     // SAFETY: stat() succeeded, so it has written all of it.
     let status = unsafe { status.assume_init() };
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets
     Ok(status.st_ino as u64)
 }
 
-/// The beginning of the file, as much as one read gives and the buffer holds.
-pub(crate) fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+/// Opens what exists; close-on-exec.
+pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
+    let path = terminated(path)?;
     // SAFETY: a terminated string; no O_CREAT, hence no mode.
-    let raw = check(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })?;
-    let file = Fd::own(raw as i32);
+    let raw = check(unsafe { libc::open(path, flags | libc::O_CLOEXEC) })?;
+    Ok(Fd::own(raw as i32))
+}
+
+/// The beginning of the file, as much as one read gives and the buffer holds.
+pub(crate) fn read_file<'a>(path: &[u8], buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let file = open(path, libc::O_RDONLY)?;
     // SAFETY: the buffer is writable for its length.
     let size =
         check(unsafe { libc::read(file.raw(), buffer.as_mut_ptr().cast(), buffer.len()) } as i64)?;
-    Ok(buffer.get(..size).unwrap_or_default())
+    Ok(buffer.get(..size as usize).unwrap_or_default())
 }

@@ -19,7 +19,7 @@ unsafe impl Sync for ForkGuard {}
 impl ForkGuard {
     pub(crate) fn new() -> Result<Self, Errno> {
         // SAFETY: sysconf() takes no pointer.
-        let size = check(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })?;
+        let size = check(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })? as usize;
         // SAFETY: a new private mapping, placed where the kernel likes.
         let page = unsafe {
             libc::mmap(
@@ -57,6 +57,8 @@ impl Drop for ForkGuard {
     #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: the mapping is this guard's own, and no reference into it outlives the guard.
-        super::preserving_errno(|| unsafe { libc::munmap(self.page.as_ptr().cast(), self.size) });
+        super::preserving_errno(|| unsafe {
+            libc::syscall(libc::SYS_munmap, self.page.as_ptr(), self.size)
+        });
     }
 }

@@ -29,7 +29,7 @@ unsafe impl Send for Inbox {}
 /// A datagram and who sent it.
 pub(crate) struct Datagram<'a> {
     pub bytes: &'a [u8],
-    /// The sender's netlink port: 0 is the kernel.
+    /// On netlink the sender's port: 0 is the kernel.
     pub sender: u32,
 }
 
@@ -53,16 +53,14 @@ impl Inbox {
         Ok(inbox)
     }
 
-    /// Has batches tell their senders, or not. Only on netlink may they: an AF_UNIX address may be
-    /// longer than its place here, and its length, which the kernel writes back, would be taken for
-    /// the place's the next time.
-    pub(crate) fn ask_for_senders(&mut self, ask: bool) {
+    /// Has batches tell their senders. Only on netlink may they: an AF_UNIX address may be longer
+    /// than its place here, and its length, which the kernel writes back, would be taken for the
+    /// place's the next time.
+    pub(crate) fn ask_for_senders(&mut self) {
         let slots = self.slots_mut();
         for (header, sender) in slots.headers.iter_mut().zip(&mut slots.senders) {
-            if ask {
-                header.msg_hdr.msg_name = (&raw mut *sender).cast();
-                header.msg_hdr.msg_namelen = size_of_val(sender) as libc::socklen_t;
-            }
+            header.msg_hdr.msg_name = (&raw mut *sender).cast();
+            header.msg_hdr.msg_namelen = size_of_val(sender) as libc::socklen_t;
         }
     }
 
@@ -78,19 +76,18 @@ impl Inbox {
 
     /// Receives up to `count` datagrams that wait already; `EAGAIN` when there is none.
     #[inline]
-    pub(crate) fn receive(&mut self, socket: &Fd, count: usize) -> Result<usize, Errno> {
+    pub(crate) fn receive(&mut self, socket: &Fd, count: usize) -> Result<u32, Errno> {
         if count == 1 { self.receive_one(socket) } else { self.receive_many(socket, count) }
     }
 
-    fn receive_one(&mut self, socket: &Fd) -> Result<usize, Errno> {
+    fn receive_one(&mut self, socket: &Fd) -> Result<u32, Errno> {
         let slots = self.slots_mut();
-        let (size, sender) = receive_from(socket, &mut slots.datagrams[0])?;
-        slots.headers[0].msg_len = size as u32;
-        slots.senders[0].nl_pid = sender;
+        let size = receive_from(socket, &mut slots.datagrams[0], &mut slots.senders[0])?;
+        slots.headers[0].msg_len = size;
         Ok(1)
     }
 
-    fn receive_many(&mut self, socket: &Fd, count: usize) -> Result<usize, Errno> {
+    fn receive_many(&mut self, socket: &Fd, count: usize) -> Result<u32, Errno> {
         let count = count.min(BATCH);
         let headers = self.slots_mut().headers.as_mut_ptr();
         // SAFETY: `count` headers, all of which point to buffers of this inbox.
@@ -99,16 +96,15 @@ impl Inbox {
         })
     }
 
-    /// The datagrams of the last call that returned `count`.
+    /// One of the datagrams received last.
     #[inline]
-    pub(crate) fn datagrams(&self, count: usize) -> impl Iterator<Item = Datagram<'_>> {
-        let slots = self.slots();
-        slots.datagrams.iter().zip(&slots.headers).zip(&slots.senders).take(count).map(
-            |((buffer, header), sender)| Datagram {
-                bytes: buffer.get(..header.msg_len as usize).unwrap_or_default(),
-                sender: sender.nl_pid,
-            },
-        )
+    pub(crate) fn datagram(&self, index: usize) -> Datagram<'_> {
+        let (slots, index) = (self.slots(), index % BATCH);
+        let size = slots.headers[index].msg_len as usize;
+        Datagram {
+            bytes: slots.datagrams[index].get(..size).unwrap_or_default(),
+            sender: slots.senders[index].nl_pid,
+        }
     }
 }
 

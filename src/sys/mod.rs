@@ -1,17 +1,28 @@
 //! Every system call and every `unsafe` of the core; safe functions around them, nothing else.
 
+#[cfg(feature = "table")]
+mod arena;
 mod cancel;
+#[cfg(feature = "table")]
+mod directory;
+#[cfg(feature = "table")]
+mod epoll;
 mod fd;
 mod file;
 mod fork;
 mod heap;
 mod inbox;
 mod lock;
+#[cfg(feature = "table")]
+mod pidfd;
 mod process;
 mod slots;
 mod socket;
 mod time;
 mod wait;
+
+#[cfg(feature = "table")]
+pub(crate) use {arena::Arena, directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns};
 
 pub(crate) use cancel::Uncancellable;
 pub(crate) use fd::{Fd, Modes};
@@ -24,7 +35,7 @@ pub(crate) use inbox::BATCH;
 pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
 pub(crate) use process::{leader_exists, random_number, task_exists};
-pub(crate) use slots::Slots;
+pub(crate) use slots::{Place, Slots};
 pub(crate) use socket::*;
 pub(crate) use time::monotonic_ns;
 pub(crate) use wait::{Doorbell, wait_readable};
@@ -32,14 +43,16 @@ pub(crate) use wait::{Doorbell, wait_readable};
 use crate::errno::Errno;
 
 /// The calling thread's `errno`.
+#[cold]
+#[inline(never)]
 fn errno() -> Errno {
     // SAFETY: the pointer is the calling thread's own errno, valid as long as the thread lives.
     Errno(unsafe { *libc::__errno_location() })
 }
 
-/// The result of a system call that returns -1 on failure.
-fn check(result: impl Into<i64>) -> Result<usize, Errno> {
-    usize::try_from(result.into()).map_err(|_| errno())
+/// The result of a system call that returns -1 on failure, and else a number of 31 bits.
+fn check(result: impl Into<i64>) -> Result<u32, Errno> {
+    u32::try_from(result.into()).map_err(|_| errno())
 }
 
 /// Runs `f` and leaves the caller's `errno` as it was.

@@ -27,7 +27,7 @@ fn documented(error: Errno) -> Errno {
     }
 }
 
-fn netlink_address(groups: u32) -> libc::sockaddr_nl {
+pub(crate) fn netlink_address(groups: u32) -> libc::sockaddr_nl {
     // SAFETY: plain integers, for which zero is a value.
     let mut address: libc::sockaddr_nl = unsafe { zeroed() };
     address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
@@ -76,24 +76,26 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// Takes the datagram that waits first: how much of it is in the buffer, and the sender's netlink
-/// port (0: the kernel; on AF_UNIX always 0). `EAGAIN` when there is none.
+/// Takes the datagram that waits first: how much of it is in the buffer, and on netlink who sent
+/// it. `EAGAIN` when there is none.
 #[inline]
-pub(crate) fn receive_from(socket: &Fd, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
-    let mut sender = netlink_address(0);
-    let mut address_size = size_of_val(&sender) as libc::socklen_t;
+pub(crate) fn receive_from(
+    socket: &Fd,
+    buffer: &mut [u8],
+    sender: &mut libc::sockaddr_nl,
+) -> Result<u32, Errno> {
+    let mut address_size = size_of_val(sender) as libc::socklen_t;
     // SAFETY: the buffer and its size, the address and its size.
-    let size = check(unsafe {
+    check(unsafe {
         libc::recvfrom(
             socket.raw(),
             buffer.as_mut_ptr().cast(),
             buffer.len(),
             libc::MSG_DONTWAIT,
-            (&raw mut sender).cast(),
+            (&raw mut *sender).cast(),
             &mut address_size,
         )
-    } as i64)?;
-    Ok((size, sender.nl_pid))
+    } as i64)
 }
 
 /// Swaps the socket's filter atomically.
@@ -129,16 +131,17 @@ pub(crate) fn set_congestion_off(socket: &Fd, off: i32) -> Result<(), Errno> {
 
 /// How many messages the kernel could not queue since the socket was made, modulo 2^32.
 pub(crate) fn drop_counter(socket: &Fd) -> Result<u32, Errno> {
-    Ok(memory_info(socket)?[SK_MEMINFO_DROPS])
+    memory_info(socket, SK_MEMINFO_DROPS)
 }
 
 /// How many bytes wait in the queue, as the kernel counts them.
 pub(crate) fn queue_use(socket: &Fd) -> Result<u32, Errno> {
-    Ok(memory_info(socket)?[SK_MEMINFO_RMEM_ALLOC])
+    memory_info(socket, SK_MEMINFO_RMEM_ALLOC)
 }
 
-fn memory_info(socket: &Fd) -> Result<[u32; SK_MEMINFO_DROPS + 1], Errno> {
-    option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)
+fn memory_info(socket: &Fd, index: usize) -> Result<u32, Errno> {
+    let info: [u32; SK_MEMINFO_DROPS + 1] = option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(info[index])
 }
 
 /// The queue's budget in bytes, as the kernel counts them.
@@ -192,7 +195,7 @@ fn set_option<T>(socket: &Fd, level: i32, name: i32, value: &T) -> Result<(), Er
 }
 
 /// Size of the datagram that waits first, without taking it.
-pub(crate) fn next_datagram_size(socket: &Fd) -> Result<usize, Errno> {
+pub(crate) fn next_datagram_size(socket: &Fd) -> Result<u32, Errno> {
     let flags = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
     // SAFETY: a buffer of no bytes.
     check(unsafe { libc::recv(socket.raw(), core::ptr::null_mut(), 0, flags) } as i64)

@@ -1,9 +1,20 @@
-//! The clock of the kernel's event timestamps.
+//! The kernel's clocks, in nanoseconds.
 
-/// `CLOCK_MONOTONIC` in nanoseconds.
+/// The clock of event timestamps.
 pub(crate) fn monotonic_ns() -> u64 {
+    now(libc::CLOCK_MONOTONIC)
+}
+
+/// The clock of start times in /proc: it goes on while the machine sleeps.
+#[cfg(feature = "table")]
+pub(crate) fn boottime_ns() -> u64 {
+    now(libc::CLOCK_BOOTTIME)
+}
+
+#[inline(never)]
+fn now(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a local. This clock cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    // SAFETY: the pointer is to a local. These clocks cannot fail.
+    unsafe { libc::clock_gettime(clock, &mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

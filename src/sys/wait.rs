@@ -14,7 +14,13 @@ impl Doorbell {
         Ok(Self(Fd::own(fd as i32)))
     }
 
+    #[cfg(feature = "table")]
+    pub(crate) const fn fd(&self) -> &Fd {
+        &self.0
+    }
+
     /// Async-signal-safe. Rung once or many times, it wakes the waiter once.
+    #[inline(never)]
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
         // Not libc's write(), which is a cancellation point.

@@ -87,6 +87,35 @@ PROMISE(subscribed_by_opener, "PC_OPEN_SUBSCRIBED sends no LISTEN, and pc_close 
 	pc_close(pc);
 }
 
+PROMISE(released_sockets, "pc_release() hands the subscribed socket to a successor, who misses nothing")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	int before = open_descriptors(), fd = pc_fd(pc);
+	CHECK_EQ(pc_release(pc), fd);
+	CHECK_EQ(open_descriptors(), before - 1); /* the doorbell */
+	rename_self("between");
+	pc = adopt(fd, PC_MASK_COMM, PC_OPEN_SUBSCRIBED);
+	await_event(pc, PC_EVENT_COMM, getpid());
+	rename_self("after");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+	CHECK_EQ(open_descriptors(), before - 2);
+	CHECK_EQ(pc_release(NULL), -EINVAL);
+}
+
+PROMISE(released_while_paused, "of a paused connector, pc_release() hands on a socket without subscription")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	int listeners = count_listeners(), fd = pc_release(pc);
+	CHECK_EQ(count_listeners(), listeners);
+	pc = adopt(fd, PC_MASK_COMM, 0);
+	rename_self("resumed");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+	CHECK_EQ(count_listeners(), listeners);
+}
+
 PROMISE(large_queue_kept, "a queue is never made smaller unasked")
 {
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), size = 64 << 20;
@@ -338,6 +367,22 @@ PROMISE(locked_filter, "a socket that refuses our settings keeps its own, and it
 	CHECK(recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0);
 	raw_request(fd, PROC_CN_MCAST_IGNORE, 1);
 	close(fd);
+}
+
+PROMISE(unwanted_events, "an event that the filter rejects is not written anywhere")
+{
+	int feed;
+	struct pc_connector *pc = fed(SOCK_DGRAM, PC_MASK_EXIT, 0, &feed);
+	unsigned char datagram[EVENT_SIZE];
+	struct pc_event event, untouched;
+	memset(&untouched, 0x5a, sizeof(untouched));
+	event = untouched;
+	make_exec(datagram, 42);
+	CHECK_EQ(write(feed, datagram, sizeof(datagram)), sizeof(datagram));
+	CHECK_EQ(pc_recv(pc, &event, 0), 0);
+	CHECK_EQ(memcmp(&event, &untouched, sizeof(event)), 0);
+	CHECK_EQ(stats_of(pc).filtered, 1);
+	pc_close(pc);
 }
 
 PROMISE(any_bytes, "any bytes in a datagram: counted as malformed, and the stream goes on")

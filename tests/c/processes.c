@@ -119,18 +119,6 @@ PROMISE(thread_execs, "a process whose threads exec is never taken for ended")
 	end_child(child);
 }
 
-/* A process with this id, which must be free. */
-static pid_t clone_with_id(pid_t id)
-{
-	struct {
-		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
-			set_tid, set_tid_size;
-	} arguments = { .exit_signal = SIGCHLD,
-			.set_tid = (uint64_t)(uintptr_t)&id,
-			.set_tid_size = 1 };
-	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-}
-
 PROMISE(reused_id, "the EXIT of a process whose id is in use again does not make the new one ended")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_FORK | PC_MASK_EXIT, 0, 0);

@@ -1,4 +1,5 @@
 /* The system calls that the header lists are all that are needed, group by group. */
+#include "churn.h"
 #include "support.h"
 
 #include <errno.h>
@@ -101,4 +102,33 @@ static void look_up_confined(void *unused)
 PROMISE(looking_up, "pc_process_alive needs the listed system calls only")
 {
 	in_child(look_up_confined, NULL);
+}
+
+static void follow_confined(void *unused)
+{
+	struct pc_table *table;
+	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
+	struct pc_change change = { 0 };
+	bool ended_without_leader = false, recovered = false;
+	(void)unused;
+	options.rcvbuf_bytes = 32768;
+	start_churn(1);
+	CHECK_EQ(pc_table_open(&table, &options), 0);
+	CONFINE(RECEIVING, SYS_openat, SYS_close, SYS_kill, SYS_tgkill, SYS_getdents64, SYS_lseek,
+		SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_write, SYS_brk, SYS_mmap);
+	for (uint64_t until = now_ns() + (uint64_t)PATIENCE_MS * 1000000;
+	     !(recovered && ended_without_leader) && now_ns() < until;) {
+		CHECK(pc_table_next(table, &change, 10) >= 0);
+		recovered |= change.kind == PC_CHANGE_SYNCED && change.flags & PC_CHANGE_RECOVERED;
+		ended_without_leader |= change.kind == PC_CHANGE_EXITED &&
+					change.process.state & PC_PROCESS_LEADER_GONE;
+	}
+	CHECK(recovered);
+	CHECK(ended_without_leader);
+	exit(0);
+}
+
+PROMISE(following, "pc_table_next needs the listed system calls only")
+{
+	in_child(follow_confined, NULL);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,17 @@ void in_child(void (*f)(void *), void *argument)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
 		exit(SKIPPED);
 	CHECK_EQ(status, 0);
+}
+
+pid_t clone_with_id(pid_t id)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+			set_tid, set_tid_size;
+	} arguments = { .exit_signal = SIGCHLD,
+			.set_tid = (uint64_t)(uintptr_t)&id,
+			.set_tid_size = 1 };
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
 /* By its real path, which valgrind insists on. */

@@ -38,6 +38,9 @@ int end_child(pid_t child);
 /* Runs f in a forked child and fails the test if a CHECK in it fails. */
 void in_child(void (*f)(void *), void *argument);
 
+/* fork() with this id, which must be free. */
+pid_t clone_with_id(pid_t id);
+
 /* Replaces the process by a copy of this program that ends at once; signature of a thread. */
 void *exec_self(void *unused);
 

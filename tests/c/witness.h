@@ -20,7 +20,9 @@ struct witness {
 	pthread_t thread;
 	const uint32_t *until; /* valid once ending */
 	atomic_bool ending;
-	uint32_t last[CPUS];
+	uint32_t last[CPUS], newest[CPUS];
+	bool heard[CPUS];
+	uint64_t missing; /* never made, for lack of memory, or withheld from the witness */
 	size_t count, forged; /* forged ones: of those, a reader's lost ones cannot be told apart */
 	struct {
 		uint32_t seq;
@@ -48,6 +50,7 @@ struct reader {
 	unsigned work_ns; /* spent on each event */
 	struct tally tally;
 	uint32_t last[CPUS];
+	size_t marks; /* received since the cut was begun */
 };
 
 void work_for(unsigned ns);

@@ -433,11 +433,12 @@ static void compare(const struct witness *witness, bool deaf_round)
 			if (report->delivered + report->lost != truth)
 				fail(__FILE__, __LINE__,
 				     "round %d, reader %d (events %#x, flags %#x, queue %u, batch %u, "
-				     "%u ns): %llu + %llu is not %llu",
+				     "%u ns): %llu + %llu is not %llu (the witness misses %llu)",
 				     atomic_load(&shared->round), i, report->events, report->flags,
 				     report->rcvbuf_bytes, report->batch, report->work_ns,
 				     (unsigned long long)report->delivered,
-				     (unsigned long long)report->lost, (unsigned long long)truth);
+				     (unsigned long long)report->lost, (unsigned long long)truth,
+				     (unsigned long long)witness->missing);
 			totals.compared++;
 			totals.witnessed += truth;
 		}

@@ -1,0 +1,244 @@
+/* The view of what the kernel reports, event by event. */
+#include "watch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { BATCH = 64, BATCHES_PER_WAKE_UP = 16 };
+enum { CMDLINE_MAX = 4096, DETAILS = 54, PIPE_COLUMNS = 256 };
+
+static struct pc_connector *pc;
+
+static void parent(const char *format, pid_t pid, pid_t tgid)
+{
+	number("parent_pid", NULL, pid, pid);
+	number("parent_tgid", format, tgid, tgid);
+	string("parent_comm", format ? " (%s)" : NULL, tgid ? name_of(tgid) : NULL);
+}
+
+static void change(const char *key, bool old_known, uint32_t old, uint32_t new)
+{
+	char old_key[16];
+	snprintf(old_key, sizeof(old_key), "old_%s", key);
+	text(key);
+	number(old_key, " %lld ->", old_known, old);
+	number(key, " %lld", true, new);
+}
+
+static void changes(const char *real_key, const char *effective_key, const struct ids *old,
+		    uint32_t real, uint32_t effective)
+{
+	/* If there is no change, /proc was ahead when the old ones were read. */
+	bool known = old->known && (old->real != real || old->effective != effective);
+	change(real_key, known, old->real, real);
+	text(", ");
+	change(effective_key, known, old->effective, effective);
+}
+
+static size_t details_columns(void)
+{
+	struct winsize window;
+	if (!on_terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0 || !window.ws_col)
+		return PIPE_COLUMNS;
+	return window.ws_col > DETAILS + 20 ? (size_t)window.ws_col - DETAILS : 20;
+}
+
+static void command_line(pid_t tgid)
+{
+	char arguments[CMDLINE_MAX + 2];
+	struct line line;
+	size_t length = read_proc(tgid, "cmdline", arguments, sizeof(arguments));
+	bool cut = length > CMDLINE_MAX;
+	length -= cut && options.json;
+	line_begin(&line, details_columns());
+	if (options.json)
+		fputs(length ? ",\"cmdline\":[" : ",\"cmdline\":null", stdout);
+	for (size_t at = 0, size; at < length; at += size + 1) {
+		size = strnlen(arguments + at, length - at);
+		if (options.json) {
+			fputs(at ? "," : "", stdout);
+			json_string(arguments + at, size);
+		} else {
+			line_add(&line, " ", at > 0);
+			line_add_argument(&line, arguments + at, size);
+		}
+	}
+	text(length ? line.text : "?");
+	if (options.json && length)
+		putchar(']');
+	if (cut)
+		boolean("cmdline_truncated", true, true);
+}
+
+/* The end of a task. Whether it is the process's, /proc tells: ends.c does without such guesses. */
+static void exit_details(const struct pc_event_exit *exit)
+{
+	bool leader = exit->pid == exit->tgid;
+	int alive = pc_process_alive(exit->tgid);
+	status(exit->exit_code, true);
+	number("exit_signal", NULL, true, exit->exit_signal);
+	boolean("process_ended", alive >= 0, alive == 0);
+	if (leader && alive > 0)
+		text(alive == 2 ? ", threads live on" : ", process lives on");
+	parent(leader ? ", parent %lld" : NULL, exit->parent_pid, exit->parent_tgid);
+}
+
+/* before: what was known of the task before the event. */
+static void details(const struct pc_event *event, const struct task *before)
+{
+	const union pc_event_data *data = &event->data;
+	bool thread;
+	pid_t tracer;
+	switch (event->kind) {
+	case PC_EVENT_FORK:
+		thread = data->fork.child_pid != data->fork.child_tgid;
+		text(thread ? "thread" : "");
+		parent(thread ? NULL : "parent %lld", data->fork.parent_pid, data->fork.parent_tgid);
+		break;
+	case PC_EVENT_EXEC:
+		command_line(data->exec.tgid);
+		break;
+	case PC_EVENT_EXIT:
+		exit_details(&data->exit);
+		break;
+	case PC_EVENT_UID:
+		changes("ruid", "euid", &before->uid, data->uid.ruid, data->uid.euid);
+		break;
+	case PC_EVENT_GID:
+		changes("rgid", "egid", &before->gid, data->gid.rgid, data->gid.egid);
+		break;
+	case PC_EVENT_SID:
+		text("new session");
+		break;
+	case PC_EVENT_PTRACE:
+		tracer = data->ptrace.tracer_tgid;
+		number("tracer_pid", NULL, true, data->ptrace.tracer_pid);
+		number("tracer_tgid", tracer ? "tracer %lld" : "no longer traced", true, tracer);
+		string("tracer_comm", " (%s)", tracer ? name_of(tracer) : NULL);
+		break;
+	case PC_EVENT_COMM:
+		if (options.json)
+			string("old_comm", NULL, before->named ? before->comm : NULL);
+		else
+			string(NULL, "now %s", data->comm.comm);
+		break;
+	case PC_EVENT_COREDUMP:
+		parent("parent %lld", data->coredump.parent_pid, data->coredump.parent_tgid);
+		break;
+	case PC_EVENT_OVERRUN:
+		overrun(data->overrun.lost, data->overrun.since_ns, data->overrun.reason == PC_LOST_DEAF);
+		break;
+	default:
+		number("what", "kernel event %lld", true, data->unknown.what);
+		number("size", ", %lld bytes", true, data->unknown.size);
+		break;
+	}
+}
+
+static pid_t who(const struct pc_event *event)
+{
+	if (event->kind == PC_EVENT_FORK)
+		return event->data.fork.child_pid;
+	/* All others that have ids begin with the same ones. */
+	return pc_event_tgid(event) ? event->data.exec.pid : 0;
+}
+
+static const char *colour_of(const struct pc_event *event)
+{
+	static const char *const COLOURS[PC_EVENT_UNKNOWN + 1] = {
+		[PC_EVENT_EXEC] = "\033[1m", [PC_EVENT_EXIT] = "\033[2m",
+		[PC_EVENT_UID] = "\033[33m", [PC_EVENT_GID] = "\033[33m",
+		[PC_EVENT_PTRACE] = "\033[35m", [PC_EVENT_COREDUMP] = "\033[31m",
+		[PC_EVENT_OVERRUN] = "\033[1;7;31m",
+	};
+	bool failed = event->kind == PC_EVENT_EXIT && event->data.exit.exit_code;
+	return failed ? "\033[31m" : COLOURS[event->kind];
+}
+
+static void show(const struct pc_event *event, const struct task *before)
+{
+	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
+	pid_t pid = who(event);
+	const char *name = pid ? name_of(pid) : NULL;
+	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
+		return;
+	if (options.json) {
+		number("cpu", NULL, true, event->cpu);
+		number("seq", NULL, true, event->seq);
+	}
+	if (options.json && pid) {
+		number(fork ? "child_pid" : "pid", NULL, true, pid);
+		number(fork ? "child_tgid" : "tgid", NULL, true, pc_event_tgid(event));
+		string("comm", NULL, comm ? event->data.comm.comm : name);
+	}
+	if (comm) /* the details show the new one */
+		name = before->named ? before->comm : NULL;
+	columns(pc_event_tgid(event), pid, name);
+	details(event, before);
+	end_record(event->kind);
+}
+
+static void take(const struct pc_event *event)
+{
+	if (event->kind > PC_EVENT_UNKNOWN)
+		return;
+	struct task before = *task_of(who(event));
+	learn(event);
+	if (options.events & 1u << event->kind || event->kind == PC_EVENT_OVERRUN)
+		show(event, &before);
+}
+
+static void drain_events(void)
+{
+	struct pc_event events[BATCH];
+	int count = 1;
+	for (int batch = 0; running && count > 0 && batch < BATCHES_PER_WAKE_UP; batch++) {
+		count = pc_recv_many(pc, events, BATCH, 0);
+		if (count < 0 && count != -EINTR) {
+			complain("receiving", pc_strerror(count));
+			running = false;
+			result = 1;
+		}
+		for (int i = 0; i < count && running; i++)
+			take(&events[i]);
+	}
+}
+
+static int open_events(void)
+{
+	const uint32_t naming = PC_MASK_FORK | PC_MASK_EXEC | PC_MASK_COMM;
+	struct pc_options subscription = PC_OPTIONS_INIT;
+	subscription.events = options.events;
+	if (options.events & (PC_MASK_EXIT | PC_MASK_UID | PC_MASK_GID))
+		subscription.events |= PC_MASK_FORK | PC_MASK_EXEC;
+	names_tracked = (subscription.events & naming) == naming;
+	if (options.no_threads)
+		subscription.flags = PC_FILTER_NO_THREADS;
+	int error = pc_open(&pc, &subscription);
+	return error < 0 ? error : pc_fd(pc);
+}
+
+static int check_events(void)
+{
+	return pc_check(pc);
+}
+
+static void get_event_stats(struct pc_stats *stats)
+{
+	pc_get_stats(pc, stats, sizeof(*stats));
+}
+
+static void close_events(void)
+{
+	pc_close(pc);
+}
+
+const struct view event_view = {
+	.open = open_events,
+	.check = check_events,
+	.drain = drain_events,
+	.get_stats = get_event_stats,
+	.close = close_events,
+};

@@ -1,0 +1,104 @@
+/*
+ * What events do not say (names, old ids) is read from /proc, which may be ahead of the event. What
+ * is gone there is remembered from earlier events, in a table of fixed size, or is unknown. Nothing
+ * is guessed.
+ */
+#include "watch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TASKS = 8192 };
+
+/* A pid chooses its place, and displaces who was there. */
+static struct task tasks[TASKS];
+bool names_tracked;
+
+struct task *task_of(pid_t pid)
+{
+	struct task *task = &tasks[(uint32_t)pid % TASKS];
+	if (task->pid != pid)
+		*task = (struct task){ .pid = pid };
+	return task;
+}
+
+/* Returns how many bytes it has read and terminated; 0: none, or there is no such task. */
+size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+	for (ssize_t got = 1; fd >= 0 && got > 0; length += got > 0 ? (size_t)got : 0)
+		got = read(fd, buffer + length, size - 1 - length);
+	if (fd >= 0)
+		close(fd);
+	buffer[length] = '\0';
+	return length;
+}
+
+/* Returns NULL if nobody can tell any more. */
+const char *name_of(pid_t pid)
+{
+	struct task *task = task_of(pid);
+	char comm[80]; /* kernel workers have long ones */
+	size_t length;
+	if (!(task->named && names_tracked) && (length = read_proc(pid, "comm", comm, sizeof(comm)))) {
+		comm[length - 1] = '\0'; /* a line break */
+		snprintf(task->comm, sizeof(task->comm), "%.15s", comm);
+		task->named = true;
+	}
+	return task->named ? task->comm : NULL;
+}
+
+static void read_ids(struct task *task)
+{
+	char status[4096];
+	read_proc(task->pid, "status", status, sizeof(status));
+	/* The name comes before them, and its line breaks are escaped. */
+	const char *uid = strstr(status, "\nUid:"), *gid = strstr(status, "\nGid:");
+	struct ids *u = &task->uid, *g = &task->gid;
+	u->known = uid && sscanf(uid, "\nUid: %u %u", &u->real, &u->effective) == 2;
+	g->known = gid && sscanf(gid, "\nGid: %u %u", &g->real, &g->effective) == 2;
+}
+
+void learn(const struct pc_event *event)
+{
+	const union pc_event_data *data = &event->data;
+	struct task child, *task;
+	bool thread;
+	switch (event->kind) {
+	case PC_EVENT_FORK:
+		thread = data->fork.child_pid != data->fork.child_tgid;
+		task = task_of(thread ? data->fork.child_tgid : data->fork.parent_pid);
+		name_of(task->pid);
+		if (options.events & (PC_MASK_UID | PC_MASK_GID) && !task->uid.known)
+			read_ids(task);
+		child = *task;
+		child.pid = data->fork.child_pid;
+		*task_of(child.pid) = child;
+		break;
+	case PC_EVENT_EXEC:
+		task_of(data->exec.pid)->named = false;
+		name_of(data->exec.pid); /* while it lives */
+		break;
+	case PC_EVENT_COMM:
+		task = task_of(data->comm.pid);
+		memcpy(task->comm, data->comm.comm, sizeof(task->comm));
+		task->named = true;
+		break;
+	case PC_EVENT_UID:
+		task_of(data->uid.pid)->uid = (struct ids){ true, data->uid.ruid, data->uid.euid };
+		break;
+	case PC_EVENT_GID:
+		task_of(data->gid.pid)->gid = (struct ids){ true, data->gid.rgid, data->gid.egid };
+		break;
+	case PC_EVENT_OVERRUN: /* what was lost may have changed everything */
+		memset(tasks, 0, sizeof(tasks));
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,109 @@
+/* Text from strangers: whatever bytes it has, it harms neither a terminal nor a JSON parser. */
+#include "watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+#include <wctype.h>
+
+/*
+ * Makes the first character of the text safe for a terminal: what this locale cannot print, or what
+ * has no width, is shown as its bytes. Returns how many bytes it took.
+ */
+static size_t escape(const char *text, size_t length, bool quoted, char *safe, size_t *columns)
+{
+	wchar_t wide;
+	mbstate_t state = { 0 };
+	size_t size = mbrtowc(&wide, text, length, &state);
+	bool special = *text == '\\' || (quoted && *text == '"');
+	if (size - 1 < length && !special && iswprint((wint_t)wide) && wcwidth(wide) > 0) {
+		memcpy(safe, text, size);
+		safe[size] = '\0';
+		*columns = (size_t)wcwidth(wide);
+		return size;
+	}
+	switch (*text) {
+	case '\n': strcpy(safe, "\\n"); break;
+	case '\t': strcpy(safe, "\\t"); break;
+	default: snprintf(safe, 5, special ? "\\%c" : "\\x%02x", (unsigned char)*text); break;
+	}
+	*columns = strlen(safe);
+	return 1;
+}
+
+void line_begin(struct line *line, size_t max_columns)
+{
+	*line->text = '\0';
+	line->columns = line->end = line->cut = 0;
+	line->max_columns = max_columns < MAX_COLUMNS ? max_columns : MAX_COLUMNS;
+	line->full = false;
+}
+
+/* Adds what fits; where that is not all, the line ends with an ellipsis. */
+static void add(struct line *line, const char *text, size_t length, bool quoted)
+{
+	const char *ellipsis = MB_CUR_MAX > 1 ? "…" : "...";
+	size_t reserve = MB_CUR_MAX > 1 ? 1 : 3, columns;
+	for (size_t size; length && !line->full; text += size, length -= size) {
+		size = escape(text, length, quoted, line->text + line->end, &columns);
+		line->columns += columns;
+		if (line->columns > line->max_columns) {
+			strcpy(line->text + line->cut, line->max_columns < reserve ? "" : ellipsis);
+			line->columns = line->max_columns;
+			line->full = true;
+			return;
+		}
+		line->end += strlen(line->text + line->end);
+		if (line->columns + reserve <= line->max_columns)
+			line->cut = line->end;
+	}
+}
+
+void line_add(struct line *line, const char *text, size_t length)
+{
+	add(line, text, length, false);
+}
+
+void line_add_argument(struct line *line, const char *argument, size_t length)
+{
+	bool quoted = !length || memchr(argument, ' ', length) || memchr(argument, '"', length);
+	add(line, "\"", quoted, false);
+	add(line, argument, length, quoted);
+	add(line, "\"", quoted, false);
+}
+
+/* Returns the bytes of the UTF-8 character at the beginning; 0: there is none. */
+static size_t utf8_size(const char *text, size_t length)
+{
+	unsigned char c[4] = { 0 };
+	memcpy(c, text, length < 4 ? length : 4);
+	size_t size = c[0] < 0x80 ? 1 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+	for (size_t i = 1; i < size; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	bool overlong = (size == 2 && c[0] < 0xc2) || (c[0] == 0xe0 && c[1] < 0xa0) ||
+			(c[0] == 0xf0 && c[1] < 0x90);
+	bool beyond = (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf4 && c[1] > 0x8f) || c[0] > 0xf4;
+	return overlong || beyond ? 0 : size;
+}
+
+void json_string(const char *text, size_t length)
+{
+	putchar('"');
+	for (size_t size; length; text += size, length -= size) {
+		size = utf8_size(text, length);
+		if (*text == '"' || *text == '\\')
+			printf("\\%c", *text);
+		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			printf("\\u%04x", *text);
+		else if (*text == '\xc2' && size && text[1] < '\xa0')
+			printf("\\u%04x", (unsigned char)text[1]); /* controls, too */
+		else if (size)
+			fwrite(text, 1, size, stdout);
+		else
+			fputs("\\ufffd", stdout);
+		size += !size;
+	}
+	putchar('"');
+}

@@ -1,0 +1,80 @@
+/* The library's table of processes, which knows of every beginning and end, whatever is lost. */
+#include "watch.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { CHANGES_PER_WAKE_UP = 1024 };
+
+struct pc_table *table;
+
+int open_table(void)
+{
+	struct pc_table_options wanted = PC_TABLE_OPTIONS_INIT;
+	wanted.fields = PC_FIELD_COMM;
+	int error = pc_table_open(&table, &wanted);
+	return error < 0 ? error : pc_table_fd(table);
+}
+
+int check_table(void)
+{
+	return pc_table_check(table);
+}
+
+void get_table_stats(struct pc_stats *stats)
+{
+	pc_table_get_stats(table, stats, sizeof(*stats));
+}
+
+void close_table(void)
+{
+	pc_table_close(table);
+}
+
+/* Keeps with each process when it began, as CLOCK_MONOTONIC: negative if before the last sleep. */
+static void note_beginning(const struct pc_change *change)
+{
+	uint64_t slept_ns = clock_ns(CLOCK_BOOTTIME) - now_ns();
+	bool observed = change->kind == PC_CHANGE_STARTED && !(change->flags & PC_CHANGE_RECOVERED);
+	uint64_t began_ns = observed ? change->timestamp_ns
+				     : change->process.start_boottime_ns - slept_ns;
+	pc_table_set_user(table, change->process.pid, began_ns);
+}
+
+void drain_table(void (*take)(const struct pc_change *change))
+{
+	struct pc_change change;
+	int told = 1;
+	for (int i = 0; running && told == 1 && i < CHANGES_PER_WAKE_UP; i++) {
+		told = pc_table_next(table, &change, 0);
+		if (told < 0 && told != -EINTR) {
+			complain("the table of processes", pc_strerror(told));
+			running = false;
+			result = 1;
+		}
+		if (told != 1)
+			return;
+		if (change.kind == PC_CHANGE_FOUND || change.kind == PC_CHANGE_STARTED)
+			note_beginning(&change);
+		take(&change);
+	}
+}
+
+/* NULL: it ended before it could be read. Kernel threads rename themselves, but not beyond that. */
+const char *process_name(const struct pc_process *process)
+{
+	bool known = process->valid & PC_FIELD_COMM || process->state & PC_PROCESS_KERNEL_THREAD;
+	return known ? process->comm : NULL;
+}
+
+bool is_end(const struct pc_change *change)
+{
+	return change->kind == PC_CHANGE_EXITED || change->kind == PC_CHANGE_VANISHED;
+}
+
+const char *run_time(const struct pc_change *end, char buffer[24])
+{
+	double seconds = (double)(int64_t)(end->timestamp_ns - end->process.user) / 1e9;
+	snprintf(buffer, 24, "%.*f s", seconds < 10 ? 3 : seconds < 100 ? 1 : 0, seconds);
+	return buffer;
+}

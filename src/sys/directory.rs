@@ -1,0 +1,28 @@
+//! Listing a directory without libc's allocations.
+
+use super::{Fd, check};
+use crate::errno::Errno;
+
+/// An open directory.
+pub(crate) struct Directory(Fd);
+
+impl Directory {
+    pub(crate) fn open(path: &[u8]) -> Result<Self, Errno> {
+        Ok(Self(super::file::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?))
+    }
+
+    /// Begins again.
+    pub(crate) fn rewind(&self) -> Result<(), Errno> {
+        // SAFETY: lseek() takes no pointer.
+        check(unsafe { libc::lseek(self.0.raw(), 0, libc::SEEK_SET) } as i64)?;
+        Ok(())
+    }
+
+    /// The next entries, as getdents64(2) writes them: how many bytes; 0 at the end.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<u32, Errno> {
+        // SAFETY: a buffer that is writable for its length.
+        check(unsafe {
+            libc::syscall(libc::SYS_getdents64, self.0.raw(), buffer.as_mut_ptr(), buffer.len())
+        })
+    }
+}

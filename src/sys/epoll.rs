@@ -1,0 +1,53 @@
+//! Several descriptors that can be waited for as one.
+
+use super::{Fd, check};
+use crate::errno::Errno;
+
+/// An epoll instance.
+pub(crate) struct Epoll(Fd);
+
+impl Epoll {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        // SAFETY: epoll_create1() takes no pointer.
+        Ok(Self(Fd::own(check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })? as i32)))
+    }
+
+    pub(crate) const fn fd(&self) -> &Fd {
+        &self.0
+    }
+
+    /// Watches for input, level-triggered; `token` will tell which descriptor it was.
+    pub(crate) fn add(&self, fd: &Fd, token: u64) -> Result<(), Errno> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        // SAFETY: an event that lives as long as the call.
+        check(unsafe { libc::epoll_ctl(self.0.raw(), libc::EPOLL_CTL_ADD, fd.raw(), &mut event) })?;
+        Ok(())
+    }
+
+    /// Watches no longer. Closing is not enough: a forked child may hold a copy.
+    pub(crate) fn remove(&self, fd: &Fd) {
+        // SAFETY: no event is needed. It fails only for what is not watched.
+        let _ = check(unsafe {
+            libc::epoll_ctl(self.0.raw(), libc::EPOLL_CTL_DEL, fd.raw(), core::ptr::null_mut())
+        });
+    }
+
+    /// The tokens of what is readable, without waiting, as many as fit.
+    pub(crate) fn ready<const N: usize>(&self) -> impl Iterator<Item = u64> + use<N> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; N];
+        // Not libc's epoll_wait(), which is a cancellation point.
+        // SAFETY: room for N events; no signal mask.
+        let count = check(unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait,
+                self.0.raw(),
+                events.as_mut_ptr(),
+                N as i32,
+                0,
+                core::ptr::null::<libc::sigset_t>(),
+                0,
+            )
+        });
+        events.into_iter().take(count.unwrap_or(0) as usize).map(|event| event.u64)
+    }
+}

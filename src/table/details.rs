@@ -1,0 +1,69 @@
+//! What /proc tells besides what it tells of every process: the ids, and how it ended.
+
+use super::process::{Process, process_of};
+use crate::errno::Errno;
+use crate::process::{read, read_of};
+
+/// The number that `text` begins with.
+fn decimal(text: &[u8]) -> u64 {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    digits
+        .fold(0, |number: u64, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
+}
+
+/// Reads one process; `None` if it has ended or is a zombie.
+pub(crate) fn read_process(pid: i32) -> Result<Option<Process>, Errno> {
+    for _ in 0..10 {
+        let Some(before) = read(pid)? else { return Ok(None) };
+        let credentials = read_credentials(pid)?;
+        if let Some(reading) = read(pid)?
+            && reading.start_ns == before.start_ns
+        {
+            return Ok(Some(process_of(pid, &reading, credentials)));
+        }
+        // Its pid has another owner by now.
+    }
+    Ok(None)
+}
+
+/// The user and group ids of a process: real, effective; user, group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Credentials {
+    pub ruid: u32,
+    pub euid: u32,
+    pub rgid: u32,
+    pub egid: u32,
+}
+
+/// Reads the ids of the process `tgid`; `None` if it has been reaped.
+pub(crate) fn read_credentials(tgid: i32) -> Result<Option<Credentials>, Errno> {
+    // They come before anything that may be long, and a name cannot forge them: it is escaped.
+    let mut buffer = [0; 512];
+    match read_of(tgid, b"status", &mut buffer) {
+        Ok(status) => Ok(ids(status, b"Uid:")
+            .zip(ids(status, b"Gid:"))
+            .map(|([ruid, euid], [rgid, egid])| Credentials { ruid, euid, rgid, egid })),
+        Err(Errno(libc::ENOENT | libc::ESRCH)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first two numbers of a line of /proc/PID/status.
+fn ids(status: &[u8], label: &[u8]) -> Option<[u32; 2]> {
+    let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(label))?;
+    let mut numbers = line.split(|byte| *byte == b'\t').skip(1).map(decimal);
+    Some([numbers.next()? as u32, numbers.next()? as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_are_real_and_effective() {
+        let status = b"Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n";
+        assert_eq!(ids(status, b"Uid:"), Some([1, 2]));
+        assert_eq!(ids(status, b"Gid:"), Some([5, 6]));
+        assert_eq!(ids(b"Uid:\t1", b"Uid:"), None);
+    }
+}

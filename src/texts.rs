@@ -1,0 +1,60 @@
+//! Texts by number, in one block: no pointers to be relocated, and a loop that finds any of them.
+
+use core::ffi::CStr;
+
+/// As the last number: whatever is none of the others.
+pub(crate) const OTHERS: i32 = 255;
+
+/// The size of the block for these texts.
+pub(crate) const fn size(texts: &[(i32, &CStr)]) -> usize {
+    let (mut size, mut i) = (0, 0);
+    while i < texts.len() {
+        size += 1 + texts[i].1.count_bytes() + 1;
+        i += 1;
+    }
+    size
+}
+
+/// Each number in a byte, and its text with a zero behind it. To be evaluated by the compiler.
+pub(crate) const fn block<const SIZE: usize>(texts: &[(i32, &CStr)]) -> [u8; SIZE] {
+    let mut block = [0; SIZE];
+    let (mut end, mut i) = (0, 0);
+    while i < texts.len() {
+        let (number, text) = texts[i];
+        assert!(0 <= number && number <= OTHERS);
+        block[end] = number as u8;
+        let (_, place) = block.split_at_mut(end + 1);
+        let (place, _) = place.split_at_mut(text.count_bytes());
+        place.copy_from_slice(text.to_bytes());
+        end += 1 + text.count_bytes() + 1;
+        i += 1;
+    }
+    block
+}
+
+/// What begins with the text of a number, and its zero.
+#[inline(never)]
+pub(crate) const fn find(block: &'static [u8], number: i32) -> &'static [u8] {
+    let mut rest = block;
+    while let [first, text @ ..] = rest {
+        if *first as i32 == number || *first as i32 == OTHERS {
+            return text;
+        }
+        rest = text;
+        while let [byte, behind @ ..] = rest {
+            rest = behind;
+            if *byte == 0 {
+                break;
+            }
+        }
+    }
+    &[0]
+}
+
+/// A text found, for Rust.
+pub(crate) const fn c_str(found: &'static [u8]) -> &'static CStr {
+    match CStr::from_bytes_until_nul(found) {
+        Ok(text) => text,
+        Err(_) => c"",
+    }
+}

@@ -1,0 +1,328 @@
+/* What a table tells: list, then follow. */
+#include "follower.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct follower open_default(void)
+{
+	return open_follower(TABLE_OPTIONS(.fields = 0));
+}
+
+PROMISE(found, "every process is found once, in the order of pids, then SYNCED; and the table is /proc")
+{
+	struct puppet puppet = start_puppet();
+	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
+	CHECK_EQ(pc_table_count(f.table), 0);
+	pid_t last = 0;
+	size_t found = 0;
+	const struct pc_change *change;
+	while ((change = hear(&f, PATIENCE_MS))->kind == PC_CHANGE_FOUND) {
+		CHECK(change->process.pid > last);
+		CHECK(change->timestamp_ns > 0 && change->timestamp_ns <= now_ns());
+		CHECK_EQ(change->flags, 0);
+		CHECK_EQ(change->process.user, 0);
+		last = change->process.pid;
+		CHECK_EQ(pc_table_count(f.table), ++found);
+	}
+	static const struct pc_process none;
+	CHECK_EQ(change->kind, PC_CHANGE_SYNCED);
+	CHECK_EQ(change->flags, 0);
+	CHECK_EQ(change->lost, 0);
+	CHECK_EQ(change->since_ns, 0);
+	CHECK(memcmp(&change->process, &none, sizeof(none)) == 0);
+	CHECK_HISTORY(&f, 1, "F");
+	CHECK_HISTORY(&f, getpid(), "F");
+	CHECK_HISTORY(&f, puppet.pid, "F");
+	CHECK_EQ(look_up(&f, puppet.pid).parent_id, look_up(&f, getpid()).id);
+	check_table_is_proc(&f);
+	CHECK_EQ(WEXITSTATUS(dismiss(&puppet, 'q')), 3);
+	await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+	CHECK_HISTORY(&f, puppet.pid, "FE");
+	close_follower(&f);
+}
+
+PROMISE(kernel_threads, "a kernel thread is marked, and its name is never valid")
+{
+	struct follower f = open_default();
+	struct pc_process process = look_up(&f, 2);
+	CHECK_EQ(process.state, PC_PROCESS_KERNEL_THREAD);
+	CHECK_EQ(process.valid & PC_FIELD_COMM, 0);
+	CHECK(strcmp(process.comm, "kthreadd") == 0);
+	CHECK_EQ(process.parent_id, 0);
+	close_follower(&f);
+}
+
+PROMISE(life, "a life is told step by step, each step once, with what it changed")
+{
+	struct follower f = open_default();
+	struct puppet puppet = start_puppet();
+	struct pc_process self = look_up(&f, getpid()), child, read;
+	struct pc_change change = await_change(&f, PC_CHANGE_STARTED, puppet.pid);
+	child = change.process;
+	CHECK_EQ(child.parent_pid, getpid());
+	CHECK_EQ(child.parent_id, self.id);
+	CHECK_EQ(child.user, 0);
+	CHECK_EQ(child.state, 0);
+	CHECK_EQ(child.valid, self.valid);
+	CHECK_EQ(pc_table_set_user(f.table, puppet.pid, ~0ull), 0);
+
+	order(&puppet, 'x');
+	change = await_change(&f, PC_CHANGE_EXECED, puppet.pid);
+	CHECK(read_proc(puppet.pid, &read));
+	CHECK(strcmp(change.process.comm, read.comm) == 0);
+	CHECK_EQ(change.process.start_boottime_ns, read.start_boottime_ns);
+	CHECK_EQ(change.process.user, ~0ull);
+
+	order(&puppet, 'n');
+	change = await_change(&f, PC_CHANGE_RENAMED, puppet.pid);
+	CHECK(strcmp(change.process.comm, "puppet 1") == 0);
+
+	CHECK(change.process.session != puppet.pid);
+	order(&puppet, 's');
+	change = await_change(&f, PC_CHANGE_SESSION, puppet.pid);
+	CHECK_EQ(change.process.session, puppet.pid);
+
+	order(&puppet, 'g');
+	change = await_change(&f, PC_CHANGE_CREDENTIALS, puppet.pid);
+	CHECK_EQ(change.process.rgid, 1001);
+	CHECK_EQ(change.process.egid, 0);
+	order(&puppet, 'u');
+	change = await_change(&f, PC_CHANGE_CREDENTIALS, puppet.pid);
+	CHECK_EQ(change.process.ruid, 1002);
+	CHECK_EQ(change.process.euid, 0);
+
+	uint64_t before = now_ns();
+	CHECK_EQ(dismiss(&puppet, 'q'), 3 << 8);
+	change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+	CHECK_EQ(change.flags, PC_CHANGE_EXIT_CODE);
+	CHECK_EQ(change.exit_code, 3 << 8);
+	CHECK(change.timestamp_ns >= before && change.timestamp_ns <= now_ns());
+	CHECK_EQ(change.process.user, ~0ull);
+	CHECK_EQ(change.process.id, child.id);
+	CHECK_EQ(change.process.ruid, 1002);
+	catch_up(&f);
+	CHECK_HISTORY(&f, puppet.pid, "SXNICCE");
+	close_follower(&f);
+}
+
+PROMISE(same_name, "a new name that is the old one is no change, nor is one that the table was not asked for")
+{
+	struct follower f = open_default();
+	struct follower other = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_SESSION));
+	struct puppet puppet = start_puppet();
+	await_change(&f, PC_CHANGE_STARTED, puppet.pid);
+	await_change(&other, PC_CHANGE_STARTED, puppet.pid);
+	rename_self("once");
+	rename_self("once");
+	order(&puppet, 'n');
+	order(&puppet, 'u');
+	await_change(&f, PC_CHANGE_CREDENTIALS, puppet.pid);
+	order(&puppet, 's');
+	struct pc_change change = await_change(&other, PC_CHANGE_SESSION, puppet.pid);
+	CHECK_EQ(change.process.valid, PC_FIELD_PARENT | PC_FIELD_START | PC_FIELD_SESSION);
+	catch_up(&f);
+	CHECK_HISTORY(&other, puppet.pid, "SI");
+	CHECK_HISTORY(&f, puppet.pid, "SNCI");
+	CHECK_HISTORY(&f, getpid(), "FNN");
+	close_follower(&other);
+	close_follower(&f);
+}
+
+PROMISE(killed, "the exit code is the wait status, of a signal too")
+{
+	struct follower f = open_default();
+	struct puppet puppet = start_puppet();
+	kill(puppet.pid, SIGKILL);
+	int status = end_child(puppet.pid);
+	struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+	CHECK_EQ(change.flags, PC_CHANGE_EXIT_CODE);
+	CHECK_EQ(change.exit_code, status);
+	CHECK_HISTORY(&f, puppet.pid, "SE");
+	close_follower(&f);
+}
+
+PROMISE(short_life, "a life that is over before it is read: STARTED, EXECED, EXITED, and what is valid is right")
+{
+	struct follower f = open_default();
+	struct pc_process self = look_up(&f, getpid());
+	CHECK_EQ(pc_table_set_user(f.table, getpid(), 5), 0);
+	struct puppet puppet = start_puppet();
+	pid_t child = order(&puppet, 'F');
+	order(&puppet, 'x');
+	CHECK_EQ(dismiss(&puppet, 'q'), 3 << 8);
+	struct pc_change started = await_change(&f, PC_CHANGE_STARTED, puppet.pid);
+	CHECK_EQ(started.process.valid, PC_FIELD_PARENT);
+	CHECK_EQ(started.process.parent_id, self.id);
+	CHECK_EQ(started.process.ruid, self.ruid);
+	CHECK_EQ(started.process.session, self.session);
+	CHECK_EQ(started.process.user, 0);
+	CHECK_EQ(started.process.state, 0);
+	struct pc_change exited = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+	/* Too late to be believed, perhaps. */
+	CHECK_EQ(exited.exit_code, exited.flags & PC_CHANGE_EXIT_CODE ? 3 << 8 : 0);
+	CHECK_EQ(exited.process.valid, PC_FIELD_PARENT);
+	catch_up(&f);
+	CHECK_HISTORY(&f, puppet.pid, "SXE");
+	CHECK_HISTORY(&f, child, "SE");
+	close_follower(&f);
+}
+
+PROMISE(each, "a walk meets once, in the order of pids, what is there all the time, whatever ends in between")
+{
+	struct puppet puppets[6];
+	struct pc_process process;
+	uint64_t cursor = 0;
+	int met[6] = { 0 };
+	for (int i = 0; i < 6; i++)
+		puppets[i] = start_puppet();
+	struct follower f = open_default();
+	while (pc_table_each(f.table, &cursor, &process) == 1) {
+		for (int i = 0; i < 6; i++)
+			met[i] += process.pid == puppets[i].pid;
+		if (process.pid == puppets[2].pid)
+			for (int i = 1; i < 4; i++) {
+				dismiss(&puppets[i], 'q');
+				await_change(&f, PC_CHANGE_EXITED, puppets[i].pid);
+			}
+	}
+	for (int i = 0; i < 6; i++)
+		CHECK_EQ(met[i], i != 3);
+	for (int i = 0; i < 6; i++)
+		if (i < 1 || i > 3)
+			dismiss(&puppets[i], 'q');
+	close_follower(&f);
+}
+
+/* Which of these two is told first; both are. */
+static bool is_told_before(const struct follower *f, uint32_t kind, pid_t pid, uint32_t other_kind,
+			   pid_t other)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		if (f->told[i].kind == kind && f->told[i].process.pid == pid)
+			return true;
+		if (f->told[i].kind == other_kind && f->told[i].process.pid == other)
+			return false;
+	}
+	return false;
+}
+
+static void check_orphan(struct follower *f, bool stalled)
+{
+	struct puppet puppet = start_puppet();
+	pid_t orphan = order(&puppet, 'f');
+	if (!stalled)
+		await_change(f, PC_CHANGE_STARTED, orphan);
+	dismiss(&puppet, 'q');
+	struct pc_change change = await_change(f, PC_CHANGE_REPARENTED, orphan);
+	struct pc_process read;
+	CHECK(read_proc(orphan, &read));
+	CHECK(read.parent_pid != puppet.pid);
+	CHECK_EQ(change.process.parent_pid, read.parent_pid);
+	CHECK_EQ(change.process.parent_id, look_up(f, read.parent_pid).id);
+	if (!stalled)
+		CHECK(is_told_before(f, PC_CHANGE_EXITED, puppet.pid, PC_CHANGE_REPARENTED, orphan));
+	kill(orphan, SIGKILL);
+	await_change(f, PC_CHANGE_EXITED, orphan);
+	CHECK_HISTORY(f, orphan, "SPE");
+	CHECK_HISTORY(f, puppet.pid, "SE");
+}
+
+PROMISE(orphans, "orphans are REPARENTED to init or to a subreaper, after their parent's end")
+{
+	struct follower f = open_default();
+	check_orphan(&f, false);
+	check_orphan(&f, true);
+	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	check_orphan(&f, false);
+	check_orphan(&f, true);
+	close_follower(&f);
+}
+
+PROMISE(siblings, "with CLONE_PARENT the caller's parent is told; after vfork the child's whole life")
+{
+	struct follower f = open_default();
+	struct puppet puppet = start_puppet();
+	pid_t sibling = order(&puppet, 'c');
+	struct pc_change change = await_change(&f, PC_CHANGE_STARTED, sibling);
+	CHECK_EQ(change.process.parent_pid, getpid());
+	CHECK_EQ(change.process.parent_id, look_up(&f, getpid()).id);
+	pid_t child = order(&puppet, 'v');
+	await_change(&f, PC_CHANGE_EXITED, child);
+	CHECK_HISTORY(&f, child, "SXE");
+	dismiss(&puppet, 'q');
+	await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+	kill(sibling, SIGKILL);
+	end_child(sibling);
+	await_change(&f, PC_CHANGE_EXITED, sibling);
+	CHECK_HISTORY(&f, sibling, "SE");
+	close_follower(&f);
+}
+
+static pid_t start_again(pid_t id)
+{
+	pid_t pid = clone_with_id(id);
+	if (pid < 0 && errno != EEXIST)
+		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+PROMISE(reused_pid, "a pid's owners are told one after the other, with other ids, read soon or late")
+{
+	struct follower f = open_default();
+	for (int round = 0; round < 40; round++) {
+		/* All ways to read them: the first one, in another tick of the clock, the second one. */
+		bool soon = round & 1, old = round & 2, late = round & 4;
+		struct puppet puppet = start_puppet();
+		if (soon) {
+			await_change(&f, PC_CHANGE_STARTED, puppet.pid);
+			CHECK_EQ(pc_table_set_user(f.table, puppet.pid, 77), 0);
+		}
+		if (old)
+			usleep(20000);
+		dismiss(&puppet, 'q');
+		pid_t again = start_again(puppet.pid);
+		if (again < 0)
+			continue; /* somebody else was faster */
+		while (!late && strlen(history(&f, again)) < 3)
+			CHECK(hear(&f, PATIENCE_MS) != NULL);
+		kill(again, SIGKILL);
+		int status = end_child(again);
+		while (strlen(history(&f, again)) < 4)
+			CHECK(hear(&f, PATIENCE_MS) != NULL);
+		CHECK_HISTORY(&f, again, "SESE");
+		const struct pc_change *life[4];
+		for (size_t i = 0, count = 0; i < f.count; i++)
+			if (f.told[i].process.pid == again)
+				life[count++] = &f.told[i];
+		CHECK(life[0]->process.id != life[2]->process.id);
+		CHECK_EQ(life[1]->process.user, soon ? 77 : 0);
+		CHECK_EQ(life[2]->process.user, 0);
+		CHECK(!(life[1]->flags & PC_CHANGE_EXIT_CODE) || life[1]->exit_code == 3 << 8);
+		CHECK(!(life[3]->flags & PC_CHANGE_EXIT_CODE) || life[3]->exit_code == status);
+	}
+	close_follower(&f);
+}
+
+PROMISE(reused_unlost, "a new owner that is read before its FORK is not RECOVERED: nothing was lost")
+{
+	struct follower f = open_default();
+	struct puppet puppet = start_puppet();
+	await_change(&f, PC_CHANGE_STARTED, puppet.pid);
+	usleep(20000); /* in another tick of the clock */
+	dismiss(&puppet, 'q');
+	pid_t again = start_again(puppet.pid);
+	if (again < 0)
+		skip("somebody else took the pid");
+	CHECK_EQ(await_change(&f, PC_CHANGE_STARTED, again).flags, 0);
+	kill(again, SIGKILL);
+	end_child(again);
+	close_follower(&f);
+}
