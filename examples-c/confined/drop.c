@@ -1,0 +1,72 @@
+#include "drop.h"
+
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { NOBODY = 65534 };
+
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#elif defined(__riscv)
+#define ARCHITECTURE AUDIT_ARCH_RISCV64
+#else
+#error "which AUDIT_ARCH_ is this?"
+#endif
+
+static void require(long result, const char *what)
+{
+	if (result < 0) {
+		perror(what);
+		exit(1);
+	}
+}
+
+void drop_privileges(void)
+{
+	if (geteuid() == 0) {
+		require(setgroups(0, NULL), "setgroups");
+		require(setresgid(NOBODY, NOBODY, NOBODY), "setresgid");
+		require(setresuid(NOBODY, NOBODY, NOBODY), "setresuid");
+	}
+	/* Who was not root may have capabilities as well. */
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	require(syscall(SYS_capset, &header, none), "capset");
+	require(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");
+}
+
+/* A call of another architecture has other numbers; x32's have a bit that makes them unequal. */
+void drop_system_calls(const int *allowed, size_t count)
+{
+	enum { MOST = 64 };
+	struct sock_filter program[MOST + 6];
+	unsigned short used = 0;
+#define ADD(...) program[used++] = (struct sock_filter)__VA_ARGS__
+	if (count > MOST) {
+		fputs("too many system calls\n", stderr);
+		exit(1);
+	}
+	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0));
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+	for (size_t i = 0; i < count; i++) {
+		/* To the last instruction, which allows. */
+		unsigned char distance = (unsigned char)(count - i);
+		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], distance, 0));
+	}
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	struct sock_fprog filter = { used, program };
+	require(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), "PR_SET_SECCOMP");
+}

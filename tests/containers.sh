@@ -1,0 +1,135 @@
+#!/bin/bash
+# What docs/kubernetes.md claims, each claim in namespaces and with privileges as a container has them.
+# Prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+tests/needs.sh unshare util-linux setpriv util-linux >&2
+work=$(mktemp -d)
+pids=()
+trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"' EXIT
+number=0 failed=0
+ok() { # ok RESULT SENTENCE [FILE]
+	number=$((number + 1))
+	[ "$1" = 0 ] && echo "ok $number - $2" && return
+	failed=1
+	echo "not ok $number - $2"
+	[ -z "${3-}" ] || tail -n 15 "$3" | sed 's/^/# /'
+}
+within() { # within SECONDS COMMAND …: until it succeeds
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -gt $end ] && return 1
+		sleep 0.05
+	done
+}
+make --no-print-directory build/examples-c/confined/confined build/examples-c/confined/broker \
+	>"$work/log" 2>&1
+ok $? "the examples build" "$work/log"
+# Where everybody may run them.
+cp build/examples-c/confined/* build/stage/lib/libproc_connector.so.0 "$work"
+chmod 755 "$work"
+export LD_LIBRARY_PATH=$work
+confined=$work/confined broker=$work/broker
+
+refuses() { # refuses WORD SENTENCE COMMAND …: it says why it cannot open
+	local word=$1 sentence=$2
+	shift 2
+	timeout 10 "$@" >"$work/out" 2>&1
+	[ $? = 1 ] && grep -q "$word" "$work/out"
+	ok $? "$sentence" "$work/out"
+}
+
+# start COMMAND …: its output in $work/out, until it shows an exec of ours, by our id.
+start() {
+	"$@" >"$work/out" 2>&1 &
+	pids=($!)
+	within 10 shows
+}
+shows() {
+	/bin/true & # in a process of its own, whose id we know
+	local pid=$!
+	wait "$pid"
+	within 1 grep -qsx "exec $pid" "$work/out"
+}
+# The process that prints, which may be a descendant of what was started.
+printer() {
+	local pid=${pids[0]} child
+	while child=$(cut -d ' ' -f 1 "/proc/$pid/task/$pid/children") && [ -n "$child" ]; do
+		pid=$child
+	done
+	echo "$pid"
+}
+ended() { ! grep -qs '^State:.[^Z]' "/proc/${pids[0]}/status"; }
+stop() { # with its exit status
+	kill -TERM "$(printer)"
+	within 10 ended || kill -KILL "$(printer)"
+	wait "${pids[0]}"
+	local status=$?
+	pids=()
+	return $status
+}
+works() { # works SENTENCE COMMAND …
+	local sentence=$1
+	shift
+	start "$@" && stop
+	ok $? "$sentence" "$work/out"
+}
+queue() { sed -n 's/^queue //p' "$work/out"; }
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+refuses 'network namespace' "1. without hostNetwork: -ECONNREFUSED" unshare --net "$confined"
+refuses 'PID' "2. without hostPID: -EOPNOTSUPP" unshare --pid --fork "$confined"
+refuses 'user namespace' "3. without hostUsers: -EOPNOTSUPP, whatever the capabilities" \
+	unshare --user --map-root-user "$confined"
+works "3. other namespaces do not matter" unshare --mount --uts --ipc --cgroup "$confined"
+release=$(uname -r)
+if printf '6.6\n%s\n' "$release" | sort -V -C; then
+	works "4. nobody may listen, without a capability or a way to one" \
+		"${nobody[@]}" --bounding-set=-all --no-new-privs "$confined"
+	budget=$(($(cat /proc/sys/net/core/rmem_max) * 2))
+	[ "$(queue)" = $((budget < 33554432 ? budget : 33554432)) ]
+	ok $? "6. its queue is at most twice net.core.rmem_max" "$work/out"
+else
+	refuses CAP_NET_ADMIN "4. before Linux 6.6, nobody may not listen" "${nobody[@]}" "$confined"
+fi
+works "5. no file is written: a root file system that is read-only" \
+	unshare --mount sh -c "mount --make-rprivate / && mount -o remount,bind,ro / && ! touch /writable 2>/dev/null &&
+		exec $confined"
+start setpriv --bounding-set=-all,+net_admin,+setuid,+setgid --inh-caps=-all "$confined" && stop &&
+	[ "$(queue)" = 33554432 ]
+ok $? "6. root with CAP_NET_ADMIN has a queue of full size" "$work/out"
+"${nobody[@]}" --bounding-set=-all,+net_admin --inh-caps=-all,+net_admin \
+	grep CapEff /proc/self/status >"$work/out"
+grep -q '	0000000000000000$' "$work/out"
+ok $? "6. CAP_NET_ADMIN does nothing for another user than root" "$work/out"
+
+start "$confined"
+pid=$(printer)
+grep -E '^(Uid|CapPrm|CapEff|NoNewPrivs|Seccomp):' "/proc/$pid/status" >"$work/status"
+printf 'Uid:\t65534\t65534\t65534\t65534\nCapPrm:\t%016d\nCapEff:\t%016d\nNoNewPrivs:\t1\nSeccomp:\t2\n' 0 0 |
+	diff - "$work/status" >"$work/diff"
+ok $? "confined has given up its user, its capabilities, and all other system calls" "$work/diff"
+stop
+ok $? "and ends with 0 on SIGTERM, by pc_close()" "$work/out"
+
+(umask 0 && exec "$broker" "$work/socket") 2>"$work/broker.err" & pid_of_broker=$!
+within 10 test -S "$work/socket"
+apart=(unshare --user --net --pid --fork --mount --uts --ipc --cgroup "$confined" "$work/socket")
+start "${nobody[@]}" --no-new-privs "${apart[@]}"
+ok $? "a client of the broker receives in namespaces of its own, as nobody" "$work/out"
+[ "$(queue)" = 33554432 ]
+ok $? "with a queue of full size" "$work/out"
+sockets() { find "/proc/$pid_of_broker/fd" -lname 'socket:*' 2>/dev/null | wc -l; }
+held=$(sockets)
+stop
+ok $? "it ends with 0 on SIGTERM, by pc_release()" "$work/out"
+gone() { [ "$(sockets)" = $((held - 2)) ]; }
+within 10 gone
+ok $? "and the broker ends its subscription"
+kill -TERM $pid_of_broker
+wait $pid_of_broker && [ ! -s "$work/broker.err" ] && [ ! -e "$work/socket" ]
+ok $? "the broker ends with 0 on SIGTERM, and cleans up" "$work/broker.err"
+
+echo "1..$number"
+exit $failed
