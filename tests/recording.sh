@@ -1,0 +1,109 @@
+#!/bin/bash
+# docs/testing.md: made-up events, recordings, and their replay. Prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+tests/needs.sh /usr/include/pcap/pcap.h libpcap-dev tshark tshark setpriv util-linux >&2
+work=$(mktemp -d)
+pids=()
+trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"' EXIT
+number=0 failed=0
+ok() { # ok RESULT SENTENCE [FILE]
+	number=$((number + 1))
+	[ "$1" = 0 ] && echo "ok $number - $2" && return
+	failed=1
+	echo "not ok $number - $2"
+	[ -z "${3-}" ] || tail -n 15 "$3" | sed 's/^/# /'
+}
+within() { # within SECONDS COMMAND …: until it succeeds
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -gt $end ] && return 1
+		sleep 0.05
+	done
+}
+testing=build/examples-c/testing
+make --no-print-directory $testing/made-up $testing/reader >"$work/log" 2>&1
+ok $? "the examples build" "$work/log"
+
+# Where everybody may read them.
+cp $testing/made-up build/stage/lib/libproc_connector.so.0 "$work"
+chmod 755 "$work"
+LD_LIBRARY_PATH=$work unshare --net --pid --fork \
+	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$work/made-up" >"$work/out" 2>&1 &&
+	[ "$(grep -c '^ok' "$work/out")" = 4 ]
+ok $? "made-up events need no privilege, nor the initial namespaces" "$work/out"
+
+if ! make --no-print-directory $testing/record $testing/replay >"$work/log" 2>&1; then
+	grep -q 'not found in the pkg-config' "$work/log"
+	ok $? "recordings # SKIP libpcap-dev is not installed" "$work/log"
+	echo "1..$number"
+	exit $failed
+fi
+
+$testing/reader >"$work/live" & pids+=($!)
+makes_events() { /bin/true; [ -s "$work/live" ]; }
+within 10 makes_events
+cat >"$work/workload" <<'END'
+#!/bin/sh
+echo $$ >>"$1"
+for i in $(seq 20); do
+	sh -c "echo \$\$ >>'$1'; exit $i"
+done
+exit 7
+END
+chmod +x "$work/workload"
+$testing/record "$work/events.pcap" "$work/workload" "$work/ours" 2>"$work/err"
+[ $? = 7 ] && [ ! -s "$work/err" ]
+ok $? "record ends with its command's exit status, and lost nothing" "$work/err"
+
+about_us() { # about_us FILE: the lines about our processes
+	awk 'FNR == NR { ours[$1]; next }
+		match($0, /(pid|child)=[0-9]+/) { split(substr($0, RSTART, RLENGTH), id, "=")
+			if (id[2] in ours) print }' "$work/ours" "$1" | sort
+}
+recorded() { about_us "$work/live" >"$work/expected"; cmp -s "$work/expected" "$work/got"; }
+$testing/replay "$work/events.pcap" $testing/reader >"$work/replayed" 2>"$work/err"
+ok $? "replay ends with its command's exit status" "$work/err"
+about_us "$work/replayed" >"$work/got"
+within 10 recorded
+diff "$work/expected" "$work/got" >"$work/diff" && [ "$(grep -c ^exec "$work/got")" = 21 ] &&
+	[ "$(grep -c '^exit.*status=' "$work/got")" = 21 ]
+ok $? "what is replayed is what happened" "$work/diff"
+
+if command -v tshark >/dev/null; then
+	tshark -r "$work/events.pcap" >"$work/frames" 2>"$work/err"
+	[ "$(grep -c Netlink "$work/frames")" = "$(wc -l <"$work/replayed")" ]
+	ok $? "tshark shows every event as a netlink message" "$work/err"
+	tshark -V -c 1 -r "$work/events.pcap" 2>"$work/err" | grep -q 'Family: Kernel connector'
+	ok $? "of the kernel's connector" "$work/err"
+else
+	ok 0 "tshark opens the recording # SKIP tshark is not installed"
+fi
+
+printf 'no recording' >"$work/bad"
+! $testing/replay "$work/bad" true 2>"$work/err" && grep -q '^replay: ' "$work/err"
+ok $? "what is no recording is an error" "$work/err"
+
+# A recorder that is stopped loses events, and says so.
+mkfifo "$work/hold"
+$testing/record "$work/lossy.pcap" sh -c "read line <'$work/hold'" 2>"$work/err" & record=$!
+pids+=("$record")
+started() { grep -qs . "/proc/$record/task/$record/children"; }
+within 10 started
+kill -STOP $record
+stopped() { grep -q '^State:.T' "/proc/$record/status"; }
+within 10 stopped
+python3 -c 'import ctypes
+rename = ctypes.CDLL(None).prctl
+for i in range(100000): rename(15, b"flood")'
+echo go >"$work/hold"
+kill -CONT $record
+wait "$record" && unset 'pids[1]' && grep -q '^record: [1-9][0-9]* events were lost$' "$work/err"
+ok $? "a recording that is not complete says so" "$work/err"
+
+$testing/replay "$work/lossy.pcap" true 2>"$work/err" && [ ! -s "$work/err" ]
+ok $? "a command that has seen enough is no error" "$work/err"
+
+echo "1..$number"
+exit $failed
