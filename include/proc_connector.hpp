@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * proc_connector for C++17: the C library with owners, ranges and types.
+ *
+ *     namespace pc = proc_connector;
+ *
+ *     auto connector = pc::connector::open();
+ *     if (!connector)
+ *         return complain(connector.error().message());
+ *     pc::events events;
+ *     while (connector->recv(events))
+ *         for (const pc::event &event : events)
+ *             pc::visit(event, pc::overloaded{
+ *                 [](const pc::exec_event &exec) { printf("%d execs\n", exec.tgid); },
+ *                 [](const pc::overrun_event &overrun) { doubt(overrun.lost); },
+ *                 [](const auto &) {},
+ *             });
+ *
+ * CONVENTIONS
+ *
+ * What the functions do, and what loss, recovery, fork() and containers demand, is said in
+ * proc_connector.h; here is what C++ adds. Events, processes, changes and statistics are the C
+ * structs, and constants are C's.
+ *
+ * Results    result<T> has the shape of std::expected<T, std::error_code>. Nothing throws; the
+ *            header works with -fno-exceptions -fno-rtti. Errors are of category(), whose
+ *            messages say what to do, and compare with std::errc. *result of a failure is a
+ *            value-initialised T, of a success error() is no error.
+ * Handles    connector and table own what they hold and can only be moved. Every call on an empty
+ *            one (default, moved-from, closed, released) fails with invalid_argument.
+ * Receiving  Into a room, which is a range over what has come: empty if nothing came in time, or
+ *            on an error. What was not received cannot be looked at.
+ * Threads    One thread at a time per handle; but fd(), stats(), check() and interrupt() may be
+ *            called by any thread while none closes, releases, moves or destroys the handle.
+ *            interrupt() is async-signal-safe, too. A result or a room is nobody else's business.
+ * Cost       Two to four instructions per call, none per event (tests/cpp.sh counts them). Nothing is
+ *            allocated but by to_string() and message().
+ */
+
+#ifndef PROC_CONNECTOR_HPP
+#define PROC_CONNECTOR_HPP
+
+#include "proc_connector.h"
+
+#include <array>
+#include <chrono>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace proc_connector {
+
+using event = pc_event;
+using process = pc_process;
+using change = pc_change;
+using statistics = pc_stats;
+
+using fork_event = pc_event_fork;
+using exec_event = pc_event_exec;
+using exit_event = pc_event_exit;
+using uid_event = pc_event_uid;
+using gid_event = pc_event_gid;
+using sid_event = pc_event_sid;
+using ptrace_event = pc_event_ptrace;
+using comm_event = pc_event_comm;
+using coredump_event = pc_event_coredump;
+using overrun_event = pc_event_overrun;
+using unknown_event = pc_event_unknown;
+
+// An event of a kind that a later library has added.
+struct newer_event {
+    std::uint32_t kind;
+};
+
+struct options : pc_options {
+    constexpr options() noexcept : pc_options PC_OPTIONS_INIT {}
+};
+
+struct table_options : pc_table_options {
+    constexpr table_options() noexcept : pc_table_options PC_TABLE_OPTIONS_INIT {}
+};
+
+inline constexpr std::chrono::milliseconds forever{-1};
+
+// ---- Errors ----
+
+// errno values, with the messages of pc_strerror().
+inline const std::error_category &category() noexcept
+{
+    class errors final : public std::error_category {
+        const char *name() const noexcept override { return "proc_connector"; }
+        std::string message(int error) const override { return pc_strerror(error); }
+        std::error_condition default_error_condition(int error) const noexcept override
+        {
+            return {error, std::generic_category()};
+        }
+    };
+    static const errors instance;
+    return instance;
+}
+
+// What makes a result one without a value: what a pc_ function has returned.
+struct failure {
+    int error;
+};
+
+// Done, or why not.
+template <class T>
+class [[nodiscard]] result;
+
+template <>
+class [[nodiscard]] result<void> {
+public:
+    using value_type = void;
+    using error_type = std::error_code;
+
+    constexpr result() noexcept = default;
+    constexpr result(failure why) noexcept : error_(why.error) {}
+
+    constexpr bool has_value() const noexcept { return error_ >= 0; }
+    constexpr explicit operator bool() const noexcept { return has_value(); }
+    std::error_code error() const noexcept
+    {
+        return has_value() ? std::error_code() : std::error_code(-error_, category());
+    }
+
+private:
+    int error_ = 0;
+};
+
+// A value, or why there is none.
+template <class T>
+class [[nodiscard]] result : public result<void> {
+public:
+    using value_type = T;
+
+    constexpr result(T value) noexcept : value_(std::move(value)) {}
+    constexpr result(failure why) noexcept : result<void>(why) {}
+
+    constexpr T &operator*() & noexcept { return value_; }
+    constexpr const T &operator*() const & noexcept { return value_; }
+    constexpr T &&operator*() && noexcept { return std::move(value_); }
+    constexpr T *operator->() noexcept { return &value_; }
+    constexpr const T *operator->() const noexcept { return &value_; }
+
+private:
+    T value_{};
+};
+
+// ---- Receiving ----
+
+// Room for up to Size items, and a range over those that have come.
+template <class Item, std::size_t Size>
+class room {
+public:
+    using value_type = Item;
+    using size_type = std::size_t;
+    using iterator = const Item *;
+    using const_iterator = iterator;
+
+    room() noexcept {} // without clearing what will be written
+    room(const room &) = delete;
+    room &operator=(const room &) = delete;
+
+    iterator begin() const noexcept { return items_.data(); }
+    iterator end() const noexcept { return begin() + size(); }
+    const Item *data() const noexcept { return begin(); }
+    std::size_t size() const noexcept { return empty() ? 0 : static_cast<std::size_t>(result_); }
+    bool empty() const noexcept { return result_ <= 0; }
+    const Item &front() const noexcept { return items_.front(); }
+    const Item &operator[](std::size_t index) const noexcept { return items_[index]; }
+    static constexpr std::size_t capacity() noexcept { return Size; }
+
+    // For callers of the C functions: fill(first) writes items, and returns how many or an error.
+    template <class Fill>
+    result<void> fill_by(Fill &&fill)
+    {
+        result_ = fill(items_.data());
+        return failure{result_};
+    }
+
+private:
+    std::array<Item, Size> items_;
+    int result_ = 0;
+};
+
+using events = room<event, 64>;
+using one_event = room<event, 1>;
+using one_change = room<change, 1>;
+
+namespace detail {
+
+// Whole milliseconds as C takes them; what is longer than 24 days becomes that.
+constexpr int timeout(std::chrono::milliseconds time) noexcept
+{
+    const auto count = time.count();
+    return count > INT_MAX ? INT_MAX : count < -1 ? -2 : static_cast<int>(count);
+}
+
+inline result<void> done(int status) noexcept
+{
+    return failure{status};
+}
+
+inline result<bool> yes_or_no(int status) noexcept
+{
+    if (status < 0)
+        return failure{status};
+    return status > 0;
+}
+
+// A pointer with one owner.
+template <class Handle, void (*Close)(Handle *)>
+class owner {
+public:
+    owner() noexcept = default;
+    explicit owner(Handle *handle) noexcept : handle_(handle) {}
+    owner(owner &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    owner &operator=(owner &&other) noexcept
+    {
+        owner moved(std::move(other));
+        std::swap(handle_, moved.handle_);
+        return *this;
+    }
+    ~owner()
+    {
+        if (handle_)
+            Close(handle_);
+    }
+
+    // Closes now; an empty handle stays.
+    void close() noexcept { Close(std::exchange(handle_, nullptr)); }
+
+    // False: empty.
+    explicit operator bool() const noexcept { return handle_ != nullptr; }
+
+    // For the C functions. Whoever takes it with disown() closes it.
+    Handle *native() const noexcept { return handle_; }
+    [[nodiscard]] Handle *disown() noexcept { return std::exchange(handle_, nullptr); }
+
+private:
+    Handle *handle_ = nullptr;
+};
+
+} // namespace detail
+
+// ---- Connector ----
+
+// pc_connector: a subscription, its queue and its books.
+class connector : public detail::owner<pc_connector, pc_close> {
+public:
+    using owner::owner;
+
+    static result<connector> open(const pc_options &how = options()) noexcept
+    {
+        pc_connector *handle = nullptr;
+        const int status = pc_open(&handle, &how);
+        return status < 0 ? result<connector>(failure{status}) : connector(handle);
+    }
+
+    // pc_open_fd(): on success the descriptor is the connector's.
+    static result<connector> adopt(int fd, const pc_options &how = options()) noexcept
+    {
+        pc_connector *handle = nullptr;
+        const int status = pc_open_fd(&handle, fd, &how);
+        return status < 0 ? result<connector>(failure{status}) : connector(handle);
+    }
+
+    // pc_release(): on success the descriptor is the caller's, and the connector is empty.
+    result<int> release() noexcept
+    {
+        const int fd = pc_release(native());
+        if (fd < 0)
+            return failure{fd};
+        static_cast<void>(disown());
+        return fd;
+    }
+
+    // Receives as many as there are and fit, and waits for the first. Only an empty room, never
+    // one that is partly filled, means that no more wait.
+    template <std::size_t Size>
+    result<void> recv(room<event, Size> &into, std::chrono::milliseconds timeout = forever) noexcept
+    {
+        return into.fill_by([&](event *first) {
+            if constexpr (Size == 1)
+                return pc_recv(native(), first, detail::timeout(timeout));
+            else
+                return pc_recv_many(native(), first, Size, detail::timeout(timeout));
+        });
+    }
+
+    result<void> set_filter(const pc_options &filter = options()) noexcept
+    {
+        return detail::done(pc_set_filter(native(), &filter));
+    }
+    result<void> subscribe() noexcept { return detail::done(pc_subscribe(native())); }
+    result<void> unsubscribe() noexcept { return detail::done(pc_unsubscribe(native())); }
+
+    // True: the kernel was deaf and is repaired; receive, an overrun waits.
+    result<bool> check() noexcept { return detail::yes_or_no(pc_check(native())); }
+
+    result<void> interrupt() noexcept { return detail::done(pc_interrupt(native())); }
+
+    result<statistics> stats() const noexcept
+    {
+        result<statistics> copy{statistics{}};
+        const int status = pc_get_stats(native(), &*copy, sizeof(statistics));
+        return status < 0 ? result<statistics>(failure{status}) : copy;
+    }
+
+    // The socket, for event loops; negative if empty. Receive until the room stays empty.
+    int fd() const noexcept { return pc_fd(native()); }
+};
+
+// ---- Events ----
+
+// A visitor made of lambdas.
+template <class... Visitors>
+struct overloaded : Visitors... {
+    using Visitors::operator()...;
+};
+template <class... Visitors>
+overloaded(Visitors...) -> overloaded<Visitors...>;
+
+namespace detail {
+
+template <class Visitor, class Data>
+constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const event &whole)
+{
+    if constexpr (std::is_invocable_v<Visitor &, const Data &, const event &>) {
+        return visitor(data, whole);
+    } else {
+        static_assert(std::is_invocable_v<Visitor &, const Data &>,
+                      "the visitor must take every kind of event; [](const auto &) {} takes the rest");
+        return visitor(data);
+    }
+}
+
+} // namespace detail
+
+// Calls visitor(data) or visitor(data, event) with what the event's kind defines. The visitor takes
+// every *_event type, newer_event among them, and returns the same type for each.
+template <class Visitor>
+constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
+{
+    switch (whole.kind) {
+    case PC_EVENT_FORK: return detail::tell(visitor, whole.data.fork, whole);
+    case PC_EVENT_EXEC: return detail::tell(visitor, whole.data.exec, whole);
+    case PC_EVENT_EXIT: return detail::tell(visitor, whole.data.exit, whole);
+    case PC_EVENT_UID: return detail::tell(visitor, whole.data.uid, whole);
+    case PC_EVENT_GID: return detail::tell(visitor, whole.data.gid, whole);
+    case PC_EVENT_SID: return detail::tell(visitor, whole.data.sid, whole);
+    case PC_EVENT_PTRACE: return detail::tell(visitor, whole.data.ptrace, whole);
+    case PC_EVENT_COMM: return detail::tell(visitor, whole.data.comm, whole);
+    case PC_EVENT_COREDUMP: return detail::tell(visitor, whole.data.coredump, whole);
+    case PC_EVENT_OVERRUN: return detail::tell(visitor, whole.data.overrun, whole);
+    case PC_EVENT_UNKNOWN: return detail::tell(visitor, whole.data.unknown, whole);
+    default: return detail::tell(visitor, newer_event{whole.kind}, whole);
+    }
+}
+
+// pc_event_format()
+inline std::string to_string(const event &whole)
+{
+    char line[256]; // no line is longer
+    pc_event_format(&whole, line, sizeof(line));
+    return line;
+}
+
+// pc_parse(): the room stays empty if the datagram is a control message.
+inline result<void> parse(const void *datagram, std::size_t size, one_event &into) noexcept
+{
+    return into.fill_by([&](event *first) { return pc_parse(datagram, size, first); });
+}
+
+// ---- Processes ----
+
+// What /proc says of a process.
+enum class life {
+    ended,       // or a zombie, or it never was
+    running,
+    leader_gone, // but other threads live on
+};
+
+// pc_process_alive()
+inline result<life> process_alive(pid_t tgid) noexcept
+{
+    const int status = pc_process_alive(tgid);
+    return status < 0 ? result<life>(failure{status}) : static_cast<life>(status);
+}
+
+// pc_process_read(): nothing if it has ended.
+inline result<std::optional<process>> process_read(pid_t pid) noexcept
+{
+    result<std::optional<process>> read{process{}};
+    const int status = pc_process_read(pid, &**read);
+    if (status < 0)
+        return failure{status};
+    if (status == 0)
+        read->reset();
+    return read;
+}
+
+// pc_table: all processes, and the connector that keeps the table true. A range over them in the
+// order of pids; next() may be called in between.
+class table : public detail::owner<pc_table, pc_table_close> {
+public:
+    using owner::owner;
+    using value_type = process;
+
+    struct sentinel {};
+
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = process;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const process *;
+        using reference = const process &;
+
+        iterator() noexcept {} // without clearing what will be written
+        explicit iterator(const pc_table *of) noexcept : table_(of) { ++*this; }
+
+        const process &operator*() const noexcept { return process_; }
+        const process *operator->() const noexcept { return &process_; }
+        iterator &operator++() noexcept
+        {
+            there_ = pc_table_each(table_, &cursor_, &process_) == 1;
+            return *this;
+        }
+        void operator++(int) noexcept { ++*this; }
+
+        friend bool operator==(const iterator &at, sentinel) noexcept { return !at.there_; }
+        friend bool operator!=(const iterator &at, sentinel) noexcept { return at.there_; }
+#if __cplusplus < 202002L
+        friend bool operator==(sentinel, const iterator &at) noexcept { return !at.there_; }
+        friend bool operator!=(sentinel, const iterator &at) noexcept { return at.there_; }
+#endif
+
+    private:
+        const pc_table *table_ = nullptr;
+        std::uint64_t cursor_ = 0;
+        bool there_ = false;
+        process process_;
+    };
+
+    static result<table> open(const pc_table_options &how = table_options()) noexcept
+    {
+        pc_table *handle = nullptr;
+        const int status = pc_table_open(&handle, &how);
+        return status < 0 ? result<table>(failure{status}) : table(handle);
+    }
+
+    result<void> next(one_change &into, std::chrono::milliseconds timeout = forever) noexcept
+    {
+        return into.fill_by([&](change *first) {
+            return pc_table_next(native(), first, detail::timeout(timeout));
+        });
+    }
+
+    std::optional<process> find(pid_t pid) const noexcept
+    {
+        std::optional<process> found{process{}};
+        if (pc_table_get(native(), pid, &*found) != 1)
+            found.reset();
+        return found;
+    }
+
+    iterator begin() const noexcept { return iterator(native()); }
+    sentinel end() const noexcept { return {}; }
+    std::size_t size() const noexcept { return pc_table_count(native()); }
+    bool empty() const noexcept { return size() == 0; }
+
+    result<void> set_user(pid_t pid, std::uint64_t user) noexcept
+    {
+        return detail::done(pc_table_set_user(native(), pid, user));
+    }
+
+    // True: the kernel was deaf and is repaired; the table heals itself.
+    result<bool> check() noexcept { return detail::yes_or_no(pc_table_check(native())); }
+
+    result<void> interrupt() noexcept { return detail::done(pc_table_interrupt(native())); }
+
+    result<statistics> stats() const noexcept
+    {
+        result<statistics> copy{statistics{}};
+        const int status = pc_table_get_stats(native(), &*copy, sizeof(statistics));
+        return status < 0 ? result<statistics>(failure{status}) : copy;
+    }
+
+    // For event loops: call next() when it is readable; negative if empty.
+    int fd() const noexcept { return pc_table_fd(native()); }
+};
+
+} // namespace proc_connector
+
+#endif // PROC_CONNECTOR_HPP

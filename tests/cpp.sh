@@ -1,0 +1,132 @@
+#!/bin/sh
+# proc_connector.hpp: clean in each standard and compiler, its promises on the real kernel, its cost
+# in instructions beside C's, and the examples. Prints TAP.
+set -u
+cd "$(dirname "$0")/.."
+tests/needs.sh g++ g++ clang++ clang valgrind valgrind pkg-config pkg-config >&2 || exit 1
+work=$PWD/build/cpp stage=$PWD/build/stage
+rm -rf "$work"
+mkdir -p "$work"
+make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+export PKG_CONFIG_PATH="$stage/lib/pkgconfig" LD_LIBRARY_PATH="$stage/lib"
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
+flags="$warnings $(pkg-config --cflags proc_connector)"
+number=0 failed=0
+
+promise() { # promise SENTENCE COMMAND …
+	sentence=$1 number=$((number + 1))
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $number - $sentence"
+	else
+		failed=1
+		echo "not ok $number - $sentence"
+		sed 's/^/# /' "$work/log" >&2
+	fi
+}
+
+checks() { # checks COMPILER FLAG …
+	compiler=$1
+	shift
+	# shellcheck disable=SC2086
+	"$compiler" $flags -fsyntax-only "$@" tests/cpp/header.cpp
+}
+for compiler in g++ clang++; do
+	for standard in c++17 c++20 c++2b; do
+		promise "$compiler: the header is clean in $standard" checks $compiler -std=$standard
+	done
+	promise "$compiler: it does without exceptions and RTTI" \
+		checks $compiler -std=c++17 -fno-exceptions -fno-rtti
+done
+
+refuses() { # refuses MACRO ERROR: the mistake behind the macro is an error
+	checks g++ -std=c++17 "-D$1" 2>"$work/error" && return 1
+	grep -q "error: .*$2" "$work/error" || { cat "$work/error"; false; }
+}
+promise "a visitor that leaves out a kind does not compile" \
+	refuses INCOMPLETE "the visitor must take every kind of event"
+promise "a result that is not looked at is a warning" refuses DISCARDED "unused-result"
+promise "a timeout shorter than a millisecond does not compile" refuses SHORTER "no matching function"
+
+for source in promise failure init support; do
+	"${CC:-cc}" -std=c11 -D_GNU_SOURCE -I"$stage/include" -c "tests/c/$source.c" \
+		-o "$work/$source.o" || exit 1
+done
+build() { # build COMPILER NAME FLAG …: a program with the harness of the C promises
+	compiler=$1 name=$2
+	shift 2
+	# shellcheck disable=SC2046,SC2086
+	"$compiler" -std=c++17 $flags "$@" "tests/cpp/$name.cpp" "$work"/*.o -o "$work/$name-$compiler" \
+		-pthread $(pkg-config --libs proc_connector)
+}
+kept() { # kept COMPILER FLAG …: the promises, each as a test of its own
+	compiler=$1
+	shift
+	promise "$compiler: the promises compile" build "$compiler" promises "$@"
+	"$work/promises-$compiler" 2>&1 | sed 's/^1\.\.[0-9]*$//; /^$/d' >"$work/promises.log"
+	while read -r line; do
+		case $line in
+		"ok "* | "not ok "*)
+			number=$((number + 1))
+			verdict=${line%%ok *}ok
+			[ "$verdict" = ok ] || failed=1
+			echo "$verdict $number - $compiler: ${line#*: }"
+			;;
+		*) echo "# $line" >&2 ;;
+		esac
+	done <"$work/promises.log"
+	grep -q '^ok' "$work/promises.log" || failed=1
+}
+kept g++ -g -fsanitize=address,undefined -fno-sanitize-recover=all
+kept clang++ -O2 -fno-exceptions -fno-rtti
+
+count() { # count COMPILER: the instructions of each function, callees excluded
+	build "$1" cost -O2 &&
+		valgrind -q --tool=callgrind --callgrind-out-file="$work/calls.%p" "$work/cost-$1" \
+			2>"$work/calls" >"$work/cost.tap" && ! grep '^not ok' "$work/cost.tap" &&
+		callgrind_annotate --threshold=100 "$(grep -l cpp:: "$work"/calls.*)" |
+		sed -n 's/^ *\([0-9,]*\) .*[:?]\(c\|cpp\)::\([a-z]*\)(.*/\2 \3 \1/p' | tr -d , >"$work/counts"
+}
+costs() { # costs FUNCTION: at most four instructions more per call of the library
+	cat "$work/counts"
+	c=$(sed -n "s/^c $1 //p" "$work/counts") cpp=$(sed -n "s/^cpp $1 //p" "$work/counts")
+	calls=$(sed -n "s/^$1 //p" "$work/calls")
+	echo "$calls calls"
+	[ "$c" -gt "$calls" ] && [ "$cpp" -le $((c + 4 * calls)) ]
+}
+for compiler in g++ clang++; do
+	rm -f "$work"/calls*
+	promise "$compiler: the instructions are counted" count $compiler
+	for function in batches singles walk; do
+		promise "$compiler: C++ costs what C costs: $function" costs $function
+	done
+	sed "s/^/# $compiler: /" "$work/counts"
+done
+
+shows() { # shows EXAMPLE REGEX: its output has such a line, while something makes events
+	example=$1
+	# shellcheck disable=SC2046,SC2086
+	g++ -std=c++17 -O2 $flags "examples-c++/$example.cpp" -o "$work/$example" \
+		$(pkg-config --libs proc_connector) || return 1
+	"$work/$example" >"$work/$example.out" 2>&1 &
+	pid=$!
+	for _ in $(seq 200); do
+		grep -q "$2" "$work/$example.out" && break
+		sleep 0.05
+	done
+	kill $pid
+	wait $pid
+	grep -q "$2" "$work/$example.out" || { cat "$work/$example.out"; false; }
+}
+promise "the example programs shows what is started" shows programs '^[0-9]* runs a new program on CPU'
+promise "the example table lists this shell" shows table "^ *$$ *[0-9]* cpp.sh$"
+promise "the example table tells who runs what" shows table "^ *[0-9]* *$$ now runs grep$"
+
+explains() {
+	unshare --net "$work/programs" 2>"$work/error"
+	[ $? = 1 ] && grep -q 'network namespace' "$work/error"
+}
+promise "what is wrong is explained" explains
+
+echo "1..$number"
+exit $failed

@@ -1,0 +1,319 @@
+/* What proc_connector.hpp promises, on the real kernel. */
+extern "C" {
+#include "../c/support.h"
+}
+
+#include <proc_connector.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <fcntl.h>
+#include <string>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace pc = proc_connector;
+using namespace std::chrono_literals;
+
+static pid_t start_exiting(int code)
+{
+	const pid_t child = fork();
+	if (child == 0)
+		_exit(code);
+	return child;
+}
+
+/* A connector, and what feeds it. */
+static int feed_of(pc::connector &connector)
+{
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	auto adopted = pc::connector::adopt(pair[0]);
+	CHECK(adopted);
+	connector = std::move(*adopted);
+	return pair[1];
+}
+
+static void send_exec(int feed, pid_t pid)
+{
+	unsigned char datagram[EVENT_SIZE];
+	make_exec(datagram, pid);
+	CHECK_EQ(write(feed, datagram, sizeof(datagram)), sizeof(datagram));
+}
+
+static pc::connector open_or_fail(std::uint32_t events)
+{
+	pc::options options;
+	options.events = events;
+	auto connector = pc::connector::open(options);
+	CHECK(connector);
+	return *std::move(connector);
+}
+
+/* Whether this child's EXIT comes, through a room of this size. */
+template <std::size_t Size>
+static bool hears_of(pc::connector &connector, pid_t child, int code)
+{
+	pc::room<pc::event, Size> events;
+	bool heard = false;
+	while (!heard) {
+		CHECK(connector.recv(events, std::chrono::milliseconds(PATIENCE_MS)));
+		CHECK(!events.empty());
+		for (const pc::event &event : events)
+			heard |= pc::visit(event, pc::overloaded{
+				[&](const pc::exit_event &exit) {
+					return exit.pid == child && WEXITSTATUS(exit.exit_code) == code;
+				},
+				[](const auto &) { return false; },
+			});
+	}
+	return heard;
+}
+
+PROMISE(receives, "a child's fork and exit arrive, typed, in a batch and one by one")
+{
+	auto connector = open_or_fail(PC_MASK_EXIT);
+	pid_t child = start_exiting(7);
+	CHECK(hears_of<64>(connector, child, 7));
+	end_child(child);
+	child = start_exiting(8);
+	CHECK(hears_of<1>(connector, child, 8));
+	end_child(child);
+}
+
+PROMISE(room, "a room holds what the last call received, and nothing after a timeout or an error")
+{
+	pc::connector connector;
+	const int feed = feed_of(connector);
+	pc::events events;
+	CHECK(events.empty());
+	for (pid_t pid = 41; pid <= 43; pid++)
+		send_exec(feed, pid);
+	CHECK(connector.recv(events));
+	CHECK_EQ(events.size(), 3);
+	CHECK_EQ(events.front().data.exec.tgid, 41);
+	CHECK_EQ(events[2].data.exec.tgid, 43);
+	CHECK_EQ(std::count_if(events.begin(), events.end(),
+			       [](const pc::event &event) { return event.kind == PC_EVENT_EXEC; }), 3);
+	CHECK(connector.recv(events, 0ms));
+	CHECK(events.empty() && events.begin() == events.end());
+
+	send_exec(feed, 44);
+	CHECK(connector.recv(events));
+	CHECK_EQ(events.size(), 1);
+	close(feed);
+	const auto received = connector.recv(events);
+	CHECK(!received && received.error() == std::errc::broken_pipe);
+	CHECK(events.empty());
+}
+
+PROMISE(owns, "a handle moves, and closes what it owned; an empty one answers invalid_argument")
+{
+	const int before = open_descriptors();
+	pc::connector first, second;
+	const int feed = feed_of(first), other = feed_of(second);
+	const int first_fd = first.fd(), second_fd = second.fd();
+	pc::connector &self = first;
+	first = std::move(self);
+	CHECK_EQ(first.fd(), first_fd);
+
+	second = std::move(first);
+	CHECK(!first && second);
+	CHECK_EQ(second.fd(), first_fd);
+	CHECK_EQ(fcntl(second_fd, F_GETFD), -1);
+	CHECK_EQ(write(other, "", 1), -1);
+	send_exec(feed, 42);
+	pc::one_event event;
+	CHECK(second.recv(event));
+	CHECK_EQ(event.front().data.exec.tgid, 42);
+
+	CHECK(first.recv(event).error() == std::errc::invalid_argument);
+	CHECK(first.interrupt().error() == std::errc::invalid_argument);
+	CHECK(first.stats().error() == std::errc::invalid_argument);
+	CHECK(first.release().error() == std::errc::invalid_argument);
+	CHECK(first.fd() < 0);
+	second.close();
+	second.close();
+	CHECK(!second && fcntl(first_fd, F_GETFD) == -1);
+	{
+		pc::connector third;
+		close(feed_of(third));
+	}
+	CHECK_EQ(open_descriptors(), before + 2); /* both feeds */
+}
+
+PROMISE(errors, "an error has pc_strerror's text, its own category, and compares with std::errc")
+{
+	const auto adopted = pc::connector::adopt(-1);
+	CHECK(!adopted && !adopted.has_value() && !*adopted);
+	CHECK(adopted.error() && adopted.error().category() == pc::category());
+	CHECK(adopted.error() == std::errc::bad_file_descriptor);
+	CHECK(adopted.error() != std::errc::invalid_argument);
+	CHECK(adopted.error().message() == pc_strerror(EBADF));
+	CHECK(!std::strcmp(adopted.error().category().name(), "proc_connector"));
+
+	pc::options options;
+	options.events = 1u << 31;
+	CHECK(pc::connector::open(options).error() == std::errc::invalid_argument);
+
+	pc::connector connector;
+	close(feed_of(connector));
+	const auto fine = connector.set_filter();
+	CHECK(fine && !fine.error());
+	pc::events events;
+	CHECK(connector.recv(events, -2ms).error() == std::errc::invalid_argument);
+}
+
+PROMISE(interrupts, "another thread ends a wait without limit")
+{
+	pc::connector connector;
+	feed_of(connector);
+	std::thread other([&] { CHECK(connector.interrupt()); });
+	pc::events events;
+	CHECK(connector.recv(events).error() == std::errc::operation_canceled);
+	other.join();
+}
+
+PROMISE(releases, "what happens between release and adopt is not missed")
+{
+	auto connector = open_or_fail(PC_MASK_EXIT);
+	const auto fd = connector.release();
+	CHECK(fd && !connector);
+	const pid_t child = start_exiting(9);
+	end_child(child);
+
+	pc::options options;
+	options.events = PC_MASK_EXIT;
+	options.flags = PC_OPEN_SUBSCRIBED;
+	auto successor = pc::connector::adopt(*fd, options);
+	CHECK(successor);
+	CHECK_EQ(successor->fd(), *fd);
+	CHECK(hears_of<64>(*successor, child, 9));
+}
+
+PROMISE(pauses, "pausing, filtering and the books work through the handle")
+{
+	pc::connector connector;
+	const int feed = feed_of(connector);
+	pc::options filter;
+	filter.events = PC_MASK_EXIT;
+	CHECK(connector.set_filter(filter) && connector.unsubscribe() && connector.subscribe());
+	send_exec(feed, 42);
+	pc::events events;
+	CHECK(connector.recv(events, 0ms) && events.empty());
+	CHECK(connector.set_filter());
+	send_exec(feed, 43);
+	CHECK(connector.recv(events, 0ms));
+	CHECK_EQ(events.size(), 1);
+	const auto stats = connector.stats();
+	CHECK(stats);
+	CHECK_EQ(stats->received, 1);
+	CHECK_EQ(stats->filtered, 1);
+	const auto deaf = connector.check();
+	CHECK(deaf && !*deaf);
+}
+
+PROMISE(parses, "a datagram is parsed, and an event written out")
+{
+	unsigned char datagram[EVENT_SIZE];
+	make_exec(datagram, 42);
+	pc::one_event event;
+	CHECK(pc::parse(datagram, sizeof(datagram), event));
+	CHECK_EQ(event.front().data.exec.tgid, 42);
+	char line[256];
+	pc_event_format(&event.front(), line, sizeof(line));
+	CHECK(pc::to_string(event.front()) == line);
+	CHECK(pc::parse(datagram, 40, event).error() == std::errc::bad_message);
+	CHECK(event.empty());
+}
+
+PROMISE(processes, "a process is read from /proc as long as it lives")
+{
+	rename_self("in C++");
+	const auto self = pc::process_read(getpid());
+	CHECK(self && *self);
+	CHECK_EQ((*self)->parent_pid, getppid());
+	CHECK(!std::strcmp((*self)->comm, "in C++"));
+	const auto alive = pc::process_alive(getpid());
+	CHECK(alive && *alive == pc::life::running);
+
+	const pid_t child = start_exiting(0);
+	end_child(child);
+	const auto gone = pc::process_read(child);
+	CHECK(gone && !*gone);
+	const auto ended = pc::process_alive(child);
+	CHECK(ended && *ended == pc::life::ended);
+	CHECK(pc::process_alive(0).error() == std::errc::invalid_argument);
+	CHECK(pc::process_read(-1).error() == std::errc::invalid_argument);
+}
+
+/* The next change of this kind about this process; 0 stands for any. */
+static pc::change await_change(pc::table &table, std::uint32_t kind, pid_t pid)
+{
+	pc::one_change changes;
+	for (;;) {
+		CHECK(table.next(changes, std::chrono::milliseconds(PATIENCE_MS)));
+		CHECK(!changes.empty());
+		for (const pc::change &change : changes)
+			if (change.kind == kind && (pid == 0 || change.process.pid == pid))
+				return change;
+	}
+}
+
+PROMISE(lists, "a table lists, finds, keeps a value, and tells the end")
+{
+	auto opened = pc::table::open();
+	CHECK(opened);
+	pc::table table = *std::move(opened);
+	await_change(table, PC_CHANGE_SYNCED, 0);
+
+	std::size_t count = 0;
+	bool self = false;
+	pid_t last = 0;
+	for (const pc::process &process : table) {
+		CHECK(process.pid > last);
+		last = process.pid;
+		self |= last == getpid();
+		count++;
+	}
+	CHECK(self);
+	CHECK_EQ(count, table.size());
+
+	int gate[2];
+	CHECK_EQ(pipe(gate), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		char byte;
+		_exit(read(gate[0], &byte, 1) == 1 ? 3 : 1);
+	}
+	CHECK(!table.find(child));
+	const auto started = await_change(table, PC_CHANGE_STARTED, child);
+	const auto found = table.find(child);
+	CHECK(found && found->id == started.process.id && found->parent_pid == getpid());
+	CHECK(table.set_user(child, 77));
+	CHECK_EQ(table.find(child)->user, 77);
+	CHECK_EQ(write(gate[1], "", 1), 1);
+	const auto exited = await_change(table, PC_CHANGE_EXITED, child);
+	CHECK_EQ(exited.process.user, 77);
+	CHECK_EQ(WEXITSTATUS(exited.exit_code), 3);
+	CHECK(!table.find(child));
+	CHECK(table.set_user(child, 78).error() == std::errc::no_such_process);
+	end_child(child);
+
+	CHECK(table.stats() && table.check());
+	std::thread other([&] { CHECK(table.interrupt()); });
+	pc::one_change change;
+	pc::result<void> next;
+	while ((next = table.next(change))) {
+	}
+	CHECK(next.error() == std::errc::operation_canceled);
+	CHECK(change.empty());
+	other.join();
+
+	pc::table moved = std::move(table);
+	CHECK(moved.fd() >= 0 && table.fd() < 0 && table.empty() && !table.find(1));
+	CHECK(table.begin() == table.end());
+	CHECK(table.next(change).error() == std::errc::invalid_argument);
+}
