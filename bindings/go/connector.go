@@ -1,0 +1,215 @@
+package procconnector
+
+// #include <proc_connector.h>
+//
+// // A handle as a number: Go would allocate to check a pointer to a type that it does not know.
+// static int recv_many(uintptr_t pc, struct pc_event *events, size_t count)
+// {
+//	return pc_recv_many((struct pc_connector *)pc, events, count, 0);
+// }
+import "C"
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// A Connector is a subscription to process events, its queue and its books.
+type Connector struct {
+	mu     sync.Mutex // orders all calls of the library: none of them waits
+	handle *C.struct_pc_connector
+	poller *poller
+}
+
+// Open subscribes to process events. Every event from its return on is delivered or counted as
+// lost. The caller's own are delivered too.
+func Open(options Options) (*Connector, error) {
+	o, err := options.c("open")
+	if err != nil {
+		return nil, err
+	}
+	var handle *C.struct_pc_connector
+	if err := failure("open", C.pc_open(&handle, &o)); err != nil {
+		return nil, err
+	}
+	return newConnector(handle)
+}
+
+// Adopt takes a socket over that somebody else has opened: a privileged parent, systemd, or
+// [Connector.Release]. Or an AF_UNIX socket (SEQPACKET or DGRAM), to feed a program with events for
+// its tests. It works on a duplicate: close the file, and do not receive from it.
+func Adopt(file *os.File, options Options) (*Connector, error) {
+	o, err := options.c("adopt")
+	if err != nil {
+		return nil, err
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var handle *C.struct_pc_connector
+	var adopted error
+	err = raw.Control(func(fd uintptr) {
+		dup, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0)
+		if errno != 0 {
+			adopted = &Error{"adopt", errno}
+			return
+		}
+		adopted = failure("adopt", C.pc_open_fd(&handle, C.int(dup), &o))
+		if adopted != nil {
+			syscall.Close(int(dup))
+		}
+	})
+	if err == nil {
+		err = adopted
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newConnector(handle)
+}
+
+func newConnector(handle *C.struct_pc_connector) (*Connector, error) {
+	poller, err := newPoller(int(C.pc_fd(handle)))
+	if err != nil {
+		C.pc_close(handle)
+		return nil, err
+	}
+	c := &Connector{handle: handle, poller: poller}
+	runtime.SetFinalizer(c, (*Connector).Close) // a net; do not rely on it
+	return c, nil
+}
+
+// Recv waits for events and writes those that are there into the slice, at most 64. It returns how
+// many, at least one, or an error. However many they are, they cost one call into C.
+func (c *Connector) Recv(ctx context.Context, events []Event) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if n, err := c.TryRecv(events); n != 0 || err != nil {
+		return n, err
+	}
+	return c.waitRecv(ctx, events)
+}
+
+// Apart, because what the function literal uses is allocated.
+func (c *Connector) waitRecv(ctx context.Context, events []Event) (n int, err error) {
+	ended := c.poller.wait(ctx, func() bool {
+		n, err = c.TryRecv(events)
+		return n != 0 || err != nil
+	})
+	if ended != nil {
+		return 0, ended
+	}
+	return n, err
+}
+
+// TryRecv is Recv without waiting: only 0 means that no more events wait.
+func (c *Connector) TryRecv(events []Event) (int, error) {
+	if len(events) == 0 {
+		return 0, &Error{"recv", syscall.EINVAL}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handle == nil {
+		return 0, os.ErrClosed
+	}
+	handle := C.uintptr_t(uintptr(unsafe.Pointer(c.handle)))
+	n := C.recv_many(handle, events[0].c(), C.size_t(len(events)))
+	if n < 0 {
+		return 0, failure("recv", n)
+	}
+	return int(n), nil
+}
+
+// Calls a function of the library on the handle.
+func (c *Connector) call(op string, f func(*C.struct_pc_connector) C.int) (C.int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handle == nil {
+		return 0, os.ErrClosed
+	}
+	result := f(c.handle)
+	return result, failure(op, result)
+}
+
+// SetFilter chooses other events, atomically. Options other than Events, NoThreads and NonzeroExit
+// must be zero. Events that are queued already are judged by the filter in force when they are
+// received.
+func (c *Connector) SetFilter(filter Options) error {
+	o, err := filter.c("set filter")
+	if err != nil {
+		return err
+	}
+	_, err = c.call("set filter", func(h *C.struct_pc_connector) C.int {
+		return C.pc_set_filter(h, &o)
+	})
+	return err
+}
+
+// Unsubscribe pauses: no events from now on. What is queued can still be received.
+func (c *Connector) Unsubscribe() error {
+	_, err := c.call("unsubscribe", func(h *C.struct_pc_connector) C.int {
+		return C.pc_unsubscribe(h)
+	})
+	return err
+}
+
+// Subscribe resumes after Unsubscribe.
+func (c *Connector) Subscribe() error {
+	_, err := c.call("subscribe", func(h *C.struct_pc_connector) C.int { return C.pc_subscribe(h) })
+	return err
+}
+
+// Check proves that the kernel still reports; it costs microseconds: call it from a daemon's ticker.
+// True: the kernel was deaf and is repaired; an overrun follows in the stream.
+func (c *Connector) Check() (repaired bool, err error) {
+	result, err := c.call("check", func(h *C.struct_pc_connector) C.int { return C.pc_check(h) })
+	if result > 0 {
+		c.poller.wake() // the overrun does not make the socket readable
+	}
+	return result > 0, err
+}
+
+// Stats are the books; each field by itself is exact.
+func (c *Connector) Stats() (Stats, error) {
+	var s C.struct_pc_stats
+	_, err := c.call("stats", func(h *C.struct_pc_connector) C.int {
+		return C.pc_get_stats(h, &s, C.sizeof_struct_pc_stats)
+	})
+	return statsOf(&s), err
+}
+
+// Release ends the connector but not the subscription, and returns the socket, for a successor (as
+// one of exec.Cmd's ExtraFiles) who gives it to [Adopt] with Subscribed, and misses nothing. Receive
+// until TryRecv returns 0 before: a loss that is not announced yet is not counted by the successor.
+func (c *Connector) Release() (*os.File, error) {
+	fd, err := c.call("release", func(h *C.struct_pc_connector) C.int {
+		fd := C.pc_release(h)
+		if fd >= 0 {
+			c.handle = nil
+		}
+		return fd
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Close()
+	return os.NewFile(uintptr(fd), "procconnector"), nil
+}
+
+// Close ends the subscription and all waits. Closing again does nothing.
+func (c *Connector) Close() error {
+	runtime.SetFinalizer(c, nil)
+	c.mu.Lock()
+	handle := c.handle
+	c.handle = nil
+	c.mu.Unlock()
+	C.pc_close(handle)
+	c.poller.close()
+	return nil
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+// Package procconnector tells of every fork, exec, exit, id change, ptrace, rename and core dump on
+// this machine, through Linux's Process Event Connector. It is never silently wrong: events that are
+// lost are announced in the stream, and each way of not receiving events is an error that says what
+// to do.
+//
+// A [Connector] gives the events, and a [Table] the processes: it lists them, follows them and heals
+// itself after losses. Choose the table if you want to know which processes there are.
+//
+// # Linking
+//
+// The package is bound to the C library proc_connector by cgo. pkg-config must find it; for a
+// library that is not installed where the linker looks, set PKG_CONFIG_PATH, and at run time
+// LD_LIBRARY_PATH. With the build tag "static" the program is linked statically, as a whole.
+//
+// The module's path names no host. In a program's go.mod:
+//
+//	require procconnector v0.1.0
+//	replace procconnector => PATH/proc_connector/bindings/go
+//
+// # Goroutines
+//
+// Every method may be called by any goroutine at any time. One goroutine at a time receives; others
+// wait for their turn. Recv and Next wait in Go's poller: no thread is held meanwhile, and they end
+// with their context, or with [os.ErrClosed] when another goroutine closes.
+//
+// # Loss and recovery
+//
+// When events are lost, the stream has a [KindOverrun] with their number; in a flood, many of them.
+// A Table heals itself. A program that keeps a picture of its own marks it as doubtful at each
+// overrun. When [Connector.TryRecv] returns 0 and the picture is doubtful, it reads /proc anew, leaves
+// out what [Alive] says has ended, and takes the mark away. Since a flood may not let TryRecv return 0,
+// it also reads /proc some 100 ms after the mark was made, and every 100 ms from then on; but then
+// the mark stays, because events from before the loss may still be queued.
+//
+// Anybody can make the kernel report to nobody (from Linux 6.6 on). A daemon calls Check from a
+// ticker: it notices and repairs that, and an overrun tells.
+//
+// # Privilege and containers
+//
+// Before Linux 6.6, opening needs CAP_NET_ADMIN. The kernel reports to the initial network, PID and
+// user namespaces only: docker run --net=host --pid=host --userns=host; Kubernetes: hostNetwork:
+// true, hostPID: true. All ids are those of the initial PID namespace. Without CAP_NET_ADMIN the queue
+// is limited by the sysctl net.core.rmem_max: raise that.
+package procconnector

@@ -1,0 +1,3 @@
+module procconnector
+
+go 1.19

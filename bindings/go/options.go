@@ -1,0 +1,87 @@
+package procconnector
+
+// #include <proc_connector.h>
+import "C"
+
+import (
+	"math"
+	"syscall"
+)
+
+// A Mask says which events to receive. Overruns pass every mask.
+type Mask uint32
+
+const (
+	MaskFork     Mask = C.PC_MASK_FORK
+	MaskExec     Mask = C.PC_MASK_EXEC
+	MaskExit     Mask = C.PC_MASK_EXIT
+	MaskUID      Mask = C.PC_MASK_UID
+	MaskGID      Mask = C.PC_MASK_GID
+	MaskSID      Mask = C.PC_MASK_SID
+	MaskPtrace   Mask = C.PC_MASK_PTRACE
+	MaskComm     Mask = C.PC_MASK_COMM
+	MaskCoredump Mask = C.PC_MASK_COREDUMP
+	MaskUnknown  Mask = C.PC_MASK_UNKNOWN // kernel events that the library does not know
+	MaskAll      Mask = C.PC_MASK_ALL     // the nine kinds that kernels send today
+)
+
+// Options say what to receive and how much to queue. The zero value: everything, 32 MiB.
+type Options struct {
+	// Events to receive; 0: everything, unknown kinds included.
+	Events Mask
+	// NoThreads drops the events of tasks that are not thread-group leaders. The exit of a leader
+	// is not always the end of its process: see [Alive].
+	NoThreads bool
+	// NonzeroExit drops exits with status 0. It judges tasks, not processes.
+	NonzeroExit bool
+	// Subscribed is for [Adopt]: whoever made the socket has subscribed it already.
+	Subscribed bool
+	// QueueBytes is the budget as the kernel counts it: 768 to 960 per event. 0: 32 MiB.
+	QueueBytes int
+}
+
+func (o *Options) c(op string) (C.struct_pc_options, error) {
+	options := C.struct_pc_options{size: C.sizeof_struct_pc_options, events: C.uint32_t(o.Events)}
+	if o.NoThreads {
+		options.flags |= C.PC_FILTER_NO_THREADS
+	}
+	if o.NonzeroExit {
+		options.flags |= C.PC_FILTER_NONZERO_EXIT
+	}
+	if o.Subscribed {
+		options.flags |= C.PC_OPEN_SUBSCRIBED
+	}
+	bytes, err := queueBytes(op, o.QueueBytes)
+	options.rcvbuf_bytes = bytes
+	return options, err
+}
+
+func queueBytes(op string, bytes int) (C.uint32_t, error) {
+	if bytes < 0 || bytes > math.MaxInt32 {
+		return 0, &Error{op, syscall.EINVAL}
+	}
+	return C.uint32_t(bytes), nil
+}
+
+// Stats are the books of a connector.
+type Stats struct {
+	Received   uint64 // kernel events delivered
+	Filtered   uint64 // admitted by the kernel, but rejected when they were received
+	Lost       uint64 // in a full queue: the sum of all overruns
+	Foreign    uint64 // not sent by the kernel: forged
+	Malformed  uint64 // damaged
+	Repaired   uint64 // how often a deaf kernel was repaired
+	QueueBytes uint32 // that the kernel granted
+}
+
+func statsOf(s *C.struct_pc_stats) Stats {
+	return Stats{
+		Received:   uint64(s.received),
+		Filtered:   uint64(s.filtered),
+		Lost:       uint64(s.lost),
+		Foreign:    uint64(s.foreign),
+		Malformed:  uint64(s.malformed),
+		Repaired:   uint64(s.repaired),
+		QueueBytes: uint32(s.rcvbuf_bytes),
+	}
+}

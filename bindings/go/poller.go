@@ -1,0 +1,94 @@
+package procconnector
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+)
+
+// A poller waits in Go's netpoller until a descriptor is readable.
+type poller struct {
+	file *os.File // a dup, because Go insists on owning what it polls
+	raw  syscall.RawConn
+	turn chan struct{} // holds something while somebody waits
+}
+
+var past = time.Unix(1, 0)
+
+func newPoller(fd int) (*poller, error) {
+	file, err := dup(fd)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = file.SetReadDeadline(time.Time{}) // fails if it cannot be polled
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &poller{file, raw, make(chan struct{}, 1)}, nil
+}
+
+func dup(fd int) (*os.File, error) {
+	dup, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return nil, os.NewSyscallError("fcntl", errno)
+	}
+	if err := syscall.SetNonblock(int(dup), true); err != nil {
+		syscall.Close(int(dup))
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(dup, "procconnector"), nil
+}
+
+// wait returns nil as soon as try has returned true. It tries at once, when the descriptor becomes
+// readable, and after each wake.
+func (p *poller) wait(ctx context.Context, try func() bool) error {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if ctx.Done() != nil {
+		defer p.wakeAtEnd(ctx)()
+	}
+	for {
+		err := p.raw.Read(func(uintptr) bool { return try() })
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return os.ErrClosed
+		}
+		p.file.SetReadDeadline(time.Time{})
+		// Behind that line: a wake that it has undone was not in vain.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// wake ends the current or the next Read.
+func (p *poller) wake() { p.file.SetReadDeadline(past) }
+
+// Wakes at the end of the context, until the result is called.
+func (p *poller) wakeAtEnd(ctx context.Context) func() {
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-ctx.Done():
+			p.wake()
+		case <-done:
+		}
+	}()
+	return func() { close(done); <-gone }
+}
+
+// close ends all waits with [os.ErrClosed].
+func (p *poller) close() { p.file.Close() }

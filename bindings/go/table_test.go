@@ -1,0 +1,194 @@
+package procconnector
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+func openTable(t testing.TB) *Table {
+	table := must[*Table](t)(OpenTable(TableOptions{}))
+	t.Cleanup(func() { table.Close() })
+	return table
+}
+
+func awaitChange(t testing.TB, table *Table, kind ChangeKind, pid int32) Change {
+	t.Helper()
+	ctx := patience(t)
+	for {
+		change := must[Change](t)(table.Next(ctx))
+		if change.Kind == kind && change.Process.PID == pid {
+			return change
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	table := openTable(t)
+	awaitChange(t, table, ChangeFound, int32(os.Getpid()))
+	awaitChange(t, table, ChangeSynced, 0)
+
+	count, last, self := 0, int32(0), false
+	table.All()(func(p Process) bool {
+		if p.PID <= last {
+			t.Errorf("%d after %d", p.PID, last)
+		}
+		last = p.PID
+		self = self || p.PID == int32(os.Getpid())
+		count++
+		return true
+	})
+	if count != table.Len() || !self {
+		t.Errorf("%d of %d processes, self: %v", count, table.Len(), self)
+	}
+	count = 0
+	table.All()(func(Process) bool { count++; return false })
+	if count != 1 {
+		t.Error("the walk goes on")
+	}
+
+	child := startChild(t)
+	if _, ok := table.Get(child.pid); ok {
+		t.Error("it is there before it is told")
+	}
+	started := awaitChange(t, table, ChangeStarted, child.pid)
+	execed := awaitChange(t, table, ChangeExeced, child.pid)
+	found, ok := table.Get(child.pid)
+	if !ok || found != execed.Process || found.ID != started.Process.ID {
+		t.Errorf("%+v", found)
+	}
+	if found.ParentPID != int32(os.Getpid()) || found.Comm() != "sh" || found.EUID != 0 ||
+		found.Valid&(FieldParent|FieldComm) != FieldParent|FieldComm || found.KernelThread() ||
+		found.LeaderGone() {
+		t.Errorf("%+v", found)
+	}
+	if err := table.SetUser(child.pid, 77); err != nil {
+		t.Error(err)
+	}
+	child.end()
+	exited := awaitChange(t, table, ChangeExited, child.pid)
+	status, known := exited.ExitStatus()
+	if !known || status.ExitStatus() != 3 || exited.Process.User != 77 || exited.Recovered() {
+		t.Errorf("%+v", exited)
+	}
+	if err := table.SetUser(child.pid, 1); !errors.Is(err, syscall.ESRCH) {
+		t.Error(err)
+	}
+	if repaired, err := table.Check(); repaired || err != nil {
+		t.Error(repaired, err)
+	}
+	if stats := must[Stats](t)(table.Stats()); stats.Received == 0 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+func TestTableContext(t *testing.T) {
+	table := openTable(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	var err error
+	for err == nil { // other processes make changes, too
+		_, err = table.Next(ctx)
+	}
+	if err != context.DeadlineExceeded {
+		t.Fatal(err)
+	}
+	child := startChild(t)
+	awaitChange(t, table, ChangeStarted, child.pid)
+}
+
+func TestTableClose(t *testing.T) {
+	table := openTable(t)
+	var group sync.WaitGroup
+	for i := 0; i < 3; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			var err error
+			for err == nil {
+				_, err = table.Next(context.Background())
+				table.All()(func(Process) bool { return true })
+			}
+			if !errors.Is(err, os.ErrClosed) {
+				t.Error(err)
+			}
+		}()
+	}
+	for len(table.poller.turn) == 0 {
+		runtime.Gosched()
+	}
+	if table.Close() != nil || table.Close() != nil {
+		t.Error("Close failed")
+	}
+	group.Wait()
+	_, get := table.Get(1)
+	_, check := table.Check()
+	if get || table.Len() != 0 || !errors.Is(check, os.ErrClosed) {
+		t.Error("it is not closed")
+	}
+}
+
+func TestTableOptions(t *testing.T) {
+	for _, options := range []TableOptions{{Fields: 1 << 31}, {QueueBytes: -1}} {
+		if _, err := OpenTable(options); !errors.Is(err, syscall.EINVAL) {
+			t.Error(err)
+		}
+	}
+	table := must[*Table](t)(OpenTable(TableOptions{Fields: FieldComm, MaxWork: 1, QueueBytes: 1 << 20}))
+	defer table.Close()
+	found := awaitChange(t, table, ChangeFound, int32(os.Getpid()))
+	if found.Process.Valid&FieldSession != 0 {
+		t.Errorf("%+v", found)
+	}
+	if stats := must[Stats](t)(table.Stats()); stats.QueueBytes != 1<<20 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+func TestProcess(t *testing.T) {
+	child := startChild(t)
+	process, life, err := ReadProcess(child.pid)
+	if err != nil || life != Running || process.ParentPID != int32(os.Getpid()) || process.Start == 0 {
+		t.Error(process, life, err)
+	}
+	if life, err := Alive(child.pid); err != nil || life != Running {
+		t.Error(life, err)
+	}
+	child.end()
+	process, life, err = ReadProcess(child.pid)
+	if err != nil || life != Ended || process != (Process{}) {
+		t.Error(process, life, err)
+	}
+	if _, err := Alive(0); !errors.Is(err, syscall.EINVAL) {
+		t.Error(err)
+	}
+	if _, _, err := ReadProcess(-1); !errors.Is(err, syscall.EINVAL) {
+		t.Error(err)
+	}
+}
+
+// Where the fields are in C; that they are as large is checked by the compiler.
+func TestLayout(t *testing.T) {
+	var process Process
+	var change Change
+	var event Event
+	for i, offset := range []struct{ is, expected uintptr }{
+		{unsafe.Offsetof(event.data), 24},
+		{unsafe.Offsetof(process.PID), 32},
+		{unsafe.Offsetof(process.RUID), 48},
+		{unsafe.Offsetof(process.comm), 64},
+		{unsafe.Offsetof(process.state), 80},
+		{unsafe.Offsetof(change.status), 32},
+		{unsafe.Offsetof(change.Process), 56},
+	} {
+		if offset.is != offset.expected {
+			t.Errorf("%d: at %d, not %d", i, offset.is, offset.expected)
+		}
+	}
+}

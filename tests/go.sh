@@ -1,0 +1,61 @@
+#!/bin/sh
+# bindings/go: formatted, vetted, its tests and examples on the real kernel under the race detector,
+# and once more in a static program. Prints TAP.
+set -u
+cd "$(dirname "$0")/.."
+if ! tests/needs.sh go golang pkg-config pkg-config readelf binutils >&2; then
+	[ "${CI:-}" = true ] && exit 1
+	echo "1..0 # SKIP Go (Debian's golang) cannot be had here"
+	exit 0
+fi
+work=$PWD/build/go stage=$PWD/build/stage
+mkdir -p "$work"
+make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+export PKG_CONFIG_PATH="$stage/lib/pkgconfig" LD_LIBRARY_PATH="$stage/lib"
+export GOCACHE="$work/cache" GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=1
+cd bindings/go || exit 1
+number=0 failed=0
+
+promise() { # promise SENTENCE COMMAND …
+	sentence=$1 number=$((number + 1))
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $number - $sentence"
+	else
+		failed=1
+		echo "not ok $number - $sentence"
+		sed 's/^/# /' "$work/log" >&2
+	fi
+}
+
+formatted() { [ -z "$(gofmt -l . | tee /dev/stderr)" ]; }
+promise "Go: it is formatted" formatted
+promise "Go: vet finds nothing" go vet ./...
+
+kept() { # kept LABEL: the program's tests, each as a test of its own
+	"$work/$1" -test.v -test.timeout 60s >"$work/$1.log" 2>&1
+	ended=$?
+	sed -n 's/^--- \(PASS\|FAIL\): \([A-Za-z_]*\).*/\1 \2/p' "$work/$1.log" >"$work/$1.results"
+	while read -r verdict name; do
+		number=$((number + 1))
+		if [ "$verdict" = PASS ]; then verdict=ok; else verdict='not ok'; fi
+		echo "$verdict $number - Go, $1: $name"
+	done <"$work/$1.results"
+	promise "Go, $1: all tests ran and passed" [ $ended = 0 ]
+	[ $ended = 0 ] || sed 's/^/# /' "$work/$1.log" >&2
+}
+without_cgo() { CGO_ENABLED=0 go build . 2>&1 | tee /dev/stderr | grep -q 'CGO_ENABLED_must_be_1'; }
+promise "Go: without cgo the compiler says what is missing" without_cgo
+
+promise "Go: it links the shared library, with the race detector" go test -race -c -o "$work/shared"
+kept shared
+
+static() {
+	go test -tags static -c -o "$work/static" &&
+		! readelf -l "$work/static" | grep -E 'INTERP|DYNAMIC'
+}
+promise "Go: with the tag static it links no shared library" static
+kept static
+
+echo "1..$number"
+exit $failed
