@@ -1,0 +1,99 @@
+#!/bin/sh
+# The Debian packages: built in a copy of the tree, installed, used as a user would, purged. Prints
+# TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+skip() {
+	[ "${CI:-}" = true ] && { echo "1..0"; echo "$1" >&2; exit 1; }
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+packages="libproc-connector0 libproc-connector-dev proc-connector-tools"
+{ [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || skip "installs packages: needs Debian, and root"
+tests/needs.sh dpkg-buildpackage dpkg-dev dh debhelper lintian lintian cmake cmake man man-db >&2 ||
+	skip "needs dpkg-dev, debhelper, lintian, cmake and man-db"
+# shellcheck disable=SC2086
+dpkg-query -W $packages 2>/dev/null | grep -q . && skip "the packages are installed: they are yours"
+
+work=$(mktemp -d)
+apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 -o APT::Sandbox::User=root "$@"; }
+# shellcheck disable=SC2086
+purge() { apt purge $packages; }
+trap 'purge >/dev/null 2>&1; rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+number=0 failed=0
+
+promise() { # promise SENTENCE COMMAND …
+	sentence=$1 number=$((number + 1))
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $number - $sentence"
+	else
+		failed=1
+		echo "not ok $number - $sentence"
+		tail -n 40 "$work/log" | sed 's/^/# /' >&2
+	fi
+}
+
+mkdir "$work/source"
+tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
+build() { (cd "$work/source" && dpkg-buildpackage -us -uc -d); }
+promise "the packages build without network" build
+no_complaint() { lintian --allow-root --display-info --fail-on error,warning,info "$work"/*.changes; }
+promise "lintian has nothing to say" no_complaint
+promise "they can be installed" apt install "$work"/libproc-connector0_*.deb \
+	"$work"/libproc-connector-dev_*.deb "$work"/proc-connector-tools_*.deb
+
+watch() {
+	timeout 30 pcwatch --count 1 --events exec >"$work/events" &
+	while kill -0 $! 2>/dev/null; do
+		/bin/true
+	done
+	wait $! && grep -q exec "$work/events"
+}
+promise "pcwatch shows an event" watch
+calls_itself() { pcwatch --help | grep -q '^Usage: pcwatch ' && pcwatch --version | grep -q '^pcwatch '; }
+promise "pcwatch knows its name" calls_itself
+runs() { # runs PROGRAM: which would say on stderr why it cannot
+	rm -f "$work/events" "$work/errors"
+	"$1" >"$work/events" 2>"$work/errors" &
+	until [ -s "$work/events" ] || [ -s "$work/errors" ]; do
+		/bin/true
+	done
+	kill $!
+	cat "$work/errors"
+	[ -s "$work/events" ]
+}
+# shellcheck disable=SC2046
+shared() {
+	"${CC:-cc}" examples-c/minimal.c -o "$work/shared" $(pkg-config --cflags --libs proc_connector) &&
+		ldd "$work/shared" | grep -q 'libproc_connector.so.0 => /' && runs "$work/shared"
+}
+promise "a C program is compiled, and runs" shared
+# shellcheck disable=SC2046
+static() {
+	"${CC:-cc}" -static examples-c/minimal.c -o "$work/static" \
+		$(pkg-config --static --cflags --libs proc_connector) && runs "$work/static"
+}
+promise "a static C program is compiled, and runs" static
+with_cmake() {
+	mkdir "$work/cmake" &&
+		sed -n '/^```cmake$/,/^```$/{/^```/d;p}' docs/packaging.md >"$work/cmake/CMakeLists.txt" &&
+		cp examples-c/minimal.c "$work/cmake/watcher.c" &&
+		cmake -S "$work/cmake" -B "$work/cmake/build" && cmake --build "$work/cmake/build" &&
+		runs "$work/cmake/build/watcher"
+}
+promise "the CMake project of docs/packaging.md is built, and runs" with_cmake
+pages() { man -w 1 pcwatch && man -w 3 pc_recv_many && man -w 7 proc_connector; }
+promise "man finds the pages" pages
+
+left() {
+	find /usr /etc /var/lib /var/cache -xdev 2>/dev/null | grep -E 'proc[-_]connector|pcwatch|/pc_[a-z_]*\.3'
+}
+promise "while they are installed, there are files of theirs" left
+promise "they can be purged" purge
+nothing_left() { ! left && ! dpkg-query -W 'libproc-connector*' proc-connector-tools; }
+promise "nothing is left" nothing_left
+
+echo "1..$number"
+exit $failed
