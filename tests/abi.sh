@@ -1,0 +1,117 @@
+#!/bin/sh
+# abi.sh: programs that were compiled with an older version go on working; docs/abi.md says how.
+# Prints TAP. abi.sh --write: what is compared with becomes what is now, at a release.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+tests/needs.sh abidiff abigail-tools dpkg-gensymbols dpkg-dev || exit 1
+[ "$(uname -m)" = x86_64 ] || { echo "1..0 # SKIP the baseline is that of x86-64"; exit 0; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+baseline=tests/abi/libproc_connector.so.0.xml values=tests/abi/values.txt
+number=0 failed=0
+
+if [ "${1:-}" = --write ]; then
+	tests/abi/stub.sh include "$work/stub.so" || exit 1
+	abidw --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --no-parameter-names \
+		--type-id-style hash --out-file "$baseline" "$work/stub.so"
+	tests/abi/values.sh include >"$values"
+	exit
+fi
+
+promise() { # promise SENTENCE COMMAND …
+	sentence=$1 number=$((number + 1))
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $number - $sentence"
+	else
+		failed=1
+		echo "not ok $number - $sentence"
+		sed 's/^/# /' "$work/log" >&2
+	fi
+}
+
+compatible() { # compatible HEADER-FOLDER: 0: it has nothing but more; 1: it has not; 2: who knows
+	tests/abi/stub.sh "$1" "$work/new.so" && tests/abi/values.sh "$1" >"$work/values" || return 2
+	abidiff --no-added-syms --suppressions tests/abi/growth.ini "$baseline" "$work/new.so"
+	case $? in
+	0) ;;
+	[1-3]) return 2 ;;
+	*) return 1 ;;
+	esac
+	LC_ALL=C comm -23 "$values" "$work/values" >"$work/missing" || return 2
+	cat "$work/missing"
+	[ ! -s "$work/missing" ]
+}
+promise "the header is compatible with the baseline" compatible include
+
+changed() { # changed SED-SCRIPT: makes a header with a change
+	sed "$1" include/proc_connector.h >"$work/proc_connector.h" &&
+		! cmp include/proc_connector.h "$work/proc_connector.h"
+}
+allows() { changed "$1" && compatible "$work"; }
+notices() {
+	changed "$1" || return 2
+	compatible "$work"
+	[ $? = 1 ]
+}
+in_struct() { printf '/^struct %s {/,/^}/s/%s/\n' "$1" "$2"; }
+promise "a new function is allowed" allows 's/^int pc_fd(/int pc_new(void);\n&/'
+promise "a new kind of event is allowed" allows 's/^    PC_EVENT_UNKNOWN = .*/&\n    PC_EVENT_NEW = 99,/'
+promise "a new flag is allowed" allows 's/^#define PC_MASK_FORK .*/&\n#define PC_MASK_NEW (1u << 20)/'
+promise "a new field at the end of options is allowed" \
+	allows "$(in_struct pc_options '    uint32_t reserved;/&\n    uint64_t more;')"
+promise "a new field in the place of a reserved one of the stats is allowed" \
+	allows "$(in_struct pc_stats 'reserved2\[2\];/more;\n    uint64_t reserved2;')"
+promise "a function that is gone is noticed" notices '/^int pc_check(/d'
+promise "another type of a parameter is noticed" notices 's/^\(int pc_recv(.*\)int timeout_ms/\1long timeout_ms/'
+promise "another type of a field is noticed" \
+	notices "$(in_struct pc_event_exit '    int32_t exit_code/    int64_t exit_code')"
+promise "a new field in the free bytes of an event is allowed" \
+	allows "$(in_struct pc_event_exec '    pid_t tgid;/&\n    pid_t parent_pid;')"
+promise "an event with more bytes than there are is noticed" \
+	notices "$(in_struct pc_event_exec '    pid_t tgid;/&\n    char path[40];')"
+promise "a field of an event in another place is noticed" \
+	notices "$(in_struct pc_event_exec '    pid_t tgid;/    pid_t parent_pid;\n&')"
+promise "a field of options in another place is noticed" \
+	notices "$(in_struct pc_options '    uint32_t events;/    uint32_t more;\n&')"
+promise "another number of a kind is noticed" notices 's/^    PC_EVENT_COMM = 8/    PC_EVENT_COMM = 18/'
+promise "another value of a flag is noticed" notices 's/^\(#define PC_MASK_GID\) .*/\1 (1u << 3)/'
+
+# As if it were a later version's: dpkg-gensymbols lets a version take back what it has brought.
+symbols() { # symbols LIBRARY: those of Debian's list are there, with their versions
+	library=$(realpath "$1") && list=$PWD/debian/libproc-connector0.symbols &&
+		(mkdir -p "$work/debian" && cp debian/control debian/changelog "$work/debian" && cd "$work" &&
+			dpkg-gensymbols -v999 -plibproc-connector0 -I"$list" -O"$work/found" -c1 -e"$library")
+}
+promise "the library has all symbols of Debian's list" symbols build/libproc_connector.so.0
+without() {
+	sed '/pc_release;/d' src/capi/proc_connector.map >"$work/map"
+	make "$work/lacking.so" SHARED="$work/lacking.so" MAP="$work/map" &&
+		! symbols "$work/lacking.so" >"$work/symbols" 2>&1
+	cat "$work/symbols"
+	grep '#MISSING.* pc_release@' "$work/symbols"
+}
+promise "a library that lacks one is noticed" without
+
+# A program of today, and a library of tomorrow: it numbers COMM as 99, and its structs have grown.
+"${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror \
+	-Iinclude tests/abi/old.c -o "$work/old" -Lbuild -lproc_connector || exit 1
+today() { LD_LIBRARY_PATH=build "$work/old" | grep -x '0 strange events'; }
+promise "an old program runs with today's library" today
+later() {
+	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests "$work/later" &&
+		cd "$work/later" &&
+		sed -i 's/Layout { kind: kind::COMM,/Layout { kind: 99,/' src/wire.rs &&
+		sed -i '/^pub struct pc_options {/,/^}/s/    pub reserved: u32,/&\n    pub more: u64,/
+			/^pub struct pc_stats {/,/^}/s/    pub reserved2: .*/&\n    pub more: u64,/' src/capi/types.rs &&
+		sed -i 's/rcvbuf_bytes: 0, reserved: 0 }/rcvbuf_bytes: 0, reserved: 0, more: 0 }/
+			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/convert.rs &&
+		make build/libproc_connector.so."$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)" \
+			CARGO_DIR="$OLDPWD/build/cargo-later" &&
+		LD_LIBRARY_PATH=build "$work/old" | tee "$work/strange" &&
+		grep -x '[1-9][0-9]* strange events' "$work/strange"
+}
+promise "an old program runs with a library that has new kinds and fields" later
+
+echo "1..$number"
+exit $failed
