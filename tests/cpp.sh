@@ -119,7 +119,7 @@ shows() { # shows EXAMPLE REGEX: its output has such a line, while something mak
 	grep -q "$2" "$work/$example.out" || { cat "$work/$example.out"; false; }
 }
 promise "the example programs shows what is started" shows programs '^[0-9]* runs a new program on CPU'
-promise "the example table lists this shell" shows table "^ *$$ *[0-9]* cpp.sh$"
+promise "the example table lists this shell" shows table "^ *$$ *[0-9]* $(cat /proc/$$/comm)$"
 promise "the example table tells who runs what" shows table "^ *[0-9]* *$$ now runs grep$"
 
 explains() {
