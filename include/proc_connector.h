@@ -159,8 +159,7 @@
  * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it open:
  * the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before its EXIT
  * was made, its pid was reused at once, or the table lagged by more than 10 ms, so that the process
- * may have outlived its leader unseen. (If it did so for less, and its last thread ended with another
- * code than its leader, then the leader's is told.)
+ * may have outlived its leader unseen.
  */
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
@@ -169,6 +168,13 @@
  * repaired it), so that lost is not the whole number.
  */
 #define PC_CHANGE_DEAF (1u << 2)
+
+/*
+ * pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The process
+ * itself could not be asked (before Linux 6.15, or because it had been reaped). Its last thread has
+ * ended with the same, unless it outlived the leader, by less than 10 ms, and had a code of its own.
+ */
+#define PC_CHANGE_LEADER_CODE (1u << 3)
 
 /* What an event reports: values of pc_event.kind. A newer library may deliver newer ones. */
 enum pc_event_kind {

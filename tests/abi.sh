@@ -8,7 +8,7 @@ tests/needs.sh abidiff abigail-tools dpkg-gensymbols dpkg-dev || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 baseline=tests/abi/libproc_connector.so.0.xml values=tests/abi/values.txt
-number=0 failed=0
+. tests/tap.sh
 
 if [ "${1:-}" = --write ]; then
 	tests/abi/stub.sh include "$work/stub.so" || exit 1
@@ -17,18 +17,6 @@ if [ "${1:-}" = --write ]; then
 	tests/abi/values.sh include >"$values"
 	exit
 fi
-
-promise() { # promise SENTENCE COMMAND …
-	sentence=$1 number=$((number + 1))
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $number - $sentence"
-	else
-		failed=1
-		echo "not ok $number - $sentence"
-		sed 's/^/# /' "$work/log" >&2
-	fi
-}
 
 compatible() { # compatible HEADER-FOLDER: 0: it has nothing but more; 1: it has not; 2: who knows
 	tests/abi/stub.sh "$1" "$work/new.so" && tests/abi/values.sh "$1" >"$work/values" || return 2
@@ -113,5 +101,4 @@ later() {
 }
 promise "an old program runs with a library that has new kinds and fields" later
 
-echo "1..$number"
-exit $failed
+conclude

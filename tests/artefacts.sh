@@ -7,19 +7,7 @@ trap 'rm -rf "$work"' EXIT
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 shared=build/libproc_connector.so.$version
-number=0 failed=0
-
-promise() { # promise SENTENCE COMMAND …
-	sentence=$1 number=$((number + 1))
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $number - $sentence"
-	else
-		failed=1
-		echo "not ok $number - $sentence"
-		sed 's/^/# /' "$work/log" >&2
-	fi
-}
+. tests/tap.sh
 
 cat >"$work/program.c" <<'END'
 #include <proc_connector.h>
@@ -154,5 +142,4 @@ promise "the build stops when the map has another symbol" \
 promise "the build stops when the .pc has another version" \
 	disagrees 's/^Version: .*/Version: 9/' build/proc_connector.pc
 
-echo "1..$number"
-exit $failed
+conclude

@@ -7,22 +7,7 @@ tests/needs.sh unshare util-linux setpriv util-linux >&2
 work=$(mktemp -d)
 pids=()
 trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"' EXIT
-number=0 failed=0
-ok() { # ok RESULT SENTENCE [FILE]
-	number=$((number + 1))
-	[ "$1" = 0 ] && echo "ok $number - $2" && return
-	failed=1
-	echo "not ok $number - $2"
-	[ -z "${3-}" ] || tail -n 15 "$3" | sed 's/^/# /'
-}
-within() { # within SECONDS COMMAND …: until it succeeds
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -gt $end ] && return 1
-		sleep 0.05
-	done
-}
+. tests/tap.sh
 make --no-print-directory build/examples-c/confined/confined build/examples-c/confined/broker \
 	>"$work/log" 2>&1
 ok $? "the examples build" "$work/log"
@@ -131,5 +116,4 @@ kill -TERM $pid_of_broker
 wait $pid_of_broker && [ ! -s "$work/broker.err" ] && [ ! -e "$work/socket" ]
 ok $? "the broker ends with 0 on SIGTERM, and cleans up" "$work/broker.err"
 
-echo "1..$number"
-exit $failed
+conclude

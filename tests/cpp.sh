@@ -11,19 +11,7 @@ make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log"; exit 1; 
 export PKG_CONFIG_PATH="$stage/lib/pkgconfig" LD_LIBRARY_PATH="$stage/lib"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
 flags="$warnings $(pkg-config --cflags proc_connector)"
-number=0 failed=0
-
-promise() { # promise SENTENCE COMMAND …
-	sentence=$1 number=$((number + 1))
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $number - $sentence"
-	else
-		failed=1
-		echo "not ok $number - $sentence"
-		sed 's/^/# /' "$work/log" >&2
-	fi
-}
+. tests/tap.sh
 
 checks() { # checks COMPILER FLAG …
 	compiler=$1
@@ -66,12 +54,8 @@ kept() { # kept COMPILER FLAG …: the promises, each as a test of its own
 	"$work/promises-$compiler" 2>&1 | sed 's/^1\.\.[0-9]*$//; /^$/d' >"$work/promises.log"
 	while read -r line; do
 		case $line in
-		"ok "* | "not ok "*)
-			number=$((number + 1))
-			verdict=${line%%ok *}ok
-			[ "$verdict" = ok ] || failed=1
-			echo "$verdict $number - $compiler: ${line#*: }"
-			;;
+		"ok "*) ok 0 "$compiler: ${line#*: }" ;;
+		"not ok "*) ok 1 "$compiler: ${line#*: }" ;;
 		*) echo "# $line" >&2 ;;
 		esac
 	done <"$work/promises.log"
@@ -128,5 +112,4 @@ explains() {
 }
 promise "what is wrong is explained" explains
 
-echo "1..$number"
-exit $failed
+conclude

@@ -47,15 +47,10 @@ run() { # run TARGET LOG ARGUMENT …: libFuzzer, whose findings go to fuzz/arti
 
 last() { sed -n "s/$1/\\1/p" "$2" | tail -n 1; } # last PATTERN FILE: its last match
 
-number=0 failed=0
-report() { # report RESULT TEXT
-	number=$((number + 1))
-	[ "$1" = ok ] || failed=1
-	echo "$1 $number - $2"
-}
+. tests/tap.sh
 
 finding() { # finding TARGET WHAT LOG
-	report 'not ok' "$1: $2"
+	ok 1 "$1: $2"
 	# A failed assertion, or what AddressSanitizer says and where, or why it did not even start.
 	sed -n "/panicked at/,/^stack backtrace/{/^stack/!p;}; /ERROR: libFuzzer/p
 		/ERROR: AddressSanitizer/,/    #9/p; /ERROR: LeakSanitizer/,/    #9/p; /^SUMMARY/p
@@ -82,7 +77,7 @@ fuzz() { # fuzz TARGET
 		# shellcheck disable=SC2086
 		run "$1" "$log" $files -- || result=$?
 		if [ "$result" = 0 ]; then
-			report ok "$1: passes its $(echo "$files" | wc -l) seeds"
+			ok 0 "$1: passes its $(echo "$files" | wc -l) seeds"
 		elif ! grep -q "^$1: cannot run" "$log"; then
 			finding "$1" 'fails on a seed' "$log"
 			return
@@ -94,16 +89,15 @@ fuzz() { # fuzz TARGET
 	executions=$(last '^stat::number_of_executed_units: *\([0-9]*\).*' "$log")
 	why=$(last "^$1: \(cannot run.*\)" "$log")
 	if [ "$result" = 0 ]; then
-		report ok "$1: survives $executions executions"
+		ok 0 "$1: survives $executions executions"
 		echo "# $1: $(last '^#[0-9]*.*\(cov: [0-9]* ft: [0-9]* corp: [^ ]*\).*' "$log")," \
 			"$(last '^stat::average_exec_per_sec: *\([0-9]*\).*' "$log") executions/s"
 	elif [ -n "$why" ] && [ "${CI:-}" != true ]; then
-		report ok "$1 # SKIP $why"
+		skip "$1" "$why"
 	else
 		finding "$1" "a finding after ${executions:-0} executions" "$log"
 	fi
 }
 
 for target in $targets; do fuzz "$target"; done
-echo "1..$number"
-exit $failed
+conclude

@@ -13,20 +13,8 @@ mkdir -p "$work"
 make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 export PKG_CONFIG_PATH="$stage/lib/pkgconfig" LD_LIBRARY_PATH="$stage/lib"
 export GOCACHE="$work/cache" GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=1
+. tests/tap.sh
 cd bindings/go || exit 1
-number=0 failed=0
-
-promise() { # promise SENTENCE COMMAND …
-	sentence=$1 number=$((number + 1))
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $number - $sentence"
-	else
-		failed=1
-		echo "not ok $number - $sentence"
-		sed 's/^/# /' "$work/log" >&2
-	fi
-}
 
 formatted() { [ -z "$(gofmt -l . | tee /dev/stderr)" ]; }
 promise "Go: it is formatted" formatted
@@ -37,9 +25,8 @@ kept() { # kept LABEL: the program's tests, each as a test of its own
 	ended=$?
 	sed -n 's/^--- \(PASS\|FAIL\): \([A-Za-z_]*\).*/\1 \2/p' "$work/$1.log" >"$work/$1.results"
 	while read -r verdict name; do
-		number=$((number + 1))
-		if [ "$verdict" = PASS ]; then verdict=ok; else verdict='not ok'; fi
-		echo "$verdict $number - Go, $1: $name"
+		[ "$verdict" = PASS ]
+		ok $? "Go, $1: $name"
 	done <"$work/$1.results"
 	promise "Go, $1: all tests ran and passed" [ $ended = 0 ]
 	[ $ended = 0 ] || sed 's/^/# /' "$work/$1.log" >&2
@@ -57,5 +44,4 @@ static() {
 promise "Go: with the tag static it links no shared library" static
 kept static
 
-echo "1..$number"
-exit $failed
+conclude

@@ -91,24 +91,19 @@ boot() { # boot VMLINUZ LOG PARAMETERS
 	tr -d '\r' <"$2" | grep -a -q '^PROMISES ENDED on .*: kept$'
 }
 
-number=0 failed=0
+. tests/tap.sh
 while read -r series version package suite; do
 	vmlinuz=$(fetch "$package" "$suite")
 	for mode in stock preempt; do
 		parameters=
 		[ $mode = preempt ] && parameters='preempt=full PID_MAX=1000'
 		log=$work/$version-$mode.log
-		number=$((number + 1))
-		if [ -n "$vmlinuz" ] && boot "$vmlinuz" "$log" "$parameters"; then
-			echo "ok $number - $series ($version, $mode)"
-		else
-			echo "not ok $number - $series ($version, $mode): see $log"
-			tr -d '\r' <"$log" | grep -a '^not ok\|^# tests\|panic' | sed 's/^/# /'
-			failed=1
-		fi
+		[ -n "$vmlinuz" ] && boot "$vmlinuz" "$log" "$parameters"
+		result=$?
+		tr -d '\r' <"$log" | grep -a '^not ok\|^# tests\|panic' >"$work/broken"
+		ok $result "$series ($version, $mode)" "$work/broken"
 	done
 done <"$work/chosen"
-echo "1..$number"
 [ $number -gt 0 ] || failed=1
 
 # Kernel x topic: promises kept / made.
@@ -131,4 +126,4 @@ echo "1..$number"
 	done <"$work/chosen"
 } >"$work/table"
 sed 's/^/# /' "$work/table"
-exit $failed
+conclude

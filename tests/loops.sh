@@ -9,23 +9,7 @@ tests/needs.sh /usr/include/uv.h libuv1-dev /usr/include/glib-2.0/glib.h libglib
 work=$(mktemp -d)
 declare -A pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
-number=0 failed=0
-ok() { # ok RESULT SENTENCE [FILE]
-	number=$((number + 1))
-	[ "$1" = 0 ] && echo "ok $number - $2" && return
-	failed=1
-	echo "not ok $number - $2"
-	[ -z "${3-}" ] || tail -n 15 "$3" | sed 's/^/# /'
-}
-skip() { number=$((number + 1)); echo "ok $number - $1 # SKIP $2"; }
-within() { # within SECONDS COMMAND …: until it succeeds
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -gt $end ] && return 1
-		sleep 0.05
-	done
-}
+. tests/tap.sh
 
 loops=()
 for loop in poll epoll epoll-edge thread libuv glib sd-event io_uring asio tokio; do
@@ -108,5 +92,4 @@ for loop in "${loops[@]}"; do
 	ok $? "$loop says how much was lost" "$work/$loop.err"
 done
 
-echo "1..$number"
-exit $failed
+conclude

@@ -7,19 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 pages=$(echo man/*.3 man/*.7 debian/*.1)
 header=include/proc_connector.h
-number=0 failed=0
-
-promise() { # promise SENTENCE COMMAND …
-	sentence=$1 number=$((number + 1))
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $number - $sentence"
-	else
-		failed=1
-		echo "not ok $number - $sentence"
-		sed 's/^/# /' "$work/log" >&2
-	fi
-}
+. tests/tap.sh
 
 # shellcheck disable=SC2086
 lint() { mandoc -T lint -W warning $pages 2>&1; }
@@ -89,5 +77,4 @@ references() {
 }
 promise "each page that another one refers to exists" references
 
-echo "1..$number"
-exit $failed
+conclude

@@ -3,17 +3,17 @@
 # TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-skip() {
+skip_all() {
 	[ "${CI:-}" = true ] && { echo "1..0"; echo "$1" >&2; exit 1; }
 	echo "1..0 # SKIP $1"
 	exit 0
 }
 packages="libproc-connector0 libproc-connector-dev proc-connector-tools"
-{ [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || skip "installs packages: needs Debian, and root"
+{ [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || skip_all "installs packages: needs Debian, and root"
 tests/needs.sh dpkg-buildpackage dpkg-dev dh debhelper lintian lintian cmake cmake man man-db >&2 ||
-	skip "needs dpkg-dev, debhelper, lintian, cmake and man-db"
+	skip_all "needs dpkg-dev, debhelper, lintian, cmake and man-db"
 # shellcheck disable=SC2086
-dpkg-query -W $packages 2>/dev/null | grep -q . && skip "the packages are installed: they are yours"
+dpkg-query -W $packages 2>/dev/null | grep -q . && skip_all "the packages are installed: they are yours"
 
 work=$(mktemp -d)
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 -o APT::Sandbox::User=root "$@"; }
@@ -21,19 +21,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120
 purge() { apt purge $packages; }
 trap 'purge >/dev/null 2>&1; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-number=0 failed=0
-
-promise() { # promise SENTENCE COMMAND …
-	sentence=$1 number=$((number + 1))
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $number - $sentence"
-	else
-		failed=1
-		echo "not ok $number - $sentence"
-		tail -n 40 "$work/log" | sed 's/^/# /' >&2
-	fi
-}
+. tests/tap.sh
 
 mkdir "$work/source"
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
@@ -95,5 +83,4 @@ promise "they can be purged" purge
 nothing_left() { ! left && ! dpkg-query -W 'libproc-connector*' proc-connector-tools; }
 promise "nothing is left" nothing_left
 
-echo "1..$number"
-exit $failed
+conclude

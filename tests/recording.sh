@@ -6,22 +6,7 @@ tests/needs.sh /usr/include/pcap/pcap.h libpcap-dev tshark tshark setpriv util-l
 work=$(mktemp -d)
 pids=()
 trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"' EXIT
-number=0 failed=0
-ok() { # ok RESULT SENTENCE [FILE]
-	number=$((number + 1))
-	[ "$1" = 0 ] && echo "ok $number - $2" && return
-	failed=1
-	echo "not ok $number - $2"
-	[ -z "${3-}" ] || tail -n 15 "$3" | sed 's/^/# /'
-}
-within() { # within SECONDS COMMAND …: until it succeeds
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -gt $end ] && return 1
-		sleep 0.05
-	done
-}
+. tests/tap.sh
 testing=build/examples-c/testing
 make --no-print-directory $testing/made-up $testing/reader >"$work/log" 2>&1
 ok $? "the examples build" "$work/log"
@@ -37,8 +22,7 @@ ok $? "made-up events need no privilege, nor the initial namespaces" "$work/out"
 if ! make --no-print-directory $testing/record $testing/replay >"$work/log" 2>&1; then
 	grep -q 'not found in the pkg-config' "$work/log"
 	ok $? "recordings # SKIP libpcap-dev is not installed" "$work/log"
-	echo "1..$number"
-	exit $failed
+	conclude
 fi
 
 $testing/reader >"$work/live" & pids+=($!)
@@ -105,5 +89,4 @@ ok $? "a recording that is not complete says so" "$work/err"
 $testing/replay "$work/lossy.pcap" true 2>"$work/err" && [ ! -s "$work/err" ]
 ok $? "a command that has seen enough is no error" "$work/err"
 
-echo "1..$number"
-exit $failed
+conclude

@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-number=0 failed=0
+. tests/tap.sh
 
 markdown() { # "```c" to "```"
 	awk '/^```c$/ { inside = 1; next } /^```$/ && inside { inside = 0; print "\f" } inside' "$1"
@@ -40,11 +40,8 @@ check() { # check EXTRACTOR FILE: a promise for each snippet
 	"$1" "$2" | awk -v work="$work" 'BEGIN { n = 1 } /^\f/ { n++; next } { print > (work "/snippet" n) }'
 	for snippet in "$work"/snippet*; do
 		[ -f "$snippet" ] || continue
-		number=$((number + 1))
 		whole "$snippet" >"$work/whole.c"
-		if compiles "$work/whole.c" >"$work/log" 2>&1; then verdict=ok; else verdict='not ok' failed=1; fi
-		echo "$verdict $number - $2, piece ${snippet##*/snippet}"
-		[ "$verdict" = ok ] || sed 's/^/# /' "$work/log" >&2
+		promise "$2, piece ${snippet##*/snippet}" compiles "$work/whole.c"
 	done
 }
 for file in *.md docs/*.md; do
@@ -56,5 +53,4 @@ done
 before=$number
 check comment include/proc_connector.h
 [ $number -gt "$before" ] || failed=1
-echo "1..$number"
-exit $failed
+conclude

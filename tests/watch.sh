@@ -6,34 +6,17 @@ watch=$(realpath "${1:-$(dirname "$0")/../build/examples-c/watch}")
 dir=$(mktemp -d)
 pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "watch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
+. "$(dirname "$0")/tap.sh"
 cd "$dir" || exit 1
-exec 6>&2 2>shell.err # bash reports there who was killed
+exec 2>shell.err # bash reports there who was killed
 export LC_ALL=C.UTF-8
 unset NO_COLOR
 
-count=0 failed=0
-ok() { # RESULT PROMISE [FILE...]: the files are what to look at when it is broken
-	count=$((count + 1))
-	[ "$1" = 0 ] && echo "ok $count - $2" && return
-	failed=1
-	echo "not ok $count - $2"
-	shift 2
-	for file; do tail -n 12 "$file" | cat -v | cut -c 1-200 | sed "s|^|# $file: |"; done
-}
-skip() { count=$((count + 1)); echo "ok $count - $1 # SKIP $2"; }
 # sees REGEX FILE...: the regex must not be an argument, which watch would show, and it would see
 sees() {
 	local regex=$1
 	shift
 	grep -aqE -f <(printf '%s\n' "$regex") -- "$@" 2>/dev/null
-}
-within() { # SECONDS COMMAND...: until it succeeds
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
-	shift
-	until "$@"; do
-		[ "${EPOCHREALTIME/./}" -gt $end ] && return 1
-		sleep 0.02
-	done
 }
 ended() { [ ! -d "/proc/$1" ] || sees '^State:.Z' "/proc/$1/status"; }
 
@@ -153,7 +136,7 @@ int main(int argc, char **argv)
 	return is("end") ? atoi(argv[2]) : 0;
 }
 C
-cc -O1 -w -pthread actor.c -o actor 2>&6 || { echo "Bail out! cc is needed"; exit 1; }
+cc -O1 -w -pthread actor.c -o actor 2>&9 || { echo "Bail out! cc is needed"; exit 1; }
 cores=", core dumped"
 ulimit -S -c "$(ulimit -H -c)"
 [ "$(ulimit -c)" != 0 ] && sees '^core' /proc/sys/kernel/core_pattern || cores=
@@ -601,5 +584,4 @@ lost=$(($(sed -n 's/.* overrun .* lost \([0-9]*\) events.*/\1/p' flood.out | pas
 [ $rc = 0 ] && [ $lost -gt 1000 ] && sees " lost $lost$" flood.err
 ok $? "and counted" flood.err
 
-echo "1..$count"
-exit $failed
+conclude

@@ -56,8 +56,13 @@ func (c *Change) Recovered() bool { return c.flags&C.PC_CHANGE_RECOVERED != 0 }
 // Deaf, of ChangeSynced: the kernel had reported to nobody, so that Lost is not the whole number.
 func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 
+// LeaderStatus, of ChangeExited: the ExitStatus is what the EXIT of the process's leader said, and
+// the process itself could not be asked. It is the same, unless other threads outlived the leader by
+// less than 10 ms and ended with another.
+func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
+
 // ExitStatus of ChangeExited; false if it is not known: where the process outlived its leader, and
-// where the kernel's order of events leaves it open.
+// where the kernel's order of events leaves it open. See [Change.LeaderStatus].
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }

@@ -1,9 +1,9 @@
 #include "descriptors.h"
 
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -40,4 +40,10 @@ void seconds_passed(int timer)
 	uint64_t ticks;
 	if (read(timer, &ticks, sizeof(ticks)) < 0)
 		perror("timerfd");
+}
+
+void watch(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event interest = { .events = events, .data.fd = fd };
+	usable(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest), "epoll_ctl");
 }

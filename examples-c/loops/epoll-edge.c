@@ -5,19 +5,8 @@
 #include "descriptors.h"
 #include "processes.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-static void watch(int epoll, int fd)
-{
-	struct epoll_event interest = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
-	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) < 0) {
-		perror("epoll_ctl");
-		exit(1);
-	}
-}
 
 int main(void)
 {
@@ -26,9 +15,9 @@ int main(void)
 	int stop = stop_signals(), second = seconds(), epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (processes_open(&pc) < 0)
 		return 1;
-	watch(epoll, pc_fd(pc));
-	watch(epoll, stop);
-	watch(epoll, second);
+	watch(epoll, pc_fd(pc), EPOLLIN | EPOLLET);
+	watch(epoll, stop, EPOLLIN | EPOLLET);
+	watch(epoll, second, EPOLLIN | EPOLLET);
 
 	int more = 0; /* what processes_drain() said last */
 	for (bool running = true; running && more >= 0;) {

@@ -10,6 +10,7 @@ use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
 use crate::connector::Connector;
 use crate::errno::Errno;
 use crate::event::{self, Event};
+use crate::filter::Filter;
 use crate::format::format;
 use crate::process::{Liveness, process_alive};
 use crate::receiver::{Receiver, receive};
@@ -397,7 +398,11 @@ pub unsafe extern "C" fn pc_parse(
     let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
     // SAFETY: writable, and laid out as Event.
     let place = Place::new(unsafe { &mut *event.cast() });
-    match wire::parse_any(datagram, place) {
+    if let Some(event) = wire::parse_usual(datagram) {
+        place.put(event);
+        return 1;
+    }
+    match wire::parse_unusual(datagram, &Filter::EVERYTHING, place) {
         Ok(Some(_)) => 1,
         Ok(None) => 0,
         Err(wire::Malformed) => -libc::EBADMSG,

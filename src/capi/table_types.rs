@@ -31,12 +31,15 @@ pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it open:
 /// the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before its EXIT
 /// was made, its pid was reused at once, or the table lagged by more than 10 ms, so that the process
-/// may have outlived its leader unseen. (If it did so for less, and its last thread ended with another
-/// code than its leader, then the leader's is told.)
+/// may have outlived its leader unseen.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
 /// pc_change.flags, of SYNCED: the kernel had reported to nobody for a while (pc_table_check() has
 /// repaired it), so that lost is not the whole number.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
+/// pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The process
+/// itself could not be asked (before Linux 6.15, or because it had been reaped). Its last thread has
+/// ended with the same, unless it outlived the leader, by less than 10 ms, and had a code of its own.
+pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 
 /// What a change is: values of pc_change.kind.
 #[repr(C)]
@@ -154,6 +157,7 @@ const _: () = {
     assert!(PC_PROCESS_LEADER_GONE == state::LEADER_GONE);
     assert!(PC_CHANGE_RECOVERED == remark::RECOVERED && PC_CHANGE_DEAF == remark::DEAF);
     assert!(PC_CHANGE_EXIT_CODE == remark::EXIT_CODE);
+    assert!(PC_CHANGE_LEADER_CODE == remark::LEADER_CODE);
 };
 
 // A pc_process is a Process, and a pc_change a Change.

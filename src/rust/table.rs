@@ -233,7 +233,8 @@ impl Process {
 }
 
 impl Change {
-    /// How the process ended, if this is its end and that is known.
+    /// How the process ended, if this is its end and that is known; with
+    /// [`remark::LEADER_CODE`](crate::remark::LEADER_CODE), how its leader did.
     #[must_use]
     pub fn exit_status(&self) -> Option<std::process::ExitStatus> {
         use std::os::unix::process::ExitStatusExt;

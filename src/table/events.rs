@@ -1,6 +1,6 @@
 //! What an event means, held against what /proc says now.
 
-use super::process::{Process, change, field, state};
+use super::process::{Process, change, field, remark, state};
 use super::store::{AMBIGUOUS, Exit, FORKED, List, NOBODY, OUTLIVED, REPLACED, Slot, UNREPORTED};
 use super::{Change, Comparison, Shared, Table, look};
 use crate::errno::Errno;
@@ -63,8 +63,7 @@ impl Table {
             // it will be hard to tell from the new one's.
             if self.store.at(slot).exit.is_none() {
                 self.unexplained = pid;
-                self.store.at_mut(slot).exit =
-                    Some(Exit { timestamp_ns: event.timestamp_ns, code: None });
+                self.store.at_mut(slot).exit = Some(Exit::new(event.timestamp_ns, None));
             }
             let end = self.end(shared, slot);
             self.replaced = 0; // by this one
@@ -128,18 +127,23 @@ impl Table {
             self.store.at_mut(slot).marks |= REPLACED;
         }
         let code = event.word(2).cast_signed();
-        let code = match same {
+        let told = |code| Exit::new(event.timestamp_ns, code);
+        let exit = match same {
             // Its status is the process's, but some may see a 0 instead.
             Some(zombie) if self.knows_status => {
-                Some(zombie.status).filter(|status| *status != 0 || code == 0)
+                told(Some(zombie.status).filter(|status| *status != 0 || code == 0))
             }
-            _ => Some(code).filter(|_| self.is_clear(event, slot)),
+            _ if self.is_clear(event, slot) => {
+                let exit = told(Some(code));
+                Exit { flags: exit.flags | remark::LEADER_CODE, ..exit }
+            }
+            _ => told(None),
         };
-        self.note_end(shared, slot, Some(Exit { timestamp_ns: event.timestamp_ns, code }));
+        self.note_end(shared, slot, Some(exit));
         Ok(Verdict::Read)
     }
 
-    /// Whether the code in an EXIT is the process's.
+    /// Whether the code in an EXIT is the process's, as far as can be seen.
     fn is_clear(&self, event: &Event, slot: Slot) -> bool {
         // Without a parent it was reaped before the event was made: then the code may be the
         // leader's (seen with preempt=full). So it may if the others have had the time to end

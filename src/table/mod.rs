@@ -472,7 +472,7 @@ impl Table {
             }),
             Ending::Unknown => None,
         };
-        self.note_end(shared, slot, Some(Exit { timestamp_ns: monotonic_ns(), code }));
+        self.note_end(shared, slot, Some(Exit::new(monotonic_ns(), code)));
     }
 
     /// How a process ended that has not been reaped.
@@ -494,7 +494,7 @@ impl Table {
         let now = monotonic_ns();
         let entry = self.store.at_mut(slot);
         entry.gone_ns = now;
-        entry.exit = Some(exit.unwrap_or(Exit { timestamp_ns: now, code: None }));
+        entry.exit = Some(exit.unwrap_or(Exit::new(now, None)));
         drop(self.take_pidfd(shared, slot));
         self.store.list(slot, List::Ending);
     }
@@ -634,13 +634,10 @@ impl Table {
             return self.report_found(slot);
         }
         let mut change = match exit {
-            Some(exit) => {
-                let flags = if exit.code.is_some() { remark::EXIT_CODE } else { 0 };
-                self.report(change::EXITED, slot, exit.timestamp_ns, flags)
-            }
+            Some(exit) => self.report(change::EXITED, slot, exit.timestamp_ns, exit.flags),
             None => self.report(change::VANISHED, slot, gone_ns, remark::RECOVERED),
         };
-        change.exit_code = exit.and_then(|exit| exit.code).unwrap_or(0);
+        change.exit_code = exit.map_or(0, |exit| exit.code);
         if entry_is_replaced {
             self.replaced = change.process.pid;
         }

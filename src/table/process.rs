@@ -142,6 +142,8 @@ pub mod remark {
     pub const EXIT_CODE: u32 = 1 << 1;
     /// The kernel had reported to nobody for a while, so that `lost` is not the whole number.
     pub const DEAF: u32 = 1 << 2;
+    /// `exit_code` is what the leader's EXIT said; nobody else could be asked.
+    pub const LEADER_CODE: u32 = 1 << 3;
 }
 
 /// A change, laid out as `struct pc_change`.

@@ -1,7 +1,7 @@
 //! The processes, who is whose child, and what is to be done about them. No I/O.
 
 use super::pids::Pids;
-use super::process::Process;
+use super::process::{Process, remark};
 use crate::errno::Errno;
 use crate::sys::{Arena, Fd};
 
@@ -35,11 +35,21 @@ pub(crate) struct Entry {
     previous: Slot,
 }
 
-/// What an EXIT event said.
+/// How a process ended.
 #[derive(Clone, Copy)]
 pub(crate) struct Exit {
     pub timestamp_ns: u64,
-    pub code: Option<i32>,
+    /// A wait(2) status; 0 if it is not known.
+    pub code: i32,
+    /// What is to be remarked on that.
+    pub flags: u32,
+}
+
+impl Exit {
+    pub(crate) fn new(timestamp_ns: u64, code: Option<i32>) -> Self {
+        let flags = if code.is_some() { remark::EXIT_CODE } else { 0 };
+        Self { timestamp_ns, code: code.unwrap_or(0), flags }
+    }
 }
 
 /// Its FORK has been seen.

@@ -1,7 +1,6 @@
 #include "churn.h"
 #include "support.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <linux/sched.h>
 #include <pthread.h>
@@ -9,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -65,34 +63,6 @@ static void *end_process(void *unused)
 	return unused;
 }
 
-/* Fails when there is no way back: the only segment belongs where the kernel is. */
-static void *exec_badly(void *unused)
-{
-	struct {
-		Elf64_Ehdr header;
-		Elf64_Phdr segment;
-	} program = { .header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
-					       ELFDATA2LSB, EV_CURRENT },
-				  .e_type = ET_EXEC,
-				  .e_machine = EM_X86_64,
-				  .e_version = EV_CURRENT,
-				  .e_phoff = sizeof(Elf64_Ehdr),
-				  .e_ehsize = sizeof(Elf64_Ehdr),
-				  .e_phentsize = sizeof(Elf64_Phdr),
-				  .e_phnum = 1 },
-		      .segment = { .p_type = PT_LOAD,
-				   .p_flags = PF_R | PF_X,
-				   .p_vaddr = 0xffff800000000000,
-				   .p_filesz = 64,
-				   .p_memsz = 64,
-				   .p_align = 4096 } };
-	int fd = (int)syscall(SYS_memfd_create, "bad", MFD_CLOEXEC);
-	char *none[] = { NULL };
-	if (write(fd, &program, sizeof(program)) == sizeof(program))
-		syscall(SYS_execveat, fd, "", none, none, 0x1000 /* AT_EMPTY_PATH */);
-	return unused;
-}
-
 static void execute(void)
 {
 	exec_self(NULL);
@@ -123,13 +93,13 @@ static void exec_from_thread(void)
 
 static void exec_badly_from_thread(void)
 {
-	start_thread(exec_badly);
+	start_thread(exec_impossible);
 	usleep(20000);
 }
 
 static void exec_badly_by_itself(void)
 {
-	exec_badly(NULL);
+	exec_impossible(NULL);
 }
 
 static void be_killed(void)

@@ -1,7 +1,6 @@
 /* Processes that do what they are told: see follower.h. */
 #include "follower.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,38 +39,6 @@ __attribute__((constructor)) static void obey_if_executed(int argc, char **argv)
 	become_puppet(atoi(argv[2]), atoi(argv[3]));
 	write(self.answers, &self.pid, sizeof(self.pid));
 	obey(NULL);
-}
-
-/* Mapped where nothing can be, so that it fails when the old program is gone. */
-static void *exec_impossible(void *unused)
-{
-	struct {
-		Elf64_Ehdr header;
-		Elf64_Phdr segment;
-	} elf = { .header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
-				  .e_type = ET_EXEC,
-				  .e_machine = EM_X86_64,
-				  .e_version = 1,
-				  .e_phoff = sizeof(Elf64_Ehdr),
-				  .e_ehsize = sizeof(Elf64_Ehdr),
-				  .e_phentsize = sizeof(Elf64_Phdr),
-				  .e_phnum = 1 },
-		      .segment = { .p_type = PT_LOAD,
-				   .p_flags = PF_R | PF_X,
-				   .p_vaddr = 0xffff800000000000,
-				   .p_filesz = 4096,
-				   .p_memsz = 4096,
-				   .p_align = 4096 } };
-#ifdef __aarch64__
-	elf.header.e_machine = EM_AARCH64;
-#endif
-	static char *const nothing[] = { NULL };
-	int fd = memfd_create("impossible", 0);
-	CHECK_EQ(write(fd, &elf, sizeof(elf)), sizeof(elf));
-	CHECK_EQ(ftruncate(fd, 8192), 0);
-	syscall(SYS_execveat, fd, "", nothing, nothing, AT_EMPTY_PATH);
-	_exit(99);
-	return unused;
 }
 
 static void *live_and_die(void *unused)

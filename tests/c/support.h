@@ -43,6 +43,8 @@ pid_t clone_with_id(pid_t id);
 
 /* Replaces the process by a copy of this program that ends at once; signature of a thread. */
 void *exec_self(void *unused);
+/* An exec that fails when the old program is gone: a signal ends the process. */
+void *exec_impossible(void *unused);
 
 /* A child that floods until it is ended. */
 pid_t start_flood(void);

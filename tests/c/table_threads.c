@@ -90,8 +90,7 @@ PROMISE(leader_gone_found, "a process without a leader is found, and its end is 
 	CHECK_EQ(state_of(&f, puppet.pid), PC_PROCESS_LEADER_GONE);
 	int status = dismiss(&puppet, 'q');
 	struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-	CHECK(!(change.flags & PC_CHANGE_EXIT_CODE) || change.exit_code == status ||
-		      change.exit_code == 0 /* its old leader's, which may be all that came in time */);
+	CHECK(!(change.flags & PC_CHANGE_EXIT_CODE) || change.exit_code == status);
 	CHECK_HISTORY(&f, puppet.pid, "FE");
 	close_follower(&f);
 }
@@ -142,9 +141,8 @@ PROMISE(failed_exec, "a thread's exec that fails behind the point of no return i
 		}
 		CHECK(WIFSIGNALED(status));
 		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-		/* Or its old leader's (see PC_CHANGE_EXIT_CODE): 0, and 5 if that left by itself. */
-		CHECK(!(change.flags & PC_CHANGE_EXIT_CODE) || change.exit_code == status ||
-		      change.exit_code == 0 || (round % 3 == 1 && change.exit_code == 5 << 8));
+		CHECK(change.flags & PC_CHANGE_LEADER_CODE || change.exit_code == status ||
+		      !(change.flags & PC_CHANGE_EXIT_CODE));
 		catch_up(&f);
 		CHECK_HISTORY(&f, puppet.pid, "SE");
 	}

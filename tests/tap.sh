@@ -1,0 +1,40 @@
+# Sourced by the scripts that print TAP; it leaves $work, a folder, to them.
+# shellcheck shell=sh disable=SC2154
+number=0 failed=0
+exec 9>&2 # where a failure is explained, whatever becomes of stderr
+
+ok() { # ok RESULT SENTENCE [LOG …]
+	number=$((number + 1))
+	[ "$1" = 0 ] && echo "ok $number - $2" && return
+	failed=1
+	echo "not ok $number - $2"
+	shift 2
+	local log
+	for log; do tail -n 40 "$log" | cut -c 1-200 | sed "s|^|# ${log##*/}: |" >&9; done
+}
+
+promise() { # promise SENTENCE COMMAND …
+	local sentence=$1
+	shift
+	"$@" >"$work/log" 2>&1
+	ok $? "$sentence" "$work/log"
+}
+
+skip() { # skip SENTENCE REASON
+	number=$((number + 1))
+	echo "ok $number - $1 # SKIP $2"
+}
+
+within() { # within SECONDS COMMAND …: until it succeeds
+	local end=$(($(date +%s) + $1))
+	shift
+	until "$@"; do
+		[ "$(date +%s)" -gt $end ] && return 1
+		sleep 0.02
+	done
+}
+
+conclude() {
+	echo "1..$number"
+	exit $failed
+}
