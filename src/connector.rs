@@ -11,7 +11,7 @@ use crate::filter::{self, Filter};
 use crate::loss::LossMeter;
 use crate::receiver::Receiver;
 use crate::subscription::{self, Repairs};
-use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, Uncancellable, monotonic_ns};
+use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, monotonic_ns};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// The queue budget when none is asked for: some 35,000 events.
@@ -89,7 +89,6 @@ impl Connector {
 
     /// Gives it a new socket, subscribed and proven.
     pub(crate) fn open(&mut self, receiver: &mut Receiver, options: &Options) -> Result<(), Errno> {
-        let _section = Uncancellable::enter();
         self.socket = sys::connector_socket()?;
         let socket = &self.socket;
         sys::disable_congestion(socket)?;
@@ -111,7 +110,6 @@ impl Connector {
         raw: i32,
         options: &Options,
     ) -> Result<(), Errno> {
-        let _section = Uncancellable::enter();
         if raw < 0 {
             return Err(Errno(libc::EBADF));
         }
@@ -175,6 +173,12 @@ impl Connector {
     #[inline]
     pub(crate) fn require_owner(&self) -> Result<(), Errno> {
         if self.guard.is_owner() { Ok(()) } else { Err(Errno(libc::ECHILD)) }
+    }
+
+    /// Whether the handle is this process's, and nothing waits for the receiver but datagrams.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.guard.is_owner() && self.attention.load(SeqCst) == 0
     }
 
     /// Ends the current or the next wait. Async-signal-safe.
@@ -321,7 +325,6 @@ impl Drop for Connector {
     /// so would have the kernel build events for nobody, for ever.
     fn drop(&mut self) {
         if self.guard.is_owner() && self.is_netlink() && self.subscribed.load(Relaxed) {
-            let _section = Uncancellable::enter();
             sys::preserving_errno(|| subscription::unsubscribe(&self.socket)).ok();
         }
     }

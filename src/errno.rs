@@ -16,7 +16,7 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EAFNOSUPPORT, c"netlink sockets are forbidden here: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
     (libc::ENOSYS, c"this kernel reports no process events: it needs CONFIG_PROC_EVENTS=y"),
     (libc::ECONNREFUSED, c"not in the initial network namespace, the only one that hears process events: run in the host's (docker run --net=host; Kubernetes: hostNetwork: true)"),
-    (libc::EOPNOTSUPP, c"not in the initial PID and user namespaces: the kernel ignores subscribers elsewhere; compare readlink /proc/self/ns/pid and /proc/self/ns/user with those of PID 1 on the host (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
+    (libc::EOPNOTSUPP, c"not in the initial PID and user namespaces, the only ones that may subscribe: run in the host's (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
     (libc::EPERM, c"not permitted: before Linux 6.6 this needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep); on later kernels a seccomp filter or an LSM forbids it"),
     (libc::EMFILE, c"this process has no descriptor left: raise RLIMIT_NOFILE (ulimit -n)"),
     (libc::ENFILE, c"the system has no file left: raise the sysctl fs.file-max"),

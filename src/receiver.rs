@@ -4,8 +4,11 @@ use crate::connector::Connector;
 use crate::errno::Errno;
 use crate::filter::Filter;
 use crate::loss::LossMeter;
-use crate::sys::{self, Inbox, Slots, monotonic_ns};
+use crate::sys::{self, Inbox, Place, Slots, monotonic_ns};
 use crate::wire::{self, DATAGRAM_MAX};
+
+/// How many datagrams a system call has put into the inbox.
+pub(crate) type Reception = Result<u32, Errno>;
 
 /// The part of a handle that belongs to the thread that receives.
 pub(crate) struct Receiver {
@@ -31,15 +34,29 @@ impl Receiver {
         self.loss.begin(budget, drops);
     }
 
-    /// Delivers what is there, as [`fill`](Self::fill) does.
-    #[cfg(feature = "capi")]
+    /// The shortest way to an event that is ready, if nothing else has to be looked at before.
+    /// Otherwise what was received is to be passed to [`fill`](Self::fill).
     #[inline]
-    pub(crate) fn try_receive(
+    pub(crate) fn take_one(
         &mut self,
         connector: &Connector,
-        out: &mut [core::mem::MaybeUninit<crate::event::Event>],
-    ) -> Result<u32, Errno> {
-        self.fill(connector, Slots::new(out), DATAGRAM_MAX)
+        place: Place<'_>,
+    ) -> Result<(), Option<Reception>> {
+        if !connector.is_quiet() || self.ended || self.loss.is_due(1) {
+            return Err(None);
+        }
+        self.inbox.receive_one(connector.socket()).map_err(|error| Some(Err(error)))?;
+        let datagram = self.inbox.datagram(0);
+        if datagram.sender == 0
+            && let Some(event) = wire::parse_usual(datagram.bytes)
+            && self.filter.admits(&event)
+        {
+            self.loss.received(1);
+            connector.counters.received.add(1);
+            place.put(event);
+            return Ok(());
+        }
+        Err(Some(Ok(1)))
     }
 
     /// Delivers what is there, without waiting: at least one event, or 0 when there is none.
@@ -47,18 +64,22 @@ impl Receiver {
     /// 0 comes only after the queue was seen empty, or when more was discarded than the queue
     /// holds: what waits then has come since this call began, and edge-triggered loops hear of it.
     ///
-    /// A datagram of more than `limit` bytes stays where it is: `EMSGSIZE`. Only calls with a
-    /// single slot may set a limit below `DATAGRAM_MAX`.
+    /// `first` is what [`take_one`](Self::take_one) has received already. A datagram of more than
+    /// `limit` bytes stays where it is: `EMSGSIZE`. Only calls with a single slot may set a limit
+    /// below `DATAGRAM_MAX`.
     #[inline]
     pub(crate) fn fill(
         &mut self,
         connector: &Connector,
+        mut first: Option<Reception>,
         mut slots: Slots<'_>,
         limit: usize,
     ) -> Result<u32, Errno> {
         let room = slots.len();
         let mut discarded = 0;
-        if let Some(deafness) = connector.take_deafness() {
+        if first.is_none()
+            && let Some(deafness) = connector.take_deafness()
+        {
             slots.fill(deafness);
             return Ok(1);
         }
@@ -67,7 +88,7 @@ impl Receiver {
                 return Err(Errno(libc::EPIPE));
             }
             let mut looked = false;
-            if self.loss.is_due(self.loss.batch(slots.len())) {
+            if first.is_none() && self.loss.is_due(self.loss.batch(slots.len())) {
                 self.look_for_loss(connector, &mut slots)?;
                 looked = true;
                 if slots.len() == 0 {
@@ -81,7 +102,10 @@ impl Receiver {
                 return Err(Errno(libc::EMSGSIZE));
             }
             let count = self.loss.batch(slots.len());
-            let received = match self.inbox.receive(connector.socket(), count) {
+            let reception = first.take();
+            let reception =
+                reception.unwrap_or_else(|| self.inbox.receive(connector.socket(), count));
+            let received = match reception {
                 Ok(received) => received,
                 Err(Errno(libc::EAGAIN)) => {
                     if !looked {

@@ -92,7 +92,7 @@ impl Helper {
         let mut buffer = [0; DATAGRAM_MAX];
         let mut sender = sys::netlink_address(0);
         loop {
-            match sys::receive_from(&self.socket, &mut buffer, &mut sender) {
+            match sys::receive_answer(&self.socket, &mut buffer, &mut sender) {
                 Ok(size) => {
                     let datagram = buffer.get(..size as usize).unwrap_or_default();
                     if let Some((ack, error)) = acknowledgement(datagram)

@@ -161,11 +161,8 @@ pub(crate) fn parse<'a>(
     filter: &Filter,
     place: Place<'a>,
 ) -> Result<Option<&'a Event>, Malformed> {
-    if let Some(datagram) = datagram.first_chunk::<DATAGRAM_SIZE>()
-        && is_usual(datagram)
-        && let Some(data) = datagram.last_chunk()
-    {
-        return Ok(decode(data, u32_at(datagram, 24), UNION_SIZE, 0, filter, place));
+    if let Some(event) = parse_usual(datagram) {
+        return Ok(if filter.admits(&event) { Some(place.put(event)) } else { None });
     }
     parse_unusual(datagram, filter, place)
 }
@@ -292,7 +289,6 @@ fn decode_known(data: &[u8; PROC_EVENT_SIZE], seq: u32) -> Option<Event> {
 }
 
 /// The event in a datagram as kernels send it. If there is none, [`parse_unusual`] may know more.
-#[cfg(any(test, feature = "capi"))]
 #[inline]
 pub(crate) fn parse_usual(datagram: &[u8]) -> Option<Event> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>().filter(|bytes| is_usual(bytes))?;

@@ -13,9 +13,9 @@ use crate::event::{self, Event};
 use crate::filter::Filter;
 use crate::format::format;
 use crate::process::{Liveness, process_alive};
-use crate::receiver::{Receiver, receive};
-use crate::sys::{self, Place};
-use crate::wire;
+use crate::receiver::{Receiver, Reception, receive};
+use crate::sys::{self, Place, Slots};
+use crate::wire::{self, DATAGRAM_MAX};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
@@ -180,8 +180,21 @@ pub unsafe extern "C" fn pc_recv(
     event: *mut pc_event,
     timeout_ms: c_int,
 ) -> c_int {
+    let mut first = None;
+    if !event.is_null()
+        && timeout_ms >= -1
+        // SAFETY: NULL or an open handle that no other thread receives from.
+        && let Ok((connector, receiver)) = unsafe { both(pc) }
+    {
+        // SAFETY: writable, and laid out as Event.
+        let place = Place::new(unsafe { &mut *event.cast() });
+        match receiver.take_one(connector, place) {
+            Ok(()) => return 1,
+            Err(other) => first = other,
+        }
+    }
     // SAFETY: passed on.
-    unsafe { receive_many(pc, event, 1, timeout_ms) }
+    unsafe { receive_many(pc, event, 1, timeout_ms, first) }
 }
 
 /// Receives up to count events, at most 64, in one system call.
@@ -200,10 +213,10 @@ pub unsafe extern "C" fn pc_recv_many(
     timeout_ms: c_int,
 ) -> c_int {
     // SAFETY: passed on.
-    unsafe { receive_many(pc, events, count, timeout_ms) }
+    unsafe { receive_many(pc, events, count, timeout_ms, None) }
 }
 
-/// Not an exported function, which would be called through a table.
+/// As [`pc_recv_many`], after something has been received already.
 ///
 /// # Safety
 /// As for [`pc_recv_many`].
@@ -212,8 +225,9 @@ unsafe fn receive_many(
     events: *mut pc_event,
     count: usize,
     timeout_ms: c_int,
+    mut first: Option<Reception>,
 ) -> c_int {
-    let receive = || {
+    let mut receive = || {
         // SAFETY: NULL or an open handle that no other thread receives from.
         let (connector, receiver) = unsafe { both(pc) }?;
         if events.is_null() || count == 0 {
@@ -222,7 +236,8 @@ unsafe fn receive_many(
         let room = count.min(sys::BATCH);
         // SAFETY: room for at least `room` events, which are laid out as Event.
         let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
-        receive(connector, timeout(timeout_ms)?, || receiver.try_receive(connector, out))
+        let attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
+        receive(connector, timeout(timeout_ms)?, attempt)
     };
     self::count(receive())
 }
@@ -427,7 +442,6 @@ pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
 /// exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_process_alive(tgid: pid_t) -> c_int {
-    let _section = sys::Uncancellable::enter();
     match process_alive(tgid) {
         Ok(Liveness::Ended) => 0,
         Ok(Liveness::Alive) => 1,

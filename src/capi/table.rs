@@ -317,7 +317,6 @@ pub unsafe extern "C" fn pc_process_read(pid: pid_t, process: *mut pc_process) -
         if process.is_null() {
             return Err(INVALID);
         }
-        let _section = sys::Uncancellable::enter();
         let Some(read) = table::read_process(pid)? else { return Ok(0) };
         // SAFETY: writable, and laid out as Process.
         unsafe { process.cast::<Process>().write(read) };

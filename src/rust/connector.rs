@@ -7,7 +7,7 @@ use crate::errno::Errno;
 use crate::event::{Event, kind};
 use crate::filter::Filter;
 use crate::receiver::{Receiver, receive};
-use crate::sys::{self, Slots};
+use crate::sys::{self, Place, Slots};
 use crate::wire::DATAGRAM_MAX;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -167,7 +167,7 @@ impl ProcConnector {
         if events.is_empty() {
             return Err(Errno(libc::EINVAL).into());
         }
-        let attempt = || self.lock().fill(&self.connector, Slots::over(events), DATAGRAM_MAX);
+        let attempt = || self.lock().fill(&self.connector, None, Slots::over(events), DATAGRAM_MAX);
         Ok(receive(&self.connector, timeout.and_then(nanoseconds), attempt)? as usize)
     }
 
@@ -263,12 +263,23 @@ impl ProcConnector {
         let mut needed = 0;
         let attempt = || {
             let mut receiver = self.lock();
-            let slots = Slots::over(slice::from_mut(event));
-            let count = receiver.fill(&self.connector, slots, room).inspect_err(|error| {
-                if *error == Errno(libc::EMSGSIZE) {
-                    needed = sys::next_datagram_size(self.connector.socket()).unwrap_or(0);
+            let mut first = None;
+            if room >= DATAGRAM_MAX {
+                match receiver.take_one(&self.connector, Place::over(event)) {
+                    Ok(()) => {
+                        look(event, receiver.last_datagram());
+                        return Ok(1);
+                    }
+                    Err(other) => first = other,
                 }
-            })?;
+            }
+            let slots = Slots::over(slice::from_mut(event));
+            let count =
+                receiver.fill(&self.connector, first, slots, room).inspect_err(|error| {
+                    if *error == Errno(libc::EMSGSIZE) {
+                        needed = sys::next_datagram_size(self.connector.socket()).unwrap_or(0);
+                    }
+                })?;
             if count > 0 && event.kind != kind::OVERRUN {
                 look(event, receiver.last_datagram());
             }

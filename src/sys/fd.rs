@@ -28,17 +28,18 @@ impl Fd {
     pub(crate) fn modes(&self) -> Result<Modes, Errno> {
         Ok(Modes {
             // SAFETY: F_GETFL and F_GETFD take no pointer.
-            status: check(unsafe { libc::fcntl(self.0, libc::F_GETFL) })? as i32,
+            status: check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFL) })? as i32,
             // SAFETY: as above.
-            descriptor: check(unsafe { libc::fcntl(self.0, libc::F_GETFD) })? as i32,
+            descriptor: check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFD) })?
+                as i32,
         })
     }
 
     pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
         // SAFETY: F_SETFL and F_SETFD take an int.
-        check(unsafe { libc::fcntl(self.0, libc::F_SETFL, modes.status) })?;
+        check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFL, modes.status) })?;
         // SAFETY: as above.
-        check(unsafe { libc::fcntl(self.0, libc::F_SETFD, modes.descriptor) })?;
+        check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFD, modes.descriptor) })?;
         Ok(())
     }
 }
@@ -73,7 +74,6 @@ impl Drop for Fd {
         if self.0 < 0 {
             return;
         }
-        // Not libc's close(), which is a cancellation point.
         // SAFETY: the descriptor is owned, so nobody else relies on its number. On Linux it is
         // released whatever close() returns.
         preserving_errno(|| unsafe { libc::syscall(libc::SYS_close, self.0) });

@@ -29,7 +29,9 @@ pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
 pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
     let path = terminated(path)?;
     // SAFETY: a terminated string; no O_CREAT, hence no mode.
-    let raw = check(unsafe { libc::open(path, flags | libc::O_CLOEXEC) })?;
+    let raw = check(unsafe {
+        libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags | libc::O_CLOEXEC)
+    })?;
     Ok(Fd::own(raw as i32))
 }
 
@@ -37,7 +39,8 @@ pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
 pub(crate) fn read_file<'a>(path: &[u8], buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
     let file = open(path, libc::O_RDONLY)?;
     // SAFETY: the buffer is writable for its length.
-    let size =
-        check(unsafe { libc::read(file.raw(), buffer.as_mut_ptr().cast(), buffer.len()) } as i64)?;
+    let size = check(unsafe {
+        libc::syscall(libc::SYS_read, file.raw(), buffer.as_mut_ptr(), buffer.len())
+    })?;
     Ok(buffer.get(..size as usize).unwrap_or_default())
 }

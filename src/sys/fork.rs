@@ -8,8 +8,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// A page that the kernel zeroes in forked children (`MADV_WIPEONFORK`, Linux 4.14).
 pub(crate) struct ForkGuard {
     page: NonNull<AtomicU32>,
-    size: usize,
 }
+
+/// Of a page or less: the kernel rounds it up in all that is asked of it here.
+const SIZE: usize = 4096;
 
 // SAFETY: the page is only ever read after new(), through an atomic.
 unsafe impl Send for ForkGuard {}
@@ -18,13 +20,11 @@ unsafe impl Sync for ForkGuard {}
 
 impl ForkGuard {
     pub(crate) fn new() -> Result<Self, Errno> {
-        // SAFETY: sysconf() takes no pointer.
-        let size = check(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })? as usize;
         // SAFETY: a new private mapping, placed where the kernel likes.
         let page = unsafe {
             libc::mmap(
                 null_mut(),
-                size,
+                SIZE,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
@@ -34,9 +34,9 @@ impl ForkGuard {
         if page == libc::MAP_FAILED {
             return Err(super::errno());
         }
-        let guard = Self { page: NonNull::new(page.cast()).ok_or(Errno(libc::ENOMEM))?, size };
+        let guard = Self { page: NonNull::new(page.cast()).ok_or(Errno(libc::ENOMEM))? };
         // SAFETY: the range is the mapping that was just made.
-        check(unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) })?;
+        check(unsafe { libc::syscall(libc::SYS_madvise, page, SIZE, libc::MADV_WIPEONFORK) })?;
         guard.flag().store(1, Ordering::Relaxed);
         Ok(guard)
     }
@@ -58,7 +58,7 @@ impl Drop for ForkGuard {
     fn drop(&mut self) {
         // SAFETY: the mapping is this guard's own, and no reference into it outlives the guard.
         super::preserving_errno(|| unsafe {
-            libc::syscall(libc::SYS_munmap, self.page.as_ptr(), self.size)
+            libc::syscall(libc::SYS_munmap, self.page.as_ptr(), SIZE)
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Where datagrams are received: one by recvfrom(), several by recvmmsg().
 
-use super::{Fd, check, heap, receive_from};
+use super::{Fd, check, heap};
 use crate::errno::Errno;
 use crate::wire::DATAGRAM_MAX;
 use core::ptr::{NonNull, null_mut};
@@ -80,10 +80,22 @@ impl Inbox {
         if count == 1 { self.receive_one(socket) } else { self.receive_many(socket, count) }
     }
 
-    fn receive_one(&mut self, socket: &Fd) -> Result<u32, Errno> {
+    #[inline]
+    pub(crate) fn receive_one(&mut self, socket: &Fd) -> Result<u32, Errno> {
         let slots = self.slots_mut();
-        let size = receive_from(socket, &mut slots.datagrams[0], &mut slots.senders[0])?;
-        slots.headers[0].msg_len = size;
+        let (buffer, sender) = (&mut slots.datagrams[0], &mut slots.senders[0]);
+        let mut address_size = size_of_val(sender) as libc::socklen_t;
+        // SAFETY: the buffer and its size, the address and its size.
+        slots.headers[0].msg_len = check(unsafe {
+            libc::recvfrom(
+                socket.raw(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                libc::MSG_DONTWAIT,
+                (&raw mut *sender).cast(),
+                &mut address_size,
+            )
+        } as i64)?;
         Ok(1)
     }
 

@@ -1,9 +1,8 @@
 //! A mutex without std.
 
-use super::Uncancellable;
 use core::cell::UnsafeCell;
 
-/// Serialises what any thread may call. The thread that holds it cannot be cancelled.
+/// Serialises what any thread may call. What holds it calls no cancellation point.
 pub(crate) struct Lock(UnsafeCell<libc::pthread_mutex_t>);
 
 // SAFETY: a pthread mutex is made to be shared. Its address must not change while it is held,
@@ -19,25 +18,20 @@ impl Lock {
 
     #[inline(never)]
     pub(crate) fn hold(&self) -> Guard<'_> {
-        let section = Uncancellable::enter();
         // SAFETY: an initialised, default mutex: locking it cannot fail unless this thread holds
         // it already, and no function of this library calls another that locks.
         unsafe { libc::pthread_mutex_lock(self.0.get()) };
-        Guard { lock: self, _section: section }
+        Guard(self)
     }
 }
 
 /// Lets go when dropped.
-pub(crate) struct Guard<'a> {
-    lock: &'a Lock,
-    /// Dropped after the lock is let go.
-    _section: Uncancellable,
-}
+pub(crate) struct Guard<'a>(&'a Lock);
 
 impl Drop for Guard<'_> {
     #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: this thread holds it.
-        unsafe { libc::pthread_mutex_unlock(self.lock.0.get()) };
+        unsafe { libc::pthread_mutex_unlock(self.0.0.get()) };
     }
 }

@@ -1,8 +1,10 @@
 //! Every system call and every `unsafe` of the core; safe functions around them, nothing else.
+//!
+//! Calls go through libc's `syscall()`, which is no cancellation point, unless they receive or wait:
+//! a thread that is cancelled in between would leave locks held and descriptors open.
 
 #[cfg(feature = "table")]
 mod arena;
-mod cancel;
 #[cfg(feature = "table")]
 mod directory;
 #[cfg(feature = "table")]
@@ -24,7 +26,6 @@ mod wait;
 #[cfg(feature = "table")]
 pub(crate) use {arena::Arena, directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns};
 
-pub(crate) use cancel::Uncancellable;
 pub(crate) use fd::{Fd, Modes};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;

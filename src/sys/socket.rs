@@ -3,7 +3,7 @@
 use super::{Fd, check};
 use crate::errno::Errno;
 use crate::filter::Program;
-use crate::wire::NETLINK_CONNECTOR;
+use crate::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
 use core::mem::{MaybeUninit, zeroed};
 
 // Indices in `SO_MEMINFO` (linux/sock_diag.h).
@@ -14,7 +14,9 @@ const SK_MEMINFO_DROPS: usize = 8;
 pub(crate) fn connector_socket() -> Result<Fd, Errno> {
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: socket() takes no pointer.
-    let fd = check(unsafe { libc::socket(libc::AF_NETLINK, flags, NETLINK_CONNECTOR) });
+    let fd = check(unsafe {
+        libc::syscall(libc::SYS_socket, libc::AF_NETLINK, flags, NETLINK_CONNECTOR)
+    });
     Ok(Fd::own(fd.map_err(documented)? as i32))
 }
 
@@ -37,21 +39,18 @@ pub(crate) fn netlink_address(groups: u32) -> libc::sockaddr_nl {
 
 /// Makes the socket a member of the group that process events are sent to.
 pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
-    let address = netlink_address(crate::wire::CN_IDX_PROC);
+    let address = netlink_address(1 << (CN_IDX_PROC - 1));
     // SAFETY: a netlink address and its size.
     let joined = check(unsafe {
-        libc::bind(socket.raw(), (&raw const address).cast(), size_of_val(&address) as u32)
+        libc::syscall(libc::SYS_bind, socket.raw(), &raw const address, size_of_val(&address))
     });
     joined.map(drop).map_err(documented)
 }
 
 /// Whether a netlink socket is a member of the group that process events are sent to.
 pub(crate) fn has_joined(socket: &Fd) -> Result<bool, Errno> {
-    let mut address = netlink_address(0);
-    let mut size = size_of_val(&address) as libc::socklen_t;
-    // SAFETY: an address that is writable for `size` bytes.
-    check(unsafe { libc::getsockname(socket.raw(), (&raw mut address).cast(), &mut size) })?;
-    Ok(address.nl_groups & crate::wire::CN_IDX_PROC != 0)
+    let groups: i32 = option(socket, libc::SOL_NETLINK, libc::NETLINK_LIST_MEMBERSHIPS)?;
+    Ok(groups & 1 << (CN_IDX_PROC - 1) != 0)
 }
 
 /// Sends a request to the kernel, which handles it before this returns.
@@ -60,15 +59,16 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
     loop {
         // SAFETY: a readable buffer; a netlink address and its size.
         let sent = check(unsafe {
-            libc::sendto(
+            libc::syscall(
+                libc::SYS_sendto,
                 socket.raw(),
-                message.as_ptr().cast(),
+                message.as_ptr(),
                 message.len(),
                 0,
-                (&raw const kernel).cast(),
-                size_of_val(&kernel) as u32,
+                &raw const kernel,
+                size_of_val(&kernel),
             )
-        } as i64);
+        });
         match sent {
             Err(Errno(libc::EINTR)) => {}
             result => return result.map(drop).map_err(documented),
@@ -77,9 +77,8 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
 }
 
 /// Takes the datagram that waits first: how much of it is in the buffer, and on netlink who sent
-/// it. `EAGAIN` when there is none.
-#[inline]
-pub(crate) fn receive_from(
+/// it. `EAGAIN` when there is none. Unlike what the inbox does, no cancellation point.
+pub(crate) fn receive_answer(
     socket: &Fd,
     buffer: &mut [u8],
     sender: &mut libc::sockaddr_nl,
@@ -87,15 +86,16 @@ pub(crate) fn receive_from(
     let mut address_size = size_of_val(sender) as libc::socklen_t;
     // SAFETY: the buffer and its size, the address and its size.
     check(unsafe {
-        libc::recvfrom(
+        libc::syscall(
+            libc::SYS_recvfrom,
             socket.raw(),
-            buffer.as_mut_ptr().cast(),
+            buffer.as_mut_ptr(),
             buffer.len(),
             libc::MSG_DONTWAIT,
-            (&raw mut *sender).cast(),
-            &mut address_size,
+            &raw mut *sender,
+            &raw mut address_size,
         )
-    } as i64)
+    })
 }
 
 /// Swaps the socket's filter atomically.
@@ -168,7 +168,14 @@ fn option<T: Copy + Default + AsPlain>(socket: &Fd, level: i32, name: i32) -> Re
     let mut size = size_of::<T>() as libc::socklen_t;
     // SAFETY: the value is writable for `size` bytes.
     check(unsafe {
-        libc::getsockopt(socket.raw(), level, name, value.as_mut_ptr().cast(), &mut size)
+        libc::syscall(
+            libc::SYS_getsockopt,
+            socket.raw(),
+            level,
+            name,
+            value.as_mut_ptr(),
+            &raw mut size,
+        )
     })?;
     // SAFETY: it was zeroed, and any bytes are a value of an AsPlain type.
     Ok(unsafe { value.assume_init() })
@@ -183,12 +190,13 @@ fn set_option<T>(socket: &Fd, level: i32, name: i32, value: &T) -> Result<(), Er
     // SAFETY: the value is readable for its size. Of the values used here only sock_fprog holds a
     // pointer, to a program that outlives the call.
     check(unsafe {
-        libc::setsockopt(
+        libc::syscall(
+            libc::SYS_setsockopt,
             socket.raw(),
             level,
             name,
-            (&raw const *value).cast(),
-            size_of::<T>() as libc::socklen_t,
+            &raw const *value,
+            size_of::<T>(),
         )
     })?;
     Ok(())

@@ -9,8 +9,9 @@ pub(crate) struct Doorbell(Fd);
 
 impl Doorbell {
     pub(crate) fn new() -> Result<Self, Errno> {
-        // SAFETY: eventfd() takes no pointer.
-        let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+        // SAFETY: eventfd2() takes no pointer.
+        let fd = check(unsafe { libc::syscall(libc::SYS_eventfd2, 0, flags) })?;
         Ok(Self(Fd::own(fd as i32)))
     }
 
@@ -23,7 +24,6 @@ impl Doorbell {
     #[inline(never)]
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
-        // Not libc's write(), which is a cancellation point.
         // SAFETY: eight readable bytes. It fails only when the bell has been rung 2^64 - 2 times.
         unsafe { libc::syscall(libc::SYS_write, self.0.raw(), one.as_ptr(), one.len()) };
     }
@@ -31,7 +31,7 @@ impl Doorbell {
     pub(crate) fn silence(&self) {
         let mut count = [0_u8; 8];
         // SAFETY: eight writable bytes. It fails only when the bell has not been rung.
-        unsafe { libc::read(self.0.raw(), count.as_mut_ptr().cast(), count.len()) };
+        unsafe { libc::syscall(libc::SYS_read, self.0.raw(), count.as_mut_ptr(), count.len()) };
     }
 }
 

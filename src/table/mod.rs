@@ -311,8 +311,12 @@ impl Table {
         let asked_ns = monotonic_ns();
         self.next = 0;
         self.end = 0;
-        self.end =
-            self.receiver.fill(&shared.connector, Slots::over(&mut self.batch), DATAGRAM_MAX)?;
+        self.end = self.receiver.fill(
+            &shared.connector,
+            None,
+            Slots::over(&mut self.batch),
+            DATAGRAM_MAX,
+        )?;
         if self.end > 0 {
             return Ok(Step::Worked(EVENT));
         }

@@ -99,8 +99,8 @@ PROMISE(life, "a life is told step by step, each step once, with what it changed
 	uint64_t before = now_ns();
 	CHECK_EQ(dismiss(&puppet, 'q'), 3 << 8);
 	change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-	CHECK_EQ(change.flags, PC_CHANGE_EXIT_CODE);
-	CHECK_EQ(change.exit_code, 3 << 8);
+	CHECK(!(change.flags & PC_CHANGE_RECOVERED));
+	CHECK_EQ(change.exit_code, change.flags & PC_CHANGE_EXIT_CODE ? 3 << 8 : 0);
 	CHECK(change.timestamp_ns >= before && change.timestamp_ns <= now_ns());
 	CHECK_EQ(change.process.user, ~0ull);
 	CHECK_EQ(change.process.id, child.id);
@@ -136,13 +136,17 @@ PROMISE(same_name, "a new name that is the old one is no change, nor is one that
 PROMISE(killed, "the exit code is the wait status, of a signal too")
 {
 	struct follower f = open_default();
-	struct puppet puppet = start_puppet();
-	kill(puppet.pid, SIGKILL);
-	int status = end_child(puppet.pid);
-	struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-	CHECK_EQ(change.flags, PC_CHANGE_EXIT_CODE);
-	CHECK_EQ(change.exit_code, status);
-	CHECK_HISTORY(&f, puppet.pid, "SE");
+	bool known = false;
+	for (int life = 0; life < 100 && !known; life++) { /* on a busy machine it may lag */
+		struct puppet puppet = start_puppet();
+		kill(puppet.pid, SIGKILL);
+		int status = end_child(puppet.pid);
+		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+		known = change.flags & PC_CHANGE_EXIT_CODE;
+		CHECK_EQ(change.exit_code, known ? status : 0);
+		CHECK_HISTORY(&f, puppet.pid, "SE");
+	}
+	CHECK(known);
 	close_follower(&f);
 }
 
