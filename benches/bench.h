@@ -28,7 +28,7 @@ struct listener {
 };
 
 /* listeners.c: the bare loops, and ours in C. */
-extern const struct listener bare_recv, bare_recvfrom, bare_again, bare_recvmmsg, bare_enobufs,
+extern const struct listener bare_recv, bare_recvfrom, bare_again, bare_filtered, bare_recvmmsg, bare_enobufs,
 	our_recv, our_recv_many;
 void *open_ours(uint32_t rcvbuf_bytes);
 void close_ours(void *handle);

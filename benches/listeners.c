@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -43,6 +45,22 @@ static void *open_with(uint32_t rcvbuf_bytes, int no_enobufs)
 static void *open_bare(uint32_t rcvbuf_bytes)
 {
 	return open_with(rcvbuf_bytes, 1);
+}
+
+/* With a filter that drops acknowledgements, which anybody can cause: cn_proc.c sends them to all. */
+static void *open_filtered(uint32_t rcvbuf_bytes)
+{
+	enum { WHAT = sizeof(struct nlmsghdr) + sizeof(struct cn_msg) };
+	struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WHAT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* PROC_EVENT_NONE */, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = { sizeof(program) / sizeof(program[0]), program };
+	struct bare *bare = open_bare(rcvbuf_bytes);
+	CHECK_EQ(setsockopt(bare->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+	return bare;
 }
 
 static void *open_enobufs(uint32_t rcvbuf_bytes)
@@ -191,6 +209,8 @@ const struct listener bare_recvfrom = { "recvfrom", open_bare,	drain_recvfrom, n
 					fd_bare,    close_bare };
 const struct listener bare_again = { "recvfrom again", open_bare, drain_recvfrom, next_recvfrom,
 				     fd_bare,	       close_bare };
+const struct listener bare_filtered = { "recvfrom, filter", open_filtered, drain_recvfrom,
+					next_recvfrom,	    fd_bare,	   close_bare };
 const struct listener bare_recvmmsg = { "recvmmsg", open_bare,	drain_recvmmsg, next_recvmmsg,
 					fd_bare,    close_bare };
 const struct listener bare_enobufs = { "recvfrom, ENOBUFS mode", open_enobufs, drain_recvfrom,

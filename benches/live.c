@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-static const struct listener *const contestants[] = { &bare_recvfrom, &our_recv, &our_recv_many,
-						      &bare_recvmmsg };
+static const struct listener *const contestants[] = { &bare_recvfrom, &bare_filtered, &our_recv,
+						      &our_recv_many, &bare_recvmmsg };
 static int work_ns; /* for each event */
 
 /* How many events come until then. The clock is looked at once in 64 of them. */
@@ -44,7 +44,7 @@ void measure_live(void)
 	pin(READER_CPU);
 	for (int i = 0; i < 3; i++) {
 		work_ns = (int[]){ 0, 1000, 5000 }[i];
-		alternate(extent(24, 1), 4, turn);
+		alternate(extent(24, 1), sizeof(contestants) / sizeof(contestants[0]), turn);
 	}
 	stop_flood(writer);
 }

@@ -45,6 +45,8 @@ def live():
         for ours, bare in ("pc_recv", "recvfrom"), ("pc_recv_many", "recvmmsg"):
             what = f"events/s in a flood, {work} µs of work each: `{ours}`"
             yield Ratio(what, f"`{bare}`", f"live-{work}", ours, bare, ">= 0.97")
+    for what, against in ("recvfrom, filter", "recvfrom"), ("pc_recv", "recvfrom, filter"):
+        yield Ratio(f"events/s in a flood, 0 µs of work each: `{what}`", f"`{against}`", "live-0", what, against)
 
 
 def latencies():

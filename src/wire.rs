@@ -91,8 +91,9 @@ pub(crate) const LAYOUTS: [Layout; 9] = [
     Layout { kind: kind::COREDUMP, what: PROC_EVENT_COREDUMP, size: 16 },
 ];
 
-/// How to make an event of a `what`.
+/// How to make an event of a `what`. Aligned, so that to find one is to shift.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 struct Recipe {
     what: u32,
     kind: u16,
