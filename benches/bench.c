@@ -73,6 +73,7 @@ int main(int argc, char **argv)
 		{ "latency", measure_latency }, { "parse", measure_parse },
 		{ "calls", measure_calls },	{ "count-drain", count_drain },
 		{ "count-parse", count_parse },	{ "table", measure_table },
+		{ "variants", measure_variants },
 	};
 	setvbuf(stdout, NULL, _IOLBF, 0); /* else forked children print it again */
 	if (argc > 2 && strcmp(argv[1], "start") == 0) {

@@ -28,8 +28,8 @@ struct listener {
 };
 
 /* listeners.c: the bare loops, and ours in C. */
-extern const struct listener bare_recv, bare_recvfrom, bare_again, bare_filtered, bare_recvmmsg, bare_enobufs,
-	our_recv, our_recv_many;
+extern const struct listener bare_recv, bare_recvfrom, bare_again, bare_filtered, bare_recvmmsg,
+	bare_enobufs, our_recv, our_recv_many;
 void *open_ours(uint32_t rcvbuf_bytes);
 void close_ours(void *handle);
 
@@ -61,6 +61,7 @@ void measure_latency(void);
 void measure_parse(void);
 void measure_calls(void);
 void measure_table(void);
+void measure_variants(void);
 void measure_start(int count, char **programs);
 /* A small part of drain and parse, for a simulator that counts instructions. */
 void count_drain(void);

@@ -100,7 +100,7 @@ def measure_all():
     for program in PROGRAMS:
         measure(BUILD / program, program)
     measure(BUILD / "bench", "start", *(BUILD / program for program in PROGRAMS))
-    for measurement in "drain", "live", "burst", "filter", "latency", "parse", "calls", "table":
+    for measurement in "drain", "live", "burst", "filter", "latency", "parse", "calls", "table", "variants":
         measure(BUILD / "bench", measurement)
 
 

@@ -49,6 +49,17 @@ def live():
         yield Ratio(f"events/s in a flood, 0 µs of work each: `{what}`", f"`{against}`", "live-0", what, against)
 
 
+def variants():
+    for what in "recv", "recvmsg", "recvfrom, counter each 16", "recvfrom, counter each 256":
+        yield Ratio(f"tried in a bare loop: {what}", "recvfrom", "variants", what, "recvfrom")
+    for what in "no sender", "buffers of 80", "buffers of 512":
+        what = f"recvmmsg 64, {what}"
+        yield Ratio(f"tried in a bare loop: {what}", "recvmmsg 64", "variants", what, "recvmmsg 64")
+    for batch in 8, 16, 32, 256:
+        what = f"recvmmsg {batch}"
+        yield Ratio(f"tried in a bare loop: {what}", "recvmmsg 64", "variants", what, "recvmmsg 64")
+
+
 def latencies():
     for load in "idle", "busy":
         for p in "p50", "p99":
@@ -75,6 +86,7 @@ RATIOS = [
         *("<= 0.7", "count"),
     ),
     *latencies(),
+    *variants(),
     Ratio("stripped, without the process table, bytes", MNL, "size", "without the table", MNL, "< 1", "size"),
     Ratio("10,000 processes: FOUND and SYNCED, ms", "`ps -e`", "scan", "all fields", "ps -e"),
     Ratio("the same without credentials, ms", "`ps -e`", "scan", "without credentials", "ps -e"),
