@@ -256,6 +256,40 @@ ok(reniced(missed) and "scan: reniced %d " % missed in read("overload"),
 child.send_signal(signal.SIGTERM)
 child.wait()
 
+# ---- Cgroups ----
+
+with open("/proc/self/mounts") as file:
+    cgroups = [line.split()[1] for line in file if line.split()[2] == "cgroup2"]
+group = (cgroups or [""])[0] + "/pcpolicyd-%d" % os.getpid()
+sentence = "it moves what is started to its cgroup, and leaves a nice value of - alone"
+try:
+    os.mkdir(group)
+except OSError as error:
+    skip(sentence, error)
+else:
+    with open(work + "/cgroups", "w") as file:
+        file.write("pcp-target - %s\n" % group)
+    with open(work + "/moves", "w") as log:
+        child = subprocess.Popen([DAEMON, work + "/cgroups"], stderr=log)
+    early = start_target()
+    def is_moved(pid):
+        with open("/proc/%d/cgroup" % pid) as file:
+            return "0::/%s\n" % os.path.basename(group) in file.read()
+    good = within(10, lambda: is_moved(early))
+    late = start_target()
+    good = good and within(10, lambda: is_moved(late))
+    log = read("moves")
+    ok(good and "exec: moved %d (pcp-target)" % late in log and "reniced" not in log and
+       os.getpriority(os.PRIO_PROCESS, late) == 0, sentence, log)
+    child.terminate()
+    child.wait()
+    with open(group + "/cgroup.procs") as file:
+        members = [int(pid) for pid in file]
+    for pid in members:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    within(10, lambda: subprocess.run(["rmdir", group], stderr=subprocess.DEVNULL).returncode == 0)
+
 # ---- As a service ----
 
 for kind, address in ("path", work + "/notify"), ("abstract address", "@pcpolicyd-%d" % os.getpid()):

@@ -1,5 +1,6 @@
 /*
- * A complete daemon: gives every program that is started the nice value that a file asks for.
+ * A complete daemon: gives every program that is started the nice value and the cgroup that a file
+ * asks for.
  *
  *     pcpolicyd [-b] [-u USER] FILE
  *
@@ -71,11 +72,12 @@ static long now_ms(void)
 static void apply(pid_t pid, const char *occasion)
 {
 	int result = policy_apply(pid);
-	if (result == 1)
-		report("%s: reniced %d (%s)\n", occasion, pid, policy_name);
-	else if (result < 0)
-		report("%s: cannot renice %d (%s): %s\n", occasion, pid, policy_name,
-		       strerror(-result));
+	if (result < 0)
+		report("%s: %d (%s) cannot be given what it should have: %s\n", occasion, pid,
+		       policy_name, strerror(-result));
+	else if (result != 0)
+		report("%s:%s%s %d (%s)\n", occasion, result & POLICY_RENICED ? " reniced" : "",
+		       result & POLICY_MOVED ? " moved" : "", pid, policy_name);
 }
 
 /* The policy is about what runs, so that it can be applied without having seen the exec. */
