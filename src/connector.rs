@@ -308,11 +308,11 @@ impl Connector {
     }
 
     /// Gives the socket away as it is: subscribed, unless paused. The handle is of no more use.
-    #[cfg(feature = "capi")]
-    pub(crate) fn release(&mut self) -> Result<i32, Errno> {
+    #[cfg(any(feature = "capi", feature = "std"))]
+    pub(crate) fn release(&mut self) -> Result<Fd, Errno> {
         self.require_owner()?;
         self.subscribed.store(false, Relaxed);
-        Ok(self.socket.disown())
+        Ok(core::mem::replace(&mut self.socket, Fd::NONE))
     }
 
     fn note_repairs(&self, repairs: Repairs) {

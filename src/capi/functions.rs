@@ -380,10 +380,10 @@ pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
     let Some(mut pc) = NonNull::new(pc) else { return -libc::EINVAL };
     // SAFETY: an open handle, made by make(), that nobody else uses any more.
     match unsafe { pc.as_mut() }.connector.release() {
-        Ok(fd) => {
+        Ok(mut socket) => {
             // SAFETY: as above.
             unsafe { unmake(pc) };
-            fd
+            socket.disown()
         }
         Err(Errno(error)) => -error,
     }

@@ -336,6 +336,19 @@ impl ProcConnector {
         Ok(self.owned()?.subscribe(&self.connector)?)
     }
 
+    /// Ends the connector but not the subscription, and returns the socket: for a successor (a
+    /// child, or the same daemon after its restart), who gives it to [`from_fd`](Self::from_fd)
+    /// with [`Options::subscribed`] and misses nothing.
+    ///
+    /// Receive until nothing is left before: a loss that is not announced yet is not counted by the
+    /// successor. If paused, the socket is not subscribed.
+    ///
+    /// # Errors
+    /// [`Os`](Error::Os) with `ECHILD`; then this copy is closed, and the parent's goes on.
+    pub fn into_fd(mut self) -> Result<OwnedFd> {
+        Ok(self.connector.release()?.into())
+    }
+
     /// Chooses other events, atomically.
     ///
     /// Events that are queued already are judged by the filter in force when they are received;

@@ -45,6 +45,14 @@ impl Fd {
 }
 
 #[cfg(feature = "std")]
+impl From<Fd> for std::os::fd::OwnedFd {
+    fn from(mut fd: Fd) -> Self {
+        // SAFETY: the descriptor is owned and open, and given away here.
+        unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.disown()) }
+    }
+}
+
+#[cfg(feature = "std")]
 impl std::os::fd::AsFd for Fd {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         // SAFETY: the descriptor is owned, and open as long as the borrow lives.

@@ -117,3 +117,15 @@ fn a_socket_from_a_privileged_parent_is_taken_over_with_what_is_queued() {
     beacon.emit(2, 1);
     assert_eq!(find(&connector, |event| number_of(event, beacon.pid)), 2);
 }
+
+#[test]
+fn a_socket_that_is_given_away_is_still_subscribed() {
+    needs_root!();
+    let mut beacon = Beacon::start();
+    let options = Options::new().filter(EventMask::GID);
+    let connector = ProcConnector::open(&options).expect("open");
+    let socket = connector.into_fd().expect("into_fd");
+    beacon.emit(1, 1);
+    let successor = ProcConnector::from_fd(socket, &options.subscribed()).expect("from_fd");
+    assert_eq!(find(&successor, |event| number_of(event, beacon.pid)), 1);
+}
