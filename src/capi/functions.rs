@@ -236,8 +236,14 @@ unsafe fn receive_many(
         let room = count.min(sys::BATCH);
         // SAFETY: room for at least `room` events, which are laid out as Event.
         let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
-        let attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
-        receive(connector, timeout(timeout_ms)?, attempt)
+        let timeout = timeout(timeout_ms)?;
+        let has_taken = matches!(first, Some(Ok(_)));
+        let mut attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
+        // What has been taken must not fall to an interrupt.
+        if has_taken && let count @ 1.. = attempt()? {
+            return Ok(count);
+        }
+        receive(connector, timeout, attempt)
     };
     self::count(receive())
 }

@@ -1,7 +1,7 @@
 //! Every system call and every `unsafe` of the core; safe functions around them, nothing else.
 //!
-//! Calls go through libc's `syscall()`, which is no cancellation point, unless they receive or wait:
-//! a thread that is cancelled in between would leave locks held and descriptors open.
+//! What would be a cancellation point in libc goes through its `syscall()`, unless it receives or
+//! waits: a thread that is cancelled in between would leave locks held and descriptors open.
 
 #[cfg(feature = "table")]
 mod arena;

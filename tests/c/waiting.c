@@ -218,6 +218,44 @@ PROMISE(interrupt_handler, "an interrupt from a signal handler ends a wait with 
 	pc_close(for_handler);
 }
 
+PROMISE(interrupt_anywhere, "an interrupt in the middle of a call costs no event, and no entry in the books")
+{
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.events = PC_MASK_UNKNOWN;
+	CHECK_EQ(pc_open_fd(&for_handler, pair[1], &options), 0);
+	struct sigaction action = { .sa_handler = interrupt_in_handler };
+	sigaction(SIGALRM, &action, NULL);
+	struct itimerspec often = { .it_interval.tv_nsec = 20000, .it_value.tv_nsec = 20000 };
+	timer_t timer;
+	CHECK_EQ(timer_create(CLOCK_MONOTONIC, NULL, &timer), 0);
+	CHECK_EQ(timer_settime(timer, 0, &often, NULL), 0);
+	enum { EVENTS = 3000, EXEC = 2, NEWS = 1 << 29 };
+	for (uint32_t i = 0; i < EVENTS; i++) { /* one wanted, and one that is not */
+		unsigned char datagram[EVENT_SIZE];
+		make_datagram(datagram, NEWS, i, "", 0);
+		while (send(pair[0], datagram, EVENT_SIZE, 0) < 0)
+			CHECK_EQ(errno, EINTR);
+		make_datagram(datagram, EXEC, i, "", 0);
+		while (send(pair[0], datagram, EVENT_SIZE, 0) < 0)
+			CHECK_EQ(errno, EINTR);
+		struct pc_event event;
+		int result;
+		do {
+			result = pc_recv(for_handler, &event, 1);
+			CHECK(result == 1 || result == -ECANCELED || result == -EINTR);
+		} while (result != 1);
+		CHECK_EQ(event.seq, i);
+	}
+	timer_delete(timer);
+	drain(for_handler);
+	CHECK_EQ(stats_of(for_handler).received, EVENTS);
+	CHECK_EQ(stats_of(for_handler).filtered, EVENTS);
+	pc_close(for_handler);
+	close(pair[0]);
+}
+
 PROMISE(interrupt_load, "an interrupt arrives under full load")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
