@@ -110,7 +110,7 @@ done <"$work/chosen"
 {
 	printf 'kernel'
 	topics=$(cat "$work"/*-stock.log | tr -d '\r' |
-		sed -n 's/^\(not \)\{0,1\}ok [0-9]* - \([a-z]*\): .*/\2/p' | sort -u)
+		sed -n 's/^\(not \)\{0,1\}ok [0-9]* - \([a-z_]*\): .*/\2/p' | sort -u)
 	for topic in $topics; do printf '\t%s' "$topic"; done
 	echo
 	while read -r series version package suite; do

@@ -260,7 +260,11 @@ static void end_leader_unwatched(struct follower *f, const struct puppet *puppet
 {
 	order(puppet, 'l');
 	rlim_t old = leave(1);
-	CHECK_EQ(hear_error(f), -EMFILE);
+	struct pollfd poll_set = { .fd = pc_table_fd(f->table), .events = POLLIN };
+	int error;
+	while ((error = hear_error(f)) == 0) /* its EXIT has not come yet */
+		CHECK_EQ(poll(&poll_set, 1, PATIENCE_MS), 1);
+	CHECK_EQ(error, -EMFILE);
 	restore(old);
 }
 
