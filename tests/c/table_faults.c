@@ -176,15 +176,14 @@ PROMISE(open_without, "out of descriptors at any step of opening: -EMFILE, and n
 	CHECK(spare > 4 && spare < 20);
 }
 
-/* Hears until there is an error, or nothing to do. */
+/* Hears until there is an error, which what has been done may have yet to cause. */
 static int hear_error(struct follower *f)
 {
-	struct pollfd poll_set = { .fd = pc_table_fd(f->table), .events = POLLIN };
-	for (;;) {
-		int result = try_to_hear(f, 0);
-		if (result < 0 || (result == 0 && poll(&poll_set, 1, 0) == 0))
-			return result;
-	}
+	int result;
+	do
+		result = try_to_hear(f, PATIENCE_MS);
+	while (result > 0);
+	return result;
 }
 
 PROMISE(first_without, "out of descriptors while the table is read: -EMFILE, and then it goes on")
@@ -202,13 +201,6 @@ PROMISE(first_without, "out of descriptors while the table is read: -EMFILE, and
 	await_change(&f, PC_CHANGE_SYNCED, 0);
 	check_table_is_proc(&f);
 	close_follower(&f);
-}
-
-/* Whichever of several ends comes first. */
-static void hear_end(struct follower *f, pid_t pid)
-{
-	while (strchr(history(f, pid), 'E') == NULL)
-		CHECK(hear(f, PATIENCE_MS) != NULL);
 }
 
 PROMISE(follow_without, "out of descriptors while following: -EMFILE; then nothing is missing, nor told twice")
@@ -229,8 +221,8 @@ PROMISE(follow_without, "out of descriptors while following: -EMFILE; then nothi
 	CHECK_HISTORY(&f, puppet.pid, "SX");
 	dismiss(&puppet, 'q');
 	dismiss(&fresh, 'q');
-	hear_end(&f, puppet.pid);
-	hear_end(&f, fresh.pid);
+	await_end(&f, puppet.pid);
+	await_end(&f, fresh.pid);
 	CHECK_HISTORY(&f, puppet.pid, "SXE");
 	CHECK_HISTORY(&f, fresh.pid, "SE");
 	CHECK_HISTORY(&f, other.pid, "SE");
@@ -260,11 +252,7 @@ static void end_leader_unwatched(struct follower *f, const struct puppet *puppet
 {
 	order(puppet, 'l');
 	rlim_t old = leave(1);
-	struct pollfd poll_set = { .fd = pc_table_fd(f->table), .events = POLLIN };
-	int error;
-	while ((error = hear_error(f)) == 0) /* its EXIT has not come yet */
-		CHECK_EQ(poll(&poll_set, 1, PATIENCE_MS), 1);
-	CHECK_EQ(error, -EMFILE);
+	CHECK_EQ(hear_error(f), -EMFILE);
 	restore(old);
 }
 
