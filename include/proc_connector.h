@@ -64,13 +64,14 @@
  * calls      ppoll, read. pc_interrupt(): write. pc_set_filter(), pc_subscribe(),
  *            pc_unsubscribe(), pc_check(): socket, setsockopt, getsockopt, bind, sendto, recvfrom,
  *            close, write, futex, getrandom; and to explain a silent kernel: newfstatat (stat),
- *            openat, read. pc_close(), pc_release(): sendto, close, munmap, and what
- *            free() calls.
- *            pc_process_alive(): openat, read, close, kill, tgkill. pc_table_next(): those of
- *            receiving and of pc_process_alive(), getdents64, lseek, epoll_ctl, epoll_pwait,
- *            pidfd_open, ioctl, write, and what malloc() calls. All but pc_interrupt(),
- *            pc_close() and pc_process_alive(): clock_gettime, where the vDSO does not have the
- *            clock.
+ *            openat, read. pc_open(), pc_open_fd(): those of pc_check(), mmap, madvise, eventfd2,
+ *            fcntl, and what malloc() calls. pc_close(), pc_release(): sendto, close, munmap, and
+ *            what free() calls. pc_process_alive(): openat, read, close, kill, tgkill.
+ *            pc_table_next(): those of receiving and of pc_process_alive(), getdents64, lseek,
+ *            epoll_ctl, epoll_pwait, pidfd_open, ioctl, write, and what malloc() calls.
+ *            pc_table_open(): those and those of pc_open(), epoll_create1, getpid. All but
+ *            pc_interrupt(), pc_close() and pc_process_alive(): clock_gettime, where the vDSO does
+ *            not have the clock.
  */
 
 #ifndef PROC_CONNECTOR_H
