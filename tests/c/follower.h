@@ -38,9 +38,9 @@ void hear_all(struct follower *f);
  * Credentials, sessIon, new Parent, Exited, Vanished: "SXE".
  */
 const char *history(const struct follower *f, pid_t pid);
+/* Hears what is missing: an EXIT may be made after wait(2) has returned. */
 #define CHECK_HISTORY(f, pid, expected) check_history(__FILE__, __LINE__, f, pid, expected)
-void check_history(const char *file, int line, const struct follower *f, pid_t pid,
-		   const char *expected);
+void check_history(const char *file, int line, struct follower *f, pid_t pid, const char *expected);
 
 struct pc_process look_up(const struct follower *f, pid_t pid);
 /* The table's state of this process; -1 if it is not there. */
