@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +147,31 @@ PROMISE(killed, "the exit code is the wait status, of a signal too")
 		known = change.flags & PC_CHANGE_EXIT_CODE;
 		CHECK_EQ(change.exit_code, known ? status : 0);
 		CHECK_HISTORY(&f, puppet.pid, "SE");
+	}
+	CHECK(known);
+	close_follower(&f);
+}
+
+PROMISE(unreaped, "of a process that nobody has reaped, the exit code is its own on new kernels, on old ones its leader's")
+{
+	struct utsname kernel;
+	int major, minor;
+	uname(&kernel);
+	CHECK_EQ(sscanf(kernel.release, "%d.%d", &major, &minor), 2);
+	bool asks = major > 6 || (major == 6 && minor >= 15);
+	struct follower f = open_default();
+	bool known = false;
+	for (int life = 0; life < 100 && !known; life++) {
+		struct puppet puppet = start_puppet();
+		siginfo_t info;
+		kill(puppet.pid, SIGKILL);
+		CHECK_EQ(waitid(P_PID, (id_t)puppet.pid, &info, WEXITED | WNOWAIT), 0);
+		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+		known = change.flags & PC_CHANGE_EXIT_CODE;
+		if (known)
+			CHECK_EQ(change.flags & PC_CHANGE_LEADER_CODE, asks ? 0 : PC_CHANGE_LEADER_CODE);
+		CHECK_EQ(change.exit_code, known ? SIGKILL : 0);
+		end_child(puppet.pid);
 	}
 	CHECK(known);
 	close_follower(&f);
