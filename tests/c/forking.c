@@ -30,8 +30,11 @@ static void use_parents_handle(void *argument)
 PROMISE(child_calls, "in a forked child every call is -ECHILD, and pc_close closes the copy only")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	rename_self("before"); /* ready, but not for the child */
 	in_child(use_parents_handle, pc);
 	rename_self("parent");
+	struct pc_event event = await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK(strcmp(event.data.comm.comm, "before") == 0);
 	await_event(pc, PC_EVENT_COMM, getpid());
 	pc_close(pc);
 }
