@@ -1,8 +1,9 @@
 //! What an event means, held against what /proc says now.
 
 use super::process::{Process, change, field, remark, state};
+use super::report::Comparison;
 use super::store::{AMBIGUOUS, Exit, FORKED, List, NOBODY, OUTLIVED, REPLACED, Slot, UNREPORTED};
-use super::{Change, Comparison, Shared, Table, look};
+use super::{Change, Shared, Table, look};
 use crate::errno::Errno;
 use crate::event::{Event, kind};
 use crate::process::TICK_NS;

@@ -7,13 +7,17 @@
 
 mod details;
 mod events;
+mod leaderless;
 mod pids;
 mod process;
+mod report;
 mod scan;
+mod shared;
 mod store;
 
 pub(crate) use details::read_process;
 pub use process::{Change, Process, change, field, remark, state};
+pub(crate) use shared::Shared;
 
 use crate::connector::{Connector, Options};
 use crate::errno::Errno;
@@ -22,14 +26,14 @@ use crate::filter::{Filter, NO_THREADS};
 use crate::namespace;
 use crate::process::{Reading, read_even_zombie};
 use crate::receiver::Receiver;
-use crate::sys::{self, Doorbell, Ending, Epoll, Slots, monotonic_ns};
+use crate::sys::{self, Doorbell, Epoll, Slots, monotonic_ns};
 use crate::wire::DATAGRAM_MAX;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use details::{Credentials, read_credentials};
 use events::Verdict;
 use process::process_of;
+use report::Comparison;
 use scan::Scan;
-use store::{BEREAVED, Exit, List, NOBODY, REPLACED, Slot, Store, TOLD, UNREPORTED};
+use store::{BEREAVED, Exit, List, NOBODY, Slot, Store, UNREPORTED};
 
 /// How to open a table.
 pub(crate) struct TableOptions {
@@ -53,49 +57,6 @@ const EVENTS_PER_SCAN_STEP: u32 = 16;
 
 /// How long a flood of events may put off the scan that heals a loss.
 const SCAN_DELAY_NS: u64 = 100_000_000;
-
-/// The part of a table that any thread may use.
-pub(crate) struct Shared {
-    pub connector: Connector,
-    /// Readable while there is something to do: the socket, the bell, the pidfds.
-    epoll: Epoll,
-    /// Rung for what no descriptor tells.
-    bell: Doorbell,
-    rung: AtomicBool,
-}
-
-/// Tokens of what is no pid.
-const SOCKET: u64 = u64::MAX;
-const BELL: u64 = u64::MAX - 1;
-
-impl Shared {
-    pub(crate) const fn fd(&self) -> &sys::Fd {
-        self.epoll.fd()
-    }
-
-    fn ring(&self) {
-        self.bell.ring();
-        self.rung.store(true, SeqCst);
-    }
-
-    /// Whether the bell had been rung, which then it is no more.
-    fn silence(&self) -> bool {
-        let was_rung = self.rung.swap(false, SeqCst);
-        if was_rung {
-            self.bell.silence();
-        }
-        was_rung
-    }
-
-    /// Proves that the kernel reports; how many repairs that took, of which the table will tell.
-    pub(crate) fn check(&self) -> Result<u32, Errno> {
-        let repairs = self.connector.check()?;
-        if repairs > 0 {
-            self.ring();
-        }
-        Ok(repairs)
-    }
-}
 
 /// The part of a table that belongs to the thread that follows it.
 pub(crate) struct Table {
@@ -134,15 +95,6 @@ struct Doubt {
 
 const NOTHING: Doubt = Doubt { lost: 0, since_ns: 0, noticed_ns: 0, flags: 0 };
 
-/// A process's fields that are to be compared with what was read, one after the other.
-struct Comparison {
-    slot: Slot,
-    reading: Reading,
-    credentials: Option<Credentials>,
-    fields: u32,
-    flags: u32,
-}
-
 enum Step {
     Report(Change),
     Worked(u32),
@@ -175,10 +127,7 @@ impl Table {
         let (mut connector, mut receiver) = Connector::new(filter)?;
         let how = Options { filter, budget: options.budget, subscribed: false };
         connector.open(&mut receiver, &how)?;
-        epoll.add(connector.socket(), SOCKET)?;
-        epoll.add(bell.fd(), BELL)?;
-        let shared = Shared { connector, epoll, bell, rung: AtomicBool::new(false) };
-        shared.ring();
+        let shared = Shared::new(connector, epoll, bell)?;
         let table = Self {
             receiver,
             store,
@@ -220,7 +169,7 @@ impl Table {
                 Run::Report(change) => {
                     // Whoever rings after the first look is heard by the second.
                     if (self.has_work(shared) || shared.silence() && self.has_work(shared))
-                        && !shared.rung.load(SeqCst)
+                        && !shared.is_rung()
                     {
                         shared.ring();
                     }
@@ -426,73 +375,6 @@ impl Table {
         Ok(slot)
     }
 
-    /// Has the end of a process be noticed of which no event will tell, because its leader has gone.
-    fn settle(&mut self, shared: &Shared, slot: Slot, leader_gone: bool) {
-        let entry = self.store.at_mut(slot);
-        if leader_gone {
-            entry.process.state |= state::LEADER_GONE;
-            if entry.pidfd < 0 {
-                self.store.list(slot, List::Unwatched);
-                // If that fails, it is tried again, and the user is told.
-                let _ = self.watch(shared, slot);
-            }
-        } else {
-            entry.process.state &= !state::LEADER_GONE;
-            drop(self.take_pidfd(shared, slot));
-            if self.store.listed(slot) == List::Unwatched {
-                self.store.unlist(slot);
-            }
-        }
-    }
-
-    /// Watches a process through a pidfd.
-    fn watch(&mut self, shared: &Shared, slot: Slot) -> Result<(), Errno> {
-        let pid = self.store.at(slot).process.pid;
-        let pidfd = sys::pidfd(pid);
-        // The pidfd may be the next process's; and without one, this tells the end.
-        let reading = look_alive(pid)?.filter(|reading| self.is_same(slot, reading));
-        match (reading, pidfd) {
-            (None, Ok(pidfd)) => self.note_end_of_watched(shared, slot, &pidfd),
-            (None, Err(_)) => self.note_end(shared, slot, None),
-            (Some(Reading { leader_gone: true, .. }), pidfd) => {
-                let pidfd = pidfd?;
-                shared.epoll.add(&pidfd, u64::from(pid.unsigned_abs()))?;
-                self.store.watch(slot, pidfd);
-                self.store.unlist(slot);
-            }
-            (Some(_), _) => self.settle(shared, slot, false),
-        }
-        Ok(())
-    }
-
-    /// A process without a leader has ended; what a pidfd can tell of it.
-    fn note_end_of_watched(&mut self, shared: &Shared, slot: Slot, pidfd: &sys::Fd) {
-        let code = match sys::ending(pidfd) {
-            Ending::Status(code) => Some(code),
-            // It may be reaped in between.
-            Ending::Unreaped => self.status_of_zombie(slot).or_else(|| match sys::ending(pidfd) {
-                Ending::Status(code) => Some(code),
-                _ => None,
-            }),
-            Ending::Unknown => None,
-        };
-        self.note_end(shared, slot, Some(Exit::new(monotonic_ns(), code)));
-    }
-
-    /// How a process ended that has not been reaped.
-    fn status_of_zombie(&self, slot: Slot) -> Option<i32> {
-        let entry = self.store.at(slot);
-        let reading = look(entry.process.pid).ok()??;
-        // Where its memory was visible, its status is.
-        let is_visible = reading.status != 0 || entry.image != 0;
-        (reading.has_ended && self.is_same(slot, &reading) && is_visible).then_some(reading.status)
-    }
-
-    /// Watches a process no longer.
-    fn take_pidfd(&mut self, shared: &Shared, slot: Slot) -> Option<sys::Fd> {
-        self.store.take_pidfd(slot).inspect(|pidfd| shared.epoll.remove(pidfd))
-    }
-
     /// A process has ended; `exit` is what is known of how.
     fn note_end(&mut self, shared: &Shared, slot: Slot, exit: Option<Exit>) {
         let now = monotonic_ns();
@@ -501,153 +383,6 @@ impl Table {
         entry.exit = Some(exit.unwrap_or(Exit::new(now, None)));
         drop(self.take_pidfd(shared, slot));
         self.store.list(slot, List::Ending);
-    }
-
-    /// Sees which of the processes without a leader have ended. True if there was something.
-    fn look_at_pidfds(&mut self, shared: &Shared) -> Result<bool, Errno> {
-        let unwatched = self.store.first(List::Unwatched);
-        if unwatched != NOBODY {
-            self.store.list(unwatched, List::Unwatched); // behind the others
-            let watched = self.watch(shared, unwatched);
-            let was_told = self.store.at(unwatched).is(TOLD);
-            match watched {
-                Ok(()) => return Ok(true),
-                Err(error) if !was_told => {
-                    self.store.at_mut(unwatched).marks |= TOLD;
-                    return Err(error);
-                }
-                Err(_) => {}
-            }
-        }
-        if self.store.watched() == 0 {
-            return Ok(false);
-        }
-        let mut found = false;
-        for token in shared.epoll.ready::<8>() {
-            let slot = i32::try_from(token).map_or(NOBODY, |pid| self.store.find(pid));
-            if slot == NOBODY || self.store.at(slot).pidfd < 0 {
-                continue;
-            }
-            found = true;
-            let reading = look_alive(self.store.at(slot).process.pid)?;
-            let Some(pidfd) = self.take_pidfd(shared, slot) else { continue };
-            match reading {
-                Some(reading) if self.is_same(slot, &reading) => {
-                    self.settle(shared, slot, reading.leader_gone);
-                }
-                _ => self.note_end_of_watched(shared, slot, &pidfd),
-            }
-        }
-        Ok(found)
-    }
-
-    /// The next difference between a process and what was read of it, which then is none any more.
-    fn compare(&mut self) -> Option<Change> {
-        loop {
-            let comparison = self.comparison.as_mut()?;
-            let slot = comparison.slot;
-            let (reading, credentials, flags) =
-                (comparison.reading, comparison.credentials, comparison.flags);
-            let field = 1 << comparison.fields.trailing_zeros().min(31);
-            comparison.fields &= !field;
-            let entry = self.store.at_mut(slot);
-            let process = &mut entry.process;
-            let known = process.valid & field != 0;
-            let kind = match field {
-                field::PARENT => {
-                    let differs = process.parent_pid != reading.parent;
-                    process.parent_pid = reading.parent;
-                    self.store.link(slot);
-                    differs.then_some(change::REPARENTED)
-                }
-                field::SESSION if known => {
-                    let differs = process.session != reading.session;
-                    process.session = reading.session;
-                    differs.then_some(change::SESSION)
-                }
-                // It is the same process, but perhaps with another program.
-                field::START => {
-                    let before = core::mem::replace(&mut entry.image, reading.image);
-                    let differs = before != reading.image && before != 0 && reading.image != 0;
-                    if differs {
-                        entry.found_ns = reading.taken_ns;
-                        process.comm = reading.comm;
-                    }
-                    differs.then_some(change::EXECED)
-                }
-                field::COMM if known => {
-                    let differs = process.comm != reading.comm;
-                    process.comm = reading.comm;
-                    differs.then_some(change::RENAMED)
-                }
-                field::CREDENTIALS if known => credentials.and_then(|ids| {
-                    let old = (process.ruid, process.euid, process.rgid, process.egid);
-                    let new = (ids.ruid, ids.euid, ids.rgid, ids.egid);
-                    (process.ruid, process.euid, process.rgid, process.egid) = new;
-                    (old != new).then_some(change::CREDENTIALS)
-                }),
-                _ => None,
-            };
-            if comparison_is_over(&self.comparison) {
-                self.comparison = None;
-            }
-            // What is not in the table yet will be told as it then is.
-            if let Some(kind) = kind.filter(|_| !self.store.at(slot).is(UNREPORTED)) {
-                return Some(self.report(kind, slot, reading.taken_ns, flags));
-            }
-        }
-    }
-
-    /// A change of a process that is in the table.
-    fn report(&mut self, kind: u32, slot: Slot, timestamp_ns: u64, flags: u32) -> Change {
-        Change {
-            kind,
-            flags,
-            timestamp_ns,
-            lost: 0,
-            since_ns: 0,
-            exit_code: 0,
-            reserved: 0,
-            reserved2: [0; 2],
-            process: self.store.view(slot),
-        }
-    }
-
-    /// Reports what a scan has found.
-    fn report_found(&mut self, slot: Slot) -> Change {
-        let entry = self.store.at_mut(slot);
-        let (marks, found_ns) = (entry.marks, entry.found_ns);
-        entry.marks &= !UNREPORTED;
-        if marks & UNREPORTED != 0 {
-            self.unreported -= 1;
-        }
-        self.store.link(slot);
-        if self.scan.is_first() {
-            self.report(change::FOUND, slot, found_ns, 0)
-        } else {
-            self.report(change::STARTED, slot, found_ns, remark::RECOVERED)
-        }
-    }
-
-    /// Takes a process out of the table, and reports it.
-    fn end(&mut self, shared: &Shared, slot: Slot) -> Change {
-        let entry = self.store.at(slot);
-        let gone_ns = entry.gone_ns;
-        let (exit, entry_is_replaced) = (entry.exit, entry.is(REPLACED));
-        if entry.is(UNREPORTED) {
-            return self.report_found(slot);
-        }
-        let mut change = match exit {
-            Some(exit) => self.report(change::EXITED, slot, exit.timestamp_ns, exit.flags),
-            None => self.report(change::VANISHED, slot, gone_ns, remark::RECOVERED),
-        };
-        change.exit_code = exit.map_or(0, |exit| exit.code);
-        if entry_is_replaced {
-            self.replaced = change.process.pid;
-        }
-        drop(self.take_pidfd(shared, slot));
-        self.store.remove(slot, if exit.is_some() { 0 } else { BEREAVED });
-        change
     }
 
     pub(crate) fn get(&self, pid: i32) -> Option<Process> {
@@ -682,10 +417,6 @@ impl Table {
         let slot = self.store.find(pid);
         if self.store.at(slot).is(UNREPORTED) { NOBODY } else { slot }
     }
-}
-
-const fn comparison_is_over(comparison: &Option<Comparison>) -> bool {
-    matches!(comparison, Some(Comparison { fields: 0, .. }))
 }
 
 /// What /proc says about a process, even about a zombie; `None` also if its pid is a thread's by now.

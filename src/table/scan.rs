@@ -1,8 +1,9 @@
 //! Reading all of /proc, a few processes at a time.
 
 use super::process::{Change, Process, change, field, remark};
+use super::report::Comparison;
 use super::store::{List, NOBODY, Slot, UNREPORTED};
-use super::{Comparison, Doubt, NOTHING, READING, SCAN_DELAY_NS, Shared, Step, Table};
+use super::{Doubt, NOTHING, READING, SCAN_DELAY_NS, Shared, Step, Table};
 use crate::errno::Errno;
 use crate::sys::{Directory, monotonic_ns};
 
