@@ -1,6 +1,6 @@
 //! Several descriptors that can be waited for as one.
 
-use super::{Fd, check};
+use super::{Fd, check, granted};
 use crate::errno::Errno;
 
 /// An epoll instance.
@@ -9,7 +9,8 @@ pub(crate) struct Epoll(Fd);
 impl Epoll {
     pub(crate) fn new() -> Result<Self, Errno> {
         // SAFETY: epoll_create1() takes no pointer.
-        Ok(Self(Fd::own(check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })? as i32)))
+        let raw = granted(unsafe { libc::syscall(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) })?;
+        Ok(Self(Fd::own(raw as i32)))
     }
 
     pub(crate) const fn fd(&self) -> &Fd {

@@ -1,6 +1,6 @@
 //! An owned file descriptor.
 
-use super::{check, preserving_errno};
+use super::{granted, preserving_errno};
 use crate::errno::Errno;
 
 /// Closes its descriptor when dropped, unless it was given away, and leaves `errno` alone.
@@ -28,18 +28,21 @@ impl Fd {
     pub(crate) fn modes(&self) -> Result<Modes, Errno> {
         Ok(Modes {
             // SAFETY: F_GETFL and F_GETFD take no pointer.
-            status: check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFL) })? as i32,
+            status: granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFL) })?
+                as i32,
             // SAFETY: as above.
-            descriptor: check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFD) })?
+            descriptor: granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFD) })?
                 as i32,
         })
     }
 
     pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
         // SAFETY: F_SETFL and F_SETFD take an int.
-        check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFL, modes.status) })?;
+        granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFL, modes.status) })?;
         // SAFETY: as above.
-        check(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFD, modes.descriptor) })?;
+        granted(unsafe {
+            libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFD, modes.descriptor)
+        })?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Tells a forked child from the process that opened the handle, without a system call.
 
-use super::check;
+use super::granted;
 use crate::errno::Errno;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -32,11 +32,12 @@ impl ForkGuard {
             )
         };
         if page == libc::MAP_FAILED {
-            return Err(super::errno());
+            // Also EAGAIN, where all memory is to be locked.
+            return Err(Errno(libc::ENOMEM));
         }
         let guard = Self { page: NonNull::new(page.cast()).ok_or(Errno(libc::ENOMEM))? };
         // SAFETY: the range is the mapping that was just made.
-        check(unsafe { libc::syscall(libc::SYS_madvise, page, SIZE, libc::MADV_WIPEONFORK) })?;
+        granted(unsafe { libc::syscall(libc::SYS_madvise, page, SIZE, libc::MADV_WIPEONFORK) })?;
         guard.flag().store(1, Ordering::Relaxed);
         Ok(guard)
     }

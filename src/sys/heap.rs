@@ -17,10 +17,7 @@ pub(crate) fn allocate_array<T>(count: usize) -> Result<NonNull<T>, Errno> {
     let mut memory = null_mut();
     // SAFETY: the alignment is a power of two and a multiple of a pointer's size.
     let error = unsafe { libc::posix_memalign(&mut memory, alignment, size) };
-    if error != 0 {
-        return Err(Errno(error));
-    }
-    NonNull::new(memory.cast()).ok_or(OUT_OF_MEMORY)
+    NonNull::new(memory.cast()).filter(|_| error == 0).ok_or(OUT_OF_MEMORY)
 }
 
 /// Gives memory back without dropping what is in it.

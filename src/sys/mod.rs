@@ -56,6 +56,17 @@ fn check(result: impl Into<i64>) -> Result<u32, Errno> {
     u32::try_from(result.into()).map_err(|_| errno())
 }
 
+/// The same for calls that make or configure something. Seccomp filters and security modules say
+/// EACCES for what is not permitted, and sockets ENOBUFS for lack of memory.
+#[inline(never)]
+fn granted(result: libc::c_long) -> Result<u32, Errno> {
+    check(result).map_err(|error| match error {
+        Errno(libc::EACCES) => Errno(libc::EPERM),
+        Errno(libc::ENOBUFS) => Errno(libc::ENOMEM),
+        error => error,
+    })
+}
+
 /// Runs `f` and leaves the caller's `errno` as it was.
 pub(crate) fn preserving_errno<T>(f: impl FnOnce() -> T) -> T {
     let Errno(before) = errno();

@@ -1,6 +1,6 @@
 //! Sockets: making, describing, configuring, sending.
 
-use super::{Fd, check};
+use super::{Fd, check, granted};
 use crate::errno::Errno;
 use crate::filter::Program;
 use crate::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
@@ -14,19 +14,10 @@ const SK_MEMINFO_DROPS: usize = 8;
 pub(crate) fn connector_socket() -> Result<Fd, Errno> {
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: socket() takes no pointer.
-    let fd = check(unsafe {
+    let fd = granted(unsafe {
         libc::syscall(libc::SYS_socket, libc::AF_NETLINK, flags, NETLINK_CONNECTOR)
-    });
-    Ok(Fd::own(fd.map_err(documented)? as i32))
-}
-
-/// Security modules say EACCES for what is not permitted, and sockets ENOBUFS for lack of memory.
-fn documented(error: Errno) -> Errno {
-    match error {
-        Errno(libc::EACCES) => Errno(libc::EPERM),
-        Errno(libc::ENOBUFS) => Errno(libc::ENOMEM),
-        error => error,
-    }
+    })?;
+    Ok(Fd::own(fd as i32))
 }
 
 pub(crate) fn netlink_address(groups: u32) -> libc::sockaddr_nl {
@@ -41,10 +32,10 @@ pub(crate) fn netlink_address(groups: u32) -> libc::sockaddr_nl {
 pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
     let address = netlink_address(1 << (CN_IDX_PROC - 1));
     // SAFETY: a netlink address and its size.
-    let joined = check(unsafe {
+    granted(unsafe {
         libc::syscall(libc::SYS_bind, socket.raw(), &raw const address, size_of_val(&address))
-    });
-    joined.map(drop).map_err(documented)
+    })?;
+    Ok(())
 }
 
 /// Whether a netlink socket is a member of the group that process events are sent to.
@@ -58,7 +49,7 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
     let kernel = netlink_address(0);
     loop {
         // SAFETY: a readable buffer; a netlink address and its size.
-        let sent = check(unsafe {
+        let sent = granted(unsafe {
             libc::syscall(
                 libc::SYS_sendto,
                 socket.raw(),
@@ -71,7 +62,7 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
         });
         match sent {
             Err(Errno(libc::EINTR)) => {}
-            result => return result.map(drop).map_err(documented),
+            result => return result.map(drop),
         }
     }
 }
@@ -85,7 +76,7 @@ pub(crate) fn receive_answer(
 ) -> Result<u32, Errno> {
     let mut address_size = size_of_val(sender) as libc::socklen_t;
     // SAFETY: the buffer and its size, the address and its size.
-    check(unsafe {
+    granted(unsafe {
         libc::syscall(
             libc::SYS_recvfrom,
             socket.raw(),
@@ -167,7 +158,7 @@ fn option<T: Copy + Default + AsPlain>(socket: &Fd, level: i32, name: i32) -> Re
     let mut value = MaybeUninit::<T>::zeroed();
     let mut size = size_of::<T>() as libc::socklen_t;
     // SAFETY: the value is writable for `size` bytes.
-    check(unsafe {
+    granted(unsafe {
         libc::syscall(
             libc::SYS_getsockopt,
             socket.raw(),
@@ -189,7 +180,7 @@ impl AsPlain for [u32; SK_MEMINFO_DROPS + 1] {}
 fn set_option<T>(socket: &Fd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
     // SAFETY: the value is readable for its size. Of the values used here only sock_fprog holds a
     // pointer, to a program that outlives the call.
-    check(unsafe {
+    granted(unsafe {
         libc::syscall(
             libc::SYS_setsockopt,
             socket.raw(),

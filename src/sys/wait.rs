@@ -1,6 +1,6 @@
 //! Waiting for a socket, and waking the waiter.
 
-use super::{Fd, check, monotonic_ns};
+use super::{Fd, check, granted, monotonic_ns};
 use crate::errno::Errno;
 use core::ptr::null;
 
@@ -11,7 +11,7 @@ impl Doorbell {
     pub(crate) fn new() -> Result<Self, Errno> {
         let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
         // SAFETY: eventfd2() takes no pointer.
-        let fd = check(unsafe { libc::syscall(libc::SYS_eventfd2, 0, flags) })?;
+        let fd = granted(unsafe { libc::syscall(libc::SYS_eventfd2, 0, flags) })?;
         Ok(Self(Fd::own(fd as i32)))
     }
 

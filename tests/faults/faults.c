@@ -178,6 +178,9 @@ static void check_opened(struct subject *subject, int result)
 		pc_close(subject->pc);
 	} else {
 		CHECK(result < 0 && subject->pc == NULL);
+		/* What the documentation has no word for. */
+		CHECK(result != -EACCES && result != -ENOBUFS);
+		CHECK(result != -EAGAIN || strcmp(fault.function, "mmap") != 0);
 	}
 }
 
