@@ -1,6 +1,6 @@
 # make              the C libraries, in build/
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
-# make test         everything that is tested
+# make test         the tests
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md

@@ -24,7 +24,7 @@
  * Tables     A program that wants to know which processes exist, rather than every event, opens a
  *            table with pc_table_open(): it does everything that is said below under "Recovery".
  *            What is said of handles, threads and fork() holds for tables too (a child can still
- *            read its copy), but they allocate as they grow.
+ *            read its copy, and set values in it), but they allocate as they grow.
  * Ids        A pid is a task's id (what gettid() returns), a tgid its process's (what getpid()
  *            returns). They are equal for the first thread of a process, its leader. All are ids
  *            of the initial PID namespace. The caller's own events arrive too.
@@ -45,8 +45,8 @@
  *            may be ahead of the queue: a FORK of a known process and an EXIT of an unknown one
  *            are normal.
  * Threads    One thread at a time per handle; but pc_fd(), pc_get_stats(), pc_check() and
- *            pc_interrupt() may be called by any thread at any time before pc_close() or pc_release().
- *            Of a table: pc_table_fd(), pc_table_get_stats(), pc_table_check() and
+ *            pc_interrupt() may be called by any thread at any time before pc_close() or
+ *            pc_release(). Of a table: pc_table_fd(), pc_table_get_stats(), pc_table_check() and
  *            pc_table_interrupt(). Handles are independent of each other. pc_recv(),
  *            pc_recv_many() and pc_table_next() are cancellation points; of the others none is.
  *            pc_interrupt() and pc_table_interrupt() are the only async-signal-safe ones.
@@ -61,16 +61,17 @@
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only.
  * System     This list is frozen, for seccomp filters. Receiving: recvfrom, recvmmsg, getsockopt,
- * calls      ppoll, read. pc_interrupt(): write. pc_set_filter(), pc_subscribe(),
- *            pc_unsubscribe(), pc_check(): socket, setsockopt, getsockopt, bind, sendto, recvfrom,
- *            close, write, futex, getrandom; and to explain a silent kernel: newfstatat (stat),
- *            openat, read. pc_open(), pc_open_fd(): those of pc_check(), mmap, madvise, eventfd2,
- *            fcntl, and what malloc() calls. pc_close(), pc_release(): sendto, close, munmap, and
- *            what free() calls. pc_process_alive(): openat, read, close, kill, tgkill.
- *            pc_table_next(): those of receiving and of pc_process_alive(), getdents64, lseek,
- *            epoll_ctl, epoll_pwait, pidfd_open, ioctl, write, and what malloc() calls.
- *            pc_table_open(): those and those of pc_open(), epoll_create1, getpid. All but
- *            pc_interrupt(), pc_close() and pc_process_alive(): clock_gettime, where the vDSO does
+ * calls      ppoll, read. pc_interrupt(), pc_table_interrupt(), pc_table_rescan(): write.
+ *            pc_set_filter(), pc_subscribe(), pc_unsubscribe(), pc_check(), pc_table_check():
+ *            socket, setsockopt, getsockopt, bind, sendto, recvfrom, close, write, futex,
+ *            getrandom; and to explain a silent kernel: newfstatat (stat), openat, read. pc_open(),
+ *            pc_open_fd(): those of pc_check(), mmap, munmap, madvise, eventfd2, fcntl, and what
+ *            malloc() and free() call. pc_close(), pc_release(), pc_table_close(): sendto, close,
+ *            munmap, and what free() calls. pc_process_alive(), pc_process_read(): openat, read,
+ *            close, kill, tgkill. pc_table_next(): those of receiving and of pc_process_alive(),
+ *            getdents64, lseek, epoll_ctl, epoll_pwait, pidfd_open, ioctl, write, and what malloc()
+ *            calls. pc_table_open(): those and those of pc_open(), epoll_create1, getpid. All but
+ *            those that interrupt, close or look one process up: clock_gettime, where the vDSO does
  *            not have the clock.
  */
 
@@ -115,9 +116,9 @@
  * those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
  * other threads may live on, or one of them may take its place by an exec. Before you believe it,
  * ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
- * again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit code
- * counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured on
- * Linux 5.10 to 7.3.)
+ * again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
+ * code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
+ * on Linux 5.10 to 7.3.)
  */
 #define PC_FILTER_NO_THREADS (1u << 0)
 
@@ -151,16 +152,16 @@
 #define PC_PROCESS_LEADER_GONE (1u << 1)
 
 /*
- * pc_change.flags: found by reading /proc, after events were lost; the timestamp is that of the
- * reading. Of SYNCED: this is the end of such a reading.
+ * pc_change.flags: found by reading /proc, after events were lost or pc_table_rescan() was called;
+ * the timestamp is that of the reading. Of SYNCED: this is the end of such a reading.
  */
 #define PC_CHANGE_RECOVERED (1u << 0)
 
 /*
- * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it open:
- * the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before its EXIT
- * was made, its pid was reused at once, or the table lagged by more than 10 ms, so that the process
- * may have outlived its leader unseen.
+ * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it
+ * open: the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before
+ * its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so that
+ * the process may have outlived its leader unseen.
  */
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
@@ -171,9 +172,10 @@
 #define PC_CHANGE_DEAF (1u << 2)
 
 /*
- * pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The process
- * itself could not be asked (before Linux 6.15, or because it had been reaped). Its last thread has
- * ended with the same, unless it outlived the leader, by less than 10 ms, and had a code of its own.
+ * pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The
+ * process itself could not be asked (before Linux 6.15, or because it had been reaped). Its last
+ * thread has ended with the same, unless it outlived the leader, by less than 10 ms, and had a
+ * code of its own.
  */
 #define PC_CHANGE_LEADER_CODE (1u << 3)
 
@@ -210,7 +212,10 @@ enum pc_event_kind {
 enum pc_lost_reason {
     /* The queue was full; the number is exact. */
     PC_LOST_QUEUE = 1,
-    /* The kernel reported to nobody, and pc_check() repaired it; the number is unknown. */
+    /*
+     * Nothing was heard for a while: the kernel reported to nobody and pc_check() repaired it, or
+     * pc_unsubscribe() failed half-way. The number is unknown.
+     */
     PC_LOST_DEAF = 2,
 };
 
@@ -463,8 +468,9 @@ struct pc_process {
     pid_t parent_pid;
     pid_t session;
     /*
-     * PC_FIELD_* that are known and kept up to date. Others hold what was read once, or what the
-     * parent had if the process ended before it could be read.
+     * PC_FIELD_* that are known and kept up to date. Do not use the others: they hold what was
+     * read once, what the parent had (if the process ended before it could be read), or 0, which
+     * is also root's id.
      */
     uint32_t valid;
     uid_t ruid;
@@ -532,8 +538,8 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  * systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
  * AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
  * for its tests: a datagram for each, as pc_parse() takes them. Prefer SEQPACKET, which can end
- * (by the close of its peer, or by an empty datagram). There, masks and flags work as well, nothing
- * is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+ * (by the close of its peer, or by an empty datagram). There, masks and flags work as well,
+ * nothing is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
  *
  * The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
  * queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
@@ -555,8 +561,8 @@ int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *optio
  * Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
  *
  * Readable means: call pc_recv() or pc_recv_many() until it returns 0. The first call may return 0
- * already, if what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
- * that insists on owning one gets a dup().
+ * already, if what was there was forged or filtered. Do not read, close or configure the
+ * descriptor. A runtime that insists on owning one gets a dup().
  */
 int pc_fd(const struct pc_connector *pc);
 
@@ -596,7 +602,8 @@ int pc_recv_many(struct pc_connector *pc, struct pc_event *events, size_t count,
  *
  * filter:  events and PC_FILTER_* flags; everything else must be 0. NULL: everything.
  *
- * Returns 0, -EINVAL, -E2BIG, -ECHILD or -ENOMEM; on failure the old filter stays.
+ * Returns 0, -EINVAL, -E2BIG, -ECHILD, -ENOMEM, or -EPERM (a seccomp filter, or the socket's
+ * filter is locked); on failure the old filter stays.
  */
 int pc_set_filter(struct pc_connector *pc, const struct pc_options *filter);
 
@@ -612,7 +619,9 @@ int pc_subscribe(struct pc_connector *pc);
  *
  * What is queued, and losses that are not announced yet, can still be received.
  *
- * Returns 0, -ECHILD, or what setsockopt(2) and sendto(2) return; then events go on.
+ * Returns 0, -EINVAL, -ECHILD, or what setsockopt(2) and sendto(2) return (but -EPERM for EACCES
+ * and -ENOMEM for ENOBUFS): then events go on, behind a PC_EVENT_OVERRUN with PC_LOST_DEAF if some
+ * may be missing.
  */
 int pc_unsubscribe(struct pc_connector *pc);
 
@@ -630,21 +639,21 @@ int pc_unsubscribe(struct pc_connector *pc);
  * is 0 and what was missed is not known.
  *
  * Returns 0: the kernel reports, now. (That somebody else made it deaf and a third one repaired it
- * since the last check cannot be known.) 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
- * PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
- * -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL, or what pc_open()
- * returns.
+ * since the last check cannot be known.) 1: the kernel was deaf and is repaired; a
+ * PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for
+ * it: call pc_recv(). -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL,
+ * or what pc_open() returns.
  */
 int pc_check(struct pc_connector *pc);
 
 /*
  * Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
  *
- * Any thread and any signal handler may call it, but not while pc_close() runs. Several
- * interrupts before that return count as one. Calls with timeout 0 neither see nor consume it.
- * pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a program
- * that uses one to say "stop" sets a flag of its own first, and looks at it whenever it gets
- * -ECANCELED.
+ * Any thread and any signal handler may call it, until pc_close() or pc_release() is called.
+ * Several interrupts before that return count as one. Calls with timeout 0 neither see nor consume
+ * it. pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a
+ * program that uses one to say "stop" sets a flag of its own first, and looks at it whenever it
+ * gets -ECANCELED.
  *
  * Returns 0, -EINVAL or -ECHILD; errno stays as it is.
  */
@@ -672,6 +681,9 @@ void pc_close(struct pc_connector *pc);
  * Ends the handle but not the subscription, and returns the socket, which is the caller's now: for
  * a successor (a child, or the same daemon after its restart, through systemd's FD store), who
  * gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and misses nothing.
+ *
+ * It is still non-blocking and close-on-exec, and has its filter: who hands it on through
+ * execve(2) takes FD_CLOEXEC away first (fcntl(2)).
  *
  * Receive until 0 before: a loss that is not announced yet is not counted by the successor. Of a
  * paused connector the socket is not subscribed: the successor goes without PC_OPEN_SUBSCRIBED.
@@ -708,8 +720,8 @@ pid_t pc_event_tgid(const struct pc_event *event);
  *
  * Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
  * them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
- * thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although it
- * exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
+ * thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although
+ * it exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
  */
 int pc_process_alive(pid_t tgid);
 
@@ -746,15 +758,16 @@ uint32_t pc_version(void);
  * Opens a connector, and a table of all processes that is kept true through it.
  *
  * List, then follow, then heal: pc_table_next() tells every process that is there (FOUND), then
- * SYNCED, then every change. (What a process did before it could be read is not told one by one: its
- * STARTED, or EXECED, has it all.) Processes, not threads: each begins once (FOUND or STARTED) and ends
- * once (EXITED or VANISHED), when its last thread has, whatever the order of the kernel's events.
- * When events were lost, the table reads /proc anew, tells what is different (RECOVERED), and then
- * SYNCED with the number of events lost: after that nothing is in doubt.
+ * SYNCED, then every change. (What a process did before it could be read is not told one by one:
+ * its STARTED, or EXECED, has it all.) Processes, not threads: each begins once (FOUND or STARTED)
+ * and ends once (EXITED or VANISHED), when its last thread has, whatever the order of the kernel's
+ * events. When events were lost, the table reads /proc anew, tells what is different (RECOVERED),
+ * and then SYNCED with the number of events lost: after that nothing is in doubt.
  *
- * It needs what pc_open() needs, and a /proc that shows all processes. Its memory grows to some 220
- * bytes in use (and at most 700 allocated) for each of the most processes that there have been at a
- * time. A descriptor is held for each process that lives on without its leader.
+ * It needs what pc_open() needs, and a /proc that shows all processes. Its memory grows with the
+ * most processes that there have been at a time: for each, 210 bytes (pids side by side) to 470
+ * (far apart) are in use, and at most 1,100 allocated. A descriptor is held for each process that
+ * lives on without its leader.
  *
  * out:      receives the table, to be given to pc_table_close().
  * options:  NULL: all fields, 32 MiB.
@@ -763,8 +776,7 @@ uint32_t pc_version(void);
  * -EACCES             /proc is not mounted, hides processes, or is another PID namespace's
  * -EOPNOTSUPP         not in the initial time namespace either
  */
-int pc_table_open(struct pc_table **out,
-                  const struct pc_table_options *options);
+int pc_table_open(struct pc_table **out, const struct pc_table_options *options);
 
 /*
  * Returns a descriptor for poll() and the like; -EINVAL if table is NULL.
@@ -785,13 +797,11 @@ int pc_table_fd(const struct pc_table *table);
  * timeout_ms:  as for pc_recv().
  *
  * Returns 1: a change; 0: none yet; what pc_recv() returns; -ENOMEM; or -EMFILE, -ENFILE and what
- * else open(2), read(2) and pidfd_open(2) return. After an error nothing is lost: call again. That a
- * process without its leader cannot be watched is said once; its end is then noticed by one of the
- * later calls.
+ * else open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) and pidfd_open(2) return. After an
+ * error nothing is lost: call again. That a process without its leader cannot be watched is said
+ * once; its end is then noticed by one of the later calls.
  */
-int pc_table_next(struct pc_table *table,
-                  struct pc_change *change,
-                  int timeout_ms);
+int pc_table_next(struct pc_table *table, struct pc_change *change, int timeout_ms);
 
 /*
  * Looks a process up, as the changes told so far have left it.
@@ -825,11 +835,11 @@ size_t pc_table_count(const struct pc_table *table);
 int pc_table_check(struct pc_table *table);
 
 /*
- * Has the table read /proc anew, as if events had been lost: differences are told, then SYNCED. For
- * programs that must be sure although a deafness that another listener has repaired leaves no
- * trace.
+ * Has the table read /proc anew, as if events had been lost: differences are told, then SYNCED
+ * (RECOVERED both, with 0 lost). For programs that must be sure although a deafness that another
+ * listener has repaired leaves no trace.
  *
- * Returns 0, or -EINVAL if table is NULL.
+ * Returns 0, -ECHILD, or -EINVAL if table is NULL.
  */
 int pc_table_rescan(struct pc_table *table);
 

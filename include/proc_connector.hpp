@@ -29,7 +29,7 @@
  * Handles    connector and table own what they hold and can only be moved. Every call on an empty
  *            one (default, moved-from, closed, released) fails with invalid_argument.
  * Receiving  Into a room, which is a range over what has come: empty if nothing came in time, or
- *            on an error. What was not received cannot be looked at.
+ *            on an error. front(), [] and data() do not check: ask empty() or size() first.
  * Threads    One thread at a time per handle; but fd(), stats(), check() and interrupt() may be
  *            called by any thread while none closes, releases, moves or destroys the handle.
  *            interrupt() is async-signal-safe, too. A result or a room is nobody else's business.
@@ -484,6 +484,8 @@ public:
 
     // True: the kernel was deaf and is repaired; the table heals itself.
     result<bool> check() noexcept { return detail::yes_or_no(pc_table_check(native())); }
+
+    result<void> rescan() noexcept { return detail::done(pc_table_rescan(native())); }
 
     result<void> interrupt() noexcept { return detail::done(pc_table_interrupt(native())); }
 

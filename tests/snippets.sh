@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every piece of C in the documents, the man pages and the header's first comment compiles. It is
-# a whole file if it has a function, or else the body of one that is given what a main() has, "pc"
-# and a pair of sockets. Prints TAP.
+# a whole file if it has a function, or else the body of one that is given what a main() has, "pc",
+# a pair of sockets, and take(), which an event can be given to. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d)
@@ -25,6 +25,7 @@ whole() { # whole FILE: as a compiler wants it
 	if grep -q '^{' "$1"; then
 		cat "$1"
 	else
+		echo 'void take(const struct pc_event *event);'
 		echo 'int snippet(int argc, char **argv, struct pc_connector *pc, int *ends) { {'
 		cat "$1"
 		echo '} return 0; }'

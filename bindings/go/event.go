@@ -110,7 +110,7 @@ type LostReason uint32
 
 const (
 	LostQueue LostReason = C.PC_LOST_QUEUE // the queue was full
-	LostDeaf  LostReason = C.PC_LOST_DEAF  // the kernel reported to nobody until Check repaired it
+	LostDeaf  LostReason = C.PC_LOST_DEAF  // nothing was heard until Check repaired the kernel, or while Unsubscribe failed
 )
 
 // Unknown is the data of a [KindUnknown].

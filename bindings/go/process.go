@@ -28,7 +28,7 @@ type Process struct {
 
 	PID, ParentPID, Session int32
 
-	Valid Fields // that are known; others hold what the parent had, or 0
+	Valid Fields // that are known; do not use the others: they may be 0, which is also root
 
 	RUID, EUID, RGID, EGID uint32
 

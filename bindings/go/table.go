@@ -61,8 +61,8 @@ func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 // less than 10 ms and ended with another.
 func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
 
-// ExitStatus of ChangeExited; false if it is not known: where the process outlived its leader, and
-// where the kernel's order of events leaves it open. See [Change.LeaderStatus].
+// ExitStatus of ChangeExited; false if it is not known: before Linux 6.15 where the process outlived
+// its leader, and where the kernel's events leave it open. See [Change.LeaderStatus].
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }
@@ -201,6 +201,16 @@ func (t *Table) Check() (repaired bool, err error) {
 		t.poller.wake()
 	}
 	return result > 0, err
+}
+
+// Rescan has the table read /proc anew, as if events had been lost: for programs that must be sure
+// although a deafness that another listener has repaired leaves no trace.
+func (t *Table) Rescan() error {
+	_, err := t.call("rescan", func(h *C.struct_pc_table) C.int { return C.pc_table_rescan(h) })
+	if err == nil {
+		t.poller.wake()
+	}
+	return err
 }
 
 // Stats are the books of the table's connector.

@@ -83,6 +83,12 @@ func TestTable(t *testing.T) {
 	if repaired, err := table.Check(); repaired || err != nil {
 		t.Error(repaired, err)
 	}
+	if err := table.Rescan(); err != nil {
+		t.Error(err)
+	}
+	for synced := (Change{}); !synced.Recovered(); {
+		synced = awaitChange(t, table, ChangeSynced, 0)
+	}
 	if stats := must[Stats](t)(table.Stats()); stats.Received == 0 {
 		t.Errorf("%+v", stats)
 	}

@@ -6,6 +6,7 @@
 #include "cooked.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
 	pcap_t *file = pcap_open_offline(argv[1], error);
 	if (!file)
 		fail("cannot read", error);
+	fcntl(fileno(pcap_file(file)), F_SETFD, FD_CLOEXEC);
 	if (pcap_datalink(file) != DLT_NETLINK)
 		fail(argv[1], "not a capture of netlink");
 

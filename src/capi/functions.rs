@@ -122,8 +122,8 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 /// systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
 /// AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
 /// for its tests: a datagram for each, as pc_parse() takes them. Prefer SEQPACKET, which can end
-/// (by the close of its peer, or by an empty datagram). There, masks and flags work as well, nothing
-/// is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+/// (by the close of its peer, or by an empty datagram). There, masks and flags work as well,
+/// nothing is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
 ///
 /// The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
 /// queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
@@ -151,8 +151,8 @@ pub unsafe extern "C" fn pc_open_fd(
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
 ///
 /// Readable means: call pc_recv() or pc_recv_many() until it returns 0. The first call may return 0
-/// already, if what was there was forged or filtered. Do not read, close or configure the descriptor. A runtime
-/// that insists on owning one gets a dup().
+/// already, if what was there was forged or filtered. Do not read, close or configure the
+/// descriptor. A runtime that insists on owning one gets a dup().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
     // SAFETY: NULL or an open handle.
@@ -255,7 +255,8 @@ unsafe fn receive_many(
 ///
 /// filter:  events and PC_FILTER_* flags; everything else must be 0. NULL: everything.
 ///
-/// Returns 0, -EINVAL, -E2BIG, -ECHILD or -ENOMEM; on failure the old filter stays.
+/// Returns 0, -EINVAL, -E2BIG, -ECHILD, -ENOMEM, or -EPERM (a seccomp filter, or the socket's
+/// filter is locked); on failure the old filter stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_options) -> c_int {
     let set = || {
@@ -281,7 +282,9 @@ pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
 ///
 /// What is queued, and losses that are not announced yet, can still be received.
 ///
-/// Returns 0, -ECHILD, or what setsockopt(2) and sendto(2) return; then events go on.
+/// Returns 0, -EINVAL, -ECHILD, or what setsockopt(2) and sendto(2) return (but -EPERM for EACCES
+/// and -ENOMEM for ENOBUFS): then events go on, behind a PC_EVENT_OVERRUN with PC_LOST_DEAF if some
+/// may be missing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
     // SAFETY: NULL or an open handle that no other thread receives from.
@@ -302,10 +305,10 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 /// is 0 and what was missed is not known.
 ///
 /// Returns 0: the kernel reports, now. (That somebody else made it deaf and a third one repaired it
-/// since the last check cannot be known.) 1: the kernel was deaf and is repaired; a PC_EVENT_OVERRUN with
-/// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
-/// -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL, or what pc_open()
-/// returns.
+/// since the last check cannot be known.) 1: the kernel was deaf and is repaired; a
+/// PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for
+/// it: call pc_recv(). -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL,
+/// or what pc_open() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
     // SAFETY: NULL or an open handle.
@@ -315,11 +318,11 @@ pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
 
 /// Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
 ///
-/// Any thread and any signal handler may call it, but not while pc_close() runs. Several
-/// interrupts before that return count as one. Calls with timeout 0 neither see nor consume it.
-/// pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a program
-/// that uses one to say "stop" sets a flag of its own first, and looks at it whenever it gets
-/// -ECANCELED.
+/// Any thread and any signal handler may call it, until pc_close() or pc_release() is called.
+/// Several interrupts before that return count as one. Calls with timeout 0 neither see nor consume
+/// it. pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a
+/// program that uses one to say "stop" sets a flag of its own first, and looks at it whenever it
+/// gets -ECANCELED.
 ///
 /// Returns 0, -EINVAL or -ECHILD; errno stays as it is.
 #[unsafe(no_mangle)]
@@ -376,6 +379,9 @@ unsafe fn unmake(pc: NonNull<pc_connector>) {
 /// Ends the handle but not the subscription, and returns the socket, which is the caller's now: for
 /// a successor (a child, or the same daemon after its restart, through systemd's FD store), who
 /// gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and misses nothing.
+///
+/// It is still non-blocking and close-on-exec, and has its filter: who hands it on through
+/// execve(2) takes FD_CLOEXEC away first (fcntl(2)).
 ///
 /// Receive until 0 before: a loss that is not announced yet is not counted by the successor. Of a
 /// paused connector the socket is not subscribed: the successor goes without PC_OPEN_SUBSCRIBED.
@@ -444,8 +450,8 @@ pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
 ///
 /// Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
 /// them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
-/// thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although it
-/// exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
+/// thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although
+/// it exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_process_alive(tgid: pid_t) -> c_int {
     match process_alive(tgid) {

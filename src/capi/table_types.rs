@@ -25,20 +25,21 @@ pub const PC_PROCESS_KERNEL_THREAD: u32 = 1u32 << 0;
 /// pc_process.state: its leader has ended, but other threads live on.
 pub const PC_PROCESS_LEADER_GONE: u32 = 1u32 << 1;
 
-/// pc_change.flags: found by reading /proc, after events were lost; the timestamp is that of the
-/// reading. Of SYNCED: this is the end of such a reading.
+/// pc_change.flags: found by reading /proc, after events were lost or pc_table_rescan() was called;
+/// the timestamp is that of the reading. Of SYNCED: this is the end of such a reading.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
-/// pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it open:
-/// the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before its EXIT
-/// was made, its pid was reused at once, or the table lagged by more than 10 ms, so that the process
-/// may have outlived its leader unseen.
+/// pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it
+/// open: the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before
+/// its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so that
+/// the process may have outlived its leader unseen.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
 /// pc_change.flags, of SYNCED: the kernel had reported to nobody for a while (pc_table_check() has
 /// repaired it), so that lost is not the whole number.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
-/// pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The process
-/// itself could not be asked (before Linux 6.15, or because it had been reaped). Its last thread has
-/// ended with the same, unless it outlived the leader, by less than 10 ms, and had a code of its own.
+/// pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The
+/// process itself could not be asked (before Linux 6.15, or because it had been reaped). Its last
+/// thread has ended with the same, unless it outlived the leader, by less than 10 ms, and had a
+/// code of its own.
 pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 
 /// What a change is: values of pc_change.kind.
@@ -100,8 +101,9 @@ pub struct pc_process {
     pub pid: pid_t,
     pub parent_pid: pid_t,
     pub session: pid_t,
-    /// PC_FIELD_* that are known and kept up to date. Others hold what was read once, or what the
-    /// parent had if the process ended before it could be read.
+    /// PC_FIELD_* that are known and kept up to date. Do not use the others: they hold what was
+    /// read once, what the parent had (if the process ended before it could be read), or 0, which
+    /// is also root's id.
     pub valid: u32,
     pub ruid: uid_t,
     pub euid: uid_t,

@@ -37,9 +37,9 @@ pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
 /// those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
 /// other threads may live on, or one of them may take its place by an exec. Before you believe it,
 /// ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
-/// again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit code
-/// counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured on
-/// Linux 5.10 to 7.3.)
+/// again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
+/// code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
+/// on Linux 5.10 to 7.3.)
 pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
 /// Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
 /// processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
@@ -82,7 +82,8 @@ pub enum pc_event_kind {
 pub enum pc_lost_reason {
     /// The queue was full; the number is exact.
     PC_LOST_QUEUE = 1,
-    /// The kernel reported to nobody, and pc_check() repaired it; the number is unknown.
+    /// Nothing was heard for a while: the kernel reported to nobody and pc_check() repaired it, or
+    /// pc_unsubscribe() failed half-way. The number is unknown.
     PC_LOST_DEAF = 2,
 }
 

@@ -147,9 +147,13 @@ impl ProcessTable {
         Ok(self.table.set_user(pid, user)?)
     }
 
-    /// Has the table read /proc anew, as if events had been lost.
-    pub fn rescan(&mut self) {
-        self.table.rescan(&self.shared);
+    /// Has the table read /proc anew, as if events had been lost: see
+    /// [`remark::RECOVERED`](crate::remark::RECOVERED).
+    ///
+    /// # Errors
+    /// `ECHILD` in a forked child.
+    pub fn rescan(&mut self) -> Result<()> {
+        Ok(self.table.rescan(&self.shared)?)
     }
 
     /// What other threads may do with the table.

@@ -296,10 +296,12 @@ impl Table {
     }
 
     /// Has /proc be read anew.
-    pub(crate) fn rescan(&mut self, shared: &Shared) {
+    pub(crate) fn rescan(&mut self, shared: &Shared) -> Result<(), Errno> {
+        shared.connector.require_owner()?;
         let noticed_ns = monotonic_ns();
         self.doubt.get_or_insert(Doubt { noticed_ns, ..NOTHING });
         shared.ring();
+        Ok(())
     }
 
     /// What /proc says about a process, even about a zombie, and its ids if they are wanted; `None`

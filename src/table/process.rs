@@ -21,7 +21,9 @@ pub struct Process {
     pub parent_pid: i32,
     /// Its session.
     pub session: i32,
-    /// Which fields are known: bits of [`field`]. Others hold what the parent had.
+    /// Which fields are known and kept up to date: bits of [`field`]. The others hold what was read
+    /// once, what the parent had (if the process ended before it could be read), or 0, which is also
+    /// root's id.
     pub valid: u32,
     /// Real user id.
     pub ruid: u32,

@@ -236,8 +236,8 @@ impl Table {
     fn settle_step(&mut self) -> Step {
         self.scan.phase = Phase::Off;
         self.scan.is_first = false;
-        let Doubt { lost, since_ns, flags, .. } = self.scan.heals;
-        let recovered = if since_ns == 0 { 0 } else { remark::RECOVERED };
+        let Doubt { lost, since_ns, noticed_ns, flags } = self.scan.heals;
+        let recovered = if noticed_ns == 0 { 0 } else { remark::RECOVERED };
         Step::Report(Change {
             kind: change::SYNCED,
             flags: flags | recovered,

@@ -78,13 +78,16 @@ PROMISE(repairing, "so does the repair of a deaf kernel")
 static void close_confined(void *unused)
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_table *table;
 	(void)unused;
+	CHECK_EQ(pc_table_open(&table, NULL), 0);
 	CONFINE(SYS_sendto, SYS_close, SYS_munmap, SYS_brk, SYS_madvise);
 	pc_close(pc);
+	pc_table_close(table);
 	exit(0);
 }
 
-PROMISE(closing, "pc_close needs the listed system calls only")
+PROMISE(closing, "pc_close and pc_table_close need the listed system calls only")
 {
 	in_child(close_confined, NULL);
 }
@@ -96,10 +99,12 @@ static void look_up_confined(void *unused)
 	CONFINE(SYS_openat, SYS_read, SYS_close, SYS_kill, SYS_tgkill);
 	CHECK_EQ(pc_process_alive(self), 1);
 	CHECK_EQ(pc_process_alive(2147483647), 0);
+	struct pc_process process;
+	CHECK_EQ(pc_process_read(self, &process), 1);
 	exit(0);
 }
 
-PROMISE(looking_up, "pc_process_alive needs the listed system calls only")
+PROMISE(looking_up, "pc_process_alive and pc_process_read need the listed system calls only")
 {
 	in_child(look_up_confined, NULL);
 }
@@ -125,10 +130,12 @@ static void follow_confined(void *unused)
 	}
 	CHECK(recovered);
 	CHECK(ended_without_leader);
+	CHECK_EQ(pc_table_rescan(table), 0);
+	CHECK_EQ(pc_table_interrupt(table), 0);
 	exit(0);
 }
 
-PROMISE(following, "pc_table_next needs the listed system calls only")
+PROMISE(following, "a table needs the listed system calls only")
 {
 	in_child(follow_confined, NULL);
 }

@@ -378,6 +378,34 @@ PROMISE(deaf, "pc_table_check repairs a deaf kernel, the descriptor says so, and
 	close_follower(&f);
 }
 
+PROMISE(rescan, "pc_table_rescan finds what happened in a deafness that somebody else has repaired")
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	struct puppet puppet = start_puppet(), dying = start_puppet();
+	await_change(&f, PC_CHANGE_STARTED, dying.pid);
+	hear_all(&f);
+	deafen();
+	order(&puppet, 'n');
+	dismiss(&dying, 'q');
+	struct pc_connector *repairer = open_connector(0, 0, 0);
+	CHECK_EQ(pc_table_check(f.table), 0);
+	hear_all(&f);
+	size_t from = f.count;
+	CHECK_TEXT(history(&f, dying.pid), "S");
+	CHECK_EQ(pc_table_rescan(f.table), 0);
+	CHECK(is_readable(&f));
+	struct pc_change synced = await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK_EQ(synced.flags, PC_CHANGE_RECOVERED);
+	CHECK_EQ(synced.lost, 0);
+	CHECK_TEXT(recovered(&f, from, puppet.pid), "N");
+	CHECK_TEXT(recovered(&f, from, dying.pid), "V");
+	dismiss(&puppet, 'q');
+	await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+	check_table_is_proc(&f);
+	pc_close(repairer);
+	close_follower(&f);
+}
+
 PROMISE(deaf_unread, "a repair is told although changes from before it were waiting, to a level-triggered loop too")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));

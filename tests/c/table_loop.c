@@ -279,6 +279,7 @@ static void use_parents_table(void *argument)
 	CHECK_EQ(pc_table_next(f->table, &change, -1), -ECHILD);
 	CHECK_EQ(pc_table_check(f->table), -ECHILD);
 	CHECK_EQ(pc_table_interrupt(f->table), -ECHILD);
+	CHECK_EQ(pc_table_rescan(f->table), -ECHILD);
 	CHECK_EQ(pc_table_get(f->table, getppid(), &process), 1);
 	CHECK_EQ(process.pid, getppid());
 	CHECK_EQ(pc_table_each(f->table, &cursor, &process), 1);
@@ -374,6 +375,7 @@ PROMISE(bad_arguments, "NULLs and bad timeouts are -EINVAL; an error or a 0 leav
 	CHECK_EQ(cursor, 0);
 	cursor = UINT64_MAX;
 	CHECK_EQ(pc_table_each(f.table, &cursor, &process), 0);
+	CHECK_EQ(pc_table_rescan(NULL), -EINVAL);
 	CHECK_EQ(pc_table_set_user(NULL, 1, 1), -EINVAL);
 	CHECK_EQ(pc_table_count(NULL), 0);
 	CHECK_EQ(pc_table_check(NULL), -EINVAL);

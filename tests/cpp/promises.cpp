@@ -302,7 +302,7 @@ PROMISE(lists, "a table lists, finds, keeps a value, and tells the end")
 	CHECK(table.set_user(child, 78).error() == std::errc::no_such_process);
 	end_child(child);
 
-	CHECK(table.stats() && table.check());
+	CHECK(table.stats() && table.check() && table.rescan());
 	std::thread other([&] { CHECK(table.interrupt()); });
 	pc::one_change change;
 	pc::result<void> next;
