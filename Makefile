@@ -162,11 +162,12 @@ test:
 
 # What the tests run: tests/c against the shared and the static library, and by themselves.
 build/promises build/promises-static: $(wildcard tests/c/*.c)
-build/faults: tests/faults/faults.c $(addprefix tests/c/,promise.c failure.c init.c support.c)
+build/faults: $(wildcard tests/faults/*.c) \
+    $(addprefix tests/c/,promise.c failure.c init.c support.c)
 build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c witness.c)
 build/promises-static: LINK = -static
 build/faults: LINK = -rdynamic -ldl
-$(PROGRAMS): $(wildcard tests/c/*.h) stage
+$(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
 	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) -Wl,-rpath,$(STAGE)/lib \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 

@@ -159,9 +159,9 @@
 
 /*
  * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it
- * open: the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before
- * its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so that
- * the process may have outlived its leader unseen.
+ * open: the process outlived its leader (but Linux 6.15 tells whoever may trace it), it was reaped
+ * before its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so
+ * that the process may have outlived its leader unseen.
  */
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
@@ -173,9 +173,9 @@
 
 /*
  * pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The
- * process itself could not be asked (before Linux 6.15, or because it had been reaped). Its last
- * thread has ended with the same, unless it outlived the leader, by less than 10 ms, and had a
- * code of its own.
+ * process itself could not be asked (before Linux 6.15, because it had been reaped, or because
+ * this process may not trace it, ptrace(2)). Its last thread has ended with the same, unless it
+ * outlived the leader, by less than 10 ms, and had a code of its own.
  */
 #define PC_CHANGE_LEADER_CODE (1u << 3)
 
@@ -239,7 +239,10 @@ enum pc_change_kind {
      * It has ended: all its threads have. (It may still be a zombie: of its reaping nobody tells.)
      */
     PC_CHANGE_EXITED = 8,
-    /* It has ended, and the event that would have told is lost. */
+    /*
+     * It has ended: a reading of /proc has noticed. The event that would have told is lost, or
+     * comes too late.
+     */
     PC_CHANGE_VANISHED = 9,
     /* The table is what /proc is, and all that was found has been told. About no process. */
     PC_CHANGE_SYNCED = 10,
@@ -547,7 +550,8 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *
  * out:      receives the handle.
  * fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
- *           old settings (but for a BPF filter of its own, which is lost).
+ *           old settings (but for a BPF filter of its own, which is lost, and if options ask for a
+ *           smaller queue: without CAP_NET_ADMIN one above net.core.rmem_max is not given back).
  * options:  as for pc_open().
  *
  * Returns 0 or what pc_open() returns, or
@@ -571,7 +575,8 @@ int pc_fd(const struct pc_connector *pc);
  *
  * event:       written only when 1 is returned.
  * timeout_ms:  how long to wait for it; 0: not at all, -1: without limit. It is a deadline: what
- *              is dropped on the way does not restart it.
+ *              is dropped on the way does not restart it. (What waits already and is to be
+ *              dropped, because it was queued under another filter or forged, is dropped first.)
  *
  * Returns 1: an event; 0: none came in time; or
  * -EINTR       a signal arrived while waiting, SA_RESTART or not; nothing is lost, call again

@@ -285,7 +285,10 @@ impl Connector {
         }
         self.note_repairs(repairs);
         self.alive_ns.store(monotonic_ns(), Relaxed);
-        self.deaf_ns.store(0, Relaxed);
+        let deaf_ns = self.deaf_ns.swap(0, Relaxed);
+        if deaf_ns != 0 {
+            self.announce_deafness(deaf_ns);
+        }
         self.subscribed.store(true, Relaxed);
         Ok(true)
     }
@@ -298,11 +301,14 @@ impl Connector {
         }
         let begun = monotonic_ns();
         sys::attach_filter(&self.socket, &filter::nothing())?;
-        if let Err(error) = subscription::unsubscribe(&self.socket) {
-            let _ = self.attach(filter);
+        if let Err(error) = subscription::unsubscribe(&self.socket)
+            && self.attach(filter).is_ok()
+        {
             self.announce_deafness(begun);
             return Err(error);
         }
+        // It pauses even if neither could be done: nothing passes the filter, and the kernel only
+        // counts one listener too many.
         self.subscribed.store(false, Relaxed);
         Ok(())
     }

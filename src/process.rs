@@ -36,7 +36,8 @@ pub(crate) struct Reading {
     pub session: i32,
     /// When the process began, by `CLOCK_BOOTTIME`, rounded down to a tick.
     pub start_ns: u64,
-    /// Where its program and its stack are: other addresses, hence another program. 0: unknown.
+    /// Where its program and its stack are: other addresses, hence another program. 0: unknown,
+    /// as for whoever may not trace it; [`NO_IMAGE`].
     pub image: u64,
     pub comm: [u8; 16],
     pub is_kernel_thread: bool,
@@ -134,7 +135,12 @@ fn parse(stat: &[u8]) -> (Reading, bool) {
         parent: numbers[4] as i32,
         session: numbers[6] as i32,
         start_ns: numbers[22].saturating_mul(TICK_NS),
-        image: numbers[26].rotate_left(32) ^ numbers[28],
+        image: match (numbers[26], numbers[28]) {
+            (0, _) if !leader_gone => NO_IMAGE,
+            // Whoever may not trace it is told of code at 1.
+            (_, 0) => 0,
+            (code, stack) => code.rotate_left(32) ^ stack,
+        },
         comm,
         is_kernel_thread: numbers[9] & PF_KTHREAD != 0,
         leader_gone,
@@ -147,6 +153,10 @@ fn parse(stat: &[u8]) -> (Reading, bool) {
 
 /// /proc counts in hundredths of a second (`USER_HZ` in `include/asm-generic/param.h`).
 pub(crate) const TICK_NS: u64 = 10_000_000;
+
+/// It has no program: it is a thread of the kernel, a helper that the kernel is about to have run
+/// one (`kernel/umh.c`), or about to end.
+pub(crate) const NO_IMAGE: u64 = 1;
 
 /// `include/linux/sched.h`
 const PF_KTHREAD: u64 = 0x0020_0000;
@@ -189,6 +199,18 @@ mod tests {
             assert!(reading.is_kernel_thread);
             assert_eq!(reading.comm.split(|b| *b == 0).next(), Some(name.as_bytes()));
         }
+    }
+
+    #[test]
+    fn a_program_is_told_by_its_addresses_unless_they_are_hidden_or_there_is_none() {
+        let image = |state, addresses| {
+            let stat = stat("sh", state, 2).replace("3 4 9", addresses);
+            parse(stat.as_bytes()).0.image
+        };
+        assert_eq!(image('S', "3 4 9"), 3 << 32 ^ 9);
+        assert_eq!(image('S', "1 1 0"), 0);
+        assert_eq!(image('S', "0 0 0"), NO_IMAGE);
+        assert_eq!(image('Z', "0 0 0"), 0);
     }
 
     #[test]

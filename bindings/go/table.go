@@ -31,7 +31,7 @@ const (
 	ChangeSession     ChangeKind = C.PC_CHANGE_SESSION     // it is in another session
 	ChangeReparented  ChangeKind = C.PC_CHANGE_REPARENTED  // it has another parent
 	ChangeExited      ChangeKind = C.PC_CHANGE_EXITED      // it has ended: all its threads have
-	ChangeVanished    ChangeKind = C.PC_CHANGE_VANISHED    // it has ended, and the event is lost
+	ChangeVanished    ChangeKind = C.PC_CHANGE_VANISHED    // it has ended, and no event has told in time
 	ChangeSynced      ChangeKind = C.PC_CHANGE_SYNCED      // the table is what /proc is; about no process
 )
 
@@ -61,8 +61,8 @@ func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 // less than 10 ms and ended with another.
 func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
 
-// ExitStatus of ChangeExited; false if it is not known: before Linux 6.15 where the process outlived
-// its leader, and where the kernel's events leave it open. See [Change.LeaderStatus].
+// ExitStatus of ChangeExited; false if it is not known: where the process outlived its leader (before
+// Linux 6.15, or if we may not trace it), and where the kernel's events leave it open. See [Change.LeaderStatus].
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }

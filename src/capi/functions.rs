@@ -131,7 +131,8 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///
 /// out:      receives the handle.
 /// fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
-///           old settings (but for a BPF filter of its own, which is lost).
+///           old settings (but for a BPF filter of its own, which is lost, and if options ask for a
+///           smaller queue: without CAP_NET_ADMIN one above net.core.rmem_max is not given back).
 /// options:  as for pc_open().
 ///
 /// Returns 0 or what pc_open() returns, or
@@ -166,7 +167,8 @@ pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
 ///
 /// event:       written only when 1 is returned.
 /// timeout_ms:  how long to wait for it; 0: not at all, -1: without limit. It is a deadline: what
-///              is dropped on the way does not restart it.
+///              is dropped on the way does not restart it. (What waits already and is to be
+///              dropped, because it was queued under another filter or forged, is dropped first.)
 ///
 /// Returns 1: an event; 0: none came in time; or
 /// -EINTR       a signal arrived while waiting, SA_RESTART or not; nothing is lost, call again

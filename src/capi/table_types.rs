@@ -29,17 +29,17 @@ pub const PC_PROCESS_LEADER_GONE: u32 = 1u32 << 1;
 /// the timestamp is that of the reading. Of SYNCED: this is the end of such a reading.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it
-/// open: the process outlived its leader (but Linux 6.15 tells all the same), it was reaped before
-/// its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so that
-/// the process may have outlived its leader unseen.
+/// open: the process outlived its leader (but Linux 6.15 tells whoever may trace it), it was reaped
+/// before its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so
+/// that the process may have outlived its leader unseen.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
 /// pc_change.flags, of SYNCED: the kernel had reported to nobody for a while (pc_table_check() has
 /// repaired it), so that lost is not the whole number.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
 /// pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The
-/// process itself could not be asked (before Linux 6.15, or because it had been reaped). Its last
-/// thread has ended with the same, unless it outlived the leader, by less than 10 ms, and had a
-/// code of its own.
+/// process itself could not be asked (before Linux 6.15, because it had been reaped, or because
+/// this process may not trace it, ptrace(2)). Its last thread has ended with the same, unless it
+/// outlived the leader, by less than 10 ms, and had a code of its own.
 pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 
 /// What a change is: values of pc_change.kind.
@@ -61,7 +61,8 @@ pub enum pc_change_kind {
     PC_CHANGE_REPARENTED = 7,
     /// It has ended: all its threads have. (It may still be a zombie: of its reaping nobody tells.)
     PC_CHANGE_EXITED = 8,
-    /// It has ended, and the event that would have told is lost.
+    /// It has ended: a reading of /proc has noticed. The event that would have told is lost, or
+    /// comes too late.
     PC_CHANGE_VANISHED = 9,
     /// The table is what /proc is, and all that was found has been told. About no process.
     PC_CHANGE_SYNCED = 10,

@@ -448,7 +448,7 @@ impl ProcConnector {
 
 /// What the core takes: `None`, without limit, also for more than 68 years, which a 32-bit
 /// `time_t` could not express.
-fn nanoseconds(timeout: Duration) -> Option<u64> {
+pub(super) fn nanoseconds(timeout: Duration) -> Option<u64> {
     let limit = Duration::from_secs(i32::MAX.unsigned_abs().into());
     u64::try_from(timeout.as_nanos()).ok().filter(|_| timeout < limit)
 }

@@ -1,5 +1,6 @@
 //! The process table.
 
+use super::connector::nanoseconds;
 use super::options::budget;
 use super::{Result, Stats};
 use crate::errno::Errno;
@@ -112,8 +113,7 @@ impl ProcessTable {
     /// As [`ProcConnector::recv_event`](crate::ProcConnector::recv_event), or what reading /proc
     /// says: `EMFILE`, `ENOMEM`. Nothing is lost then: call again.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Change>> {
-        let timeout = timeout.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        Ok(self.table.next(&self.shared, timeout)?)
+        Ok(self.table.next(&self.shared, timeout.and_then(nanoseconds))?)
     }
 
     /// A process, as the changes told so far have left it.

@@ -1,8 +1,11 @@
 //! What an event means, held against what /proc says now.
 
+use super::leaderless::told_status;
 use super::process::{Process, change, field, remark, state};
 use super::report::Comparison;
-use super::store::{AMBIGUOUS, Exit, FORKED, List, NOBODY, OUTLIVED, REPLACED, Slot, UNREPORTED};
+use super::store::{
+    AMBIGUOUS, Exit, FORKED, LEFT, List, NOBODY, OUTLIVED, REPLACED, Slot, UNREPORTED,
+};
 use super::{Change, Shared, Table, look};
 use crate::errno::Errno;
 use crate::event::{Event, kind};
@@ -51,13 +54,16 @@ impl Table {
             if is_before(event, start_ns) {
                 return Ok(Verdict::Known);
             }
-            // Its own, if a scan has found it first.
+            // Its own, if a scan has found it first. (And after the EXIT of a leader comes no FORK but
+            // that of the pid's next owner, even if /proc calls both equally old.)
             if !entry.is(FORKED)
                 && entry.exit.is_none()
                 && (event.timestamp_ns < entry.found_ns
-                    || is_before(event, start_ns.saturating_add(2 * TICK_NS)))
+                    || !entry.is(LEFT) && is_before(event, start_ns.saturating_add(2 * TICK_NS)))
             {
                 self.store.at_mut(slot).marks |= FORKED;
+                // The scan may have passed its parent before that was.
+                self.store.link(slot);
                 return Ok(Verdict::Known);
             }
             // The pid has another owner: the last one has ended, and if its EXIT has not come yet,
@@ -120,7 +126,9 @@ impl Table {
         let same = reading.filter(|reading| self.is_same(slot, reading));
         if let Some(reading) = same.filter(|reading| !reading.has_ended) {
             // A thread takes the leader's place by an exec, or the others live on.
-            self.store.at_mut(slot).marks |= OUTLIVED;
+            let entry = self.store.at_mut(slot);
+            let is_its_own = event.timestamp_ns > entry.found_ns;
+            entry.marks |= if is_its_own { OUTLIVED | LEFT } else { OUTLIVED };
             self.settle(shared, slot, reading.leader_gone);
             return Ok(Verdict::Read);
         }
@@ -129,16 +137,17 @@ impl Table {
         }
         let code = event.word(2).cast_signed();
         let told = |code| Exit::new(event.timestamp_ns, code);
-        let exit = match same {
-            // Its status is the process's, but some may see a 0 instead.
-            Some(zombie) if self.knows_status => {
-                told(Some(zombie.status).filter(|status| *status != 0 || code == 0))
-            }
-            _ if self.is_clear(event, slot) => {
+        let status = match same {
+            Some(zombie) if self.knows_status => told_status(&zombie)?,
+            _ => None,
+        };
+        let exit = match status {
+            Some(_) => told(status),
+            None if self.is_clear(event, slot) => {
                 let exit = told(Some(code));
                 Exit { flags: exit.flags | remark::LEADER_CODE, ..exit }
             }
-            _ => told(None),
+            None => told(None),
         };
         self.note_end(shared, slot, Some(exit));
         Ok(Verdict::Read)

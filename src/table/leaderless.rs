@@ -64,11 +64,10 @@ impl Table {
 
     /// How a process ended that has not been reaped.
     fn status_of_zombie(&self, slot: Slot) -> Option<i32> {
-        let entry = self.store.at(slot);
-        let reading = look(entry.process.pid).ok()??;
-        // Where its memory was visible, its status is.
-        let is_visible = reading.status != 0 || entry.image != 0;
-        (reading.has_ended && self.is_same(slot, &reading) && is_visible).then_some(reading.status)
+        let reading = look(self.store.at(slot).process.pid).ok()??;
+        (reading.has_ended && self.is_same(slot, &reading))
+            .then(|| told_status(&reading).ok()?)
+            .flatten()
     }
 
     /// Watches a process no longer.
@@ -95,13 +94,12 @@ impl Table {
         if self.store.watched() == 0 {
             return Ok(false);
         }
-        let mut found = false;
-        for token in shared.epoll.ready::<8>() {
+        // The socket, the bell, and a pidfd: one, so that a call does no more than it may.
+        for token in shared.epoll.ready::<3>() {
             let slot = i32::try_from(token).map_or(NOBODY, |pid| self.store.find(pid));
             if slot == NOBODY || self.store.at(slot).pidfd < 0 {
                 continue;
             }
-            found = true;
             let reading = look_alive(self.store.at(slot).process.pid)?;
             let Some(pidfd) = self.take_pidfd(shared, slot) else { continue };
             match reading {
@@ -110,7 +108,16 @@ impl Table {
                 }
                 _ => self.note_end_of_watched(shared, slot, &pidfd),
             }
+            return Ok(true);
         }
-        Ok(found)
+        Ok(false)
     }
+}
+
+/// How a zombie ended, if /proc says so: to whoever may not trace it, that is always 0.
+pub(super) fn told_status(zombie: &Reading) -> Result<Option<i32>, Errno> {
+    // Nobody is harder to trace than the first process (`cap_ptrace_access_check` in
+    // security/commoncap.c). The privilege may have been dropped since the last time.
+    let is_told = zombie.status != 0 || look(1)?.is_some_and(|first| first.image != 0);
+    Ok(is_told.then_some(zombie.status))
 }

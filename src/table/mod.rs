@@ -69,6 +69,8 @@ pub(crate) struct Table {
     /// Which events of the batch have not been handled.
     next: u32,
     end: u32,
+    /// The bell has been rung by this thread, and not been silenced since.
+    has_rung: bool,
     comparison: Option<Comparison>,
     /// All events about what was gone at this time have been handled.
     horizon_ns: u64,
@@ -137,6 +139,7 @@ impl Table {
             batch: [Event::EMPTY; 32],
             next: 0,
             end: 0,
+            has_rung: false,
             comparison: None,
             horizon_ns: 0,
             doubt: None,
@@ -162,16 +165,15 @@ impl Table {
             timeout_ns.map(|ns| if may_wait { monotonic_ns().saturating_add(ns) } else { 0 });
         loop {
             if may_wait && shared.connector.take_interrupt() {
+                self.ring_for_work(shared);
                 return Err(Errno(libc::ECANCELED));
             }
             // After an error there is still to do what has failed.
             match self.run(shared).inspect_err(|_| shared.ring())? {
                 Run::Report(change) => {
                     // Whoever rings after the first look is heard by the second.
-                    if (self.has_work(shared) || shared.silence() && self.has_work(shared))
-                        && !shared.is_rung()
-                    {
-                        shared.ring();
+                    if !self.ring_for_work(shared) && self.silence(shared) {
+                        self.ring_for_work(shared);
                     }
                     return Ok(Some(change));
                 }
@@ -182,7 +184,7 @@ impl Table {
                 }
                 Run::Paused => {}
                 // Whoever has rung may have done so after the run.
-                Run::Idle if shared.silence() => {}
+                Run::Idle if self.silence(shared) => {}
                 Run::Idle if !may_wait => return Ok(None),
                 Run::Idle => match shared.connector.wait_for(shared.fd(), deadline) {
                     Ok(true) => {}
@@ -194,6 +196,22 @@ impl Table {
                 },
             }
         }
+    }
+
+    /// Has the descriptor be readable if there is something to do that no other one tells.
+    fn ring_for_work(&mut self, shared: &Shared) -> bool {
+        let has_work = self.has_work(shared);
+        if has_work && !self.has_rung {
+            shared.ring();
+            self.has_rung = true;
+        }
+        has_work
+    }
+
+    /// Whether the bell had been rung, which then it is no more.
+    fn silence(&mut self, shared: &Shared) -> bool {
+        self.has_rung = false;
+        shared.silence()
     }
 
     fn run(&mut self, shared: &Shared) -> Result<Run, Errno> {

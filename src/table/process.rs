@@ -130,7 +130,7 @@ pub mod change {
     pub const REPARENTED: u32 = 7;
     /// It has ended: all its threads have.
     pub const EXITED: u32 = 8;
-    /// It has ended, and no event told.
+    /// It has ended, and no event told before a reading of /proc did.
     pub const VANISHED: u32 = 9;
     /// The table is what /proc is.
     pub const SYNCED: u32 = 10;
@@ -144,7 +144,7 @@ pub mod remark {
     pub const EXIT_CODE: u32 = 1 << 1;
     /// The kernel had reported to nobody for a while, so that `lost` is not the whole number.
     pub const DEAF: u32 = 1 << 2;
-    /// `exit_code` is what the leader's EXIT said; nobody else could be asked.
+    /// `exit_code` is what the leader's EXIT said; the process itself could not be asked.
     pub const LEADER_CODE: u32 = 1 << 3;
 }
 

@@ -1,10 +1,10 @@
 //! What is told of a process: how it differs from what was known, and its end.
 
 use super::details::Credentials;
-use super::process::{Change, change, field, remark};
+use super::process::{Change, change, field, remark, state};
 use super::store::{BEREAVED, REPLACED, Slot, UNREPORTED};
 use super::{Shared, Table};
-use crate::process::Reading;
+use crate::process::{NO_IMAGE, Reading};
 
 /// A process's fields that are to be compared with what was read, one after the other.
 pub(super) struct Comparison {
@@ -42,11 +42,19 @@ impl Table {
                 }
                 // It is the same process, but perhaps with another program.
                 field::START => {
-                    let before = core::mem::replace(&mut entry.image, reading.image);
-                    let differs = before != reading.image && before != 0 && reading.image != 0;
+                    let is_told = reading.image != 0 && reading.image != NO_IMAGE;
+                    let before = entry.image;
+                    if is_told {
+                        entry.image = reading.image;
+                    }
+                    // Before Linux 5.19 the kernel's helpers are its threads until they exec.
+                    let differs = is_told && before != 0 && before != reading.image
+                        || process.state & state::KERNEL_THREAD != 0 && !reading.is_kernel_thread;
                     if differs {
                         entry.found_ns = reading.taken_ns;
+                        process.state &= !state::KERNEL_THREAD;
                         process.comm = reading.comm;
+                        process.valid |= field::COMM & self.fields;
                     }
                     differs.then_some(change::EXECED)
                 }

@@ -7,6 +7,9 @@ use super::{Doubt, NOTHING, READING, SCAN_DELAY_NS, Shared, Step, Table};
 use crate::errno::Errno;
 use crate::sys::{Directory, monotonic_ns};
 
+/// How many processes are passed in the time that the reading of one takes, about.
+const REPORTED_PER_STEP: usize = 100;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Off,
@@ -213,7 +216,7 @@ impl Table {
     }
 
     fn report_step(&mut self) -> Step {
-        loop {
+        for _ in 0..REPORTED_PER_STEP {
             let slot = self.store.next(self.scan.position);
             if slot == NOBODY {
                 self.scan.phase = Phase::Settling;
@@ -225,6 +228,7 @@ impl Table {
                 return Step::Report(self.report_found(slot));
             }
         }
+        Step::Worked(READING)
     }
 
     /// Whether a process that ended before the scan did is still in the table.

@@ -9,8 +9,9 @@ pub(crate) struct Shared {
     pub connector: Connector,
     /// Readable while there is something to do: the socket, the bell, the pidfds.
     pub(super) epoll: Epoll,
-    /// Rung for what no descriptor tells.
+    /// Rung for what no descriptor tells, by any thread; silenced by the one that follows.
     bell: Doorbell,
+    /// It may have been rung. Set behind the ringing, so that none is overlooked.
     rung: AtomicBool,
 }
 
@@ -35,10 +36,6 @@ impl Shared {
     pub(super) fn ring(&self) {
         self.bell.ring();
         self.rung.store(true, SeqCst);
-    }
-
-    pub(super) fn is_rung(&self) -> bool {
-        self.rung.load(SeqCst)
     }
 
     /// Whether the bell had been rung, which then it is no more.

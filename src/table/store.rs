@@ -64,6 +64,8 @@ pub(crate) const REPLACED: u32 = 1 << 3;
 pub(crate) const OUTLIVED: u32 = 1 << 6;
 /// Its parent has ended in a loss.
 pub(crate) const BEREAVED: u32 = 1 << 4;
+/// An EXIT of its leader has come since it was found.
+pub(crate) const LEFT: u32 = 1 << 7;
 /// The user has been told that it cannot be watched.
 pub(crate) const TOLD: u32 = 1 << 5;
 

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct follower open_default(void)
@@ -343,6 +344,77 @@ PROMISE(reused_pid, "a pid's owners are told one after the other, with other ids
 		CHECK(!(life[1]->flags & PC_CHANGE_EXIT_CODE) || life[1]->exit_code == 3 << 8);
 		CHECK(!(life[3]->flags & PC_CHANGE_EXIT_CODE) || life[3]->exit_code == status);
 	}
+	close_follower(&f);
+}
+
+PROMISE(reused_in_a_tick, "so are they if the clock of /proc tells no difference, and the first one's FORK was not heard")
+{
+	for (int round = 0; round < 20; round++) {
+		struct timespec time;
+		do
+			clock_gettime(CLOCK_BOOTTIME, &time);
+		while (time.tv_nsec % 10000000 > 300000);
+		pid_t first = fork();
+		if (first == 0)
+			for (;;)
+				pause();
+		struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
+		await_change(&f, PC_CHANGE_FOUND, first);
+		kill(first, SIGKILL);
+		end_child(first);
+		pid_t again = start_again(first);
+		if (again > 0) {
+			CHECK_HISTORY(&f, first, "FES");
+			kill(again, SIGKILL);
+			end_child(again);
+		}
+		close_follower(&f);
+	}
+}
+
+static pid_t free_id(pid_t from, int step)
+{
+	while (kill(from, 0) == 0)
+		from += step;
+	return from;
+}
+
+static pid_t highest_id(void)
+{
+	int limit;
+	FILE *file = fopen("/proc/sys/kernel/pid_max", "r");
+	CHECK(file && fscanf(file, "%d", &limit) == 1);
+	fclose(file);
+	return limit - 1;
+}
+
+PROMISE(late_parent, "a child that the first scan finds knows the parent that it has missed")
+{
+	pid_t low = free_id(300, 1), high = free_id(highest_id(), -1), child;
+	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 1));
+	int pipes[2], below = 0;
+	struct pc_process process;
+	CHECK_EQ(pipe(pipes), 0);
+	for (pid_t pid = 1; pid <= low; pid++)
+		below += pc_process_read(pid, &process) == 1;
+	for (int i = 0; i < below + 3; i++) /* a process for each call */
+		CHECK(hear(&f, 0) == NULL);
+	pid_t parent = clone_with_id(low);
+	if (parent < 0)
+		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
+	if (parent == 0) {
+		child = start_again(high);
+		CHECK_EQ(write(pipes[1], &child, sizeof(child)), sizeof(child));
+		for (;;)
+			pause();
+	}
+	CHECK_EQ(read(pipes[0], &child, sizeof(child)), sizeof(child));
+	await_change(&f, PC_CHANGE_STARTED, parent);
+	catch_up(&f);
+	CHECK_EQ(look_up(&f, child).parent_id, look_up(&f, parent).id);
+	kill(child, SIGKILL);
+	kill(parent, SIGKILL);
+	end_child(parent);
 	close_follower(&f);
 }
 

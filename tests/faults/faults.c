@@ -1,94 +1,18 @@
 /*
  * Every system call and allocation of every operation is made to fail: at the first, the second, …
- * call, with each plausible error. The wrappers below stand before the C library's functions for
- * the shared library too, because the executable's symbols come first.
+ * call, with each plausible error.
  */
 #include "../c/support.h"
+#include "interpose.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* The call that is to fail, counted over all wrapped functions, and the error it fails with. */
-static struct {
-	bool armed, hit;
-	int countdown, error;
-	const char *function;
-} fault;
-
-static bool fails(const char *function)
-{
-	if (!fault.armed || fault.countdown-- > 0)
-		return false;
-	fault.armed = false;
-	fault.hit = true;
-	fault.function = function;
-	errno = fault.error;
-	return true;
-}
-
-#define REAL(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
-
-#define WRAP(type, failure, name, parameters, arguments)                                           \
-	type name parameters                                                                       \
-	{                                                                                          \
-		static __typeof__(&name) real;                                                     \
-		if (!real)                                                                         \
-			real = REAL(name);                                                         \
-		return fails(#name) ? (failure) : real arguments;                                  \
-	}
-
-WRAP(ssize_t, -1, recvfrom,
-     (int fd, void *data, size_t size, int flags, __SOCKADDR_ARG address,
-      socklen_t *address_size),
-     (fd, data, size, flags, address, address_size))
-WRAP(int, -1, recvmmsg,
-     (int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout),
-     (fd, headers, count, flags, timeout))
-WRAP(int, -1, ppoll,
-     (struct pollfd *set, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
-     (set, count, timeout, mask))
-WRAP(void *, MAP_FAILED, mmap,
-     (void *address, size_t size, int protection, int flags, int fd, off_t offset),
-     (address, size, protection, flags, fd, offset))
-WRAP(int, fault.error, posix_memalign, (void **memory, size_t alignment, size_t size),
-     (memory, alignment, size))
-
-/* The library makes most of its system calls through this. What only undoes must not fail. */
-long syscall(long number, ...)
-{
-	static const struct {
-		long number;
-		const char *name;
-	} calls[] = {
-		{ SYS_socket, "socket" },	  { SYS_bind, "bind" },
-		{ SYS_eventfd2, "eventfd2" },	  { SYS_madvise, "madvise" },
-		{ SYS_getsockopt, "getsockopt" }, { SYS_setsockopt, "setsockopt" },
-		{ SYS_sendto, "sendto" },	  { SYS_recvfrom, "recvfrom" },
-		{ SYS_fcntl, "fcntl" },		  { SYS_getrandom, "getrandom" },
-		{ SYS_openat, "openat" },	  { SYS_read, "read" },
-	};
-	va_list list;
-	va_start(list, number);
-	long a[6];
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i].number == number && fails(calls[i].name))
-			return -1;
-	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
 
 static const int errors[] = { EPERM, EACCES, EINVAL, ENOMEM, ENOBUFS, EMFILE, ENFILE, EIO, ENOSYS,
 			      EAGAIN, EINTR, ECONNREFUSED, ENOPROTOOPT };

@@ -1,0 +1,155 @@
+/* What a table tells of processes that its owner may not trace: their memory and status are hidden. */
+#include "follower.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { NOBODY = 65534 };
+
+static int gate[2];
+
+static void pass_gate(void)
+{
+	char byte;
+	CHECK_EQ(read(gate[0], &byte, 1), 1);
+}
+
+static void open_gate(void)
+{
+	CHECK_EQ(write(gate[1], "", 1), 1);
+}
+
+static void become_nobody(void)
+{
+	CHECK_EQ(setresgid(NOBODY, NOBODY, NOBODY), 0);
+	CHECK_EQ(setresuid(NOBODY, NOBODY, NOBODY), 0);
+}
+
+static void *exit_with_seven(void *unused)
+{
+	pass_gate();
+	syscall(SYS_exit_group, 7);
+	return unused;
+}
+
+static void outlive_leader(void *unused)
+{
+	pthread_t thread;
+	(void)unused;
+	CHECK_EQ(pthread_create(&thread, NULL, exit_with_seven, NULL), 0);
+	syscall(SYS_exit, 0);
+}
+
+static void await_zombie(pid_t pid)
+{
+	siginfo_t info;
+	CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void follow_outliving(void *watched)
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	CHECK_EQ(pipe(gate), 0);
+	pid_t child = start_child(outlive_leader, NULL);
+	while (pc_process_alive(child) != 2)
+		usleep(1000);
+	while (watched && state_of(&f, child) != PC_PROCESS_LEADER_GONE)
+		hear(&f, 100);
+	usleep(20000);
+	become_nobody();
+	open_gate();
+	await_zombie(child);
+	struct pc_change change = await_change(&f, PC_CHANGE_EXITED, child);
+	CHECK_EQ(change.exit_code, change.flags & PC_CHANGE_EXIT_CODE ? 7 << 8 : 0);
+	end_child(child);
+	CHECK_HISTORY(&f, child, "SE");
+	exit(0);
+}
+
+PROMISE(watched, "the hidden status of a process that has outlived its leader is not taken for a 0")
+{
+	in_child(follow_outliving, (void *)1);
+}
+
+PROMISE(unwatched, "nor is it if the table has not followed until then")
+{
+	in_child(follow_outliving, NULL);
+}
+
+static void exit_with_three(void *unused)
+{
+	(void)unused;
+	pass_gate();
+	_exit(3);
+}
+
+static void follow_simple(void *unused)
+{
+	(void)unused;
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	CHECK_EQ(pipe(gate), 0);
+	int count = 0;
+	for (; count < 100; count++)
+		start_child(exit_with_three, NULL);
+	become_nobody();
+	bool known = false;
+	while (count-- > 0 && !known) { /* on a busy machine it may lag */
+		open_gate();
+		siginfo_t info;
+		CHECK_EQ(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, info.si_pid);
+		known = change.flags & PC_CHANGE_EXIT_CODE;
+		if (known)
+			CHECK(change.flags & PC_CHANGE_LEADER_CODE);
+		CHECK_EQ(change.exit_code, known ? 3 << 8 : 0);
+		end_child(info.si_pid);
+	}
+	CHECK(known);
+	exit(0);
+}
+
+PROMISE(simple, "of a hidden zombie without threads, the code is what its EXIT said")
+{
+	in_child(follow_simple, NULL);
+}
+
+static void hide(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(prctl(PR_SET_DUMPABLE, 0), 0);
+	open_gate();
+	for (;;)
+		pause();
+}
+
+static void follow_hiding(void *unused)
+{
+	(void)unused;
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	become_nobody();
+	CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
+	CHECK_EQ(pipe(gate), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		usleep(100000); /* until it has been read */
+		hide(NULL);
+	}
+	await_change(&f, PC_CHANGE_STARTED, child);
+	pass_gate();
+	CHECK_EQ(pc_table_rescan(f.table), 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK_HISTORY(&f, child, "S");
+	kill(child, SIGKILL);
+	end_child(child);
+	exit(0);
+}
+
+PROMISE(hiding, "a process that hides its memory runs no other program")
+{
+	in_child(follow_hiding, NULL);
+}

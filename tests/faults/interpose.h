@@ -1,0 +1,18 @@
+/* What the library asks of the system: to make it fail, and to come in between. */
+#ifndef INTERPOSE_H
+#define INTERPOSE_H
+
+#include <stdbool.h>
+
+/* The call that is to fail, counted over all wrapped functions, and the error it fails with. */
+extern struct fault {
+	bool armed, hit;
+	int countdown, error;
+	const char *function;
+} fault;
+
+/* Called, if set, behind each system call that goes through syscall(); what it returns, and leaves
+ * in errno, is the result. */
+extern long (*witness)(long number, const long arguments[6], long result);
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * What goes wrong only if threads, or failures, come in one order: each schedule is made. An answer
+ * of the kernel that is withheld stands for a kernel that has become deaf.
+ */
+#include "../c/support.h"
+#include "interpose.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct pc_table *open_table(struct pc_table_options options)
+{
+	struct pc_table *table;
+	struct pc_change change;
+	options.size = sizeof(options);
+	CHECK_EQ(pc_table_open(&table, &options), 0);
+	do
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+	while (change.kind != PC_CHANGE_SYNCED);
+	while (pc_table_next(table, &change, 50) == 1)
+		;
+	return table;
+}
+
+static bool is_readable(const struct pc_table *table)
+{
+	struct pollfd poll_set = { .fd = pc_table_fd(table), .events = POLLIN };
+	return poll(&poll_set, 1, 0) == 1;
+}
+
+static atomic_int stage;
+
+static void reach(int number)
+{
+	stage = number;
+}
+
+static void await_stage(int number)
+{
+	while (stage < number)
+		sched_yield();
+}
+
+/* ---- A thread that repairs, while another one follows ---- */
+
+static _Thread_local bool is_repairer, has_been_deaf;
+static _Thread_local int rung;
+
+static long withhold_answer(long number, long result)
+{
+	if (!is_repairer || has_been_deaf || number != SYS_recvfrom)
+		return result;
+	has_been_deaf = true;
+	errno = EAGAIN;
+	return -1;
+}
+
+static long stop_behind_bell(long number, const long arguments[6], long result)
+{
+	(void)arguments;
+	if (is_repairer && number == SYS_write && ++rung == 2) { /* the connector's, then the table's */
+		reach(1);
+		await_stage(2);
+	}
+	return withhold_answer(number, result);
+}
+
+static void *repair(void *table)
+{
+	is_repairer = true;
+	CHECK_EQ(pc_table_check(table), 1);
+	return NULL;
+}
+
+PROMISE(two_bells, "a table's descriptor is readable while there are changes, although a repair rings in between")
+{
+	struct pc_table *table = open_table((struct pc_table_options){ 0 });
+	struct pc_change change = { 0 };
+	pthread_t repairer;
+	witness = stop_behind_bell;
+	CHECK_EQ(pc_table_rescan(table), 0);
+	CHECK_EQ(pthread_create(&repairer, NULL, repair, table), 0);
+	await_stage(1);
+	while (change.kind != PC_CHANGE_SYNCED)
+		if (is_readable(table))
+			CHECK(pc_table_next(table, &change, 0) >= 0);
+	while (is_readable(table) && pc_table_next(table, &change, 0) == 1)
+		;
+	reach(2);
+	pthread_join(repairer, NULL);
+
+	pid_t children[5];
+	for (int i = 0; i < 5; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			_exit(0);
+	}
+	for (int i = 0; i < 5; i++)
+		end_child(children[i]);
+	int told = 0;
+	for (uint64_t deadline = now_ns() + PATIENCE_MS * 1000000ull; told < 10;) {
+		CHECK(now_ns() < deadline);
+		if (!is_readable(table) || pc_table_next(table, &change, 0) != 1)
+			continue;
+		for (int i = 0; i < 5; i++)
+			told += change.process.pid == children[i];
+	}
+	pc_table_close(table);
+}
+
+static _Thread_local bool is_follower;
+
+static long stop_before_idle(long number, const long arguments[6], long result)
+{
+	(void)arguments;
+	if (is_follower && number == SYS_getsockopt && stage == 0) { /* the queue is empty */
+		reach(1);
+		await_stage(2);
+	}
+	return withhold_answer(number, result);
+}
+
+static void *repair_and_interrupt(void *table)
+{
+	await_stage(1);
+	repair(table);
+	CHECK_EQ(pc_table_interrupt(table), 0);
+	reach(2);
+	return NULL;
+}
+
+PROMISE(interrupted_repair, "a repair is heard of although an interrupt comes right behind it")
+{
+	struct pc_table *table = open_table((struct pc_table_options){ 0 });
+	struct pc_change change;
+	pthread_t repairer;
+	CHECK_EQ(pthread_create(&repairer, NULL, repair_and_interrupt, table), 0);
+	is_follower = true;
+	witness = stop_before_idle;
+	int result;
+	do
+		result = pc_table_next(table, &change, PATIENCE_MS);
+	while (result == 1);
+	CHECK_EQ(result, -ECANCELED);
+	pthread_join(repairer, NULL);
+	CHECK(is_readable(table));
+	do
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+	while (change.kind != PC_CHANGE_SYNCED);
+	CHECK(change.flags & PC_CHANGE_DEAF);
+	pc_table_close(table);
+}
+
+/* ---- Failures, one behind the other ---- */
+
+static int failures_left;
+
+static long run_out_of_memory(long number, const long arguments[6], long result)
+{
+	/* The IGNORE is made and then said to have failed; the old filter does not come back. */
+	static int filters;
+	(void)arguments;
+	if ((number == SYS_sendto || (number == SYS_setsockopt && ++filters == 2)) &&
+	    failures_left > 0) {
+		failures_left--;
+		errno = ENOBUFS;
+		return -1;
+	}
+	return result;
+}
+
+static void check_hears(struct pc_connector *pc)
+{
+	struct pc_event event;
+	rename_self("heard");
+	do
+		CHECK_EQ(pc_recv(pc, &event, PATIENCE_MS), 1);
+	while (pc_event_tgid(&event) != getpid());
+}
+
+PROMISE(pause_without_memory, "a pause that fails halfway, and cannot be undone, is a pause")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	failures_left = 2;
+	witness = run_out_of_memory;
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(failures_left, 0);
+	CHECK_EQ(pc_subscribe(pc), 0);
+	check_hears(pc);
+	pc_close(pc);
+}
+
+static long be_deaf_and_fail(long number, const long arguments[6], long result)
+{
+	(void)arguments;
+	if (number == SYS_recvfrom && failures_left == 2) {
+		failures_left = 1;
+		errno = EAGAIN;
+		return -1;
+	}
+	if (number == SYS_sendto && failures_left == 1) {
+		failures_left = 0;
+		errno = ENOBUFS;
+		return -1;
+	}
+	return result;
+}
+
+PROMISE(deaf_before_pause, "a deafness that could not be repaired is told, even if a pause comes in between")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
+	struct pc_event event;
+	failures_left = 2;
+	witness = be_deaf_and_fail;
+	CHECK_EQ(pc_check(pc), -ENOMEM);
+	CHECK_EQ(failures_left, 0);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(pc_subscribe(pc), 0);
+	CHECK_EQ(pc_recv(pc, &event, 0), 1);
+	CHECK_EQ(event.kind, PC_EVENT_OVERRUN);
+	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
+	pc_close(pc);
+}
+
+/* ---- What a table reads ---- */
+
+static long opened;
+
+static long count_files(long number, const long arguments[6], long result)
+{
+	(void)arguments;
+	opened += number == SYS_openat;
+	return result;
+}
+
+static int gate[2];
+
+static void *await_gate(void *unused)
+{
+	char byte;
+	CHECK_EQ(read(gate[0], &byte, 1), 1);
+	syscall(SYS_exit_group, 7);
+	return unused;
+}
+
+static void outlive_leader(void *unused)
+{
+	pthread_t thread;
+	CHECK_EQ(pthread_create(&thread, NULL, await_gate, NULL), 0);
+	syscall(SYS_exit, 0);
+	(void)unused;
+}
+
+PROMISE(small_work, "a call looks at one process if max_work is 1, although several have ended that had no leader")
+{
+	enum { CHILDREN = 8 };
+	pid_t children[CHILDREN];
+	struct pc_change change;
+	CHECK_EQ(pipe(gate), 0);
+	for (int i = 0; i < CHILDREN; i++) {
+		children[i] = start_child(outlive_leader, NULL);
+		while (pc_process_alive(children[i]) != 2)
+			usleep(1000);
+	}
+	struct pc_table *table = open_table((struct pc_table_options){ .max_work = 1 });
+	CHECK_EQ(write(gate[1], "........", CHILDREN), CHILDREN);
+	usleep(50000); /* so that they have */
+	witness = count_files;
+	for (int ended = 0; ended < CHILDREN;) {
+		opened = 0;
+		int result = pc_table_next(table, &change, 0);
+		/* The process itself, how it ended, and whether this is told to us. */
+		CHECK(opened <= 3);
+		if (result == 0)
+			usleep(1000);
+		for (int i = 0; i < CHILDREN; i++)
+			ended += result == 1 && change.kind == PC_CHANGE_EXITED &&
+				 change.process.pid == children[i];
+	}
+	for (int i = 0; i < CHILDREN; i++)
+		end_child(children[i]);
+	pc_table_close(table);
+}
+
+static pid_t helper;
+static long helper_stat;
+
+/* As Linux 5.10 shows one of its helpers before its exec: PF_KTHREAD, and no memory. */
+static void rewrite_as_kernel_thread(char *text, long size)
+{
+	char copy[1024];
+	CHECK(size > 0 && (size_t)size < sizeof(copy));
+	memcpy(copy, text, (size_t)size);
+	copy[size] = '\0';
+	char *rest = strrchr(copy, ')') + 1, *end = text + (rest - copy);
+	int field = 2;
+	for (char *word = strtok(rest, " \n"); word && ++field; word = strtok(NULL, " \n")) {
+		unsigned long value = strtoul(word, NULL, 10);
+		if (field == 9)
+			end += sprintf(end, " %lu", value | 0x00200000);
+		else
+			end += sprintf(end, " %s", field >= 26 && field <= 28 ? "0" : word);
+	}
+	/* No longer than it was, but for the flags. */
+	memset(end, ' ', 8);
+}
+
+static long show_helper(long number, const long arguments[6], long result)
+{
+	if (number == SYS_openat && result >= 0) {
+		char path[64];
+		int pid = 0;
+		snprintf(path, sizeof(path), "%s", (const char *)arguments[1]);
+		bool is_stat = sscanf(path, "/proc%*[/]%d/stat", &pid) == 1 && !strstr(path, "status");
+		helper_stat = is_stat && pid == helper ? result : -1;
+	} else if (number == SYS_read && arguments[0] == helper_stat && result > 0) {
+		rewrite_as_kernel_thread((char *)arguments[1], result);
+	}
+	return result;
+}
+
+static void exec_sleep(void *unused)
+{
+	char byte;
+	rename_self("kworker/u8:1");
+	CHECK_EQ(read(gate[0], &byte, 1), 1);
+	execlp("sleep", "sleep", "100", (char *)NULL);
+	(void)unused;
+}
+
+PROMISE(kernel_helper, "a helper of the kernel's whose EXEC is lost is found to run a program, and is its thread no more")
+{
+	struct pc_table *table = open_table((struct pc_table_options){ .rcvbuf_bytes = 65536 });
+	struct pc_change change;
+	struct pc_process process;
+	CHECK_EQ(pipe(gate), 0);
+	helper = start_child(exec_sleep, NULL);
+	helper_stat = -1;
+	witness = show_helper;
+	do
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+	while (change.kind != PC_CHANGE_STARTED || change.process.pid != helper);
+	CHECK_EQ(change.process.state, PC_PROCESS_KERNEL_THREAD);
+	while (pc_table_next(table, &change, 50) == 1)
+		;
+	for (int i = 0; i < 500; i++)
+		rename_self(i % 2 ? "full" : "up");
+	CHECK_EQ(write(gate[1], "", 1), 1);
+	do {
+		usleep(1000);
+		witness = NULL;
+		CHECK_EQ(pc_process_read(helper, &process), 1);
+	} while (strcmp(process.comm, "sleep") != 0);
+	bool has_execed = false;
+	do {
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+		has_execed |= change.kind == PC_CHANGE_EXECED && change.process.pid == helper;
+	} while (change.kind != PC_CHANGE_SYNCED);
+	CHECK(change.lost > 0);
+	CHECK(has_execed);
+	CHECK_EQ(pc_table_get(table, helper, &process), 1);
+	CHECK_EQ(process.state, 0);
+	CHECK(process.valid & PC_FIELD_COMM);
+	CHECK_EQ(strcmp(process.comm, "sleep"), 0);
+	kill(helper, SIGKILL);
+	end_child(helper);
+	pc_table_close(table);
+}
