@@ -21,8 +21,8 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EMFILE, c"this process has no descriptor left: raise RLIMIT_NOFILE (ulimit -n)"),
     (libc::ENFILE, c"the system has no file left: raise the sysctl fs.file-max"),
     (libc::ENOMEM, c"out of memory"),
-    (libc::ETIMEDOUT, c"the kernel did not acknowledge the subscription, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"),
-    (libc::EINVAL, c"invalid argument: a NULL pointer, an unknown bit, a reserved field that is not 0, a wrong size, a count of 0, a timeout below -1, an id below 1, a queue above INT_MAX, PC_OPEN_SUBSCRIBED for pc_open(), a filter with more than events and filter flags, or a socket that is not a member of group 1"),
+    (libc::ETIMEDOUT, c"the kernel did not acknowledge, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"),
+    (libc::EINVAL, c"invalid argument: a NULL pointer, an unknown bit, a reserved field in use, a wrong size, a count of 0, a timeout below -1, an id below 1, a queue above INT_MAX, PC_OPEN_SUBSCRIBED for pc_open(), more in a filter than events and flags, or a socket outside group 1"),
     (libc::E2BIG, c"the options have a size above 4096, or use something that this version does not know"),
     (libc::EBADF, c"not an open descriptor"),
     (libc::EPROTOTYPE, c"neither a NETLINK_CONNECTOR socket (DGRAM or RAW) nor an AF_UNIX socket (DGRAM or SEQPACKET)"),
@@ -32,7 +32,7 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EINTR, c"interrupted by a signal; nothing is lost: call again"),
     (libc::EBADMSG, c"not a process event message: truncated or damaged"),
     (libc::ESRCH, c"no such process: a thread's id, or not in the table"),
-    (libc::EACCES, c"/proc does not show this process: /proc is not mounted, or mounted with hidepid, or is another PID namespace's"),
+    (libc::EACCES, c"/proc does not show it: not mounted, mounted with hidepid, or another PID namespace's"),
     (OTHERS, c"an error that this library does not know; look the number up in errno(3)"),
 ];
 
