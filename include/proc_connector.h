@@ -69,10 +69,10 @@
  *            malloc() and free() call. pc_close(), pc_release(), pc_table_close(): sendto, close,
  *            munmap, and what free() calls. pc_process_alive(), pc_process_read(): openat, read,
  *            close, kill, tgkill. pc_table_next(): those of receiving and of pc_process_alive(),
- *            getdents64, lseek, epoll_ctl, epoll_pwait, pidfd_open, ioctl, write, and what malloc()
- *            calls. pc_table_open(): those and those of pc_open(), epoll_create1, getpid. All but
- *            those that interrupt, close or look one process up: clock_gettime, where the vDSO does
- *            not have the clock.
+ *            getdents64, lseek, epoll_ctl, epoll_pwait, pidfd_open, ioctl, capget, write, and what
+ *            malloc() calls. pc_table_open(): those and those of pc_open(), epoll_create1, getpid.
+ *            All but those that interrupt, close or look one process up: clock_gettime, where the
+ *            vDSO does not have the clock.
  */
 
 #ifndef PROC_CONNECTOR_H
@@ -461,7 +461,10 @@ struct pc_table_options {
 struct pc_process {
     /* Given by the table, and never again as long as that is open: pids are reused, ids are not. */
     uint64_t id;
-    /* The parent's id; 0: it has none, or it is not known yet. */
+    /*
+     * The parent's id; 0: it has none, or it is not known yet. (No change tells when it becomes
+     * known.)
+     */
     uint64_t parent_id;
     /* When it began: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms. */
     uint64_t start_boottime_ns;

@@ -51,6 +51,8 @@ pub(crate) struct Connector {
     /// Held to subscribe, unsubscribe and check.
     lock: Lock,
     subscribed: AtomicBool,
+    /// The kernel counts it as a listener: if it pauses, one IGNORE is still to be sent.
+    counted: AtomicBool,
     /// When the kernel was last known to report.
     alive_ns: AtomicU64,
     /// Since when it may have been deaf, if it was found so and has not been heard since; else 0.
@@ -76,6 +78,7 @@ impl Connector {
             doorbell: Doorbell::new()?,
             lock: Lock::new(),
             subscribed: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
             alive_ns: AtomicU64::new(0),
             deaf_ns: AtomicU64::new(0),
             announced_ns: AtomicU64::new(0),
@@ -130,6 +133,7 @@ impl Connector {
     fn begin(&mut self, receiver: &mut Receiver, state: &Adopted) {
         self.transport = state.transport;
         self.subscribed = AtomicBool::new(true);
+        self.counted = AtomicBool::new(true);
         self.alive_ns = AtomicU64::new(monotonic_ns());
         self.budget = AtomicU32::new(state.budget);
         if self.is_netlink() {
@@ -290,26 +294,26 @@ impl Connector {
             self.announce_deafness(deaf_ns);
         }
         self.subscribed.store(true, Relaxed);
+        self.counted.store(true, Relaxed);
         Ok(true)
     }
 
     /// Pauses; `filter` is the one in force, to be put back if the kernel cannot be told.
     pub(crate) fn unsubscribe(&self, filter: Filter) -> Result<(), Errno> {
         let _section = self.lock.hold();
-        if !self.is_netlink() || !self.subscribed.load(Relaxed) {
+        if !self.is_netlink() || !self.counted.load(Relaxed) {
             return Ok(());
         }
         let begun = monotonic_ns();
         sys::attach_filter(&self.socket, &filter::nothing())?;
-        if let Err(error) = subscription::unsubscribe(&self.socket)
-            && self.attach(filter).is_ok()
-        {
+        let told = subscription::unsubscribe(&self.socket);
+        // If neither could be done, it pauses all the same: nothing passes the filter.
+        if told.is_err() && self.subscribed.load(Relaxed) && self.attach(filter).is_ok() {
             self.announce_deafness(begun);
-            return Err(error);
+            return told;
         }
-        // It pauses even if neither could be done: nothing passes the filter, and the kernel only
-        // counts one listener too many.
         self.subscribed.store(false, Relaxed);
+        self.counted.store(told.is_err(), Relaxed);
         Ok(())
     }
 
@@ -317,7 +321,7 @@ impl Connector {
     #[cfg(any(feature = "capi", feature = "std"))]
     pub(crate) fn release(&mut self) -> Result<Fd, Errno> {
         self.require_owner()?;
-        self.subscribed.store(false, Relaxed);
+        self.counted.store(false, Relaxed);
         Ok(core::mem::replace(&mut self.socket, Fd::NONE))
     }
 
@@ -330,7 +334,7 @@ impl Drop for Connector {
     /// Takes the subscription back, unless this is a forked child's copy. Closing without doing
     /// so would have the kernel build events for nobody, for ever.
     fn drop(&mut self) {
-        if self.guard.is_owner() && self.is_netlink() && self.subscribed.load(Relaxed) {
+        if self.guard.is_owner() && self.is_netlink() && self.counted.load(Relaxed) {
             sys::preserving_errno(|| subscription::unsubscribe(&self.socket)).ok();
         }
     }

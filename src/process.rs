@@ -41,6 +41,8 @@ pub(crate) struct Reading {
     pub image: u64,
     pub comm: [u8; 16],
     pub is_kernel_thread: bool,
+    /// It has used memory, hence it is running for some time: its FORK is made before.
+    pub has_run: bool,
     pub leader_gone: bool,
     /// It is a zombie.
     pub has_ended: bool,
@@ -143,6 +145,7 @@ fn parse(stat: &[u8]) -> (Reading, bool) {
         },
         comm,
         is_kernel_thread: numbers[9] & PF_KTHREAD != 0,
+        has_run: numbers[10] != 0,
         leader_gone,
         // The leader itself is counted until it is reaped.
         has_ended: leader_gone && numbers[20] == 1,

@@ -82,26 +82,28 @@ mkdir -p "$root"
 cp build/promises-static "$root/init"
 (cd "$root" && find . | cpio --quiet -o -H newc | gzip) >"$work/initramfs"
 
-boot() { # boot VMLINUZ LOG PARAMETERS
+boot() { # boot VMLINUZ LOG MODE
+	parameters=
+	[ "$3" = preempt ] && parameters='preempt=full PID_MAX=1000'
 	timeout -k 5 600 qemu-system-x86_64 -accel tcg,thread=single -cpu max -M q35 -smp 2 -m 1024 \
 		-nodefaults -no-user-config -display none -no-reboot -net none -serial stdio \
 		-monitor none -kernel "$1" -initrd "$work/initramfs" \
-		-append "console=ttyS0 panic=-1 quiet PROMISES_SKIP=no PROMISES_FLOOD=20000 PROMISES_RUNS=1 $3" \
-		</dev/null >"$2" 2>&1
-	tr -d '\r' <"$2" | grep -a -q '^PROMISES ENDED on .*: kept$'
+		-append "console=ttyS0 panic=-1 quiet PROMISES_SKIP=no PROMISES_FLOOD=20000 PROMISES_RUNS=1 $parameters" \
+		</dev/null 2>&1 | tr -d '\r' >"$2"
 }
 
 . tests/tap.sh
 while read -r series version package suite; do
 	vmlinuz=$(fetch "$package" "$suite")
+	for mode in stock preempt; do # on a core each
+		boot "$vmlinuz" "$work/$version-$mode.log" $mode &
+	done
+	wait
 	for mode in stock preempt; do
-		parameters=
-		[ $mode = preempt ] && parameters='preempt=full PID_MAX=1000'
 		log=$work/$version-$mode.log
-		[ -n "$vmlinuz" ] && boot "$vmlinuz" "$log" "$parameters"
-		result=$?
-		tr -d '\r' <"$log" | grep -a '^not ok\|^# tests\|panic' >"$work/broken"
-		ok $result "$series ($version, $mode)" "$work/broken"
+		grep -a '^not ok\|^# tests\|panic' "$log" >"$work/broken"
+		grep -a -q '^PROMISES ENDED on .*: kept$' "$log"
+		ok $? "$series ($version, $mode)" "$work/broken"
 	done
 done <"$work/chosen"
 [ $number -gt 0 ] || failed=1
@@ -109,7 +111,7 @@ done <"$work/chosen"
 # Kernel x topic: promises kept / made.
 {
 	printf 'kernel'
-	topics=$(cat "$work"/*-stock.log | tr -d '\r' |
+	topics=$(cat "$work"/*-stock.log |
 		sed -n 's/^\(not \)\{0,1\}ok [0-9]* - \([a-z_]*\): .*/\2/p' | sort -u)
 	for topic in $topics; do printf '\t%s' "$topic"; done
 	echo
@@ -118,8 +120,8 @@ done <"$work/chosen"
 			log=$work/$version-$mode.log
 			printf '%s %s' "$version" $mode
 			for topic in $topics; do
-				printf '\t%s/%s' "$(tr -d '\r' <"$log" | grep -ac "^ok [0-9]* - $topic: ")" \
-					"$(tr -d '\r' <"$log" | grep -ac "ok [0-9]* - $topic: ")"
+				printf '\t%s/%s' "$(grep -ac "^ok [0-9]* - $topic: " "$log")" \
+					"$(grep -ac "ok [0-9]* - $topic: " "$log")"
 			done
 			echo
 		done

@@ -93,7 +93,8 @@ pub struct pc_table_options {
 pub struct pc_process {
     /// Given by the table, and never again as long as that is open: pids are reused, ids are not.
     pub id: u64,
-    /// The parent's id; 0: it has none, or it is not known yet.
+    /// The parent's id; 0: it has none, or it is not known yet. (No change tells when it becomes
+    /// known.)
     pub parent_id: u64,
     /// When it began: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms.
     pub start_boottime_ns: u64,

@@ -21,8 +21,15 @@ impl Epoll {
     pub(crate) fn add(&self, fd: &Fd, token: u64) -> Result<(), Errno> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         // SAFETY: an event that lives as long as the call.
-        check(unsafe { libc::epoll_ctl(self.0.raw(), libc::EPOLL_CTL_ADD, fd.raw(), &mut event) })?;
-        Ok(())
+        let (epoll, add) = (self.0.raw(), libc::EPOLL_CTL_ADD);
+        let added = granted(unsafe {
+            libc::syscall(libc::SYS_epoll_ctl, epoll, add, fd.raw(), &raw mut event)
+        });
+        match added {
+            // The sysctl fs.epoll.max_user_watches, which is a bound of memory.
+            Err(Errno(libc::ENOSPC)) => Err(Errno(libc::ENOMEM)),
+            result => result.map(drop),
+        }
     }
 
     /// Watches no longer. Closing is not enough: a forked child may hold a copy.

@@ -35,6 +35,8 @@ pub(crate) use heap::{allocate, release};
 pub(crate) use inbox::BATCH;
 pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
+#[cfg(feature = "table")]
+pub(crate) use process::may_trace;
 pub(crate) use process::{leader_exists, random_number, task_exists};
 pub(crate) use slots::{Place, Slots};
 pub(crate) use socket::*;

@@ -15,6 +15,19 @@ pub(crate) fn leader_exists(tgid: i32) -> bool {
     check(unsafe { libc::syscall(libc::SYS_tgkill, tgid, tgid, 0) }) != Err(Errno(libc::ESRCH))
 }
 
+/// Whether this thread may read of any process how it ended: CAP_SYS_PTRACE, in force
+/// (`__ptrace_may_access` in `kernel/ptrace.c`).
+#[cfg(feature = "table")]
+pub(crate) fn may_trace() -> bool {
+    const CAP_SYS_PTRACE: u32 = 19;
+    // _LINUX_CAPABILITY_VERSION_3 and this thread; then effective, permitted, inheritable, twice.
+    let (header, mut sets) = ([0x2008_0522_u32, 0], [0_u32; 6]);
+    // SAFETY: eight readable bytes, which the kernel writes to only if it does not know the version,
+    // and 24 writable ones.
+    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) };
+    got == 0 && sets[0] & 1 << CAP_SYS_PTRACE != 0
+}
+
 /// A number that nobody can guess. (Where the kernel has none to give, the time must do.)
 pub(crate) fn random_number() -> u32 {
     let mut bytes = [0_u8; 4];

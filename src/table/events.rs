@@ -1,10 +1,9 @@
 //! What an event means, held against what /proc says now.
 
-use super::leaderless::told_status;
 use super::process::{Process, change, field, remark, state};
 use super::report::Comparison;
 use super::store::{
-    AMBIGUOUS, Exit, FORKED, LEFT, List, NOBODY, OUTLIVED, REPLACED, Slot, UNREPORTED,
+    AMBIGUOUS, Exit, FORKED, LEFT, List, NOBODY, OUTLIVED, RAN, REPLACED, Slot, UNREPORTED,
 };
 use super::{Change, Shared, Table, look};
 use crate::errno::Errno;
@@ -54,12 +53,13 @@ impl Table {
             if is_before(event, start_ns) {
                 return Ok(Verdict::Known);
             }
-            // Its own, if a scan has found it first. (And after the EXIT of a leader comes no FORK but
-            // that of the pid's next owner, even if /proc calls both equally old.)
+            // Its own, if a scan has found it first. (But what has run, or sent an EXIT, has been
+            // forked before: that is the pid's next owner, even if /proc calls both equally old.)
             if !entry.is(FORKED)
                 && entry.exit.is_none()
                 && (event.timestamp_ns < entry.found_ns
-                    || !entry.is(LEFT) && is_before(event, start_ns.saturating_add(2 * TICK_NS)))
+                    || !entry.is(RAN | LEFT)
+                        && is_before(event, start_ns.saturating_add(2 * TICK_NS)))
             {
                 self.store.at_mut(slot).marks |= FORKED;
                 // The scan may have passed its parent before that was.
@@ -68,9 +68,19 @@ impl Table {
             }
             // The pid has another owner: the last one has ended, and if its EXIT has not come yet,
             // it will be hard to tell from the new one's.
-            if self.store.at(slot).exit.is_none() {
-                self.unexplained = pid;
-                self.store.at_mut(slot).exit = Some(Exit::new(event.timestamp_ns, None));
+            let entry = self.store.at_mut(slot);
+            match entry.exit {
+                None => {
+                    self.unexplained = pid;
+                    entry.exit = Some(Exit::new(event.timestamp_ns, None));
+                }
+                // What /proc said of its end may have been about the next one, as old by its clock.
+                Some(Exit { timestamp_ns, flags, .. })
+                    if event.timestamp_ns < entry.gone_ns && flags & remark::LEADER_CODE == 0 =>
+                {
+                    entry.exit = Some(Exit::new(timestamp_ns, None));
+                }
+                Some(_) => {}
             }
             let end = self.end(shared, slot);
             self.replaced = 0; // by this one
@@ -135,10 +145,15 @@ impl Table {
         if reading.is_some() && same.is_none() {
             self.store.at_mut(slot).marks |= REPLACED;
         }
+        // It was known to have outlived its leader, whose code this is.
+        if let Some(pidfd) = self.take_pidfd(shared, slot) {
+            self.note_end_of_watched(shared, slot, &pidfd);
+            return Ok(Verdict::Read);
+        }
         let code = event.word(2).cast_signed();
         let told = |code| Exit::new(event.timestamp_ns, code);
         let status = match same {
-            Some(zombie) if self.knows_status => told_status(&zombie)?,
+            Some(zombie) if self.knows_status => self.told_status(&zombie),
             _ => None,
         };
         let exit = match status {
@@ -163,7 +178,8 @@ impl Table {
         // Of several EXITs nobody knows which is the last.
         let entry = self.store.at(slot);
         let is_only = entry.exit.is_none() && !entry.is(AMBIGUOUS | OUTLIVED);
-        has_parent && is_prompt && is_only
+        let had_leader = entry.process.state & state::LEADER_GONE == 0;
+        has_parent && is_prompt && is_only && had_leader
     }
 
     fn execed(&mut self, shared: &Shared, event: &Event, slot: Slot) -> Result<Verdict, Errno> {

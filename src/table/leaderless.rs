@@ -5,7 +5,7 @@ use super::process::state;
 use super::store::{Exit, List, NOBODY, Slot, TOLD};
 use super::{Shared, Table, look, look_alive};
 use crate::errno::Errno;
-use crate::process::Reading;
+use crate::process::{NO_IMAGE, Reading};
 use crate::sys::{self, Ending, monotonic_ns};
 
 impl Table {
@@ -64,10 +64,21 @@ impl Table {
 
     /// How a process ended that has not been reaped.
     fn status_of_zombie(&self, slot: Slot) -> Option<i32> {
-        let reading = look(self.store.at(slot).process.pid).ok()??;
-        (reading.has_ended && self.is_same(slot, &reading))
-            .then(|| told_status(&reading).ok()?)
+        let zombie = look(self.store.at(slot).process.pid).ok()??;
+        (zombie.has_ended && self.is_same(slot, &zombie))
+            .then(|| self.told_status(&zombie))
             .flatten()
+    }
+
+    /// How a zombie ended, if /proc says so: to whoever may not trace it, that is always 0.
+    pub(super) fn told_status(&self, zombie: &Reading) -> Option<i32> {
+        // Privileges may have been dropped since the last time. Where a security module forbids to
+        // trace, the first process has not been readable either.
+        let may_trace = || {
+            let first = self.store.at(self.store.find(1));
+            first.image != 0 && first.image != NO_IMAGE && sys::may_trace()
+        };
+        (zombie.status != 0 || may_trace()).then_some(zombie.status)
     }
 
     /// Watches a process no longer.
@@ -112,12 +123,4 @@ impl Table {
         }
         Ok(false)
     }
-}
-
-/// How a zombie ended, if /proc says so: to whoever may not trace it, that is always 0.
-pub(super) fn told_status(zombie: &Reading) -> Result<Option<i32>, Errno> {
-    // Nobody is harder to trace than the first process (`cap_ptrace_access_check` in
-    // security/commoncap.c). The privilege may have been dropped since the last time.
-    let is_told = zombie.status != 0 || look(1)?.is_some_and(|first| first.image != 0);
-    Ok(is_told.then_some(zombie.status))
 }

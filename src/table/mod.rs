@@ -33,7 +33,7 @@ use events::Verdict;
 use process::process_of;
 use report::Comparison;
 use scan::Scan;
-use store::{BEREAVED, Exit, List, NOBODY, Slot, Store, UNREPORTED};
+use store::{BEREAVED, Exit, List, NOBODY, RAN, Slot, Store, UNREPORTED};
 
 /// How to open a table.
 pub(crate) struct TableOptions {
@@ -390,6 +390,7 @@ impl Table {
         let entry = self.store.at_mut(slot);
         entry.read_ns = reading.taken_ns;
         entry.image = reading.image;
+        entry.marks |= if reading.has_run { RAN } else { 0 };
         self.store.link(slot);
         self.settle(shared, slot, reading.leader_gone && !reading.has_ended);
         Ok(slot)

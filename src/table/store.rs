@@ -66,6 +66,8 @@ pub(crate) const OUTLIVED: u32 = 1 << 6;
 pub(crate) const BEREAVED: u32 = 1 << 4;
 /// An EXIT of its leader has come since it was found.
 pub(crate) const LEFT: u32 = 1 << 7;
+/// It had run when it was found.
+pub(crate) const RAN: u32 = 1 << 8;
 /// The user has been told that it cannot be watched.
 pub(crate) const TOLD: u32 = 1 << 5;
 

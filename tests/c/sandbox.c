@@ -120,7 +120,8 @@ static void follow_confined(void *unused)
 	start_churn(1);
 	CHECK_EQ(pc_table_open(&table, &options), 0);
 	CONFINE(RECEIVING, SYS_openat, SYS_close, SYS_kill, SYS_tgkill, SYS_getdents64, SYS_lseek,
-		SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_write, SYS_brk, SYS_mmap);
+		SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_capget,
+		SYS_write, SYS_brk, SYS_mmap);
 	for (uint64_t until = now_ns() + (uint64_t)PATIENCE_MS * 1000000;
 	     !(recovered && ended_without_leader) && now_ns() < until;) {
 		CHECK(pc_table_next(table, &change, 10) >= 0);

@@ -347,17 +347,37 @@ PROMISE(reused_pid, "a pid's owners are told one after the other, with other ids
 	close_follower(&f);
 }
 
+/* Waits for the beginning of a tick of /proc's clock. */
+static void start_tick(void)
+{
+	struct timespec time;
+	do
+		clock_gettime(CLOCK_BOOTTIME, &time);
+	while (time.tv_nsec % 10000000 > 300000);
+}
+
+static pid_t start_and_run(void)
+{
+	int pipes[2];
+	char byte;
+	CHECK_EQ(pipe(pipes), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		CHECK_EQ(write(pipes[1], "", 1), 1);
+		for (;;)
+			pause();
+	}
+	CHECK_EQ(read(pipes[0], &byte, 1), 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	return child;
+}
+
 PROMISE(reused_in_a_tick, "so are they if the clock of /proc tells no difference, and the first one's FORK was not heard")
 {
 	for (int round = 0; round < 20; round++) {
-		struct timespec time;
-		do
-			clock_gettime(CLOCK_BOOTTIME, &time);
-		while (time.tv_nsec % 10000000 > 300000);
-		pid_t first = fork();
-		if (first == 0)
-			for (;;)
-				pause();
+		start_tick();
+		pid_t first = start_and_run();
 		struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
 		await_change(&f, PC_CHANGE_FOUND, first);
 		kill(first, SIGKILL);
@@ -366,6 +386,32 @@ PROMISE(reused_in_a_tick, "so are they if the clock of /proc tells no difference
 		if (again > 0) {
 			CHECK_HISTORY(&f, first, "FES");
 			kill(again, SIGKILL);
+			end_child(again);
+		}
+		close_follower(&f);
+	}
+}
+
+PROMISE(reused_unreaped, "nor is the first one's exit code the second one's, which is a zombie when that is looked for")
+{
+	for (int round = 0; round < 20; round++) {
+		struct follower f = open_default();
+		start_tick();
+		pid_t first = fork();
+		if (first == 0) {
+			usleep(2000);
+			_exit(1);
+		}
+		await_change(&f, PC_CHANGE_STARTED, first);
+		end_child(first);
+		pid_t again = clone_with_id(first);
+		if (again == 0)
+			_exit(2);
+		if (again > 0) {
+			siginfo_t info;
+			CHECK_EQ(waitid(P_PID, (id_t)again, &info, WEXITED | WNOWAIT), 0);
+			struct pc_change change = await_change(&f, PC_CHANGE_EXITED, first);
+			CHECK_EQ(change.exit_code, change.flags & PC_CHANGE_EXIT_CODE ? 1 << 8 : 0);
 			end_child(again);
 		}
 		close_follower(&f);
@@ -391,12 +437,13 @@ static pid_t highest_id(void)
 PROMISE(late_parent, "a child that the first scan finds knows the parent that it has missed")
 {
 	pid_t low = free_id(300, 1), high = free_id(highest_id(), -1), child;
-	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 1));
 	int pipes[2], below = 0;
-	struct pc_process process;
 	CHECK_EQ(pipe(pipes), 0);
+	for (int i = 0; i < 5; i++) /* what the scan has still to pass */
+		start_again(free_id(low + 1, 1));
+	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 1));
 	for (pid_t pid = 1; pid <= low; pid++)
-		below += pc_process_read(pid, &process) == 1;
+		below += kill(pid, 0) == 0 && pc_process_alive(pid) != -ESRCH;
 	for (int i = 0; i < below + 3; i++) /* a process for each call */
 		CHECK(hear(&f, 0) == NULL);
 	pid_t parent = clone_with_id(low);

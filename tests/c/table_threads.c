@@ -64,6 +64,21 @@ PROMISE(leader_gone, "a process that outlives its leader ends with its last thre
 	close_follower(&f);
 }
 
+PROMISE(leader_gone_first, "so it is when the leader's EXIT is read last")
+{
+	struct follower f = open_default();
+	for (int life = 0; life < 10; life++) {
+		hear_all(&f);
+		struct puppet puppet = start_puppet();
+		order(&puppet, 'l');
+		await_leader_gone(&f, puppet.pid);
+		int status = dismiss(&puppet, 'Q');
+		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+		CHECK_EQ(change.exit_code, change.flags & PC_CHANGE_EXIT_CODE ? status : 0);
+	}
+	close_follower(&f);
+}
+
 PROMISE(leader_gone_unread, "so it is when all is over before it is read")
 {
 	struct follower f = open_default();

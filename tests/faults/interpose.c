@@ -11,9 +11,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 struct fault fault;
-long (*witness)(long number, const long arguments[6], long result);
+long (*instead)(long number, const long arguments[6]);
 
 static bool fails(const char *function)
 {
@@ -53,6 +54,11 @@ WRAP(void *, MAP_FAILED, mmap,
 WRAP(int, fault.error, posix_memalign, (void **memory, size_t alignment, size_t size),
      (memory, alignment, size))
 
+long really(long number, const long a[6])
+{
+	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 /* The library makes most of its system calls through this. What only undoes must not fail. */
 long syscall(long number, ...)
 {
@@ -76,6 +82,5 @@ long syscall(long number, ...)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (calls[i].number == number && fails(calls[i].name))
 			return -1;
-	long result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	return witness ? witness(number, a, result) : result;
+	return instead ? instead(number, a) : really(number, a);
 }

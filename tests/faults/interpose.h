@@ -11,8 +11,9 @@ extern struct fault {
 	const char *function;
 } fault;
 
-/* Called, if set, behind each system call that goes through syscall(); what it returns, and leaves
- * in errno, is the result. */
-extern long (*witness)(long number, const long arguments[6], long result);
+/* If set, called instead of each system call that goes through syscall(). */
+extern long (*instead)(long number, const long arguments[6]);
+/* Makes the call. */
+long really(long number, const long arguments[6]);
 
 #endif
