@@ -1,10 +1,21 @@
 // Lists the processes of this machine, then tells every change of program, until Ctrl-C.
+#include <cctype>
 #include <cstdio>
 #include <proc_connector.hpp>
+#include <string>
 
 namespace pc = proc_connector;
 
 namespace {
+
+// A name is any bytes that somebody has chosen: none of them is to command the terminal.
+std::string printable(std::string name)
+{
+    for (char &c : name)
+        if (!std::isprint(static_cast<unsigned char>(c)))
+            c = '?';
+    return name;
+}
 
 void tell(const pc::table &table, const pc::change &change)
 {
@@ -13,15 +24,18 @@ void tell(const pc::table &table, const pc::change &change)
     case PC_CHANGE_SYNCED:
         if (change.lost == 0 && change.since_ns == 0)
             for (const pc::process &each : table)
-                std::printf("%7d %7d %s\n", each.pid, each.parent_pid, each.comm);
+                std::printf("%7d %7d %s\n", each.pid, each.parent_pid,
+                            printable(each.comm).c_str());
         std::printf("%zu processes\n", table.size());
         break;
     case PC_CHANGE_EXECED:
-        std::printf("%7d %7d now runs %s\n", process.pid, process.parent_pid, process.comm);
+        std::printf("%7d %7d now runs %s\n", process.pid, process.parent_pid,
+                    printable(process.comm).c_str());
         break;
     case PC_CHANGE_EXITED:
     case PC_CHANGE_VANISHED:
-        std::printf("%7d %7d %s has ended\n", process.pid, process.parent_pid, process.comm);
+        std::printf("%7d %7d %s has ended\n", process.pid, process.parent_pid,
+                    printable(process.comm).c_str());
         break;
     default:
         break;

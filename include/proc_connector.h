@@ -41,9 +41,10 @@
  *            picture is doubtful, it reads /proc anew, leaves out what pc_process_alive() says has
  *            ended, and takes the mark away. Since a flood may not let pc_recv() return 0, it also
  *            reads /proc some 100 ms after the mark was made, and every 100 ms from then on; but
- *            then the mark stays, because events from before the loss may still be queued. /proc
- *            may be ahead of the queue: a FORK of a known process and an EXIT of an unknown one
- *            are normal.
+ *            then the mark stays, because events from before the loss may still be queued. While it
+ *            is there, the program does not wait without limit: no more events may come. /proc may
+ *            be ahead of the queue: a FORK of a known process and an EXIT of an unknown one are
+ *            normal.
  * Threads    One thread at a time per handle; but pc_fd(), pc_get_stats(), pc_check() and
  *            pc_interrupt() may be called by any thread at any time before pc_close() or
  *            pc_release(). Of a table: pc_table_fd(), pc_table_get_stats(), pc_table_check() and

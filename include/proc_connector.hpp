@@ -23,7 +23,8 @@
  * structs, and constants are C's.
  *
  * Results    result<T> has the shape of std::expected<T, std::error_code>. Nothing throws; the
- *            header works with -fno-exceptions -fno-rtti. Errors are of category(), whose
+ *            header works with -fno-exceptions -fno-rtti. (The cancellation of a thread, which
+ *            unwinds like an exception, passes through recv() and next().) Errors are of category(), whose
  *            messages say what to do, and compare with std::errc. *result of a failure is a
  *            value-initialised T, of a success error() is no error.
  * Handles    connector and table own what they hold and can only be moved. Every call on an empty
@@ -181,6 +182,7 @@ public:
     template <class Fill>
     result<void> fill_by(Fill &&fill)
     {
+        result_ = 0; // if the thread is cancelled meanwhile
         result_ = fill(items_.data());
         return failure{result_};
     }
@@ -285,7 +287,7 @@ public:
     // Receives as many as there are and fit, and waits for the first. Only an empty room, never
     // one that is partly filled, means that no more wait.
     template <std::size_t Size>
-    result<void> recv(room<event, Size> &into, std::chrono::milliseconds timeout = forever) noexcept
+    result<void> recv(room<event, Size> &into, std::chrono::milliseconds timeout = forever)
     {
         return into.fill_by([&](event *first) {
             if constexpr (Size == 1)
@@ -344,8 +346,9 @@ constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const event &w
 
 } // namespace detail
 
-// Calls visitor(data) or visitor(data, event) with what the event's kind defines. The visitor takes
-// every *_event type, newer_event among them, and returns the same type for each.
+// Calls visitor(data, event), or visitor(data) if it does not take the event, with what the event's
+// kind defines. The visitor takes every *_event type, newer_event among them, and returns the same
+// type for each. Mind that one generic lambda with two parameters comes before all with one.
 template <class Visitor>
 constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
 {
@@ -457,7 +460,7 @@ public:
         return status < 0 ? result<table>(failure{status}) : table(handle);
     }
 
-    result<void> next(one_change &into, std::chrono::milliseconds timeout = forever) noexcept
+    result<void> next(one_change &into, std::chrono::milliseconds timeout = forever)
     {
         return into.fill_by([&](change *first) {
             return pc_table_next(native(), first, detail::timeout(timeout));

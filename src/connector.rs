@@ -191,6 +191,12 @@ impl Connector {
         self.doorbell.ring();
     }
 
+    /// Has all who wait look again.
+    #[cfg(feature = "std")]
+    pub(crate) fn wake(&self) {
+        self.doorbell.ring();
+    }
+
     /// Whether an interrupt is waiting, which then it is no more.
     #[inline]
     pub(crate) fn take_interrupt(&self) -> bool {

@@ -132,6 +132,7 @@
 //! | 15 | `recv_raw` delivers control messages too | events only; `parse_netlink_message` gives `None` for an acknowledgement | an acknowledgement is none |
 //! | 16 | `NetlinkMessageIter::new(buffer, len)` panics if `len` is too large | yields `Truncated` | |
 //! | 17 | `Interrupted` after a signal | the same: nothing is lost; call again with what is left of the time | |
+//! | 18 | `Display` writes names as they are | escaped | a name can hold line breaks, quotes and what a terminal obeys |
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

@@ -98,6 +98,19 @@ ok $? "confined has given up its user, its capabilities, and all other system ca
 stop
 ok $? "and ends with 0 on SIGTERM, by pc_close()" "$work/out"
 
+# While events come all the time, so that it is at work when it is told to end.
+stops_in_storm() {
+	local storm good=0
+	while :; do /bin/true; done & storm=$!
+	for _ in 1 2 3 4 5; do
+		start "$confined" && stop && ! grep -v '^exec\|^queue' "$work/out" || good=1
+	done
+	kill $storm && wait $storm 2>/dev/null
+	return $good
+}
+stops_in_storm
+ok $? "whatever happens meanwhile" "$work/out"
+
 (umask 0 && exec "$broker" "$work/socket") 2>"$work/broker.err" & pid_of_broker=$!
 within 10 test -S "$work/socket"
 apart=(unshare --user --net --pid --fork --mount --uts --ipc --cgroup "$confined" "$work/socket")
@@ -112,6 +125,20 @@ ok $? "it ends with 0 on SIGTERM, by pc_release()" "$work/out"
 gone() { [ "$(sockets)" = $((held - 2)) ]; }
 within 10 gone
 ok $? "and the broker ends its subscription"
+cat >"$work/useless.py" <<-'EOF'
+	# Takes a socket from the broker, makes it useless, and goes.
+	import array, socket, sys
+	server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	server.connect(sys.argv[1])
+	fds = array.array("i", server.recvmsg(1, 64)[1][0][2])
+	SOL_NETLINK, NETLINK_DROP_MEMBERSHIP = 270, 2
+	socket.socket(fileno=fds[0]).setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, 1)
+EOF
+before=$(sockets)
+for _ in 1 2 3; do python3 "$work/useless.py" "$work/socket" 2>"$work/useless.err" || echo failed; done >"$work/out"
+unchanged() { [ "$(sockets)" = "$before" ]; }
+[ ! -s "$work/out" ] && within 10 unchanged
+ok $? "a client that makes its socket useless costs the broker nothing" "$work/useless.err"
 kill -TERM $pid_of_broker
 wait $pid_of_broker && [ ! -s "$work/broker.err" ] && [ ! -e "$work/socket" ]
 ok $? "the broker ends with 0 on SIGTERM, and cleans up" "$work/broker.err"

@@ -219,6 +219,12 @@ with open(work + "/bad", "w") as file:
 result = run(work + "/bad")
 ok(result.returncode == 1 and "bad:3: " in result.stderr, "what is wrong in the file is explained",
    result)
+with open(work + "/long", "w") as file:
+    file.write("# %s pcp-target 7\n" % ("x" * 253))
+result = run(work + "/long")
+ok(result.returncode == 1 and "long:1: " in result.stderr, "so is a line that is too long", result)
+result = run(work)
+ok(result.returncode == 1 and work in result.stderr, "and what cannot be read", result)
 result = run("-b", config, prefix=("unshare", "--net"))
 ok(result.returncode == 1 and "network namespace" in result.stderr,
    "-b: what fails before it is ready is on the terminal and in the exit status", result)
@@ -239,6 +245,13 @@ ok((got["Uid"].split(), got["CapPrm"], got["CapEff"], got["NoNewPrivs"]) ==
    "-u: it is that user, with CAP_SYS_NICE alone, for good", got)
 os.kill(daemon, signal.SIGTERM)
 ok(os.waitpid(daemon, 0)[1] == 0, "it ends with 0 on SIGTERM")
+before = our_children()
+result = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', DAEMON, "-b", config], timeout=20)
+daemon, = [pid for pid in our_children() if pid not in before]
+good = result.returncode == 0 and reniced(start_target())
+os.kill(daemon, signal.SIGTERM)
+ok(within(10, lambda: status(daemon)["State"][0] == "Z") and os.waitpid(daemon, 0)[1] == 0 and good,
+   "-b: it also works where stdin, stdout and stderr are closed", result)
 
 # ---- Overload ----
 
@@ -312,6 +325,21 @@ for kind, address in ("path", work + "/notify"), ("abstract address", "@pcpolicy
     ok(reniced(start_target()), "and of what happens now")
     code = manager.stop(signal.SIGTERM)
     ok(code == 0 and manager.hears("STOPPING=1"), "it says that it stops, and ends with 0", code)
+
+manager = Manager(work + "/notify3")
+with open(config, "w") as file:
+    file.write("# no rules yet\n")
+manager.start(work + "/fifth")
+manager.hears("READY=1")
+early = start_target()
+manager.stop(signal.SIGUSR1)
+manager.hears("FDSTORE=1")
+with open(config, "w") as file:
+    file.write("pcp-target -5\n")
+manager.start(work + "/sixth")
+manager.hears("READY=1")
+ok(reniced(early), "its successor applies new rules to what runs already", read("sixth"))
+manager.stop(signal.SIGTERM)
 
 manager = Manager(work + "/notify2", {"RCVBUF_BYTES": "4096"})
 manager.start(work + "/third")

@@ -33,13 +33,14 @@ tell() { # tell COMMAND: what must be shown of it is added to $work/truth
 		echo "$line"
 	done >>"$work/truth"
 }
-start() { # start LOOP: until it has read /proc
-	"build/examples-c/loops/$1" >"$work/$1" 2>"$work/$1.err" &
-	pids[$1]=$!
-	within 10 grep -qsx 'found 1' "$work/$1"
+start() { # start LOOP [NAME]: until it has read /proc
+	local name=${2:-$1}
+	"build/examples-c/loops/$1" >"$work/$name" 2>"$work/$name.err" &
+	pids[$name]=$!
+	within 10 grep -qsx 'found 1' "$work/$name"
 }
 stopped() { grep -q '^State:.T' "/proc/$1/status"; }
-freeze() { for loop in "${loops[@]}"; do kill -STOP "${pids[$loop]}"; within 5 stopped "${pids[$loop]}"; done; }
+freeze() { for pid in "${pids[@]}"; do kill -STOP "$pid"; within 5 stopped "$pid"; done; }
 thaw() { kill -CONT "${pids[@]}"; }
 finish() { # finish LOOP: with its exit status
 	kill -TERM "${pids[$1]}"
@@ -91,5 +92,28 @@ for loop in "${loops[@]}"; do
 	finish "$loop" && grep -q '^lost [1-9]' "$work/$loop"
 	ok $? "$loop says how much was lost" "$work/$loop.err"
 done
+
+# Whatever a loop takes in one go may be all that there is, and nothing more happens.
+rm "$work/truth"
+tell keep
+budgets="800000 815000 820000 825000 830000 835000 850000"
+for loop in poll thread; do
+	for budget in $budgets; do RCVBUF_BYTES=$budget start $loop $loop-$budget; done
+done
+freeze
+tell lose
+thaw
+read -r -t 5 <&"${workload[0]}" # which says nothing: a program that waits would be an event
+kill -STOP "${pids[@]}"
+for loop in poll thread; do
+	for budget in $budgets; do
+		lives $loop-$budget && grep -q '^lost [1-9]' "$work/$loop-$budget"
+		result=$?
+		[ $result = 0 ] || break
+	done
+	ok $result "$loop shows the truth after a loss of any length" "$work/$loop-$budget.diff"
+done
+thaw
+for name in "${!pids[@]}"; do finish "$name"; done
 
 conclude

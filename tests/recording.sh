@@ -65,6 +65,12 @@ else
 	ok 0 "tshark opens the recording # SKIP tshark is not installed"
 fi
 
+# shellcheck disable=SC2016
+descriptors='ls -l /proc/$$/fd; true'
+$testing/record "$work/fds.pcap" sh -c "$descriptors" >"$work/fds" 2>&1 &&
+	$testing/replay "$work/fds.pcap" sh -c "$descriptors" >>"$work/fds" 2>&1 && ! grep pcap "$work/fds"
+ok $? "neither gives its command the recording" "$work/fds"
+
 printf 'no recording' >"$work/bad"
 ! $testing/replay "$work/bad" true 2>"$work/err" && grep -q '^replay: ' "$work/err"
 ok $? "what is no recording is an error" "$work/err"

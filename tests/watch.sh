@@ -51,9 +51,9 @@ stop() {
 }
 run() { timeout 10 "$watch" "$@" >run.out 2>run.err; } # to its own end
 # Actors that wait, with their pid in $actor, until they are released.
-mkfifo hold && exec 9<>hold
-background() { ./actor "$@" <&9 & actor=$!; pids+=("$actor"); }
-release() { printf x >&9; wait "$actor"; }
+mkfifo hold && exec 8<>hold
+background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); }
+release() { printf x >&8; wait "$actor"; }
 
 cat >actor.c <<'C'
 #define _GNU_SOURCE
@@ -159,7 +159,7 @@ known() { # both have read who it is
 enact() { background "$@"; known "$2"; release; }
 background hostile; hostile=$actor
 known hostile
-printf x >&9
+printf x >&8
 known stay
 release
 enact end 3; three=$actor
@@ -168,14 +168,14 @@ enact kill 11; killed=$actor
 enact setuid it; setuid=$actor
 background thread; threaded=$actor
 within 5 sees " $threaded .* now a-thread$" text.out
-printf x >&9
+printf x >&8
 within 5 sees " exit +$threaded +[0-9]+ a-thread +status 9$" text.out
 ok $? "a thread is shown to end, with its name and status" text.out
 settle bad.out
 release
 background thread-exec; threadexec=$actor
 within 5 sees " $threadexec .* now a-thread$" text.out
-printf x >&9
+printf x >&8
 within 5 sees " $threadexec .* stay after all$" text.out
 release
 background leader-0-then-7; leader=$actor
@@ -221,7 +221,7 @@ ok $? "text has no raw control bytes" text.out
 ! LC_ALL=C grep -avE '^[0-9:]{8}\.[0-9]{3} [a-z]+ +([0-9]+ +[0-9]+|- +-) ' text.out >stray
 ok $? "text has one line per event, whatever the names" stray
 sees ' "a\\"b\\\\c" li\\nne \\x1b\[2J\\x07 \\xff\\xc0\\xaf\\xed\\xa0\\x80 \\xc2\\x9b \\xe2\\x80\\xae tö€ "" stay$' text.out &&
-	sees ' now "\\\\\\n\\x1b\[1m\\xff\\xc3$' text.out
+	sees ' now "\\"\\\\\\n\\x1b\[1m\\xff\\xc3"$' text.out
 ok $? "text escapes what could deceive, and nothing else" text.out
 
 stop $text; rc=$?
@@ -289,7 +289,7 @@ start leaders --no-threads; leaders=$pid
 background thread; threaded=$actor
 within 5 sees " exec +$threaded " some.out
 within 5 sees " exec +$threaded " leaders.out
-printf x >&9
+printf x >&8
 release
 settle some.out leaders.out
 stop $some
@@ -399,13 +399,13 @@ case $first in *├─*) indent+='│ ' ;; *) indent+='  ' ;; esac
 [ $rc = 0 ] && sees "^[^ ]+\(1\)$" run.out &&
 	printf '%s\n' "$first" "$indent└─actor(${chain[1]})" "$indent  └─actor(${chain[2]})" | cmp -s below -
 ok $? "--tree prints them in the tree of all" below
-release_chain() { for _ in "${chain[@]}"; do printf x >&9; done; wait "$actor"; }
+release_chain() { for _ in "${chain[@]}"; do printf x >&8; done; wait "$actor"; }
 release_chain
 background name it
 named() { sees '\\' "/proc/$actor/comm"; }
 within 5 named
 run --tree="$actor"
-printf '"\\\\\\n\\x1b[1m\\xff\\xc3(%d)\n' "$actor" | cmp -s run.out -
+printf '"\\"\\\\\\n\\x1b[1m\\xff\\xc3"(%d)\n' "$actor" | cmp -s run.out -
 ok $? "names cannot deceive" run.out
 release
 run --tree="$actor"; rc=$?
@@ -429,7 +429,7 @@ if command -v tmux >/dev/null; then
 	type_in "PS1='shell> '; stty -g >before; clear" Enter "'$watch' --tree=$actor" Enter
 	within 5 screen_sees "^ +└─actor\(${chain[2]}\)" && sees "^  actor\($actor\)" screen && sees "^[0-9]+ processes " screen
 	ok $? "the tree fills the screen" screen
-	printf x >&9
+	printf x >&8
 	within 5 screen_sees "^- +└─actor\(${chain[2]}\) status 0 after" && within 5 screen_lacks "actor\(${chain[2]}\)"
 	ok $? "the end of a process is shown for a moment, then it is gone" screen
 	unset 'chain[2]'
@@ -441,10 +441,10 @@ if command -v tmux >/dev/null; then
 	within 5 sees parent "/proc/$actor/cmdline"
 	type_in "'$watch' --tree=$actor" Enter
 	within 5 screen_sees "^  actor\($actor\)"
-	printf x >&9
+	printf x >&8
 	within 5 screen_sees "^\+ └─actor\([0-9]+\)$"
 	ok $? "a new process is marked" screen
-	printf x >&9
+	printf x >&8
 	within 5 screen_sees "^- └─actor\([0-9]+\) status 5 after"
 	ok $? "its end is shown with its status" screen
 	type_in q

@@ -36,7 +36,11 @@ func Open(options Options) (*Connector, error) {
 	if err := failure("open", C.pc_open(&handle, &o)); err != nil {
 		return nil, err
 	}
-	return newConnector(handle)
+	c, err := newConnector(handle)
+	if err != nil {
+		C.pc_close(handle)
+	}
+	return c, err
 }
 
 // Adopt takes a socket over that somebody else has opened: a privileged parent, systemd, or
@@ -70,13 +74,20 @@ func Adopt(file *os.File, options Options) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConnector(handle)
+	c, err := newConnector(handle)
+	if err != nil && options.Subscribed {
+		// Not pc_close(): the socket is still the caller's, and so is its subscription.
+		syscall.Close(int(C.pc_release(handle)))
+	} else if err != nil {
+		C.pc_close(handle)
+	}
+	return c, err
 }
 
+// On failure the handle is still the caller's.
 func newConnector(handle *C.struct_pc_connector) (*Connector, error) {
 	poller, err := newPoller(int(C.pc_fd(handle)))
 	if err != nil {
-		C.pc_close(handle)
 		return nil, err
 	}
 	c := &Connector{handle: handle, poller: poller}

@@ -315,6 +315,34 @@ func TestFilterAndPause(t *testing.T) {
 	}
 }
 
+func TestAdoptFails(t *testing.T) {
+	file := must[*os.File](t)(open(t, Options{Events: MaskExit}).Release())
+	defer file.Close()
+	options := Options{Events: MaskExit, Subscribed: true}
+	child := startChild(t)
+	var old syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
+	// With one descriptor more each time: what fails last is the poller's.
+	for free := uint64(0); ; free++ {
+		next, _ := syscall.Dup(int(file.Fd()))
+		syscall.Close(next)
+		low := old
+		low.Cur = uint64(next) + free
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low)
+		adopted, err := Adopt(file, options)
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)
+		if err == nil {
+			defer adopted.Close()
+			child.end()
+			awaitExit(t, adopted, child.pid)
+			return
+		}
+		if !errors.Is(err, syscall.EMFILE) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	null := must[*os.File](t)(os.Open(os.DevNull))
 	defer null.Close()

@@ -81,6 +81,8 @@ static void end(nfds_t client)
 	struct pc_connector *pc;
 	if (pc_open_fd(&pc, sockets[client], &options) == 0)
 		pc_close(pc);
+	else
+		close(sockets[client]); /* the client has made it useless */
 	close(ready[client].fd);
 	count--;
 	ready[client] = ready[count];

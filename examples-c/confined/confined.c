@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 		close(pc_release(pc));
 	else
 		pc_close(pc);
-	if (result != -ECANCELED)
+	if (result < 0 && result != -ECANCELED)
 		fail("pc_recv", pc_strerror(result));
 	return 0;
 }

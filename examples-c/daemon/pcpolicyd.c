@@ -19,8 +19,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/sock_diag.h>
 #include <poll.h>
 #include <proc_connector.h>
 #include <signal.h>
@@ -126,15 +126,6 @@ static void drain(struct pc_connector *pc)
 
 /* ---- The socket ---- */
 
-/* A successor is not told of what was lost before it came. The socket's own counter tells it. */
-static bool has_lost(int fd)
-{
-	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
-	socklen_t size = sizeof(memory);
-	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size);
-	return memory[SK_MEMINFO_DROPS] > 0;
-}
-
 static struct pc_connector *open_events(void)
 {
 	struct pc_options options = PC_OPTIONS_INIT;
@@ -144,13 +135,11 @@ static struct pc_connector *open_events(void)
 	struct pc_connector *pc;
 	int stored = service_stored(STORED_AS);
 	if (stored >= 0) {
-		bool lost = has_lost(stored);
 		options.flags = PC_OPEN_SUBSCRIBED;
 		int result = pc_open_fd(&pc, stored, &options);
 		if (result == 0) {
 			report("goes on with its predecessor's socket\n");
-			if (lost)
-				doubt();
+			doubt();
 			return pc;
 		}
 		report("cannot adopt its predecessor's socket: %s\n", pc_strerror(result));
@@ -195,7 +184,7 @@ static int run(struct pc_connector *pc, int signals, int second)
 			if (read(second, &ticks, sizeof(ticks)) < 0)
 				fail("timerfd", strerror(errno));
 			/* The kernel can be made deaf; then an OVERRUN waits in the stream. */
-			if (pc_check(pc) == 1)
+			if (pc_check(pc) == 1 || doubtful)
 				drain(pc);
 			service_notify("WATCHDOG=1", -1);
 		}
@@ -207,6 +196,10 @@ static int run(struct pc_connector *pc, int signals, int second)
 
 int main(int argc, char **argv)
 {
+	/* What is opened here must not become stdin, stdout or stderr. */
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return 1;
 	const char *user = NULL;
 	bool in_background = false;
 	for (int option; (option = getopt(argc, argv, "bu:")) != -1;) {

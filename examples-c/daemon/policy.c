@@ -44,6 +44,8 @@ void policy_read(const char *path)
 	char line[256];
 	for (int number = 1; fgets(line, sizeof(line), file); number++) {
 		char name[256], value[256], cgroup[256], excess[256], *end;
+		if (!strchr(line, '\n') && !feof(file))
+			reject(path, number, "a line of more than 254 characters");
 		line[strcspn(line, "#\n")] = '\0';
 		int words = sscanf(line, "%255s %255s %255s %255s", name, value, cgroup, excess);
 		if (words <= 0)
@@ -63,6 +65,10 @@ void policy_read(const char *path)
 		rule->procs = words == 3 ? open_cgroup(cgroup) : -1;
 		if (words == 3 && rule->procs < 0)
 			reject(path, number, strerror(errno));
+	}
+	if (ferror(file)) {
+		perror(path);
+		exit(1);
 	}
 	fclose(file);
 }

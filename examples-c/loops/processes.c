@@ -140,7 +140,7 @@ int processes_drain(struct pc_connector *pc)
 /* If the kernel was deaf, an OVERRUN waits in the stream, but does not make pc_fd() readable. */
 int processes_check(struct pc_connector *pc)
 {
-	return pc_check(pc) == 1 ? processes_drain(pc) : 0;
+	return pc_check(pc) == 1 || doubtful ? processes_drain(pc) : 0;
 }
 
 int processes_open(struct pc_connector **pc)

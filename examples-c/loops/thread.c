@@ -21,7 +21,7 @@ static void *receive(void *result)
 	struct pc_event event;
 	int got = 0;
 	while (!stopping && got >= 0) {
-		got = pc_recv(pc, &event, -1);
+		got = pc_recv(pc, &event, got > 0 ? 0 : -1);
 		if (got < 0 && got != -ECANCELED) {
 			fprintf(stderr, "pc_recv: %s\n", pc_strerror(got));
 			break;

@@ -6,6 +6,7 @@
  */
 #include "cooked.h"
 
+#include <fcntl.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 	pcap_dumper_t *file = pcap_dump_open(kind, argv[1]);
 	if (!file)
 		fail("cannot write", pcap_geterr(kind));
+	fcntl(fileno(pcap_dump_file(file)), F_SETFD, FD_CLOEXEC);
 	int socket = open_socket();
 
 	signal(SIGINT, SIG_IGN); /* the terminal's is for the command */
@@ -132,7 +134,7 @@ int main(int argc, char **argv)
 	}
 	unsigned lost = lost_so_far(socket);
 	close_socket(socket);
-	if (pcap_dump_flush(file) != 0)
+	if (pcap_dump_flush(file) != 0 || ferror(pcap_dump_file(file)))
 		fail(argv[1], "cannot be written");
 	pcap_dump_close(file);
 	pcap_close(kind);

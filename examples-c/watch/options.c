@@ -32,8 +32,8 @@ static const char HELP[] =
 	"with /proc, and go on with nothing in doubt. To name what ends, and to tell old ids, events\n"
 	"that are not shown are listened to as well.\n"
 	"Text: control characters and invalid bytes become \\n, \\x1b and the like, a backslash \\\\;\n"
-	"arguments that are empty or have a space or \" are in quotes; what is unknown is ?;\n"
-	"colours on a terminal only, and not if NO_COLOR is set.\n"
+	"what has a space or \", arguments that are empty, and names with ( or ) are in quotes; what is\n"
+	"unknown is ?; colours on a terminal only, and not if NO_COLOR is set.\n"
 	"JSON: each byte of a name or argument that is not UTF-8 becomes U+FFFD; what is unknown is\n"
 	"null; cmdline has at most 4096 bytes, and cmdline_truncated is true if that was not all.\n"
 	"Exit status: 0: stopped; 1: events cannot be had, or not be written; 2: bad options.\n";

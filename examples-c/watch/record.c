@@ -80,7 +80,7 @@ void columns(pid_t pid, pid_t tid, const char *name)
 		return;
 	name = name ? name : pid ? "?" : "-";
 	line_begin(&line, MAX_COLUMNS);
-	line_add(&line, name, strlen(name));
+	line_add_name(&line, name);
 	column(pid);
 	column(tid);
 	printf("%s%*s", line.text, line.columns < 15 ? 16 - (int)line.columns : 1, "");
@@ -109,7 +109,7 @@ void string(const char *key, const char *format, const char *value)
 			json_string(value, strlen(value));
 	} else if (format && value) {
 		line_begin(&line, MAX_COLUMNS);
-		line_add(&line, value, strlen(value));
+		line_add_name(&line, value);
 		printf(format, line.text);
 	}
 }

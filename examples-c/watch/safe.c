@@ -65,6 +65,14 @@ void line_add(struct line *line, const char *text, size_t length)
 	add(line, text, length, false);
 }
 
+void line_add_name(struct line *line, const char *name)
+{
+	bool quoted = strpbrk(name, " \"()");
+	add(line, "\"", quoted, false);
+	add(line, name, strlen(name), quoted);
+	add(line, "\"", quoted, false);
+}
+
 void line_add_argument(struct line *line, const char *argument, size_t length)
 {
 	bool quoted = !length || memchr(argument, ' ', length) || memchr(argument, '"', length);

@@ -193,7 +193,7 @@ static const char *draw_row(struct line *line, const struct row *row, uint64_t n
 		add_words(line, words);
 		return "\033[2m";
 	}
-	add_words(line, name ? name : "?");
+	line_add_name(line, name ? name : "?");
 	snprintf(words, sizeof(words), "(%d)", (int)process->pid);
 	add_words(line, words);
 	if (node->end) {

@@ -53,6 +53,8 @@ struct line {
 };
 void line_begin(struct line *line, size_t max_columns);
 void line_add(struct line *line, const char *text, size_t length);
+/* Quoted if it could pass for something else. */
+void line_add_name(struct line *line, const char *name);
 void line_add_argument(struct line *line, const char *argument, size_t length);
 void json_string(const char *text, size_t length);
 

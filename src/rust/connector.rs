@@ -168,7 +168,7 @@ impl ProcConnector {
             return Err(Errno(libc::EINVAL).into());
         }
         let attempt = || self.lock().fill(&self.connector, None, Slots::over(events), DATAGRAM_MAX);
-        Ok(receive(&self.connector, timeout.and_then(nanoseconds), attempt)? as usize)
+        Ok(self.receive(timeout, attempt)? as usize)
     }
 
     /// Receives one event; blocks until there is one.
@@ -213,6 +213,19 @@ impl ProcConnector {
     /// As for [`recv_raw`](Self::recv_raw), but never [`WouldBlock`](Error::WouldBlock).
     pub fn recv_raw_timeout(&self, buffer: &mut [u8], timeout: Duration) -> Result<Option<usize>> {
         self.next_raw(buffer, Some(timeout))
+    }
+
+    /// The end is everybody's: whoever hears of it wakes the next.
+    fn receive(
+        &self,
+        timeout: Option<Duration>,
+        attempt: impl FnMut() -> std::result::Result<u32, Errno>,
+    ) -> std::result::Result<u32, Errno> {
+        receive(&self.connector, timeout.and_then(nanoseconds), attempt).inspect_err(|error| {
+            if *error == Errno(libc::EPIPE) {
+                self.connector.wake();
+            }
+        })
     }
 
     /// How long the calls without a timeout wait.
@@ -285,7 +298,7 @@ impl ProcConnector {
             }
             Ok(count)
         };
-        match receive(&self.connector, timeout.and_then(nanoseconds), attempt) {
+        match self.receive(timeout, attempt) {
             Err(Errno(libc::EMSGSIZE)) if needed > 0 => {
                 Err(Error::BufferTooSmall { needed: (needed as usize).min(DATAGRAM_MAX) })
             }

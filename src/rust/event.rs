@@ -236,7 +236,7 @@ impl fmt::Display for ProcEvent {
             Self::Comm { pid, tgid, comm, .. } => {
                 let name = comm.split(|byte| *byte == 0).next().unwrap_or_default();
                 let name = std::str::from_utf8(name).unwrap_or("<invalid>");
-                write!(f, "COMM pid={pid} tgid={tgid} name=\"{name}\"")?;
+                write!(f, "COMM pid={pid} tgid={tgid} name=\"{}\"", name.escape_debug())?;
             }
             Self::Coredump { pid, tgid, parent_pid, parent_tgid, .. } => {
                 write!(f, "COREDUMP pid={pid} tgid={tgid} parent=({parent_pid},{parent_tgid})")?
@@ -340,6 +340,17 @@ mod tests {
             (
                 ProcEvent::Comm { cpu, seq, pid, tgid, comm, timestamp_ns },
                 "COMM pid=5 tgid=4 name=\"sh\" ts=9",
+            ),
+            (
+                ProcEvent::Comm {
+                    cpu,
+                    seq,
+                    pid,
+                    tgid,
+                    comm: *b"a\"\n\x1b[2J pid=1\0\0\0",
+                    timestamp_ns,
+                },
+                "COMM pid=5 tgid=4 name=\"a\\\"\\n\\u{1b}[2J pid=1\" ts=9",
             ),
             (
                 ProcEvent::Comm { cpu, seq, pid, tgid, comm: [255; 16], timestamp_ns },

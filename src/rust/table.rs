@@ -74,7 +74,7 @@ impl TableOptions {
 /// while let Some(change) = table.next(None)? {
 ///     let process = change.process;
 ///     match change.kind {
-///         change::EXECED => println!("{} now runs {}", process.pid, process.name()),
+///         change::EXECED => println!("{} now runs {}", process.pid, process.name().escape_debug()),
 ///         change::EXITED => println!("{} has ended: {:?}", process.pid, change.exit_status()),
 ///         _ => {}
 ///     }

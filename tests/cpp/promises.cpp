@@ -215,6 +215,23 @@ PROMISE(pauses, "pausing, filtering and the books work through the handle")
 	CHECK(deaf && !*deaf);
 }
 
+PROMISE(cancelled, "a thread that waits can be cancelled, as in C")
+{
+	pc::connector connector;
+	feed_of(connector);
+	pthread_t thread;
+	void *result = nullptr;
+	CHECK_EQ(pthread_create(&thread, nullptr, [](void *argument) -> void * {
+		pc::events events;
+		static_cast<void>(static_cast<pc::connector *>(argument)->recv(events));
+		return nullptr;
+	}, &connector), 0);
+	usleep(50000);
+	CHECK_EQ(pthread_cancel(thread), 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK(result == PTHREAD_CANCELED);
+}
+
 PROMISE(parses, "a datagram is parsed, and an event written out")
 {
 	unsigned char datagram[EVENT_SIZE];

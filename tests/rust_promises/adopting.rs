@@ -54,6 +54,22 @@ fn a_program_can_be_fed_without_privilege_and_hears_the_end() {
 }
 
 #[test]
+fn every_thread_that_waits_hears_the_end() {
+    for _ in 0..20 {
+        let (feeder, connector) = fed(&Options::new());
+        std::thread::scope(|scope| {
+            let waiters = [(); 4].map(|()| scope.spawn(|| connector.recv_event(None)));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            feed(&feeder, b"");
+            for waiter in waiters {
+                let end = waiter.join().expect("no panic");
+                assert!(matches!(end, Err(Error::ConnectionClosed)));
+            }
+        });
+    }
+}
+
+#[test]
 fn an_unknown_event_is_delivered_whole() {
     let (feeder, connector) = fed(&Options::new());
     let union: Vec<u8> = (0..200).collect();
