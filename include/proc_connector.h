@@ -619,6 +619,9 @@ int pc_set_filter(struct pc_connector *pc, const struct pc_options *filter);
 /*
  * Resumes after pc_unsubscribe(); otherwise does nothing.
  *
+ * If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
+ * PC_LOST_DEAF follows, for which pc_fd() does not become readable: call pc_recv().
+ *
  * Returns 0, -ECHILD, or what pc_open() returns; then the connector is still paused.
  */
 int pc_subscribe(struct pc_connector *pc);

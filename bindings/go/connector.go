@@ -167,12 +167,14 @@ func (c *Connector) Unsubscribe() error {
 	_, err := c.call("unsubscribe", func(h *C.struct_pc_connector) C.int {
 		return C.pc_unsubscribe(h)
 	})
+	c.poller.wake() // an overrun does not make the socket readable
 	return err
 }
 
 // Subscribe resumes after Unsubscribe.
 func (c *Connector) Subscribe() error {
 	_, err := c.call("subscribe", func(h *C.struct_pc_connector) C.int { return C.pc_subscribe(h) })
+	c.poller.wake()
 	return err
 }
 
@@ -181,7 +183,7 @@ func (c *Connector) Subscribe() error {
 func (c *Connector) Check() (repaired bool, err error) {
 	result, err := c.call("check", func(h *C.struct_pc_connector) C.int { return C.pc_check(h) })
 	if result > 0 {
-		c.poller.wake() // the overrun does not make the socket readable
+		c.poller.wake()
 	}
 	return result > 0, err
 }

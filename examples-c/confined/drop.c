@@ -33,7 +33,9 @@ static void require(long result, const char *what)
 
 void drop_privileges(void)
 {
-	if (geteuid() == 0) {
+	uid_t real, effective, saved;
+	require(getresuid(&real, &effective, &saved), "getresuid");
+	if (real == 0 || effective == 0 || saved == 0) {
 		require(setgroups(0, NULL), "setgroups");
 		require(setresgid(NOBODY, NOBODY, NOBODY), "setresgid");
 		require(setresuid(NOBODY, NOBODY, NOBODY), "setresuid");

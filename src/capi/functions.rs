@@ -272,6 +272,9 @@ pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_
 
 /// Resumes after pc_unsubscribe(); otherwise does nothing.
 ///
+/// If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
+/// PC_LOST_DEAF follows, for which pc_fd() does not become readable: call pc_recv().
+///
 /// Returns 0, -ECHILD, or what pc_open() returns; then the connector is still paused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
