@@ -21,10 +21,9 @@ pub(crate) fn leader_exists(tgid: i32) -> bool {
 pub(crate) fn may_trace() -> bool {
     const CAP_SYS_PTRACE: u32 = 19;
     // _LINUX_CAPABILITY_VERSION_3 and this thread; then effective, permitted, inheritable, twice.
-    let (header, mut sets) = ([0x2008_0522_u32, 0], [0_u32; 6]);
-    // SAFETY: eight readable bytes, which the kernel writes to only if it does not know the version,
-    // and 24 writable ones.
-    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) };
+    let (mut header, mut sets) = ([0x2008_0522_u32, 0], [0_u32; 6]);
+    // SAFETY: eight and 24 writable bytes.
+    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
     got == 0 && sets[0] & 1 << CAP_SYS_PTRACE != 0
 }
 
