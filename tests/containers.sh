@@ -98,19 +98,6 @@ ok $? "confined has given up its user, its capabilities, and all other system ca
 stop
 ok $? "and ends with 0 on SIGTERM, by pc_close()" "$work/out"
 
-# While events come all the time, so that it is at work when it is told to end.
-stops_in_storm() {
-	local storm good=0
-	while :; do /bin/true; done & storm=$!
-	for _ in 1 2 3 4 5; do
-		start "$confined" && stop && ! grep -v '^exec\|^queue' "$work/out" || good=1
-	done
-	kill $storm && wait $storm 2>/dev/null
-	return $good
-}
-stops_in_storm
-ok $? "whatever happens meanwhile" "$work/out"
-
 (umask 0 && exec "$broker" "$work/socket") 2>"$work/broker.err" & pid_of_broker=$!
 within 10 test -S "$work/socket"
 apart=(unshare --user --net --pid --fork --mount --uts --ipc --cgroup "$confined" "$work/socket")

@@ -318,18 +318,27 @@ func TestFilterAndPause(t *testing.T) {
 func TestAdoptFails(t *testing.T) {
 	file := must[*os.File](t)(open(t, Options{Events: MaskExit}).Release())
 	defer file.Close()
-	options := Options{Events: MaskExit, Subscribed: true}
+	options := Options{Events: MaskExit, Subscribed: true, QueueBytes: 1 << 20}
 	child := startChild(t)
-	var old syscall.Rlimit
+	var old, low syscall.Rlimit
 	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
+	low.Cur, low.Max = 64, old.Max
 	// With one descriptor more each time: what fails last is the poller's.
-	for free := uint64(0); ; free++ {
-		next, _ := syscall.Dup(int(file.Fd()))
-		syscall.Close(next)
-		low := old
-		low.Cur = uint64(next) + free
+	for free := 0; ; free++ {
 		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low)
+		var taken []int
+		for fd, err := 0, error(nil); err == nil; {
+			if fd, err = syscall.Dup(int(file.Fd())); err == nil {
+				taken = append(taken, fd)
+			}
+		}
+		for i := 0; i < free; i++ {
+			syscall.Close(taken[i])
+		}
 		adopted, err := Adopt(file, options)
+		for _, fd := range taken[free:] {
+			syscall.Close(fd)
+		}
 		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)
 		if err == nil {
 			defer adopted.Close()
