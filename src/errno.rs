@@ -1,6 +1,6 @@
 //! The error of every operation: a positive `errno` value, and what it means here.
 
-use crate::texts::{self, OTHERS};
+use crate::protocol::texts::{self, OTHERS};
 use core::ffi::CStr;
 
 /// A positive `errno` value.

@@ -142,24 +142,16 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("process events exist on Linux only");
 
-mod adoption;
 mod connector;
-mod counters;
 mod errno;
-mod event;
-mod filter;
-mod format;
-mod loss;
-mod namespace;
-mod process;
-mod receiver;
-mod subscription;
+#[allow(unsafe_code)]
+mod memory;
+mod procfs;
+mod protocol;
 #[allow(unsafe_code)]
 mod sys;
 #[cfg(feature = "table")]
 mod table;
-mod texts;
-mod wire;
 
 #[cfg(feature = "capi")]
 #[allow(unsafe_code)]
@@ -170,11 +162,11 @@ mod rust;
 
 #[cfg(feature = "std")]
 pub use {
-    event::{Event, View, kind, reason},
-    filter::Filter,
-    process::Liveness,
+    procfs::stat::Liveness,
+    protocol::event::{Event, View, kind, reason},
+    protocol::filter::Filter,
+    protocol::wire::*,
     rust::*,
-    wire::*,
 };
 
 #[cfg(all(feature = "std", feature = "table"))]

@@ -3,7 +3,7 @@
 use super::types::{PC_OPEN_SUBSCRIBED, pc_options, pc_stats};
 use crate::connector::{Connector, Options};
 use crate::errno::Errno;
-use crate::filter::Filter;
+use crate::protocol::filter::Filter;
 use core::ffi::c_int;
 
 const INVALID: Errno = Errno(libc::EINVAL);

@@ -8,14 +8,15 @@
 use super::convert::{count, filter_options, open_options, stats_into, status, timeout};
 use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
 use crate::connector::Connector;
+use crate::connector::{Receiver, Reception, receive};
 use crate::errno::Errno;
-use crate::event::{self, Event};
-use crate::filter::Filter;
-use crate::format::format;
-use crate::process::{Liveness, process_alive};
-use crate::receiver::{Receiver, Reception, receive};
-use crate::sys::{self, Place, Slots};
-use crate::wire::{self, DATAGRAM_MAX};
+use crate::memory::{self, Place, Slots};
+use crate::procfs::stat::{Liveness, process_alive};
+use crate::protocol::event::{self, Event};
+use crate::protocol::filter::Filter;
+use crate::protocol::format::format;
+use crate::protocol::wire::{self, DATAGRAM_MAX};
+use crate::sys;
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
@@ -71,7 +72,7 @@ unsafe fn make(
         return Err(INVALID);
     }
     let (connector, receiver) = Connector::new(options.filter)?;
-    let memory = sys::allocate::<pc_connector>()?;
+    let memory = memory::allocate::<pc_connector>()?;
     // SAFETY: allocated for one pc_connector.
     let pc = unsafe {
         memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
@@ -377,7 +378,7 @@ unsafe fn unmake(pc: NonNull<pc_connector>) {
     // SAFETY: as above.
     unsafe {
         pc.drop_in_place();
-        sys::release(pc);
+        memory::release(pc);
     }
 }
 

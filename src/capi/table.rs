@@ -6,7 +6,7 @@ use super::convert::{count, options_of, stats_into, status, timeout};
 use super::table_types::{pc_change, pc_process, pc_table_options};
 use super::types::pc_stats;
 use crate::errno::Errno;
-use crate::sys;
+use crate::memory;
 use crate::table::{
     self, Change, DEFAULT_WORK, Process, Shared, Table, TableOptions, field, state,
 };
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn pc_table_open(
         }
         // SAFETY: NULL or valid.
         let options = unsafe { table_options(options) }?;
-        let memory = sys::allocate::<pc_table>()?;
+        let memory = memory::allocate::<pc_table>()?;
         match Table::open(&options) {
             Ok((shared, table)) => {
                 // SAFETY: allocated for one pc_table; `out` is writable.
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn pc_table_open(
             }
             Err(error) => {
                 // SAFETY: allocated above, never used.
-                unsafe { sys::release(memory) };
+                unsafe { memory::release(memory) };
                 Err(error)
             }
         }
@@ -289,7 +289,7 @@ pub unsafe extern "C" fn pc_table_interrupt(table: *mut pc_table) -> c_int {
         // SAFETY: NULL or an open table.
         let connector = &unsafe { shared(table) }?.connector;
         connector.require_owner()?;
-        sys::preserving_errno(|| connector.interrupt());
+        crate::sys::preserving_errno(|| connector.interrupt());
         Ok(())
     };
     status(interrupt())
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn pc_table_close(table: *mut pc_table) {
         // SAFETY: an open table, made by pc_table_open(), that nobody uses any more.
         unsafe {
             table.drop_in_place();
-            sys::release(table);
+            memory::release(table);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The types of proc_connector.h. The comments become the header's.
 #![allow(missing_docs)]
 
-use crate::event::{Event, kind, reason};
+use crate::protocol::event::{Event, kind, reason};
 use core::ffi::c_char;
 use core::mem::offset_of;
 
@@ -287,7 +287,7 @@ pub struct pc_stats {
 
 // The kinds, masks and flags of the header are those of the core.
 const _: () = {
-    use crate::filter::{MASK_ALL, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
+    use crate::protocol::filter::{MASK_ALL, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
     use pc_event_kind::*;
     assert!(PC_EVENT_FORK as u32 == kind::FORK && PC_MASK_FORK == 1 << kind::FORK);
     assert!(PC_EVENT_EXEC as u32 == kind::EXEC && PC_MASK_EXEC == 1 << kind::EXEC);
@@ -315,7 +315,7 @@ const _: () = {
     assert!(offset_of!(pc_event, timestamp_ns) == offset_of!(Event, timestamp_ns));
     assert!(offset_of!(pc_event, seq) == offset_of!(Event, seq));
     assert!(offset_of!(pc_event, data) == offset_of!(Event, data));
-    assert!(size_of::<pc_event_data>() == crate::event::DATA_SIZE);
+    assert!(size_of::<pc_event_data>() == crate::protocol::event::DATA_SIZE);
 };
 
 /// The decimal number that a part of the package's version is.

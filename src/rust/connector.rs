@@ -1,14 +1,15 @@
 //! The connector: a subscription, its queue and its books.
 
 use super::options::budget;
-use super::{Error, EventMask, Options, ProcEvent, Result, Stats, message};
+use super::{Error, EventMask, Options, ProcEvent, Result, Stats, parse_netlink_message};
 use crate::connector::Connector;
+use crate::connector::{Receiver, receive};
 use crate::errno::Errno;
-use crate::event::{Event, kind};
-use crate::filter::Filter;
-use crate::receiver::{Receiver, receive};
-use crate::sys::{self, Place, Slots};
-use crate::wire::DATAGRAM_MAX;
+use crate::memory::{Place, Slots};
+use crate::protocol::event::{Event, kind};
+use crate::protocol::filter::Filter;
+use crate::protocol::wire::DATAGRAM_MAX;
+use crate::sys;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -238,7 +239,7 @@ impl ProcConnector {
         let received = self.next(timeout, usize::MAX, &mut event, |event, datagram| {
             if event.kind == kind::UNKNOWN {
                 // All of its data, of which an Event holds the beginning only.
-                unknown = message::parse_netlink_message(datagram, datagram.len());
+                unknown = parse_netlink_message(datagram, datagram.len());
             }
         })?;
         if !received {

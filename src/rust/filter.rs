@@ -1,8 +1,8 @@
 //! Filters, the Rust way.
 
 use super::EventMask;
-use crate::filter::{Filter, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
-use crate::wire::{LAYOUTS, PROC_EVENT_EXIT};
+use crate::protocol::filter::{Filter, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
+use crate::protocol::wire::{LAYOUTS, PROC_EVENT_EXIT};
 
 /// The kernel's own bit for "exits, but only failures", from 6.6 on.
 const PROC_EVENT_NONZERO_EXIT: u32 = 0x2000_0000;
@@ -71,7 +71,7 @@ impl From<EventMask> for Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::kind;
+    use crate::protocol::event::kind;
 
     #[test]
     fn an_empty_mask_admits_nothing() {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn all_is_the_nine_kinds_and_no_more() {
-        assert_eq!(Filter::events(EventMask::ALL).mask, crate::filter::MASK_ALL);
+        assert_eq!(Filter::events(EventMask::ALL).mask, crate::protocol::filter::MASK_ALL);
     }
 
     #[test]

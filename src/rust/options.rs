@@ -3,7 +3,7 @@
 use super::{Error, Result};
 use crate::connector;
 use crate::errno::Errno;
-use crate::filter::Filter;
+use crate::protocol::filter::Filter;
 
 /// How to open a connector: what to receive, and how much to queue.
 ///

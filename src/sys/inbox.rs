@@ -1,8 +1,8 @@
 //! Where datagrams are received: one by recvfrom(), several by recvmmsg().
 
-use super::{Fd, check, heap};
+use super::{Fd, check};
 use crate::errno::Errno;
-use crate::wire::DATAGRAM_MAX;
+use crate::protocol::wire::DATAGRAM_MAX;
 use core::ptr::{NonNull, null_mut};
 
 /// The most datagrams that one system call receives.
@@ -35,7 +35,7 @@ pub(crate) struct Datagram<'a> {
 
 impl Inbox {
     pub(crate) fn new() -> Result<Self, Errno> {
-        let slots = heap::allocate::<Slots>()?;
+        let slots = crate::memory::allocate::<Slots>()?;
         // SAFETY: allocated for one Slots, which is plain integers and pointers: zeroes are a
         // value. Writing it now spares the first receives the page faults.
         unsafe { slots.write_bytes(0, 1) };
@@ -124,6 +124,6 @@ impl Drop for Inbox {
     #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: allocated in new(), and nothing borrows it any more.
-        unsafe { heap::release(self.slots) };
+        unsafe { crate::memory::release(self.slots) };
     }
 }

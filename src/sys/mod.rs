@@ -4,42 +4,35 @@
 //! waits: a thread that is cancelled in between would leave locks held and descriptors open.
 
 #[cfg(feature = "table")]
-mod arena;
-#[cfg(feature = "table")]
 mod directory;
 #[cfg(feature = "table")]
 mod epoll;
 mod fd;
 mod file;
 mod fork;
-mod heap;
 mod inbox;
 mod lock;
 #[cfg(feature = "table")]
 mod pidfd;
-mod process;
-mod slots;
 mod socket;
+mod task;
 mod time;
 mod wait;
 
 #[cfg(feature = "table")]
-pub(crate) use {arena::Arena, directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns};
+pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns};
 
 pub(crate) use fd::{Fd, Modes};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 #[cfg(feature = "capi")]
-pub(crate) use heap::{allocate, release};
-#[cfg(feature = "capi")]
 pub(crate) use inbox::BATCH;
 pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
-#[cfg(feature = "table")]
-pub(crate) use process::may_trace;
-pub(crate) use process::{leader_exists, random_number, task_exists};
-pub(crate) use slots::{Place, Slots};
 pub(crate) use socket::*;
+#[cfg(feature = "table")]
+pub(crate) use task::may_trace;
+pub(crate) use task::{leader_exists, random_number, task_exists};
 pub(crate) use time::monotonic_ns;
 pub(crate) use wait::{Doorbell, wait_readable};
 

@@ -2,8 +2,8 @@
 
 use super::{Fd, check, granted};
 use crate::errno::Errno;
-use crate::filter::Program;
-use crate::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
+use crate::protocol::filter::Program;
+use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
 use core::mem::{MaybeUninit, zeroed};
 
 // Indices in `SO_MEMINFO` (linux/sock_diag.h).

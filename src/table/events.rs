@@ -1,14 +1,14 @@
 //! What an event means, held against what /proc says now.
 
-use super::process::{Process, change, field, remark, state};
-use super::report::Comparison;
-use super::store::{
+use super::census::{
     AMBIGUOUS, Exit, FORKED, LEFT, List, NOBODY, OUTLIVED, RAN, REPLACED, Slot, UNREPORTED,
 };
+use super::compare::Comparison;
+use super::report::{Process, change, field, remark, state};
 use super::{Change, Shared, Table, look};
 use crate::errno::Errno;
-use crate::event::{Event, kind};
-use crate::process::TICK_NS;
+use crate::procfs::stat::TICK_NS;
+use crate::protocol::event::{Event, kind};
 use crate::sys::{boottime_ns, monotonic_ns};
 
 /// How late an EXIT may be handled for its code to be believed.

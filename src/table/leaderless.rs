@@ -1,11 +1,11 @@
 //! Processes whose leader has ended while other threads live on: no event tells of their end, a
 //! pidfd does.
 
-use super::process::state;
-use super::store::{Exit, List, NOBODY, Slot, TOLD};
+use super::census::{Exit, List, NOBODY, Slot, TOLD};
+use super::report::state;
 use super::{Shared, Table, look, look_alive};
 use crate::errno::Errno;
-use crate::process::{NO_IMAGE, Reading};
+use crate::procfs::stat::{NO_IMAGE, Reading};
 use crate::sys::{self, Ending, monotonic_ns};
 
 impl Table {

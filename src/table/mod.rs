@@ -5,35 +5,34 @@
 //! ahead of the queue. So each event is held against what /proc says now, and each process carries
 //! the time of its last reading: older events are known already.
 
-mod details;
+mod census;
+mod compare;
 mod events;
 mod leaderless;
 mod pids;
-mod process;
+mod remote;
 mod report;
 mod scan;
-mod shared;
-mod store;
 
-pub(crate) use details::read_process;
-pub use process::{Change, Process, change, field, remark, state};
-pub(crate) use shared::Shared;
+pub(crate) use remote::Shared;
+pub use report::{Change, Process, change, field, remark, state};
 
+use crate::connector::Receiver;
 use crate::connector::{Connector, Options};
 use crate::errno::Errno;
-use crate::event::{Event, kind, reason};
-use crate::filter::{Filter, NO_THREADS};
-use crate::namespace;
-use crate::process::{Reading, read_even_zombie};
-use crate::receiver::Receiver;
-use crate::sys::{self, Doorbell, Epoll, Slots, monotonic_ns};
-use crate::wire::DATAGRAM_MAX;
-use details::{Credentials, read_credentials};
+use crate::memory::Slots;
+use crate::procfs::namespace;
+use crate::procfs::stat::{Reading, read, read_even_zombie};
+use crate::procfs::status::{Credentials, read_credentials};
+use crate::protocol::event::{Event, kind, reason};
+use crate::protocol::filter::{Filter, NO_THREADS};
+use crate::protocol::wire::DATAGRAM_MAX;
+use crate::sys::{self, Doorbell, Epoll, monotonic_ns};
+use census::{BEREAVED, Exit, List, NOBODY, RAN, Slot, Store, UNREPORTED};
+use compare::Comparison;
 use events::Verdict;
-use process::process_of;
-use report::Comparison;
+use report::process_of;
 use scan::Scan;
-use store::{BEREAVED, Exit, List, NOBODY, RAN, Slot, Store, UNREPORTED};
 
 /// How to open a table.
 pub(crate) struct TableOptions {
@@ -451,4 +450,19 @@ fn look(pid: i32) -> Result<Option<Reading>, Errno> {
 
 fn look_alive(pid: i32) -> Result<Option<Reading>, Errno> {
     Ok(look(pid)?.filter(|reading| !reading.has_ended))
+}
+
+/// Reads one process; `None` if it has ended or is a zombie.
+pub(crate) fn read_process(pid: i32) -> Result<Option<Process>, Errno> {
+    for _ in 0..10 {
+        let Some(before) = read(pid)? else { return Ok(None) };
+        let credentials = read_credentials(pid)?;
+        if let Some(reading) = read(pid)?
+            && reading.start_ns == before.start_ns
+        {
+            return Ok(Some(process_of(pid, &reading, credentials)));
+        }
+        // Its pid has another owner by now.
+    }
+    Ok(None)
 }

@@ -5,7 +5,7 @@
 //! merged with it.
 
 use crate::errno::Errno;
-use crate::sys::Arena;
+use crate::memory::Arena;
 
 /// Branches of a node: indices of other nodes, or, on the last level, the numbers kept. 0: none.
 type Node = [u32; 16];

@@ -1,145 +1,171 @@
-//! What is told of a process: how it differs from what was known, and its end.
+//! What the table tells: a process, and a change of one.
 
-use super::details::Credentials;
-use super::process::{Change, change, field, remark, state};
-use super::store::{BEREAVED, REPLACED, Slot, UNREPORTED};
-use super::{Shared, Table};
-use crate::process::{NO_IMAGE, Reading};
+use crate::procfs::stat::Reading;
+use crate::procfs::status::Credentials;
 
-/// A process's fields that are to be compared with what was read, one after the other.
-pub(super) struct Comparison {
-    pub slot: Slot,
-    pub reading: Reading,
-    pub credentials: Option<Credentials>,
-    pub fields: u32,
+/// A process, laid out as `struct pc_process`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Given by the table, never again while it lives; 0 outside of a table.
+    pub id: u64,
+    /// The parent's; 0: it has none, or is not known yet.
+    pub parent_id: u64,
+    /// When it began: `CLOCK_BOOTTIME`, rounded down to 10 ms.
+    pub start_boottime_ns: u64,
+    /// Whatever the program has set.
+    pub user: u64,
+    /// Its id: its leader's.
+    pub pid: i32,
+    /// The process that is its parent now.
+    pub parent_pid: i32,
+    /// Its session.
+    pub session: i32,
+    /// Which fields are known and kept up to date: bits of [`field`]. The others hold what was read
+    /// once, what the parent had (if the process ended before it could be read), or 0, which is also
+    /// root's id.
+    pub valid: u32,
+    /// Real user id.
+    pub ruid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Real group id.
+    pub rgid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Its leader's name, terminated.
+    pub comm: [u8; 16],
+    /// Bits of [`state`].
+    pub state: u32,
+    pub(crate) reserved: u32,
+    pub(crate) reserved2: [u64; 3],
+}
+
+impl Process {
+    pub(crate) const EMPTY: Self = Self {
+        id: 0,
+        parent_id: 0,
+        start_boottime_ns: 0,
+        user: 0,
+        pid: 0,
+        parent_pid: 0,
+        session: 0,
+        valid: 0,
+        ruid: 0,
+        euid: 0,
+        rgid: 0,
+        egid: 0,
+        comm: [0; 16],
+        state: 0,
+        reserved: 0,
+        reserved2: [0; 3],
+    };
+}
+
+/// A process as it has been read.
+pub(crate) fn process_of(pid: i32, reading: &Reading, credentials: Option<Credentials>) -> Process {
+    let mut process = Process {
+        pid,
+        parent_pid: reading.parent,
+        session: reading.session,
+        start_boottime_ns: reading.start_ns,
+        comm: reading.comm,
+        valid: field::PARENT | field::START | field::SESSION | field::COMM,
+        ..Process::EMPTY
+    };
+    if reading.is_kernel_thread {
+        process.state |= state::KERNEL_THREAD;
+        process.valid &= !field::COMM;
+    }
+    if reading.leader_gone && !reading.has_ended {
+        process.state |= state::LEADER_GONE;
+    }
+    if let Some(ids) = credentials {
+        process.valid |= field::CREDENTIALS;
+        (process.ruid, process.euid) = (ids.ruid, ids.euid);
+        (process.rgid, process.egid) = (ids.rgid, ids.egid);
+    }
+    process
+}
+
+/// Fields of a process that may be wanted, and known.
+pub mod field {
+    /// `parent_pid`
+    pub const PARENT: u32 = 1 << 0;
+    /// `start_boottime_ns`
+    pub const START: u32 = 1 << 1;
+    /// `session`
+    pub const SESSION: u32 = 1 << 2;
+    /// `comm`
+    pub const COMM: u32 = 1 << 3;
+    /// `ruid`, `euid`, `rgid`, `egid`
+    pub const CREDENTIALS: u32 = 1 << 4;
+    /// All of them.
+    pub const ALL: u32 = (1 << 5) - 1;
+}
+
+/// What a process is.
+pub mod state {
+    /// A thread of the kernel.
+    pub const KERNEL_THREAD: u32 = 1 << 0;
+    /// Its leader has ended, but other threads live on.
+    pub const LEADER_GONE: u32 = 1 << 1;
+}
+
+/// What a change reports.
+pub mod change {
+    /// It was running when the table was opened.
+    pub const FOUND: u32 = 1;
+    /// It began.
+    pub const STARTED: u32 = 2;
+    /// It runs a new program.
+    pub const EXECED: u32 = 3;
+    /// Its leader has another name.
+    pub const RENAMED: u32 = 4;
+    /// It has other user or group ids.
+    pub const CREDENTIALS: u32 = 5;
+    /// It is in another session.
+    pub const SESSION: u32 = 6;
+    /// Its parent has ended, and it has another one.
+    pub const REPARENTED: u32 = 7;
+    /// It has ended: all its threads have.
+    pub const EXITED: u32 = 8;
+    /// It has ended, and no event told before a reading of /proc did.
+    pub const VANISHED: u32 = 9;
+    /// The table is what /proc is.
+    pub const SYNCED: u32 = 10;
+}
+
+/// Remarks on a change.
+pub mod remark {
+    /// Found by a scan of /proc after events were lost.
+    pub const RECOVERED: u32 = 1 << 0;
+    /// `exit_code` is known.
+    pub const EXIT_CODE: u32 = 1 << 1;
+    /// The kernel had reported to nobody for a while, so that `lost` is not the whole number.
+    pub const DEAF: u32 = 1 << 2;
+    /// `exit_code` is what the leader's EXIT said; the process itself could not be asked.
+    pub const LEADER_CODE: u32 = 1 << 3;
+}
+
+/// A change, laid out as `struct pc_change`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// One of [`change`].
+    pub kind: u32,
+    /// Bits of [`remark`].
     pub flags: u32,
-}
-
-impl Table {
-    /// The next difference between a process and what was read of it, which then is none any more.
-    pub(super) fn compare(&mut self) -> Option<Change> {
-        loop {
-            let comparison = self.comparison.as_mut()?;
-            let slot = comparison.slot;
-            let (reading, credentials, flags) =
-                (comparison.reading, comparison.credentials, comparison.flags);
-            let field = 1 << comparison.fields.trailing_zeros().min(31);
-            comparison.fields &= !field;
-            let entry = self.store.at_mut(slot);
-            let process = &mut entry.process;
-            let known = process.valid & field != 0;
-            let kind = match field {
-                field::PARENT => {
-                    let differs = process.parent_pid != reading.parent;
-                    process.parent_pid = reading.parent;
-                    self.store.link(slot);
-                    differs.then_some(change::REPARENTED)
-                }
-                field::SESSION if known => {
-                    let differs = process.session != reading.session;
-                    process.session = reading.session;
-                    differs.then_some(change::SESSION)
-                }
-                // It is the same process, but perhaps with another program.
-                field::START => {
-                    let is_told = reading.image != 0 && reading.image != NO_IMAGE;
-                    let before = entry.image;
-                    if is_told {
-                        entry.image = reading.image;
-                    }
-                    // Before Linux 5.19 the kernel's helpers are its threads until they exec.
-                    let differs = is_told && before != 0 && before != reading.image
-                        || process.state & state::KERNEL_THREAD != 0 && !reading.is_kernel_thread;
-                    if differs {
-                        entry.found_ns = reading.taken_ns;
-                        process.state &= !state::KERNEL_THREAD;
-                        process.comm = reading.comm;
-                        process.valid |= field::COMM & self.fields;
-                    }
-                    differs.then_some(change::EXECED)
-                }
-                field::COMM if known => {
-                    let differs = process.comm != reading.comm;
-                    process.comm = reading.comm;
-                    differs.then_some(change::RENAMED)
-                }
-                field::CREDENTIALS if known => credentials.and_then(|ids| {
-                    let old = (process.ruid, process.euid, process.rgid, process.egid);
-                    let new = (ids.ruid, ids.euid, ids.rgid, ids.egid);
-                    (process.ruid, process.euid, process.rgid, process.egid) = new;
-                    (old != new).then_some(change::CREDENTIALS)
-                }),
-                _ => None,
-            };
-            if comparison_is_over(&self.comparison) {
-                self.comparison = None;
-            }
-            // What is not in the table yet will be told as it then is.
-            if let Some(kind) = kind.filter(|_| !self.store.at(slot).is(UNREPORTED)) {
-                return Some(self.report(kind, slot, reading.taken_ns, flags));
-            }
-        }
-    }
-
-    /// A change of a process that is in the table.
-    pub(super) fn report(
-        &mut self,
-        kind: u32,
-        slot: Slot,
-        timestamp_ns: u64,
-        flags: u32,
-    ) -> Change {
-        Change {
-            kind,
-            flags,
-            timestamp_ns,
-            lost: 0,
-            since_ns: 0,
-            exit_code: 0,
-            reserved: 0,
-            reserved2: [0; 2],
-            process: self.store.view(slot),
-        }
-    }
-
-    /// Reports what a scan has found.
-    pub(super) fn report_found(&mut self, slot: Slot) -> Change {
-        let entry = self.store.at_mut(slot);
-        let (marks, found_ns) = (entry.marks, entry.found_ns);
-        entry.marks &= !UNREPORTED;
-        if marks & UNREPORTED != 0 {
-            self.unreported -= 1;
-        }
-        self.store.link(slot);
-        if self.scan.is_first() {
-            self.report(change::FOUND, slot, found_ns, 0)
-        } else {
-            self.report(change::STARTED, slot, found_ns, remark::RECOVERED)
-        }
-    }
-
-    /// Takes a process out of the table, and reports it.
-    pub(super) fn end(&mut self, shared: &Shared, slot: Slot) -> Change {
-        let entry = self.store.at(slot);
-        let gone_ns = entry.gone_ns;
-        let (exit, entry_is_replaced) = (entry.exit, entry.is(REPLACED));
-        if entry.is(UNREPORTED) {
-            return self.report_found(slot);
-        }
-        let mut change = match exit {
-            Some(exit) => self.report(change::EXITED, slot, exit.timestamp_ns, exit.flags),
-            None => self.report(change::VANISHED, slot, gone_ns, remark::RECOVERED),
-        };
-        change.exit_code = exit.map_or(0, |exit| exit.code);
-        if entry_is_replaced {
-            self.replaced = change.process.pid;
-        }
-        drop(self.take_pidfd(shared, slot));
-        self.store.remove(slot, if exit.is_some() { 0 } else { BEREAVED });
-        change
-    }
-}
-
-const fn comparison_is_over(comparison: &Option<Comparison>) -> bool {
-    matches!(comparison, Some(Comparison { fields: 0, .. }))
+    /// When: `CLOCK_MONOTONIC`, in nanoseconds.
+    pub timestamp_ns: u64,
+    /// Of SYNCED: how many events were lost since the last one.
+    pub lost: u64,
+    /// Of SYNCED, if events were lost: since when.
+    pub since_ns: u64,
+    /// Of EXITED: a wait(2) status.
+    pub exit_code: i32,
+    pub(crate) reserved: u32,
+    pub(crate) reserved2: [u64; 2],
+    /// The process after the change; of EXITED and VANISHED, as it last was.
+    pub process: Process,
 }

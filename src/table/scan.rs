@@ -1,8 +1,8 @@
 //! Reading all of /proc, a few processes at a time.
 
-use super::process::{Change, Process, change, field, remark};
-use super::report::Comparison;
-use super::store::{List, NOBODY, Slot, UNREPORTED};
+use super::census::{List, NOBODY, Slot, UNREPORTED};
+use super::compare::Comparison;
+use super::report::{Change, Process, change, field, remark};
 use super::{Doubt, NOTHING, READING, SCAN_DELAY_NS, Shared, Step, Table};
 use crate::errno::Errno;
 use crate::sys::{Directory, monotonic_ns};

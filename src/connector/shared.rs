@@ -3,14 +3,14 @@
 //! What any thread may use at any time is in [`Connector`]; what belongs to the one thread that
 //! receives is in [`Receiver`].
 
-use crate::adoption::{self, Adopted};
-use crate::counters::Counters;
+use super::adoption::{self, Adopted};
+use super::counters::Counters;
+use super::loss::LossMeter;
+use super::receiver::Receiver;
+use super::subscription::{self, Repairs};
 use crate::errno::Errno;
-use crate::event::{Event, reason};
-use crate::filter::{self, Filter};
-use crate::loss::LossMeter;
-use crate::receiver::Receiver;
-use crate::subscription::{self, Repairs};
+use crate::protocol::event::{Event, reason};
+use crate::protocol::filter::{self, Filter};
 use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, monotonic_ns};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 

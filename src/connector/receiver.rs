@@ -1,11 +1,12 @@
 //! The receive path: from waiting datagrams to events, and the announcement of every loss.
 
-use crate::connector::Connector;
+use super::loss::LossMeter;
+use super::shared::Connector;
 use crate::errno::Errno;
-use crate::filter::Filter;
-use crate::loss::LossMeter;
-use crate::sys::{self, Inbox, Place, Slots, monotonic_ns};
-use crate::wire::{self, DATAGRAM_MAX};
+use crate::memory::{Place, Slots};
+use crate::protocol::filter::Filter;
+use crate::protocol::wire::{self, DATAGRAM_MAX};
+use crate::sys::{self, Inbox, monotonic_ns};
 
 /// How many datagrams a system call has put into the inbox.
 pub(crate) type Reception = Result<u32, Errno>;

@@ -1,7 +1,7 @@
 //! Kernel constants and layout offsets that this library does not need itself, for those who take
 //! messages apart by hand. From `include/uapi/linux/{netlink,connector,cn_proc}.h`.
 
-use crate::wire::SIZE_NLMSGHDR;
+use crate::protocol::wire::SIZE_NLMSGHDR;
 
 /// The lowest netlink message type that is not reserved.
 pub const NLMSG_MIN_TYPE: u16 = 16;

@@ -1,6 +1,6 @@
 //! The event: 64 bytes, whatever its kind.
 
-use crate::texts::{self, OTHERS};
+use crate::protocol::texts::{self, OTHERS};
 use core::ffi::CStr;
 
 /// What an event reports. Constants, not an enum: a newer library may deliver kinds that this one

@@ -1,7 +1,7 @@
 //! One readable line per event.
 
-use crate::event::{self, Event, kind};
-use crate::texts::{self, OTHERS};
+use crate::protocol::event::{self, Event, kind};
+use crate::protocol::texts::{self, OTHERS};
 use core::ffi::CStr;
 use core::fmt;
 

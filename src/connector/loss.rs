@@ -6,7 +6,7 @@
 //! to 7.3). So a reader that looks at the counter once every `budget / 2048` datagrams looks at
 //! least once between a loss and the moment the queue runs empty.
 
-use crate::event::{Event, reason};
+use crate::protocol::event::{Event, reason};
 
 /// Datagrams between two looks at the counter, at most: enough to make its cost vanish.
 const INTERVAL_MAX: u32 = 256;
@@ -81,7 +81,7 @@ impl LossMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::View;
+    use crate::protocol::event::View;
 
     fn started(budget: u32, counter: u32, now_ns: u64) -> LossMeter {
         let mut meter = LossMeter::new(now_ns);

@@ -1,14 +1,15 @@
 //! The pure parsers, for those who receive by other means: a recording, io_uring, another socket.
 
+use super::ProcEvent;
 use super::layout::{COMM_DATA, nlmsg_align};
-use super::{Error, ProcEvent, Result};
-use crate::event::Event;
-use crate::filter::Filter;
-use crate::sys::Place;
-use crate::wire::{
+use crate::memory::Place;
+use crate::protocol::event::Event;
+use crate::protocol::filter::Filter;
+use crate::protocol::wire::{
     self, Malformed, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, PROC_EVENT_HEADER_SIZE,
     SIZE_NLMSGHDR, u32_at,
 };
+use crate::rust::{Error, Result};
 use std::io;
 use std::iter::FusedIterator;
 
@@ -139,7 +140,7 @@ impl FusedIterator for NetlinkMessageIter<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{
+    use crate::protocol::wire::{
         CN_IDX_PROC, CN_VAL_PROC, PROC_EVENT_COMM, PROC_EVENT_EXEC, PROC_EVENT_NONE,
     };
 

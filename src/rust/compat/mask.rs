@@ -1,6 +1,6 @@
 //! Event kinds as a set.
 
-use crate::wire::{
+use crate::protocol::wire::{
     PROC_EVENT_COMM, PROC_EVENT_COREDUMP, PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK,
     PROC_EVENT_GID, PROC_EVENT_PTRACE, PROC_EVENT_SID, PROC_EVENT_UID,
 };

@@ -1,6 +1,6 @@
 //! Events as an enum.
 
-use crate::event::{Event, View};
+use crate::protocol::event::{Event, View};
 use std::fmt;
 
 /// A process event.
@@ -147,7 +147,7 @@ impl ProcEvent {
 
     /// One of the nine kinds; `None` for an overrun and for what is unknown.
     #[inline]
-    pub(super) fn from_event(event: &Event) -> Option<Self> {
+    pub(in crate::rust) fn from_event(event: &Event) -> Option<Self> {
         let Event { cpu, seq, timestamp_ns, .. } = *event;
         let id = i32::cast_unsigned;
         Some(match event.view() {

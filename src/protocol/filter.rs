@@ -2,8 +2,8 @@
 //!
 //! The program and [`Filter::admits`] give the same verdict on every event; a test runs both.
 
-use crate::event::{Event, kind};
-use crate::wire::{
+use crate::protocol::event::{Event, kind};
+use crate::protocol::wire::{
     CN_IDX_PROC, CN_VAL_PROC, LAYOUTS, PROC_EVENT_EXIT, PROC_EVENT_FORK, PROC_EVENT_NONE,
     PROC_EVENT_OFFSET, SIZE_NLMSGHDR,
 };
@@ -211,7 +211,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{self, Length, PROC_CN_MCAST_LISTEN};
+    use crate::protocol::wire::{self, Length, PROC_CN_MCAST_LISTEN};
     use proptest::prelude::*;
 
     /// What the kernel would do with the program; `None` for an instruction that it has no use of.

@@ -6,13 +6,13 @@
 //! filter admits it alone: the main queue is never touched, and no flood can push the answer out.
 
 use crate::errno::Errno;
-use crate::filter;
-use crate::namespace::{Place, lacks_process_events, place};
-use crate::sys::{self, Fd};
-use crate::wire::{
+use crate::procfs::namespace::{Namespaces, lacks_process_events, namespaces};
+use crate::protocol::filter;
+use crate::protocol::wire::{
     DATAGRAM_MAX, Length, PROC_CN_MCAST_IGNORE, PROC_CN_MCAST_LISTEN, PROC_CN_MCAST_PROBE,
     acknowledgement, request,
 };
+use crate::sys::{self, Fd};
 
 /// How often a repair adds one to the kernel's count of listeners before it gives up. Whatever is
 /// done stays done: the next check goes on from there.
@@ -61,7 +61,7 @@ pub(crate) fn check(main: &Fd, note_deafness: impl FnOnce()) -> Result<(), Errno
 pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
     sys::join(socket).map_err(|error| match error {
         // Before 6.6 root in a user namespace of its own is told that it lacks the privilege.
-        Errno(libc::EPERM) if place() == Place::Foreign => Errno(libc::EOPNOTSUPP),
+        Errno(libc::EPERM) if namespaces() == Namespaces::Foreign => Errno(libc::EOPNOTSUPP),
         error => error,
     })
 }
@@ -120,14 +120,14 @@ impl Helper {
     /// with an unknown request followed by an IGNORE), and below one nobody hears anything. A
     /// LISTEN that is never taken back adds one.
     fn repair(&self) -> Result<(), Errno> {
-        let place = place();
-        if place == Place::Foreign {
+        let namespaces = namespaces();
+        if namespaces == Namespaces::Foreign {
             return Err(Errno(libc::EOPNOTSUPP));
         }
         if lacks_process_events() {
             return Err(Errno(libc::ENOSYS));
         }
-        if place == Place::Initial && sys::drop_counter(&self.socket)? == 0 {
+        if namespaces == Namespaces::Initial && sys::drop_counter(&self.socket)? == 0 {
             for _ in 0..REPAIR_LIMIT {
                 // Asked first: the one answer that was missed may have failed for lack of memory.
                 // And in between, because an unknown request makes each LISTEN count, on every

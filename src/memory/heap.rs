@@ -1,7 +1,7 @@
 //! The allocations of an open handle: C's, because the C library has no other.
 
-use super::preserving_errno;
 use crate::errno::Errno;
+use crate::sys::preserving_errno;
 use core::ptr::{NonNull, null_mut};
 
 /// Uninitialised memory for one `T`, to be given back with [`release`].

@@ -1,9 +1,10 @@
 //! The processes, who is whose child, and what is to be done about them. No I/O.
 
 use super::pids::Pids;
-use super::process::{Process, remark};
+use super::report::{Process, remark};
 use crate::errno::Errno;
-use crate::sys::{Arena, Fd};
+use crate::memory::Arena;
+use crate::sys::Fd;
 
 /// Where an entry is. 0 is no process: it is the parent of those whose parent is not known.
 pub(crate) type Slot = u32;
@@ -14,7 +15,7 @@ pub(crate) const NOBODY: Slot = 0;
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub process: Process,
-    /// See [`Reading::image`](crate::process::Reading::image).
+    /// See [`Reading::image`](crate::procfs::stat::Reading::image).
     pub image: u64,
     /// Events from before are known: the process has been read since.
     pub read_ns: u64,

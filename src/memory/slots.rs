@@ -1,6 +1,6 @@
 //! Free places for events.
 
-use crate::event::Event;
+use crate::protocol::event::Event;
 use core::mem::{MaybeUninit, take};
 
 /// A place that only a whole event can be put into: so it does not matter whether what is there is

@@ -3,9 +3,9 @@
 //! One event is one datagram of 76 bytes in native byte order: 16 + 20 + 40. The constants are
 //! those of `include/uapi/linux/{netlink,connector,cn_proc}.h`. Pure code: bytes in, events out.
 
-use crate::event::{Event, kind, pair};
-use crate::filter::Filter;
-use crate::sys::Place;
+use crate::memory::Place;
+use crate::protocol::event::{Event, kind, pair};
+use crate::protocol::filter::Filter;
 
 /// The netlink protocol of the connector.
 pub const NETLINK_CONNECTOR: i32 = 11;
@@ -429,7 +429,9 @@ mod tests {
         }
         let event = parsed(&bytes).expect("whole").expect("an event");
         assert_eq!(event.kind, kind::UNKNOWN);
-        let crate::event::View::Unknown { what, size, raw } = event.view() else { panic!() };
+        let crate::protocol::event::View::Unknown { what, size, raw } = event.view() else {
+            panic!()
+        };
         assert_eq!((what, size), (0x400, 50));
         assert!(raw.iter().enumerate().all(|(i, byte)| *byte == i as u8));
     }

@@ -1,29 +1,13 @@
-//! What /proc tells besides what it tells of every process: the ids, and how it ended.
+//! The user and group ids of a process, from /proc/PID/status.
 
-use super::process::{Process, process_of};
+use super::stat::read_of;
 use crate::errno::Errno;
-use crate::process::{read, read_of};
 
 /// The number that `text` begins with.
 fn decimal(text: &[u8]) -> u64 {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
     digits
         .fold(0, |number: u64, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
-}
-
-/// Reads one process; `None` if it has ended or is a zombie.
-pub(crate) fn read_process(pid: i32) -> Result<Option<Process>, Errno> {
-    for _ in 0..10 {
-        let Some(before) = read(pid)? else { return Ok(None) };
-        let credentials = read_credentials(pid)?;
-        if let Some(reading) = read(pid)?
-            && reading.start_ns == before.start_ns
-        {
-            return Ok(Some(process_of(pid, &reading, credentials)));
-        }
-        // Its pid has another owner by now.
-    }
-    Ok(None)
 }
 
 /// The user and group ids of a process: real, effective; user, group.

@@ -1,8 +1,8 @@
 //! Taking over a socket that somebody else made: all of it or nothing.
 
-use crate::connector::{DEFAULT_BUDGET, Options, Transport};
+use super::shared::{DEFAULT_BUDGET, Options, Transport};
+use super::subscription::{self, Repairs};
 use crate::errno::Errno;
-use crate::subscription::{self, Repairs};
 use crate::sys::{self, Fd, Modes};
 
 /// What the new owner has to know.
@@ -64,7 +64,7 @@ fn identify(socket: &Fd) -> Result<Transport, Errno> {
     })?;
     match (option(libc::SO_DOMAIN)?, socket_type) {
         (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW)
-            if option(libc::SO_PROTOCOL)? == crate::wire::NETLINK_CONNECTOR =>
+            if option(libc::SO_PROTOCOL)? == crate::protocol::wire::NETLINK_CONNECTOR =>
         {
             if !sys::has_joined(socket)? {
                 return Err(Errno(libc::EINVAL));

@@ -10,7 +10,7 @@ const INITIAL_PID: u64 = 0xefff_fffc;
 const INITIAL_USER: u64 = 0xefff_fffd;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Namespaces {
     /// The initial PID and user namespaces: the kernel listens to us.
     Initial,
     /// Another PID or user namespace: the kernel ignores us without a word.
@@ -19,12 +19,12 @@ pub(crate) enum Place {
     Unknown,
 }
 
-pub(crate) fn place() -> Place {
+pub(crate) fn namespaces() -> Namespaces {
     match (inode(b"/proc/self/ns/pid\0"), inode(b"/proc/self/ns/user\0")) {
-        (Ok(INITIAL_PID), Ok(INITIAL_USER)) => Place::Initial,
-        (Ok(pid), _) if pid != INITIAL_PID => Place::Foreign,
-        (_, Ok(user)) if user != INITIAL_USER => Place::Foreign,
-        _ => Place::Unknown,
+        (Ok(INITIAL_PID), Ok(INITIAL_USER)) => Namespaces::Initial,
+        (Ok(pid), _) if pid != INITIAL_PID => Namespaces::Foreign,
+        (_, Ok(user)) if user != INITIAL_USER => Namespaces::Foreign,
+        _ => Namespaces::Unknown,
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn require_whole_proc() -> Result<(), Errno> {
         return Err(Errno(libc::EOPNOTSUPP));
     }
     // Where processes are hidden, the first one is. In another namespace's /proc, we are not.
-    match (crate::process::read(1), inode(b"/proc/self\0")) {
+    match (crate::procfs::stat::read(1), inode(b"/proc/self\0")) {
         (Ok(Some(_)), Ok(_)) => Ok(()),
         (Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM)), _) => Err(error),
         _ => Err(Errno(libc::EACCES)),
