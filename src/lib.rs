@@ -162,7 +162,7 @@ mod rust;
 
 #[cfg(feature = "std")]
 pub use {
-    procfs::stat::Liveness,
+    procfs::Liveness,
     protocol::event::{Event, View, kind, reason},
     protocol::filter::Filter,
     protocol::wire::*,

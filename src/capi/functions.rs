@@ -11,7 +11,7 @@ use crate::connector::Connector;
 use crate::connector::{Receiver, Reception, receive};
 use crate::errno::Errno;
 use crate::memory::{self, Place, Slots};
-use crate::procfs::stat::{Liveness, process_alive};
+use crate::procfs::{Liveness, process_alive};
 use crate::protocol::event::{self, Event};
 use crate::protocol::filter::Filter;
 use crate::protocol::format::format;

@@ -8,7 +8,7 @@ use super::types::pc_stats;
 use crate::errno::Errno;
 use crate::memory;
 use crate::table::{
-    self, Change, DEFAULT_WORK, Process, Shared, Table, TableOptions, field, state,
+    self, Change, DEFAULT_WORK, Process, Remote, Table, TableOptions, field, state,
 };
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -21,7 +21,7 @@ const INVALID: Errno = Errno(libc::EINVAL);
 
 /// A table of all processes, and the connector that keeps it true.
 pub struct pc_table {
-    shared: Shared,
+    shared: Remote,
     /// Touched only by functions that one thread at a time may call.
     table: UnsafeCell<Table>,
 }
@@ -30,7 +30,7 @@ pub struct pc_table {
 ///
 /// # Safety
 /// NULL or an open table.
-unsafe fn shared<'a>(table: *const pc_table) -> Result<&'a Shared, Errno> {
+unsafe fn shared<'a>(table: *const pc_table) -> Result<&'a Remote, Errno> {
     // SAFETY: field access without a reference to the whole, whose other part may be in use.
     if table.is_null() { Err(INVALID) } else { Ok(unsafe { &(*table).shared }) }
 }
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_check(table: *mut pc_table) -> c_int {
     // SAFETY: NULL or an open table.
-    count(unsafe { shared(table) }.and_then(Shared::check))
+    count(unsafe { shared(table) }.and_then(Remote::check))
 }
 
 /// Has the table read /proc anew, as if events had been lost: differences are told, then SYNCED

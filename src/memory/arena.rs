@@ -10,15 +10,15 @@ const FIRST: usize = 64;
 const CHUNKS: usize = 26;
 
 /// A list that only gets longer. Whoever uses it reuses its places.
-pub(crate) struct Arena<T: Copy> {
+pub(crate) struct Arena<T> {
     chunks: [Option<NonNull<T>>; CHUNKS],
     len: usize,
 }
 
 // SAFETY: the arena owns its chunks; nothing else points into them.
-unsafe impl<T: Copy + Send> Send for Arena<T> {}
+unsafe impl<T: Send> Send for Arena<T> {}
 
-impl<T: Copy> Arena<T> {
+impl<T> Arena<T> {
     /// With `first` at index 0, which stands in wherever an index is out of range.
     pub(crate) fn new(first: T) -> Result<Self, Errno> {
         let mut arena = Self { chunks: [None; CHUNKS], len: 0 };
@@ -66,8 +66,14 @@ const fn place(index: usize) -> (usize, usize) {
     (chunk, index + FIRST - (FIRST << chunk))
 }
 
-impl<T: Copy> Drop for Arena<T> {
+impl<T> Drop for Arena<T> {
     fn drop(&mut self) {
+        for index in 0..self.len {
+            if let Some(place) = self.find(index as u32) {
+                // SAFETY: every index below `len` was written by push(), and each is dropped once.
+                unsafe { place.drop_in_place() };
+            }
+        }
         for memory in self.chunks.into_iter().flatten() {
             // SAFETY: allocated in push(), and nothing borrows it any more.
             unsafe { heap::release(memory) };

@@ -1,6 +1,22 @@
-//! Everything that reads /proc.
+//! Everything that reads /proc, without allocation.
 
-pub(crate) mod namespace;
-pub(crate) mod stat;
+mod file;
 #[cfg(feature = "table")]
-pub(crate) mod status;
+mod listing;
+mod liveness;
+pub(crate) mod namespace;
+#[cfg(feature = "table")]
+mod sight;
+mod stat;
+#[cfg(feature = "table")]
+mod status;
+
+#[cfg(feature = "table")]
+pub(crate) use listing::Listing;
+pub use liveness::{Liveness, process_alive};
+#[cfg(feature = "table")]
+pub(crate) use sight::{Sight, look, look_alive};
+#[cfg(feature = "table")]
+pub(crate) use stat::{Condition, Image, TICK_NS};
+#[cfg(feature = "table")]
+pub(crate) use status::Credentials;

@@ -1,5 +1,7 @@
-//! Where this process is, to explain the kernel's silence.
+//! The namespaces of this process, which explain why the kernel does not report to it.
 
+#[cfg(feature = "table")]
+use super::stat;
 #[cfg(feature = "table")]
 use crate::errno::Errno;
 use crate::sys::{inode, read_file};
@@ -11,11 +13,11 @@ const INITIAL_USER: u64 = 0xefff_fffd;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Namespaces {
-    /// The initial PID and user namespaces: the kernel listens to us.
+    /// The initial PID and user namespaces: the kernel accepts requests.
     Initial,
-    /// Another PID or user namespace: the kernel ignores us without a word.
+    /// Another PID or user namespace: the kernel ignores requests without an answer.
     Foreign,
-    /// /proc does not tell.
+    /// /proc does not show them.
     Unknown,
 }
 
@@ -38,18 +40,23 @@ pub(crate) fn lacks_process_events() -> bool {
     }
 }
 
-/// Whether /proc shows the processes that events are about, all of them, and by the clocks that
-/// this process has.
+/// Checks that /proc shows every process that events are about, with start times by the clock of
+/// this process.
+///
+/// # Errors
+/// `EOPNOTSUPP`: not the initial time namespace. `EACCES`: /proc is not mounted, hides processes or
+/// belongs to another PID namespace. `EMFILE`, `ENFILE`, `ENOMEM`.
 #[cfg(feature = "table")]
 pub(crate) fn require_whole_proc() -> Result<(), Errno> {
     /// `PROC_TIME_INIT_INO` in `include/linux/proc_ns.h`
     const INITIAL_TIME: u64 = 0xefff_fffa;
-    // Kernels without time namespaces have no such file.
+    // A kernel without time namespaces does not have this file.
     if inode(b"/proc/self/ns/time\0").is_ok_and(|time| time != INITIAL_TIME) {
         return Err(Errno(libc::EOPNOTSUPP));
     }
-    // Where processes are hidden, the first one is. In another namespace's /proc, we are not.
-    match (crate::procfs::stat::read(1), inode(b"/proc/self\0")) {
+    // If hidepid is in force, pid 1 is not visible. If /proc belongs to another PID namespace,
+    // /proc/self does not resolve.
+    match (stat::read(1), inode(b"/proc/self\0")) {
         (Ok(Some(_)), Ok(_)) => Ok(()),
         (Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM)), _) => Err(error),
         _ => Err(Errno(libc::EACCES)),

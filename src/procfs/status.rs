@@ -1,6 +1,6 @@
 //! The user and group ids of a process, from /proc/PID/status.
 
-use super::stat::read_of;
+use super::file;
 use crate::errno::Errno;
 
 /// The number that `text` begins with.
@@ -19,11 +19,12 @@ pub(crate) struct Credentials {
     pub egid: u32,
 }
 
-/// Reads the ids of the process `tgid`; `None` if it has been reaped.
+/// Reads the ids of the process `tgid`; `None` if no task has this id.
 pub(crate) fn read_credentials(tgid: i32) -> Result<Option<Credentials>, Errno> {
-    // They come before anything that may be long, and a name cannot forge them: it is escaped.
+    // Both lines stand before everything that may be long. A name cannot forge them, because the
+    // kernel escapes line breaks in it.
     let mut buffer = [0; 512];
-    match read_of(tgid, b"status", &mut buffer) {
+    match file::read(tgid, b"status", &mut buffer) {
         Ok(status) => Ok(ids(status, b"Uid:")
             .zip(ids(status, b"Gid:"))
             .map(|([ruid, euid], [rgid, egid])| Credentials { ruid, euid, rgid, egid })),
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ids_are_real_and_effective() {
+    fn the_ids_of_a_process_are_its_real_and_effective_ones() {
         let status = b"Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n";
         assert_eq!(ids(status, b"Uid:"), Some([1, 2]));
         assert_eq!(ids(status, b"Gid:"), Some([5, 6]));

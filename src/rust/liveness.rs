@@ -1,7 +1,7 @@
 //! Whether a process lives.
 
 use super::Result;
-use crate::procfs::stat::{self, Liveness};
+use crate::procfs::{self, Liveness};
 
 /// Looks a process up in /proc: whether an exit of its leader was its end.
 ///
@@ -20,5 +20,5 @@ use crate::procfs::stat::{self, Liveness};
 /// ```
 pub fn process_alive(tgid: impl TryInto<i32>) -> Result<Liveness> {
     // 0 is no id either: what does not fit gets the same error.
-    Ok(stat::process_alive(tgid.try_into().unwrap_or(0))?)
+    Ok(procfs::process_alive(tgid.try_into().unwrap_or(0))?)
 }

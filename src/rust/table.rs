@@ -5,7 +5,7 @@ use super::options::budget;
 use super::{Result, Stats};
 use crate::errno::Errno;
 use crate::sys;
-use crate::table::{self, Change, DEFAULT_WORK, Process, Shared, Table, field};
+use crate::table::{self, Change, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl TableOptions {
 /// # Ok::<(), proc_connector::Error>(())
 /// ```
 pub struct ProcessTable {
-    shared: Arc<Shared>,
+    shared: Arc<Remote>,
     table: Table,
 }
 
@@ -184,7 +184,7 @@ impl fmt::Debug for ProcessTable {
 
 /// A hold on a [`ProcessTable`] for other threads. The connector stays open as long as it lives.
 #[derive(Clone)]
-pub struct TableRemote(Arc<Shared>);
+pub struct TableRemote(Arc<Remote>);
 
 impl TableRemote {
     /// Ends the current or the next wait in [`ProcessTable::next`], with `ECANCELED`.

@@ -24,7 +24,7 @@ const PIDFD_GET_INFO: libc::Ioctl = (3 << 30 | size_of::<Info>() << 16 | 0xff <<
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
 /// How a process that has ended did so, as far as its pidfd knows.
-pub(crate) enum Ending {
+pub(crate) enum PidfdExit {
     /// The wait(2) status (Linux 6.15).
     Status(i32),
     /// It has not been reaped, and this kernel's /proc knows the status.
@@ -34,18 +34,18 @@ pub(crate) enum Ending {
 
 /// Whether this kernel's pidfds can be asked. (Then its /proc knows the status of zombies too,
 /// even if their leader ended otherwise: measured on Linux 6.18.)
-pub(crate) fn knows_endings() -> bool {
+pub(crate) fn shows_exit_status() -> bool {
     // SAFETY: getpid() takes nothing and cannot fail.
     let own = unsafe { libc::getpid() };
-    pidfd(own).is_ok_and(|pidfd| !matches!(ending(&pidfd), Ending::Unknown))
+    pidfd(own).is_ok_and(|pidfd| !matches!(exit_of(&pidfd), PidfdExit::Unknown))
 }
 
-pub(crate) fn ending(pidfd: &Fd) -> Ending {
+pub(crate) fn exit_of(pidfd: &Fd) -> PidfdExit {
     let mut info = Info { mask: PIDFD_INFO_EXIT, cgroup_id: 0, ids: [0; 11], exit_code: 0 };
     // SAFETY: the request says how large the structure is that it reads and writes.
     match check(unsafe { libc::ioctl(pidfd.raw(), PIDFD_GET_INFO, &raw mut info) }) {
-        Ok(_) if info.mask & PIDFD_INFO_EXIT != 0 => Ending::Status(info.exit_code),
-        Ok(_) => Ending::Unreaped,
-        Err(_) => Ending::Unknown,
+        Ok(_) if info.mask & PIDFD_INFO_EXIT != 0 => PidfdExit::Status(info.exit_code),
+        Ok(_) => PidfdExit::Unreaped,
+        Err(_) => PidfdExit::Unknown,
     }
 }

@@ -1,330 +1,334 @@
-//! The processes, who is whose child, and what is to be done about them. No I/O.
+//! The records of all processes: by pid, by family, and in queues. No I/O.
 
 use super::pids::Pids;
-use super::report::{Process, remark};
+use super::record::{Life, Origin, Record, Watch};
+use super::report::Process;
 use crate::errno::Errno;
 use crate::memory::Arena;
-use crate::sys::Fd;
+use core::num::NonZero;
 
-/// Where an entry is. 0 is no process: it is the parent of those whose parent is not known.
-pub(crate) type Slot = u32;
+/// Where a record is. It is valid until the record is removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Slot(NonZero<u32>);
 
-pub(crate) const NOBODY: Slot = 0;
-
-/// What else the table knows of a process. A process is in at most one list.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry {
-    pub process: Process,
-    /// See [`Reading::image`](crate::procfs::stat::Reading::image).
-    pub image: u64,
-    /// Events from before are known: the process has been read since.
-    pub read_ns: u64,
-    /// EXEC events from before are known: it was found by a scan. 0: its FORK has told of it.
-    pub found_ns: u64,
-    /// While it is ending: /proc had it no more at this time.
-    pub gone_ns: u64,
-    pub exit: Option<Exit>,
-    /// Watches the end of a process whose leader has ended; -1: none.
-    pub pidfd: i32,
-    pub marks: u32,
-    parent: Slot,
-    first_child: Slot,
-    next_sibling: Slot,
-    previous_sibling: Slot,
-    list: List,
-    next: Slot,
-    previous: Slot,
-}
-
-/// How a process ended.
-#[derive(Clone, Copy)]
-pub(crate) struct Exit {
-    pub timestamp_ns: u64,
-    /// A wait(2) status; 0 if it is not known.
-    pub code: i32,
-    /// What is to be remarked on that.
-    pub flags: u32,
-}
-
-impl Exit {
-    pub(crate) fn new(timestamp_ns: u64, code: Option<i32>) -> Self {
-        let flags = if code.is_some() { remark::EXIT_CODE } else { 0 };
-        Self { timestamp_ns, code: code.unwrap_or(0), flags }
-    }
-}
-
-/// Its FORK has been seen.
-pub(crate) const FORKED: u32 = 1 << 0;
-/// Found by the scan that is running, and not reported yet.
-pub(crate) const UNREPORTED: u32 = 1 << 1;
-/// The EXIT of the pid's last owner may still come.
-pub(crate) const AMBIGUOUS: u32 = 1 << 2;
-/// Its pid was seen to have another owner.
-pub(crate) const REPLACED: u32 = 1 << 3;
-/// An EXIT of its leader was not its end, and no EXEC has come since.
-pub(crate) const OUTLIVED: u32 = 1 << 6;
-/// Its parent has ended in a loss.
-pub(crate) const BEREAVED: u32 = 1 << 4;
-/// An EXIT of its leader has come since it was found.
-pub(crate) const LEFT: u32 = 1 << 7;
-/// It had run when it was found.
-pub(crate) const RAN: u32 = 1 << 8;
-/// The user has been told that it cannot be watched.
-pub(crate) const TOLD: u32 = 1 << 5;
-
-impl Entry {
-    const NONE: Self = Self {
-        process: Process::EMPTY,
-        image: 0,
-        read_ns: 0,
-        found_ns: 0,
-        gone_ns: 0,
-        exit: None,
-        pidfd: -1,
-        marks: 0,
-        parent: NOBODY,
-        first_child: NOBODY,
-        next_sibling: NOBODY,
-        previous_sibling: NOBODY,
-        list: List::None,
-        next: NOBODY,
-        previous: NOBODY,
-    };
-
-    pub(crate) const fn is(&self, mark: u32) -> bool {
-        self.marks & mark != 0
-    }
-}
-
-/// What is to be done about an entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum List {
-    None,
-    /// Its parent has ended.
+/// Why a process waits for a job of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Queue {
+    /// Its parent exited; it has another one.
     Orphans,
-    /// It has ended, and nothing more is expected of it but its EXIT.
-    Ending,
-    /// Its leader has ended, and its pidfd could not be had yet.
+    /// It exited, and leaves the table once the events about it have been handled.
+    Exited,
+    /// Its leader is gone, and its pidfd could not be opened yet.
     Unwatched,
+    /// It left the table, and its pid was seen to have another owner, who may not be in the table.
+    Replaced,
+}
+
+const QUEUES: usize = 4;
+
+/// A place in a queue.
+#[derive(Clone, Copy, Default)]
+struct Link {
+    queue: Option<Queue>,
+    previous: Option<Slot>,
+    next: Option<Slot>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Ends {
-    first: Slot,
-    last: Slot,
+    first: Option<Slot>,
+    last: Option<Slot>,
 }
 
-pub(crate) struct Store {
+#[derive(Clone, Copy)]
+struct Entry {
+    record: Record,
+    parent: Option<Slot>,
+    first_child: Option<Slot>,
+    next_sibling: Option<Slot>,
+    previous_sibling: Option<Slot>,
+    /// The place among the orphans, whatever else the process waits for.
+    orphan: Link,
+    /// Its parent left the table during a loss.
+    is_orphaned_by_loss: bool,
+    /// The place in the queue that its life demands; of a free entry, `next` is the next free one.
+    life: Link,
+}
+
+impl Entry {
+    const fn new(record: Record) -> Self {
+        const NOWHERE: Link = Link { queue: None, previous: None, next: None };
+        Self {
+            record,
+            parent: None,
+            first_child: None,
+            next_sibling: None,
+            previous_sibling: None,
+            orphan: NOWHERE,
+            is_orphaned_by_loss: false,
+            life: NOWHERE,
+        }
+    }
+}
+
+pub(super) struct Census {
     entries: Arena<Entry>,
     pids: Pids,
-    /// The first free slot; they hang together by `next`.
-    free: Slot,
+    free: Option<Slot>,
+    first_parentless: Option<Slot>,
+    queues: [Ends; QUEUES],
     last_id: u64,
-    count: usize,
-    watched: usize,
-    lists: [Ends; 4],
+    /// How many processes have been reported and have not left.
+    reported: usize,
 }
 
-impl Store {
-    pub(crate) fn new() -> Result<Self, Errno> {
+impl Census {
+    pub(super) fn new() -> Result<Self, Errno> {
         Ok(Self {
-            entries: Arena::new(Entry::NONE)?,
+            entries: Arena::new(Entry::new(Record::NONE))?,
             pids: Pids::new()?,
-            free: NOBODY,
+            free: None,
+            first_parentless: None,
+            queues: [Ends { first: None, last: None }; QUEUES],
             last_id: 0,
-            count: 0,
-            watched: 0,
-            lists: [Ends::default(); 4],
+            reported: 0,
         })
     }
 
-    pub(crate) const fn count(&self) -> usize {
-        self.count
+    /// How many processes the caller knows of.
+    pub(super) const fn count(&self) -> usize {
+        self.reported
     }
 
     /// The process that has this pid.
-    pub(crate) fn find(&self, pid: i32) -> Slot {
-        self.pids.find(pid)
+    pub(super) fn find(&self, pid: i32) -> Option<Slot> {
+        self.pids.find(pid).map(Slot)
     }
 
     /// The process with the next pid above this one.
-    pub(crate) fn next(&self, after: i32) -> Slot {
-        self.pids.next(after)
+    pub(super) fn next(&self, after: i32) -> Option<Slot> {
+        self.pids.next(after).map(Slot)
     }
 
-    pub(crate) fn at(&self, slot: Slot) -> &Entry {
-        self.entries.at(slot)
+    fn entry(&self, slot: Slot) -> &Entry {
+        self.entries.at(slot.0.get())
     }
 
-    /// Its pid must not be changed.
-    pub(crate) fn at_mut(&mut self, slot: Slot) -> &mut Entry {
-        self.entries.at_mut(slot)
+    fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
+        self.entries.at_mut(slot.0.get())
     }
 
-    /// The process as the user sees it.
-    pub(crate) fn view(&self, slot: Slot) -> Process {
-        let entry = self.at(slot);
-        Process { parent_id: self.at(entry.parent).process.id, ..entry.process }
+    pub(super) fn at(&self, slot: Slot) -> &Record {
+        &self.entry(slot).record
     }
 
-    /// A new process, which has no parent yet.
-    pub(crate) fn insert(&mut self, process: Process, marks: u32) -> Result<Slot, Errno> {
-        let id = self.last_id + 1;
-        let entry = Entry { process: Process { id, ..process }, marks, ..Entry::NONE };
-        let slot = self.take()?;
-        if let Err(error) = self.pids.insert(process.pid, slot) {
+    /// The record, of which neither pid, life nor origin may be replaced.
+    pub(super) fn at_mut(&mut self, slot: Slot) -> &mut Record {
+        &mut self.entry_mut(slot).record
+    }
+
+    pub(super) fn pid(&self, slot: Slot) -> i32 {
+        self.at(slot).process.pid
+    }
+
+    /// The process as the caller sees it.
+    pub(super) fn view(&self, slot: Slot) -> Process {
+        let entry = self.entry(slot);
+        let parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
+        Process { parent_id, ..entry.record.process }
+    }
+
+    /// Enters a process, whose pid is in the table not yet, and gives it an id.
+    pub(super) fn insert(&mut self, record: Record) -> Result<Slot, Errno> {
+        let slot = self.take_free()?;
+        if let Err(error) = self.pids.insert(record.process.pid, slot.0) {
             self.give_back(slot);
             return Err(error);
         }
-        *self.at_mut(slot) = entry;
-        self.last_id = id;
-        self.count += 1;
-        self.hang(slot, NOBODY);
+        self.last_id += 1;
+        self.reported += usize::from(!record.is_unreported());
+        let id = self.last_id;
+        *self.entry_mut(slot) =
+            Entry::new(Record { process: Process { id, ..record.process }, ..record });
+        self.adopt(slot, None);
+        self.link(slot);
+        self.set_life(slot, record.life);
         Ok(slot)
     }
 
-    /// Forgets a process. Its children become orphans, and get these marks.
-    pub(crate) fn remove(&mut self, slot: Slot, marks: u32) {
-        self.unlist(slot);
-        self.unhang(slot);
-        loop {
-            let child = self.at(slot).first_child;
-            if child == NOBODY {
-                break;
-            }
-            self.unhang(child);
-            self.hang(child, NOBODY);
-            if self.at(child).list != List::Ending {
-                self.at_mut(child).marks |= marks;
-                self.list(child, List::Orphans);
-            }
+    /// The caller is told of a process that was found. True if that is new.
+    pub(super) fn mark_reported(&mut self, slot: Slot) -> bool {
+        if let Origin::Found(found) = &mut self.at_mut(slot).origin
+            && !found.is_reported
+        {
+            found.is_reported = true;
+            self.reported += 1;
+            return true;
         }
-        self.pids.remove(self.at(slot).process.pid);
-        self.give_back(slot);
-        self.count -= 1;
+        false
     }
 
-    fn take(&mut self) -> Result<Slot, Errno> {
-        if self.free == NOBODY {
-            return self.entries.push(Entry::NONE);
+    /// Removes a process. Its children become orphans; `in_loss`: because events were lost.
+    pub(super) fn remove(&mut self, slot: Slot, in_loss: bool) {
+        let is_replaced = self.at(slot).gone().is_some_and(|gone| gone.is_replaced);
+        self.reported -= usize::from(!self.at(slot).is_unreported());
+        self.leave(slot, Queue::Orphans);
+        self.leave_life_queue(slot);
+        self.abandon(slot);
+        while let Some(child) = self.entry(slot).first_child {
+            self.abandon(child);
+            self.adopt(child, None);
+            if self.at(child).gone().is_none() {
+                self.entry_mut(child).is_orphaned_by_loss |= in_loss;
+                self.enqueue(child, Queue::Orphans);
+            }
         }
-        let slot = self.free;
-        self.free = self.at(slot).next;
+        self.pids.remove(self.pid(slot));
+        if is_replaced {
+            self.enqueue(slot, Queue::Replaced);
+        } else {
+            self.give_back(slot);
+        }
+    }
+
+    /// The next owner of a pid has been looked for; the previous one is forgotten.
+    pub(super) fn finish_replaced(&mut self, slot: Slot) {
+        self.leave(slot, Queue::Replaced);
+        self.give_back(slot);
+    }
+
+    /// The orphan is one no longer. Whether it was because of a loss.
+    pub(super) fn settle_orphan(&mut self, slot: Slot) -> bool {
+        self.leave(slot, Queue::Orphans);
+        core::mem::take(&mut self.entry_mut(slot).is_orphaned_by_loss)
+    }
+
+    /// Changes where a process is between its start and its exit, and the queue that it is in: behind
+    /// the others that are there.
+    pub(super) fn set_life(&mut self, slot: Slot, life: Life) {
+        self.leave_life_queue(slot);
+        self.at_mut(slot).life = life;
+        match life {
+            Life::Led | Life::Leaderless(Watch::Pidfd) => {}
+            Life::Leaderless(Watch::Missing { .. }) => self.enqueue(slot, Queue::Unwatched),
+            Life::Exited(_) => {
+                self.leave(slot, Queue::Orphans);
+                self.enqueue(slot, Queue::Exited);
+            }
+        }
+    }
+
+    fn take_free(&mut self) -> Result<Slot, Errno> {
+        let Some(slot) = self.free else {
+            let index = self.entries.push(Entry::new(Record::NONE))?;
+            return NonZero::new(index).map(Slot).ok_or(Errno(libc::ENOMEM));
+        };
+        self.free = self.entry(slot).life.next;
         Ok(slot)
     }
 
     fn give_back(&mut self, slot: Slot) {
-        *self.at_mut(slot) = Entry { next: self.free, ..Entry::NONE };
-        self.free = slot;
+        *self.entry_mut(slot) = Entry::new(Record::NONE);
+        self.entry_mut(slot).life.next = self.free;
+        self.free = Some(slot);
     }
 
-    /// Gives a process the parent that its `parent_pid` says, if that is known.
-    pub(crate) fn link(&mut self, slot: Slot) {
+    // ---- Families ----
+
+    /// Gives a process the parent that its `parent_pid` names, if that is in the table.
+    pub(super) fn link(&mut self, slot: Slot) {
         let parent = self.find(self.at(slot).process.parent_pid);
-        if parent != slot && parent != self.at(slot).parent {
-            self.unhang(slot);
-            self.hang(slot, parent);
+        if parent != Some(slot) && parent != self.entry(slot).parent {
+            self.abandon(slot);
+            self.adopt(slot, parent);
         }
     }
 
-    /// The first of those whose parent is not known, and the next one.
-    pub(crate) fn next_parentless(&self, after: Slot) -> Slot {
-        if after == NOBODY { self.at(NOBODY).first_child } else { self.at(after).next_sibling }
-    }
-
-    fn hang(&mut self, slot: Slot, parent: Slot) {
-        let first = core::mem::replace(&mut self.at_mut(parent).first_child, slot);
-        if first != NOBODY {
-            self.at_mut(first).previous_sibling = slot;
-        }
-        let entry = self.at_mut(slot);
-        entry.parent = parent;
-        entry.previous_sibling = NOBODY;
-        entry.next_sibling = first;
-    }
-
-    fn unhang(&mut self, slot: Slot) {
-        let &Entry { parent, next_sibling, previous_sibling, .. } = self.at(slot);
-        if previous_sibling == NOBODY {
-            self.at_mut(parent).first_child = next_sibling;
-        } else {
-            self.at_mut(previous_sibling).next_sibling = next_sibling;
-        }
-        if next_sibling != NOBODY {
-            self.at_mut(next_sibling).previous_sibling = previous_sibling;
+    /// Gives those whose parent was not known theirs.
+    pub(super) fn link_parentless(&mut self) {
+        let mut next = self.first_parentless;
+        while let Some(slot) = next {
+            next = self.entry(slot).next_sibling;
+            self.link(slot);
         }
     }
 
-    /// Keeps a pidfd that watches a process.
-    pub(crate) fn watch(&mut self, slot: Slot, mut pidfd: Fd) {
-        self.at_mut(slot).pidfd = pidfd.disown();
-        self.watched += 1;
-    }
-
-    /// Gives it back.
-    pub(crate) fn take_pidfd(&mut self, slot: Slot) -> Option<Fd> {
-        let pidfd = core::mem::replace(&mut self.at_mut(slot).pidfd, -1);
-        if pidfd < 0 {
-            return None;
+    fn first_child_of(&mut self, parent: Option<Slot>) -> &mut Option<Slot> {
+        match parent {
+            Some(parent) => &mut self.entry_mut(parent).first_child,
+            None => &mut self.first_parentless,
         }
-        self.watched -= 1;
-        Some(Fd::own(pidfd))
     }
 
-    /// How many processes are watched.
-    pub(crate) const fn watched(&self) -> usize {
-        self.watched
+    /// Makes a process, which is nobody's child, the first child of `parent`.
+    fn adopt(&mut self, slot: Slot, parent: Option<Slot>) {
+        let first = self.first_child_of(parent).replace(slot);
+        if let Some(first) = first {
+            self.entry_mut(first).previous_sibling = Some(slot);
+        }
+        let entry = self.entry_mut(slot);
+        (entry.parent, entry.previous_sibling, entry.next_sibling) = (parent, None, first);
     }
 
-    pub(crate) fn first(&self, list: List) -> Slot {
-        self.lists[list as usize].first
+    /// Takes a process out of its family.
+    fn abandon(&mut self, slot: Slot) {
+        let &Entry { parent, next_sibling, previous_sibling, .. } = self.entry(slot);
+        match previous_sibling {
+            Some(previous) => self.entry_mut(previous).next_sibling = next_sibling,
+            None => *self.first_child_of(parent) = next_sibling,
+        }
+        if let Some(next) = next_sibling {
+            self.entry_mut(next).previous_sibling = previous_sibling;
+        }
     }
 
-    pub(crate) fn listed(&self, slot: Slot) -> List {
-        self.at(slot).list
+    // ---- Queues ----
+
+    pub(super) const fn first(&self, queue: Queue) -> Option<Slot> {
+        self.queues[queue as usize].first
     }
 
-    /// Puts an entry at the end of a list, out of the one that it is in.
-    pub(crate) fn list(&mut self, slot: Slot, list: List) {
-        self.unlist(slot);
-        if list == List::None {
+    fn link_of(&mut self, slot: Slot, queue: Queue) -> &mut Link {
+        let entry = self.entry_mut(slot);
+        match queue {
+            Queue::Orphans => &mut entry.orphan,
+            Queue::Exited | Queue::Unwatched | Queue::Replaced => &mut entry.life,
+        }
+    }
+
+    fn leave_life_queue(&mut self, slot: Slot) {
+        if let Some(queue) = self.entry(slot).life.queue {
+            self.leave(slot, queue);
+        }
+    }
+
+    /// Puts a process at the end of a queue, unless it is there.
+    fn enqueue(&mut self, slot: Slot, queue: Queue) {
+        if self.link_of(slot, queue).queue.is_some() {
             return;
         }
-        let last = core::mem::replace(&mut self.lists[list as usize].last, slot);
-        if last == NOBODY {
-            self.lists[list as usize].first = slot;
-        } else {
-            self.at_mut(last).next = slot;
+        let last = self.queues[queue as usize].last.replace(slot);
+        match last {
+            Some(last) => self.link_of(last, queue).next = Some(slot),
+            None => self.queues[queue as usize].first = Some(slot),
         }
-        let entry = self.at_mut(slot);
-        (entry.list, entry.previous, entry.next) = (list, last, NOBODY);
+        *self.link_of(slot, queue) = Link { queue: Some(queue), previous: last, next: None };
     }
 
-    pub(crate) fn unlist(&mut self, slot: Slot) {
-        let &Entry { list, next, previous, .. } = self.at(slot);
-        if list == List::None {
+    /// Takes a process out of a queue, if it is there.
+    fn leave(&mut self, slot: Slot, queue: Queue) {
+        let link = self.link_of(slot, queue);
+        if link.queue != Some(queue) {
             return;
         }
-        if previous == NOBODY {
-            self.lists[list as usize].first = next;
-        } else {
-            self.at_mut(previous).next = next;
+        let Link { previous, next, .. } = core::mem::take(link);
+        match previous {
+            Some(previous) => self.link_of(previous, queue).next = next,
+            None => self.queues[queue as usize].first = next,
         }
-        if next == NOBODY {
-            self.lists[list as usize].last = previous;
-        } else {
-            self.at_mut(next).previous = previous;
-        }
-        self.at_mut(slot).list = List::None;
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let mut slot = self.next(-1);
-        while slot != NOBODY {
-            drop(self.take_pidfd(slot));
-            slot = self.next(self.at(slot).process.pid);
+        match next {
+            Some(next) => self.link_of(next, queue).previous = previous,
+            None => self.queues[queue as usize].last = previous,
         }
     }
 }

@@ -5,49 +5,54 @@ use crate::errno::Errno;
 use crate::sys::{self, Doorbell, Epoll};
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-pub(crate) struct Shared {
+/// The connector, and the descriptor that shows whether the table has something to do.
+pub(crate) struct Remote {
     pub connector: Connector,
-    /// Readable while there is something to do: the socket, the bell, the pidfds.
-    pub(super) epoll: Epoll,
-    /// Rung for what no descriptor tells, by any thread; silenced by the one that follows.
+    /// Readable when the socket, the bell or a pidfd is.
+    epoll: Epoll,
+    /// Rung, by any thread, for work that no descriptor shows; silenced by the thread that follows.
     bell: Doorbell,
-    /// It may have been rung. Set behind the ringing, so that none is overlooked.
-    rung: AtomicBool,
+    /// The bell may have been rung. Set after it was rung, so that no ringing is overlooked.
+    is_rung: AtomicBool,
 }
 
-/// Tokens of what is no pid.
+// Tokens that are not pids.
 const SOCKET: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
 
-impl Shared {
-    /// Around an open connector. The bell has been rung: all of /proc is to be read.
+impl Remote {
+    /// Takes an open connector. The bell has been rung: all of /proc is to be read.
     pub(super) fn new(connector: Connector, epoll: Epoll, bell: Doorbell) -> Result<Self, Errno> {
         epoll.add(connector.socket(), SOCKET)?;
         epoll.add(bell.fd(), BELL)?;
-        let shared = Self { connector, epoll, bell, rung: AtomicBool::new(false) };
-        shared.ring();
-        Ok(shared)
+        let remote = Self { connector, epoll, bell, is_rung: AtomicBool::new(false) };
+        remote.ring();
+        Ok(remote)
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {
         self.epoll.fd()
     }
 
-    pub(super) fn ring(&self) {
-        self.bell.ring();
-        self.rung.store(true, SeqCst);
+    pub(super) const fn epoll(&self) -> &Epoll {
+        &self.epoll
     }
 
-    /// Whether the bell had been rung, which then it is no more.
+    pub(super) fn ring(&self) {
+        self.bell.ring();
+        self.is_rung.store(true, SeqCst);
+    }
+
+    /// Silences the bell. Whether it had been rung.
     pub(super) fn silence(&self) -> bool {
-        let was_rung = self.rung.swap(false, SeqCst);
+        let was_rung = self.is_rung.swap(false, SeqCst);
         if was_rung {
             self.bell.silence();
         }
         was_rung
     }
 
-    /// Proves that the kernel reports; how many repairs that took, of which the table will tell.
+    /// Checks that the kernel reports. Returns how many repairs that took; the table reports them.
     pub(crate) fn check(&self) -> Result<u32, Errno> {
         let repairs = self.connector.check()?;
         if repairs > 0 {

@@ -1,8 +1,5 @@
 //! What the table tells: a process, and a change of one.
 
-use crate::procfs::stat::Reading;
-use crate::procfs::status::Credentials;
-
 /// A process, laid out as `struct pc_process`.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,32 +57,6 @@ impl Process {
         reserved: 0,
         reserved2: [0; 3],
     };
-}
-
-/// A process as it has been read.
-pub(crate) fn process_of(pid: i32, reading: &Reading, credentials: Option<Credentials>) -> Process {
-    let mut process = Process {
-        pid,
-        parent_pid: reading.parent,
-        session: reading.session,
-        start_boottime_ns: reading.start_ns,
-        comm: reading.comm,
-        valid: field::PARENT | field::START | field::SESSION | field::COMM,
-        ..Process::EMPTY
-    };
-    if reading.is_kernel_thread {
-        process.state |= state::KERNEL_THREAD;
-        process.valid &= !field::COMM;
-    }
-    if reading.leader_gone && !reading.has_ended {
-        process.state |= state::LEADER_GONE;
-    }
-    if let Some(ids) = credentials {
-        process.valid |= field::CREDENTIALS;
-        (process.ruid, process.euid) = (ids.ruid, ids.euid);
-        (process.rgid, process.egid) = (ids.rgid, ids.egid);
-    }
-    process
 }
 
 /// Fields of a process that may be wanted, and known.
@@ -168,4 +139,18 @@ pub struct Change {
     pub(crate) reserved2: [u64; 2],
     /// The process after the change; of EXITED and VANISHED, as it last was.
     pub process: Process,
+}
+
+impl Change {
+    pub(crate) const EMPTY: Self = Self {
+        kind: 0,
+        flags: 0,
+        timestamp_ns: 0,
+        lost: 0,
+        since_ns: 0,
+        exit_code: 0,
+        reserved: 0,
+        reserved2: [0; 2],
+        process: Process::EMPTY,
+    };
 }

@@ -1,0 +1,50 @@
+//! One look at a process.
+
+use super::stat::{self, Stat};
+use super::status::{self, Credentials};
+use crate::errno::Errno;
+use crate::sys::monotonic_ns;
+
+/// What one look at /proc showed of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sight {
+    /// The look began at this moment.
+    pub taken_ns: u64,
+    pub stat: Stat,
+    /// `None` if they were not asked for.
+    pub credentials: Option<Credentials>,
+}
+
+/// Looks at a process, even at a zombie; `None` if no process has this pid, although a thread may.
+///
+/// # Errors
+/// As for [`stat::read`], but never `ESRCH`.
+pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+    // The ids are read first: if the pid then belongs to the right process, it did so before.
+    let credentials = if with_credentials { status::read_credentials(pid)? } else { None };
+    let taken_ns = monotonic_ns();
+    match stat::read(pid) {
+        Err(Errno(libc::ESRCH)) => Ok(None),
+        result => Ok(result?.map(|stat| Sight { taken_ns, stat, credentials })),
+    }
+}
+
+/// Looks at a process that has not exited, with its ids.
+///
+/// # Errors
+/// As for [`stat::read`].
+pub(crate) fn look_alive(pid: i32) -> Result<Option<Sight>, Errno> {
+    let living = |stat: &Stat| !stat.condition.is_zombie();
+    for _ in 0..10 {
+        let Some(before) = stat::read(pid)?.filter(living) else { return Ok(None) };
+        let credentials = status::read_credentials(pid)?;
+        let taken_ns = monotonic_ns();
+        if let Some(stat) = stat::read(pid)?.filter(living)
+            && stat.start_ns == before.start_ns
+        {
+            return Ok(Some(Sight { taken_ns, stat, credentials }));
+        }
+        // The pid has another owner by now.
+    }
+    Ok(None)
+}

@@ -1,0 +1,189 @@
+//! What the table does next: one order of jobs. Whether there is work is whether there is a next
+//! job.
+
+use super::census::{Census, Queue, Slot};
+use super::compare::Comparison;
+use super::judge::Slept;
+use super::scan::{Cause, Doubt, Due, Scan};
+use crate::protocol::event::{Event, kind, reason};
+
+/// How many events are received at a time.
+pub(super) const BATCH: usize = 32;
+
+/// Something to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Job {
+    /// Report the next difference of the comparison that was begun.
+    Difference(Slot),
+    /// Find the new parent of a process.
+    Orphan(Slot),
+    /// Report that a process exited.
+    Exit(Slot),
+    /// Enter the next owner of a pid, if its FORK was taken for the previous owner's.
+    Successor,
+    Scan,
+    /// Judge the next event.
+    Judge,
+    Receive,
+    /// See which processes without a leader exited.
+    Watch,
+}
+
+/// Which descriptors had nothing when they were asked last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Quiet {
+    /// Something may wait.
+    Unknown,
+    /// No event was queued.
+    Queue,
+    /// Nor did a pidfd have anything.
+    All,
+}
+
+/// A process that is being compared with what a look showed.
+pub(super) struct Compared {
+    pub slot: Slot,
+    pub comparison: Comparison,
+    /// The flags of the changes that come of it.
+    pub flags: u32,
+}
+
+pub(super) struct Agenda {
+    pub compared: Option<Compared>,
+    pub scan: Scan,
+    /// What has been lost since the last scan began.
+    doubt: Option<Doubt>,
+    /// Events that were received and not handled: `batch[next..end]`.
+    batch: [Event; BATCH],
+    next: u32,
+    end: u32,
+    /// The next event is a FORK, and the previous owner of its pid left without an EXIT.
+    pub is_exit_pending: bool,
+    /// Every event that was queued before this moment has been handled.
+    horizon_ns: u64,
+    events_since_scan_step: u32,
+    /// When the batch was received. A process that started after the machine has slept once more
+    /// is younger than any of its events.
+    pub slept: Slept,
+}
+
+impl Agenda {
+    pub(super) const fn new() -> Self {
+        Self {
+            compared: None,
+            scan: Scan::FIRST,
+            doubt: None,
+            batch: [Event::EMPTY; BATCH],
+            next: 0,
+            end: 0,
+            is_exit_pending: false,
+            horizon_ns: 0,
+            events_since_scan_step: 0,
+            slept: Slept(0),
+        }
+    }
+
+    /// The next job; `None` if there is none before a descriptor becomes readable.
+    ///
+    /// `has_announcement`: the connector has one that no descriptor shows.
+    pub(super) fn next(
+        &self,
+        census: &Census,
+        quiet: Quiet,
+        has_announcement: bool,
+        now_ns: impl FnOnce() -> u64,
+    ) -> Option<Job> {
+        if let Some(compared) = &self.compared {
+            return Some(Job::Difference(compared.slot));
+        }
+        if let Some(orphan) = census.first(Queue::Orphans) {
+            return Some(Job::Orphan(orphan));
+        }
+        let exited = census.first(Queue::Exited);
+        let oldest_exit_ns = exited.and_then(|slot| census.at(slot).gone()).map(|gone| gone.at_ns);
+        if let Some(slot) = exited
+            && oldest_exit_ns.is_some_and(|at_ns| at_ns <= self.horizon_ns())
+        {
+            return Some(Job::Exit(slot));
+        }
+        if census.first(Queue::Replaced).is_some() {
+            return Some(Job::Successor);
+        }
+        let events = self.events_since_scan_step;
+        let due = self.scan.due(self.doubt.as_ref(), oldest_exit_ns, events, now_ns);
+        if due == Due::Now {
+            return Some(Job::Scan);
+        }
+        if self.event().is_some() {
+            return Some(Job::Judge);
+        }
+        // To see the queue empty moves the horizon, which exits wait for.
+        if quiet < Quiet::Queue || has_announcement || exited.is_some() {
+            return Some(Job::Receive);
+        }
+        if quiet < Quiet::All {
+            return Some(Job::Watch);
+        }
+        (due == Due::WhenQuiet).then_some(Job::Scan)
+    }
+
+    /// The next event to be judged.
+    pub(super) fn event(&self) -> Option<&Event> {
+        self.batch.get(self.next as usize).filter(|_| self.next < self.end)
+    }
+
+    /// The event has been handled.
+    pub(super) fn finish_event(&mut self) {
+        self.horizon_ns = self.horizon_ns();
+        self.next += 1;
+        self.events_since_scan_step += 1;
+        self.is_exit_pending = false;
+    }
+
+    /// An event was queued at its timestamp, behind every event that had been queued before. (One
+    /// that the library made itself says nothing about the queue.)
+    fn horizon_ns(&self) -> u64 {
+        let event = self.event().filter(|event| event.kind != kind::OVERRUN);
+        self.horizon_ns.max(event.map_or(0, |event| event.timestamp_ns.saturating_sub(1)))
+    }
+
+    /// Room for new events, when the old ones have been handled.
+    pub(super) const fn batch_mut(&mut self) -> &mut [Event; BATCH] {
+        (self.next, self.end) = (0, 0);
+        &mut self.batch
+    }
+
+    /// So many events were received. `asked_ns` is from before they were asked for.
+    pub(super) fn received(&mut self, count: u32, asked_ns: u64, slept: Slept) {
+        (self.end, self.slept) = (count, slept);
+        if count == 0 {
+            self.horizon_ns = self.horizon_ns.max(asked_ns);
+        }
+    }
+
+    /// Events were lost.
+    pub(super) fn note_loss(&mut self, overrun: &Event) {
+        let [lost, since_ns, ..] = overrun.data;
+        let doubt = self.doubt_since(overrun.timestamp_ns);
+        doubt.lost += lost;
+        doubt.since_ns = Some(doubt.since_ns.map_or(since_ns, |earlier| earlier.min(since_ns)));
+        doubt.is_deaf |= overrun.word(4) == reason::DEAF;
+    }
+
+    /// The table may differ from /proc.
+    pub(super) fn doubt_since(&mut self, noticed_ns: u64) -> &mut Doubt {
+        self.doubt.get_or_insert(Doubt { lost: 0, since_ns: None, noticed_ns, is_deaf: false })
+    }
+
+    /// Begins the scan that heals what has been lost.
+    pub(super) fn begin_scan(&mut self, now_ns: u64) {
+        let doubt = *self.doubt_since(now_ns);
+        self.doubt = None;
+        self.scan = Scan::Listing { cause: Cause::Doubt(doubt), done: 0 };
+    }
+
+    /// The scan takes a step.
+    pub(super) const fn note_scan_step(&mut self) {
+        self.events_since_scan_step = 0;
+    }
+}

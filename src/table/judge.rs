@@ -1,0 +1,362 @@
+//! What an event, or a look at /proc, means for a process. Pure: the record, the event, what /proc
+//! showed and the clock go in, a verdict comes out.
+//!
+//! No order of events can be trusted. An EXIT of a leader may not be the exit of the process, the
+//! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
+//! the queue. So an event only says when to look, and the verdict depends on what the look showed.
+
+use super::record::{Exit, ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Watch};
+use super::report::{Process, state};
+use crate::procfs::{Sight, TICK_NS};
+use crate::protocol::event::{Event, kind};
+
+/// How late an EXIT may be handled for its code to be believed. Until then, other threads of the
+/// process are unlikely to have outlived the leader unseen.
+const PROMPT_NS: u64 = 10_000_000;
+
+/// How long the machine has slept since it booted: `CLOCK_BOOTTIME`, which /proc uses, minus
+/// `CLOCK_MONOTONIC`, which events use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Slept(pub u64);
+
+impl Slept {
+    /// Whether an event is older than a process that started at `start_boottime_ns`. The machine may
+    /// have slept less when the event was generated, so the event may be older than it seems, but
+    /// never younger.
+    const fn is_before(self, event: &Event, start_boottime_ns: u64) -> bool {
+        event.timestamp_ns.saturating_add(self.0) < start_boottime_ns
+    }
+}
+
+/// The time at which a judgement is made: after the look that it depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Clock {
+    /// `CLOCK_MONOTONIC`
+    pub now_ns: u64,
+    pub slept: Slept,
+}
+
+/// What the judgement of an event needs to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Question {
+    /// Nothing more than the record and the event.
+    None(Verdict),
+    /// A look at /proc.
+    Look {
+        /// The look is to show the ids of the process, too.
+        with_credentials: bool,
+    },
+}
+
+/// What a look showed of the process that an event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Evidence {
+    /// `None`: no process has the pid.
+    pub sight: Option<Sight>,
+    /// The status of a zombie, where this kernel shows each reader the process's own: see
+    /// [`Condition::Zombie`](crate::procfs::Condition::Zombie).
+    pub own_status: Option<i32>,
+}
+
+/// What an event means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// The table reflects the event already.
+    Known,
+    /// The process was found and has not been reported. Report it, then judge the event again.
+    ReportFirst,
+    /// The FORK belongs to the next owner of the pid. Report this exit of the previous owner, then
+    /// judge the event again.
+    ExitFirst {
+        exit: Exit,
+        /// No EXIT of the previous owner has come.
+        is_exit_pending: bool,
+    },
+    /// The FORK belongs to the process, which a scan found first.
+    OwnFork,
+    /// A process started.
+    Started {
+        /// The look showed it.
+        is_seen: bool,
+    },
+    /// The look showed a process whose FORK was lost.
+    Discovered,
+    /// The leader exited. Other threads live on, or one of them takes its place by an exec.
+    Outlived {
+        is_leader_gone: bool,
+        /// The EXIT is not older than the process is known: its FORK must be.
+        is_fork_earlier: bool,
+    },
+    /// The process exited, and its pidfd knows how.
+    AskPidfd {
+        is_replaced: bool,
+    },
+    /// The process exited.
+    Exited(Gone),
+    /// The process runs a new program.
+    Execed(AfterExec),
+    /// The leader has another name.
+    Renamed([u8; 16]),
+    /// The process has other ids: real, effective.
+    UserIds(u32, u32),
+    GroupIds(u32, u32),
+    /// The process leads a session of its own.
+    LeadsSession,
+}
+
+/// What a look showed after an EXEC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AfterExec {
+    /// The process.
+    Alive,
+    /// The process, as a zombie: its name is known, its program is not.
+    Zombie,
+    /// Another process or none: not even the name is known.
+    Gone,
+}
+
+/// Judges an event, or says which look at /proc that needs.
+pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Question {
+    let Some(record) = record else {
+        return match event.kind {
+            // The process exited before it could be found.
+            kind::EXIT => Question::None(Verdict::Known),
+            _ => Question::Look { with_credentials: true },
+        };
+    };
+    if record.is_unreported() {
+        return Question::None(Verdict::ReportFirst);
+    }
+    let is_older = || slept.is_before(event, record.process.start_boottime_ns);
+    Question::None(match event.kind {
+        kind::FORK | kind::EXIT if is_older() => Verdict::Known,
+        kind::EXEC if event.timestamp_ns < record.program_ns || is_older() => Verdict::Known,
+        kind::FORK => judge_fork(record, event, slept),
+        kind::EXIT => return Question::Look { with_credentials: false },
+        kind::EXEC => return Question::Look { with_credentials: true },
+        _ => judge_detail(record, event),
+    })
+}
+
+/// Judges an event after a look.
+pub(super) fn judge(
+    record: Option<&Record>,
+    event: &Event,
+    evidence: &Evidence,
+    clock: Clock,
+) -> Verdict {
+    let sight = evidence.sight.as_ref();
+    match (event.kind, record) {
+        (kind::FORK, _) => Verdict::Started {
+            // A younger process is the next owner of the pid, whose FORK will come.
+            is_seen: sight.is_some_and(|sight| !clock.slept.is_before(event, sight.stat.start_ns)),
+        },
+        (_, None) => match sight {
+            Some(sight)
+                if !sight.stat.condition.is_zombie()
+                    && !clock.slept.is_before(event, sight.stat.start_ns) =>
+            {
+                Verdict::Discovered
+            }
+            _ => Verdict::Known,
+        },
+        (kind::EXIT, Some(record)) => judge_exit(record, event, evidence, clock),
+        (_, Some(record)) => Verdict::Execed(match sight.filter(|sight| record.is_same(sight)) {
+            Some(sight) if sight.stat.condition.is_zombie() => AfterExec::Zombie,
+            Some(_) => AfterExec::Alive,
+            None => AfterExec::Gone,
+        }),
+    }
+}
+
+/// A FORK whose child has the pid of a process that is in the table.
+fn judge_fork(record: &Record, event: &Event, slept: Slept) -> Verdict {
+    if let Origin::Found(found) = record.origin
+        && is_own_fork(record, &found, event, slept)
+    {
+        return Verdict::OwnFork;
+    }
+    let unknown = |timestamp_ns| Exit { timestamp_ns, code: ExitCode::Unknown };
+    let exit = match (record.gone(), record.exit()) {
+        // Its EXIT may still come, and will be hard to tell from the next owner's.
+        (_, None) | (None, _) => {
+            return Verdict::ExitFirst { exit: unknown(event.timestamp_ns), is_exit_pending: true };
+        }
+        // The next owner existed when /proc was read. If /proc calls both equally old, the status
+        // may have been the next owner's.
+        (Some(gone), Some(exit))
+            if event.timestamp_ns < gone.at_ns && !matches!(exit.code, ExitCode::Leaders(_)) =>
+        {
+            unknown(exit.timestamp_ns)
+        }
+        (Some(_), Some(exit)) => exit,
+    };
+    Verdict::ExitFirst { exit, is_exit_pending: false }
+}
+
+/// Whether a FORK is that of a process that was found before its FORK came.
+fn is_own_fork(record: &Record, found: &Found, event: &Event, slept: Slept) -> bool {
+    // /proc may call the next owner of the pid as old as this process, within a tick for each.
+    let limit_ns = record.process.start_boottime_ns.saturating_add(2 * TICK_NS);
+    found.fork != OwnFork::Seen
+        && record.exit().is_none()
+        && (event.timestamp_ns < found.at_ns
+            || found.fork == OwnFork::Expected && slept.is_before(event, limit_ns))
+}
+
+/// An EXIT of the leader, which may be the exit of the process.
+fn judge_exit(record: &Record, event: &Event, evidence: &Evidence, clock: Clock) -> Verdict {
+    let same = evidence.sight.as_ref().filter(|sight| record.is_same(sight));
+    if let Some(sight) = same
+        && !sight.stat.condition.is_zombie()
+    {
+        return Verdict::Outlived {
+            is_leader_gone: sight.stat.condition.has_no_leader(),
+            is_fork_earlier: event.timestamp_ns > found_ns(record),
+        };
+    }
+    let is_replaced = was_replaced(record) || evidence.sight.is_some() && same.is_none();
+    if record.life == Life::Leaderless(Watch::Pidfd) {
+        // The process outlived its leader, whose code the event may carry.
+        return Verdict::AskPidfd { is_replaced };
+    }
+    let code = match evidence.own_status.filter(|_| same.is_some()) {
+        Some(status) => ExitCode::Own(status),
+        None if is_code_clear(record, event, clock) => {
+            ExitCode::Leaders(event.word(2).cast_signed())
+        }
+        None => ExitCode::Unknown,
+    };
+    let exit = Some(Exit { timestamp_ns: event.timestamp_ns, code });
+    Verdict::Exited(Gone { at_ns: clock.now_ns, exit, is_replaced })
+}
+
+/// When a look found the process; 0 if its FORK reported it.
+pub(super) const fn found_ns(record: &Record) -> u64 {
+    match record.origin {
+        Origin::Found(found) => found.at_ns,
+        Origin::Forked { .. } => 0,
+    }
+}
+
+fn was_replaced(record: &Record) -> bool {
+    record.gone().is_some_and(|gone| gone.is_replaced)
+}
+
+/// Whether the code of an EXIT is the leader's and, as far as can be seen, the process's.
+fn is_code_clear(record: &Record, event: &Event, clock: Clock) -> bool {
+    // An EXIT whose parent is 0 was generated after the process had been reaped, so its code may be
+    // only the leader's (observed with preempt=full).
+    let has_parent = event.word(5) != 0;
+    let is_prompt = clock.now_ns.saturating_sub(event.timestamp_ns) < PROMPT_NS;
+    // Of several EXITs, it is not known which is the last.
+    let is_only_exit = record.exit().is_none()
+        && !record.leader_exited
+        && record.origin != Origin::Forked { predecessor_pending: true };
+    let had_leader = record.process.state & state::LEADER_GONE == 0;
+    has_parent && is_prompt && is_only_exit && had_leader
+}
+
+/// An event that itself carries what is new.
+fn judge_detail(record: &Record, event: &Event) -> Verdict {
+    if event.timestamp_ns < record.read_ns {
+        return Verdict::Known;
+    }
+    let process = &record.process;
+    let (first, second) = (event.word(2), event.word(3));
+    let verdict = match event.kind {
+        // Kernel threads rename themselves without an event, so that one event says little.
+        kind::COMM if process.state & state::KERNEL_THREAD != 0 => Verdict::Known,
+        kind::COMM => Verdict::Renamed(name(event)),
+        kind::UID => Verdict::UserIds(first, second),
+        kind::GID => Verdict::GroupIds(first, second),
+        kind::SID => Verdict::LeadsSession,
+        _ => Verdict::Known,
+    };
+    let mut after = *process;
+    verdict.update(&mut after);
+    if after == *process { Verdict::Known } else { verdict }
+}
+
+fn name(event: &Event) -> [u8; 16] {
+    let [_, low, high, ..] = event.data;
+    let mut name = [0; 16];
+    let (first, second) = name.split_at_mut(8);
+    first.copy_from_slice(&low.to_ne_bytes());
+    second.copy_from_slice(&high.to_ne_bytes());
+    name
+}
+
+impl Verdict {
+    /// Takes over what the event itself carries.
+    pub(super) fn update(&self, process: &mut Process) {
+        use super::report::field;
+        match *self {
+            Self::Renamed(comm) => {
+                process.comm = comm;
+                process.valid |= field::COMM;
+            }
+            Self::UserIds(real, effective) => (process.ruid, process.euid) = (real, effective),
+            Self::GroupIds(real, effective) => (process.rgid, process.egid) = (real, effective),
+            Self::LeadsSession => {
+                process.session = process.pid;
+                process.valid |= field::SESSION;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a scan's look means for a process that is in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Recheck {
+    /// The process exited, or is not reported yet: other jobs deal with it.
+    Skip,
+    /// It is there: compare.
+    Same,
+    /// The pid has another owner: the process exited, and its events are lost.
+    Replaced,
+    /// The process exited, and its pidfd knows how.
+    AskPidfd,
+    /// The process exited. Its EXIT may be queued, and is waited for.
+    Gone,
+}
+
+/// Whether a scan has to look at a process at all.
+pub(super) const fn is_rechecked(record: &Record) -> bool {
+    record.gone().is_none() && !record.is_unreported()
+}
+
+/// Judges a scan's look at a process.
+pub(super) fn recheck(record: &Record, sight: Option<&Sight>) -> Recheck {
+    if !is_rechecked(record) {
+        return Recheck::Skip;
+    }
+    match sight.filter(|sight| !sight.stat.condition.is_zombie()) {
+        Some(sight) if record.is_same(sight) => Recheck::Same,
+        Some(_) => Recheck::Replaced,
+        None if record.life == Life::Leaderless(Watch::Pidfd) => Recheck::AskPidfd,
+        None => Recheck::Gone,
+    }
+}
+
+/// What a look showed of a process that is in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Presence {
+    /// It lives, and so does its leader.
+    Led,
+    /// It lives without its leader.
+    Leaderless,
+    /// It exited, whoever owns the pid now.
+    Exited,
+}
+
+/// Judges a look by itself. If a pidfd was opened, or became readable, before a look that shows the
+/// process, then the pidfd is its own.
+pub(super) fn presence(record: &Record, sight: Option<&Sight>) -> Presence {
+    match sight.filter(|sight| record.is_same(sight)).map(|sight| sight.stat.condition) {
+        Some(condition) if condition.has_no_leader() => Presence::Leaderless,
+        Some(condition) if !condition.is_zombie() => Presence::Led,
+        _ => Presence::Exited,
+    }
+}

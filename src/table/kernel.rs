@@ -1,0 +1,91 @@
+//! The world as it is: the kernel's answers to what the table asks.
+
+use super::agenda::BATCH;
+use super::judge::{Clock, Slept};
+use super::remote::Remote;
+use super::watches::Watches;
+use super::world::World;
+use crate::connector::Receiver;
+use crate::errno::Errno;
+use crate::memory::Slots;
+use crate::procfs::{self, Listing, Sight};
+use crate::protocol::event::Event;
+use crate::protocol::wire::DATAGRAM_MAX;
+use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
+
+/// What belongs to the thread that follows the table.
+pub(super) struct Senses {
+    pub receiver: Receiver,
+    pub listing: Listing,
+    pub watches: Watches,
+    /// See [`World::shows_exit_status`].
+    pub shows_exit_status: bool,
+}
+
+/// The kernel, for the duration of one call.
+pub(super) struct Kernel<'a> {
+    pub remote: &'a Remote,
+    pub senses: &'a mut Senses,
+}
+
+impl World for Kernel<'_> {
+    type Pidfd = Fd;
+
+    fn clock(&self) -> Clock {
+        let now_ns = monotonic_ns();
+        Clock { now_ns, slept: Slept(boottime_ns().saturating_sub(now_ns)) }
+    }
+
+    fn receive(&mut self, batch: &mut [Event; BATCH]) -> Result<u32, Errno> {
+        let slots = Slots::over(batch);
+        self.senses.receiver.fill(&self.remote.connector, None, slots, DATAGRAM_MAX)
+    }
+
+    fn has_announcement(&self) -> bool {
+        self.remote.connector.has_deafness()
+    }
+
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+        procfs::look(pid, with_credentials)
+    }
+
+    fn listed(&mut self) -> Result<Option<i32>, Errno> {
+        self.senses.listing.peek()
+    }
+
+    fn take_listed(&mut self) {
+        self.senses.listing.take();
+    }
+
+    fn rewind_listing(&mut self) -> Result<(), Errno> {
+        self.senses.listing.rewind()
+    }
+
+    fn shows_exit_status(&self) -> bool {
+        self.senses.shows_exit_status
+    }
+
+    fn may_trace(&self) -> bool {
+        sys::may_trace()
+    }
+
+    fn open_pidfd(&self, pid: i32) -> Result<Fd, Errno> {
+        sys::pidfd(pid)
+    }
+
+    fn exit_of(&self, pidfd: &Fd) -> PidfdExit {
+        sys::exit_of(pidfd)
+    }
+
+    fn watch(&mut self, pid: i32, pidfd: Fd) -> Result<(), Errno> {
+        self.senses.watches.add(pid, pidfd, self.remote.epoll())
+    }
+
+    fn unwatch(&mut self, pid: i32) -> Option<Fd> {
+        self.senses.watches.remove(pid, self.remote.epoll())
+    }
+
+    fn exited(&self) -> Option<i32> {
+        self.senses.watches.readable(self.remote.epoll())
+    }
+}

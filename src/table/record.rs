@@ -1,0 +1,224 @@
+//! What the table knows of one process.
+
+use super::report::{Process, field, state};
+use crate::procfs::{Credentials, Image, Sight};
+
+/// One process. Its `process` is what the caller sees, but for `parent_id`, which the census adds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Record {
+    pub process: Process,
+    pub image: Image,
+    pub origin: Origin,
+    pub life: Life,
+    /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
+    /// read after it.
+    pub read_ns: u64,
+    /// EXEC events from before this moment are reflected already: a scan found the program.
+    pub program_ns: u64,
+    /// The leader sent an EXIT that was not the process's own, and no EXEC has come since. The next
+    /// EXIT cannot be told from that one, so its code is not the process's for certain.
+    pub leader_exited: bool,
+}
+
+/// How the table came to know the process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Origin {
+    /// By its FORK.
+    Forked {
+        /// The previous owner of the pid sent no EXIT so far. An EXIT may belong to either.
+        predecessor_pending: bool,
+    },
+    /// By a look at /proc, because its FORK was lost or came before the table was opened.
+    Found(Found),
+}
+
+/// A process that was there before its FORK event was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Found {
+    /// The process existed at this moment: a FORK from before is its own.
+    pub at_ns: u64,
+    /// The caller has been told of the process.
+    pub is_reported: bool,
+    /// Why a FORK that is about as old as the process cannot be its own, if it cannot.
+    pub fork: OwnFork,
+}
+
+/// Whether the FORK of a process that was found may still come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OwnFork {
+    /// The FORK may still be queued.
+    Expected,
+    /// The process had run when it was found, or its leader sent an EXIT since: the kernel generated
+    /// its FORK before that.
+    Earlier,
+    /// The FORK came.
+    Seen,
+}
+
+/// Where a process is between its start and its exit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Life {
+    /// The leader lives: its EXIT will report the exit of the process, or the end of the leader.
+    Led,
+    /// The leader exited and other threads live on: no event will report the exit of the process.
+    Leaderless(Watch),
+    /// Every thread exited. The process is still in the table, because queued events may be about it.
+    Exited(Gone),
+}
+
+/// How the exit of a process without a leader will be noticed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Watch {
+    /// By its pidfd, which is being waited for.
+    Pidfd,
+    /// It could not be opened yet.
+    Missing {
+        /// The caller has been told why.
+        is_reported: bool,
+    },
+}
+
+/// What is known of a process that exited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Gone {
+    /// /proc no longer showed the process alive at this moment. Once every event that was queued by
+    /// then has been handled, the process leaves the table.
+    pub at_ns: u64,
+    /// `None` until an EXIT or a pidfd reports the exit.
+    pub exit: Option<Exit>,
+    /// The pid was seen to have another owner.
+    pub is_replaced: bool,
+}
+
+/// How a process exited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Exit {
+    pub timestamp_ns: u64,
+    pub code: ExitCode,
+}
+
+/// A wait(2) status, and whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ExitCode {
+    /// The process's own.
+    Own(i32),
+    /// The leader's; the process's own too, unless another thread outlived the leader.
+    Leaders(i32),
+    Unknown,
+}
+
+impl Found {
+    pub(super) const fn new(at_ns: u64, has_run: bool, is_reported: bool) -> Self {
+        let fork = if has_run { OwnFork::Earlier } else { OwnFork::Expected };
+        Self { at_ns, is_reported, fork }
+    }
+}
+
+impl Record {
+    /// No process.
+    pub(super) const NONE: Self = Self {
+        process: Process::EMPTY,
+        image: Image::UNKNOWN,
+        origin: Origin::Forked { predecessor_pending: false },
+        life: Life::Led,
+        read_ns: 0,
+        program_ns: 0,
+        leader_exited: false,
+    };
+
+    /// A process as a look at /proc showed it.
+    pub(super) fn seen(pid: i32, sight: &Sight, origin: Origin) -> Self {
+        Self {
+            process: process_of(pid, sight),
+            image: sight.stat.image,
+            origin,
+            read_ns: sight.taken_ns,
+            program_ns: match origin {
+                Origin::Found(found) => found.at_ns,
+                Origin::Forked { .. } => 0,
+            },
+            ..Self::NONE
+        }
+    }
+
+    /// A process that exited before it could be read: it has what it inherited from its parent.
+    pub(super) fn inherited(pid: i32, parent_pid: i32, parent: &Process, origin: Origin) -> Self {
+        Self {
+            process: Process {
+                pid,
+                parent_pid,
+                valid: field::PARENT,
+                start_boottime_ns: 0,
+                user: 0,
+                state: 0,
+                ..*parent
+            },
+            origin,
+            ..Self::NONE
+        }
+    }
+
+    /// Whether a look showed this process, rather than another owner of its pid.
+    pub(super) const fn is_same(&self, sight: &Sight) -> bool {
+        self.process.valid & field::START != 0
+            && self.process.start_boottime_ns == sight.stat.start_ns
+    }
+
+    /// Whether the caller does not know of the process yet.
+    pub(super) const fn is_unreported(&self) -> bool {
+        matches!(self.origin, Origin::Found(Found { is_reported: false, .. }))
+    }
+
+    /// What is known of its exit, if it exited.
+    pub(super) const fn gone(&self) -> Option<&Gone> {
+        match &self.life {
+            Life::Exited(gone) => Some(gone),
+            Life::Led | Life::Leaderless(_) => None,
+        }
+    }
+
+    /// How it exited, if an EXIT or a pidfd reported that.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        self.gone()?.exit
+    }
+
+    /// Takes over the program and its name, as a look showed them.
+    pub(super) const fn take_program(&mut self, sight: &Sight, fields: u32) {
+        self.take_name(sight, fields);
+        self.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
+        self.image = sight.stat.image;
+        self.read_ns = sight.taken_ns;
+    }
+
+    /// Takes over the name, as a look showed it.
+    pub(super) const fn take_name(&mut self, sight: &Sight, fields: u32) {
+        self.process.comm = sight.stat.comm;
+        self.process.valid |= field::COMM & fields;
+    }
+}
+
+/// A process as a look at /proc showed it, without ids of the table.
+pub(super) fn process_of(pid: i32, sight: &Sight) -> Process {
+    let stat = &sight.stat;
+    let mut process = Process {
+        pid,
+        parent_pid: stat.parent,
+        session: stat.session,
+        start_boottime_ns: stat.start_ns,
+        comm: stat.comm,
+        valid: field::PARENT | field::START | field::SESSION | field::COMM,
+        ..Process::EMPTY
+    };
+    if stat.is_kernel_thread {
+        process.state |= state::KERNEL_THREAD;
+        process.valid &= !field::COMM;
+    }
+    if stat.condition.has_no_leader() {
+        process.state |= state::LEADER_GONE;
+    }
+    if let Some(Credentials { ruid, euid, rgid, egid }) = sight.credentials {
+        process.valid |= field::CREDENTIALS;
+        (process.ruid, process.euid, process.rgid, process.egid) = (ruid, euid, rgid, egid);
+    }
+    process
+}

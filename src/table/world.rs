@@ -1,0 +1,53 @@
+//! What the table asks of everything outside of it: the queue of events, /proc, pidfds, the clock.
+//! The kernel answers; in tests of the table, a model machine does.
+
+use super::agenda::BATCH;
+use super::judge::Clock;
+use crate::errno::Errno;
+use crate::procfs::Sight;
+use crate::protocol::event::Event;
+use crate::sys::PidfdExit;
+
+pub(super) trait World {
+    type Pidfd;
+
+    fn clock(&self) -> Clock;
+
+    /// Receives pending events; 0 if the queue is empty.
+    fn receive(&mut self, batch: &mut [Event; BATCH]) -> Result<u32, Errno>;
+
+    /// Whether there is something to receive that no descriptor shows.
+    fn has_announcement(&self) -> bool;
+
+    /// Looks at a process; `None` if no process has this pid.
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno>;
+
+    /// The next pid that /proc lists, until [`take_listed`](Self::take_listed).
+    fn listed(&mut self) -> Result<Option<i32>, Errno>;
+
+    fn take_listed(&mut self);
+
+    /// Starts again with the lowest pid.
+    fn rewind_listing(&mut self) -> Result<(), Errno>;
+
+    /// Whether /proc shows the exit status of a zombie process as its own, even if its leader
+    /// exited with another.
+    fn shows_exit_status(&self) -> bool;
+
+    /// Whether /proc shows this thread everything about every process.
+    fn may_trace(&self) -> bool;
+
+    fn open_pidfd(&self, pid: i32) -> Result<Self::Pidfd, Errno>;
+
+    /// How the process of a pidfd exited.
+    fn exit_of(&self, pidfd: &Self::Pidfd) -> PidfdExit;
+
+    /// Waits for the exit of a process.
+    fn watch(&mut self, pid: i32, pidfd: Self::Pidfd) -> Result<(), Errno>;
+
+    /// Waits for its exit no longer.
+    fn unwatch(&mut self, pid: i32) -> Option<Self::Pidfd>;
+
+    /// A process that is watched and seems to have exited.
+    fn exited(&self) -> Option<i32>;
+}
