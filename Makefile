@@ -31,7 +31,7 @@ CARGO_DIR := build/cargo
 RUSTLIB    = $(CARGO_DIR)/release/libproc_connector.a
 STAGE   := $(CURDIR)/build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
-EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c)) build/examples-c/watch
+EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
 PROGRAMS := $(addprefix build/,promises promises-static faults soak)
 # "NAME PAGE" for each name that a page has in its NAME section: man pc_recv_many shows pc_recv(3).
 MAN_NAMES := awk '/^\.Sh/ { naming = $$2 == "NAME" } naming && $$1 == ".Nm" { print $$2, FILENAME }' \
@@ -103,7 +103,7 @@ uninstall:
 	    rm -f "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
 	done
 
-# The examples are built as any user's program is: against an installed library.
+# The examples and pcwatch are built as any user's program is: against an installed library.
 stage: $(SHARED) $(STATIC)
 	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
 	    INCLUDEDIR=$(STAGE)/include MANDIR=$(STAGE)/share/man DESTDIR= >build/stage.log || \
@@ -111,7 +111,7 @@ stage: $(SHARED) $(STATIC)
 
 build/examples-c/%: examples-c/%.c stage
 	$(COMPILE_EXAMPLE)
-build/examples-c/watch: $(wildcard examples-c/watch/*.c) stage
+build/pcwatch: $(wildcard tools/pcwatch/*.c) stage
 	$(COMPILE_EXAMPLE)
 
 define COMPILE_EXAMPLE
@@ -154,7 +154,7 @@ build/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testing/f
 build/examples-c/testing/record build/examples-c/testing/replay: PACKAGE = libpcap
 build/examples-c/testing/record build/examples-c/testing/replay: examples-c/testing/cooked.h
 
-run: build/examples-c/watch
+run: build/pcwatch
 	$< $(if $(DURATION),--duration $(DURATION))
 
 test:
@@ -171,7 +171,7 @@ $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
 	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) -Wl,-rpath,$(STAGE)/lib \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
-programs: examples $(PROGRAMS)
+programs: examples build/pcwatch $(PROGRAMS)
 
 test-kernels: build/promises-static
 	tests/kernels.sh

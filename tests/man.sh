@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 tests/needs.sh mandoc mandoc man man-db || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-pages=$(echo man/*.3 man/*.7 debian/*.1)
+pages=$(echo man/*.3 man/*.7 tools/pcwatch/pcwatch.1)
 header=include/proc_connector.h
 . tests/tap.sh
 

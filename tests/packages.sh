@@ -32,16 +32,16 @@ promise "lintian has nothing to say" no_complaint
 promise "they can be installed" apt install "$work"/libproc-connector0_*.deb \
 	"$work"/libproc-connector-dev_*.deb "$work"/proc-connector-tools_*.deb
 
-watch() {
+shows_event() {
 	timeout 30 pcwatch --count 1 --events exec >"$work/events" &
 	while kill -0 $! 2>/dev/null; do
 		/bin/true
 	done
 	wait $! && grep -q exec "$work/events"
 }
-promise "pcwatch shows an event" watch
+promise "the installed pcwatch shows an event" shows_event
 calls_itself() { pcwatch --help | grep -q '^Usage: pcwatch ' && pcwatch --version | grep -q '^pcwatch '; }
-promise "pcwatch knows its name" calls_itself
+promise "the installed pcwatch calls itself pcwatch" calls_itself
 runs() { # runs PROGRAM: which would say on stderr why it cannot
 	rm -f "$work/events" "$work/errors"
 	"$1" >"$work/events" 2>"$work/errors" &

@@ -1,9 +1,5 @@
-/*
- * What events do not say (names, old ids) is read from /proc, which may be ahead of the event. What
- * is gone there is remembered from earlier events, in a table of fixed size, or is unknown. Nothing
- * is guessed.
- */
-#include "watch.h"
+/* Remembers the names and ids of tasks, which most events do not carry. */
+#include "pcwatch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +8,11 @@
 
 enum { TASKS = 8192 };
 
-/* A pid chooses its place, and displaces who was there. */
+/*
+ * /proc has names and ids, but may be ahead of the event, and has nothing of a task that is gone.
+ * What neither /proc nor an earlier event reported is unknown; nothing is guessed. A pid determines
+ * the slot of its task; a task displaces the one that had the slot before.
+ */
 static struct task tasks[TASKS];
 bool names_tracked;
 
@@ -24,7 +24,10 @@ struct task *task_of(pid_t pid)
 	return task;
 }
 
-/* Returns how many bytes it has read and terminated; 0: none, or there is no such task. */
+/*
+ * Reads a file of /proc/PID and adds a NUL. Returns the number of bytes read; 0 if the file is empty
+ * or the task is gone.
+ */
 size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size)
 {
 	char path[48];
@@ -39,11 +42,11 @@ size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size)
 	return length;
 }
 
-/* Returns NULL if nobody can tell any more. */
+/* Returns NULL if the name is unknown. */
 const char *name_of(pid_t pid)
 {
 	struct task *task = task_of(pid);
-	char comm[80]; /* kernel workers have long ones */
+	char comm[80]; /* /proc extends the name of a kernel worker */
 	size_t length;
 	if (!(task->named && names_tracked) && (length = read_proc(pid, "comm", comm, sizeof(comm)))) {
 		comm[length - 1] = '\0'; /* a line break */
@@ -57,7 +60,7 @@ static void read_ids(struct task *task)
 {
 	char status[4096];
 	read_proc(task->pid, "status", status, sizeof(status));
-	/* The name comes before them, and its line breaks are escaped. */
+	/* The task's name comes first, but cannot fake these lines: the kernel escapes line breaks. */
 	const char *uid = strstr(status, "\nUid:"), *gid = strstr(status, "\nGid:");
 	struct ids *u = &task->uid, *g = &task->gid;
 	u->known = uid && sscanf(uid, "\nUid: %u %u", &u->real, &u->effective) == 2;
@@ -82,7 +85,7 @@ void learn(const struct pc_event *event)
 		break;
 	case PC_EVENT_EXEC:
 		task_of(data->exec.pid)->named = false;
-		name_of(data->exec.pid); /* while it lives */
+		name_of(data->exec.pid); /* now, because the process may exit soon */
 		break;
 	case PC_EVENT_COMM:
 		task = task_of(data->comm.pid);
@@ -95,7 +98,7 @@ void learn(const struct pc_event *event)
 	case PC_EVENT_GID:
 		task_of(data->gid.pid)->gid = (struct ids){ true, data->gid.rgid, data->gid.egid };
 		break;
-	case PC_EVENT_OVERRUN: /* what was lost may have changed everything */
+	case PC_EVENT_OVERRUN: /* any name and id may have changed meanwhile */
 		memset(tasks, 0, sizeof(tasks));
 		break;
 	default:

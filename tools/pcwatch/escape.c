@@ -1,5 +1,5 @@
-/* Text from strangers: whatever bytes it has, it harms neither a terminal nor a JSON parser. */
-#include "watch.h"
+/* Escapes untrusted text, so that no byte of it can harm a terminal or a JSON parser. */
+#include "pcwatch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,9 @@
 #include <wctype.h>
 
 /*
- * Makes the first character of the text safe for a terminal: what this locale cannot print, or what
- * has no width, is shown as its bytes. Returns how many bytes it took.
+ * Makes the first character of the text safe for a terminal. A character that the locale cannot
+ * print, or that has no width, becomes the escaped values of its bytes, one per call. Returns the
+ * number of bytes of the text that were handled.
  */
 static size_t escape(const char *text, size_t length, bool quoted, char *safe, size_t *columns)
 {
@@ -40,7 +41,7 @@ void line_begin(struct line *line, size_t max_columns)
 	line->full = false;
 }
 
-/* Adds what fits; where that is not all, the line ends with an ellipsis. */
+/* Adds text until the line is full. A line that cannot hold all of the text ends with an ellipsis. */
 static void add(struct line *line, const char *text, size_t length, bool quoted)
 {
 	const char *ellipsis = MB_CUR_MAX > 1 ? "…" : "...";
@@ -81,7 +82,7 @@ void line_add_argument(struct line *line, const char *argument, size_t length)
 	add(line, "\"", quoted, false);
 }
 
-/* Returns the bytes of the UTF-8 character at the beginning; 0: there is none. */
+/* Returns the size of the UTF-8 character at the start of the text, or 0 if the bytes are invalid. */
 static size_t utf8_size(const char *text, size_t length)
 {
 	unsigned char c[4] = { 0 };
@@ -106,7 +107,7 @@ void json_string(const char *text, size_t length)
 		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			printf("\\u%04x", *text);
 		else if (*text == '\xc2' && size && text[1] < '\xa0')
-			printf("\\u%04x", (unsigned char)text[1]); /* controls, too */
+			printf("\\u%04x", (unsigned char)text[1]); /* U+0080 to U+009F are control characters */
 		else if (size)
 			fwrite(text, 1, size, stdout);
 		else

@@ -1,5 +1,5 @@
-/* wait(2) statuses, in words and in JSON. */
-#include "watch.h"
+/* Shows wait(2) statuses in words and in JSON. */
+#include "pcwatch.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,26 +1,11 @@
-/*
- * A record: a line of text, or a JSON object. Its fields have a JSON key each and, if text shows
- * them, a format.
- */
-#include "watch.h"
+/* Prints records: one line of text or one JSON object each. */
+#include "pcwatch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-bool on_terminal, coloured;
-static uint64_t shown[PC_EVENT_UNKNOWN + 1], total_shown; /* by kind; 0: ends of processes */
-
-void prepare_output(void)
-{
-	static char buffer[4096]; /* what a pipe takes that poll() calls writable */
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-	on_terminal = !options.json && isatty(STDOUT_FILENO);
-	coloured = on_terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
-}
+static uint64_t shown[PC_EVENT_UNKNOWN + 1], total_shown; /* by PC_EVENT_*; 0: process exits */
 
 void show_header(void)
 {
@@ -28,7 +13,7 @@ void show_header(void)
 		printf("%-12s %-8s %7s %7s %-15s %s\n", "TIME", "EVENT", "PID", "TID", "COMM", "DETAILS");
 }
 
-/* The local time of day; for JSON date and time in UTC. */
+/* Text shows the local time of day; JSON shows the date and time in UTC. */
 static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 {
 	uint64_t wall_ns = timestamp_ns + clock_ns(CLOCK_REALTIME) - now_ns();
@@ -41,7 +26,7 @@ static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 	return buffer;
 }
 
-/* Returns false if no more can be shown. */
+/* Returns false if --count is reached or stdout takes no more: there is no record then. */
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
 {
 	char time[40];
@@ -61,7 +46,7 @@ void end_record(uint32_t kind)
 	puts(options.json ? "}" : coloured ? "\033[m" : "");
 	shown[kind]++;
 	if (++total_shown == options.count)
-		running = false;
+		stop(0);
 }
 
 static void column(pid_t id)
@@ -72,7 +57,7 @@ static void column(pid_t id)
 		printf("%7s ", "-");
 }
 
-/* Of text, what the header names. */
+/* Prints the columns that the header names. JSON has no columns. */
 void columns(pid_t pid, pid_t tid, const char *name)
 {
 	struct line line;
@@ -92,6 +77,7 @@ void text(const char *words)
 		fputs(words, stdout);
 }
 
+/* number(), string() and boolean() print a field: its JSON key or, unless NULL, its text format. */
 void number(const char *key, const char *format, bool known, long long value)
 {
 	if (options.json)
@@ -144,7 +130,7 @@ void show_totals(const struct pc_stats *stats, uint64_t duration_ns)
 	if (options.json)
 		printf("{\"event\":\"stats\",\"time\":\"%s\"", wall_time(now_ns(), time));
 	else
-		fprintf(stderr, "%s:", NAME);
+		fputs(NAME ":", stderr);
 	for (uint32_t kind = 0; kind <= PC_EVENT_UNKNOWN; kind++)
 		total(kind ? pc_event_name(kind) : "end", shown[kind]);
 	total("shown", total_shown);

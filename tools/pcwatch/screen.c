@@ -1,8 +1,5 @@
-/*
- * The whole terminal: its alternate screen and its keys. It is given back on exit, and while we are
- * stopped.
- */
-#include "watch.h"
+/* Takes the whole terminal, screen and keys, and restores it at the end and for Ctrl-Z. */
+#include "pcwatch.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -49,7 +46,7 @@ void screen_leave(void)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &cooked);
 }
 
-void screen_keys(void)
+bool screen_keys(void)
 {
 	static const struct {
 		const char *keys;
@@ -62,15 +59,14 @@ void screen_keys(void)
 	};
 	char typed[64];
 	ssize_t length = read(STDIN_FILENO, typed, sizeof(typed));
-	if (length <= 0) { /* nobody is there any more */
-		running = false;
-		return;
-	}
+	if (length <= 0) /* the terminal is gone */
+		return false;
+	bool stay = true;
 	screen.changed = true;
 	for (size_t at = 0, size; at < (size_t)length; at += size) {
 		size = 1;
 		if (typed[at] == 'q')
-			running = false;
+			stay = false;
 		for (size_t i = 0; i < sizeof(KEYS) / sizeof(*KEYS); i++) {
 			size_t key = strlen(KEYS[i].keys);
 			if ((size_t)length - at < key || memcmp(typed + at, KEYS[i].keys, key) != 0)
@@ -79,24 +75,25 @@ void screen_keys(void)
 			size = key;
 		}
 	}
+	return stay;
 }
 
-/* The signals of a window and of job control. */
+/* Handles SIGWINCH, and SIGTSTP and SIGCONT of job control. */
 void screen_signal(int number)
 {
-	sigset_t stop;
+	sigset_t stop_signal;
 	if (number == SIGWINCH) {
 		measure();
 		return;
 	}
-	/* After SIGSTOP, the shell has set the terminal to what it likes. */
+	/* After a SIGSTOP, which cannot be handled, the shell has changed the terminal: set it up again. */
 	screen_leave();
 	if (number == SIGTSTP) {
-		sigemptyset(&stop);
-		sigaddset(&stop, SIGTSTP);
+		sigemptyset(&stop_signal);
+		sigaddset(&stop_signal, SIGTSTP);
 		raise(SIGTSTP);
-		sigprocmask(SIG_UNBLOCK, &stop, NULL); /* stops here */
-		sigprocmask(SIG_BLOCK, &stop, NULL);
+		sigprocmask(SIG_UNBLOCK, &stop_signal, NULL); /* pcwatch stops here */
+		sigprocmask(SIG_BLOCK, &stop_signal, NULL);
 	}
 	screen_enter();
 }

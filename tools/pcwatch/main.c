@@ -1,5 +1,5 @@
-/* Shows the process events, ends, or tree of the whole machine: see --help. */
-#include "watch.h"
+/* Starts the view that the options select. */
+#include "pcwatch.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -7,12 +7,12 @@
 
 int main(int argc, char **argv)
 {
-	/* What is opened here must not become stdout or stderr. */
+	/* If stdout were closed, the next descriptor to be opened would take its place. */
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return 1;
 	setlocale(LC_CTYPE, "");
 	parse_options(argc, argv);
-	/* exit() would write what could not be written. */
+	/* exit() would flush stdout, and block if the reader of a pipe no longer reads. */
 	_exit(run(options.tree ? &tree_view : options.ends ? &end_view : &event_view));
 }

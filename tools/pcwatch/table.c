@@ -1,5 +1,5 @@
-/* The library's table of processes, which knows of every beginning and end, whatever is lost. */
-#include "watch.h"
+/* Follows the library's process table, which reads /proc again after events were lost. */
+#include "pcwatch.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -31,7 +31,10 @@ void close_table(void)
 	pc_table_close(table);
 }
 
-/* Keeps with each process when it began, as CLOCK_MONOTONIC: negative if before the last sleep. */
+/*
+ * Stores with each process the CLOCK_MONOTONIC time of its start. That clock stands still while the
+ * machine sleeps, so the time of a process that started before may be negative.
+ */
 static void note_beginning(const struct pc_change *change)
 {
 	uint64_t slept_ns = clock_ns(CLOCK_BOOTTIME) - now_ns();
@@ -44,15 +47,14 @@ static void note_beginning(const struct pc_change *change)
 void drain_table(void (*take)(const struct pc_change *change))
 {
 	struct pc_change change;
-	int told = 1;
-	for (int i = 0; running && told == 1 && i < CHANGES_PER_WAKE_UP; i++) {
-		told = pc_table_next(table, &change, 0);
-		if (told < 0 && told != -EINTR) {
-			complain("the table of processes", pc_strerror(told));
-			running = false;
-			result = 1;
+	int result = 1;
+	for (int i = 0; running && result == 1 && i < CHANGES_PER_WAKE_UP; i++) {
+		result = pc_table_next(table, &change, 0);
+		if (result < 0 && result != -EINTR) {
+			complain("cannot follow the processes", pc_strerror(result));
+			stop(1);
 		}
-		if (told != 1)
+		if (result != 1)
 			return;
 		if (change.kind == PC_CHANGE_FOUND || change.kind == PC_CHANGE_STARTED)
 			note_beginning(&change);
@@ -60,7 +62,10 @@ void drain_table(void (*take)(const struct pc_change *change))
 	}
 }
 
-/* NULL: it ended before it could be read. Kernel threads rename themselves, but not beyond that. */
+/*
+ * Returns NULL if the process exited before the library could read its name. The library calls the
+ * name of a kernel thread invalid because the thread may rename itself; the last one read will do.
+ */
 const char *process_name(const struct pc_process *process)
 {
 	bool known = process->valid & PC_FIELD_COMM || process->state & PC_PROCESS_KERNEL_THREAD;

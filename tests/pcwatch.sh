@@ -1,18 +1,20 @@
 #!/bin/bash
-# Tests the tool examples-c/watch/ on this machine's real process events, as root. Prints TAP.
-# usage: tests/watch.sh [WATCH]
+# Tests pcwatch on this machine's real process events, as root. Prints TAP.
+# usage: tests/pcwatch.sh [PCWATCH]
 set -u
-watch=$(realpath "${1:-$(dirname "$0")/../build/examples-c/watch}")
+pcwatch=$(realpath "${1:-$(dirname "$0")/../build/pcwatch}")
+source=$(realpath "$(dirname "$0")/../tools/pcwatch")
 dir=$(mktemp -d)
 pids=()
-trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "watch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
+trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "pcwatch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
 . "$(dirname "$0")/tap.sh"
 cd "$dir" || exit 1
-exec 2>shell.err # bash reports there who was killed
+exec 2>shell.err # where bash reports killed jobs
 export LC_ALL=C.UTF-8
 unset NO_COLOR
 
-# sees REGEX FILE...: the regex must not be an argument, which watch would show, and it would see
+# sees REGEX FILE...: grep reads the regex from a file. If the regex were an argument, pcwatch would
+# show it in the EXEC of grep, and a later search would find it there.
 sees() {
 	local regex=$1
 	shift
@@ -20,17 +22,17 @@ sees() {
 }
 ended() { [ ! -d "/proc/$1" ] || sees '^State:.Z' "/proc/$1/status"; }
 
-# start NAME OPTION...: in the background, with its pid in $pid, until it shows events
+# start NAME OPTION...: runs pcwatch in the background, and returns when events are shown. Sets $pid.
 start() {
 	local name=$1
 	shift
-	"$watch" "$@" >"$name.out" 2>"$name.err" &
+	"$pcwatch" "$@" >"$name.out" 2>"$name.err" &
 	pid=$!
 	pids+=("$pid")
 	within 5 shows "$name.out"
 }
 shows() { ./actor exit 99; [ -s "$1" ]; }
-# settle FILE...: until they show what has happened so far
+# settle FILE...: returns when each file shows everything that has happened so far.
 settle() {
 	for file; do
 		within 5 settled "$file" || echo "# $file lags behind"
@@ -43,14 +45,14 @@ settled() {
 	wait $last
 	within 1 sees "\b$last\b.*\b98\b" "$1"
 }
-# stop PID [SIGNAL]: with its exit status
+# stop PID [SIGNAL]: ends a pcwatch and returns its exit status.
 stop() {
 	kill "-${2:-INT}" "$1"
 	within 5 ended "$1" || kill -9 "$1"
 	wait "$1"
 }
-run() { timeout 10 "$watch" "$@" >run.out 2>run.err; } # to its own end
-# Actors that wait, with their pid in $actor, until they are released.
+run() { timeout 10 "$pcwatch" "$@" >run.out 2>run.err; } # until pcwatch ends by itself
+# background ACTION...: starts an actor, which waits for release(). Sets $actor to its pid.
 mkfifo hold && exec 8<>hold
 background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); }
 release() { printf x >&8; wait "$actor"; }
@@ -103,7 +105,7 @@ int main(int argc, char **argv)
 		execl("./actor", "a\"b\\c", "li\nne", "\033[2J\007", "\xff\xc0\xaf\xed\xa0\x80", "\xc2\x9b",
 		      "\xe2\x80\xae", "t\303\266\342\202\254", "", "stay", NULL);
 	}
-	if (is("chain")) /* each waits for the end of the next one, and to be released */
+	if (is("chain")) /* each process waits for its child's exit, and for a release */
 		for (int i = atoi(argv[2]); --i && !fork();)
 			;
 	while (is("chain") && wait(NULL) > 0)
@@ -152,7 +154,7 @@ background stay "one argument" "$(printf 'x%.0s' {1..5000})"; stay=$actor
 within 5 sees "\"pid\":$stay,.*cmdline_truncated" json.out
 within 5 sees " exec +$stay " text.out
 release
-known() { # both have read who it is
+known() { # both outputs show the actor's exec
 	within 5 sees " exec +$actor .*$1" text.out
 	within 5 sees "\"exec\",.*\"pid\":$actor,.*$1" json.out
 }
@@ -170,7 +172,7 @@ background thread; threaded=$actor
 within 5 sees " $threaded .* now a-thread$" text.out
 printf x >&8
 within 5 sees " exit +$threaded +[0-9]+ a-thread +status 9$" text.out
-ok $? "a thread is shown to end, with its name and status" text.out
+ok $? "pcwatch shows the exit of a thread with its name and status" text.out
 settle bad.out
 release
 background thread-exec; threadexec=$actor
@@ -180,10 +182,10 @@ within 5 sees " $threadexec .* stay after all$" text.out
 release
 background leader-0-then-7; leader=$actor
 within 5 sees " exit +$leader +$leader .* threads live on" text.out
-ok $? "a leader's exit is shown as one while its threads live on" text.out
+ok $? "pcwatch marks the exit of a leader whose threads live on" text.out
 settle bad.out badjson.out
 ! sees "\b$leader\b" bad.out badjson.out
-ok $? "--failed does not show the exit of a leader whose threads live on" bad.out
+ok $? "pcwatch --failed does not show the exit of a leader whose threads live on" bad.out
 release
 background leader-5-then-0; well=$actor
 within 5 sees " exit +$well +$well .* threads live on" text.out
@@ -191,45 +193,45 @@ release
 settle text.out json.out bad.out badjson.out
 
 sees " exec +$stay +$stay actor {11}\./actor stay \"one argument\" xxxxx*…$" text.out
-ok $? "an exec is shown with its command line, cut with an ellipsis" text.out
+ok $? "pcwatch shows an exec with its command line, and cuts a long one with an ellipsis" text.out
 sees " exit +$three +$three actor +status 3, parent $$ \(" text.out
-ok $? "an exit is shown with its name, status and parent" text.out
+ok $? "pcwatch shows an exit with name, status and parent" text.out
 sees " exit +$killed +$killed actor +SIGSEGV$cores, parent" text.out && sees " coredump +$killed " text.out
-ok $? "a signal is shown with its name$cores" text.out
+ok $? "pcwatch shows the name of the signal that ended a process$cores" text.out
 sees " uid +$setuid .* ruid 0 -> 65534, euid 0 -> 65534$" text.out &&
 	sees " gid +$setuid .* rgid 0 -> 65533, egid 0 -> 65533$" text.out
-ok $? "a change of ids is shown with the old and the new ones" text.out
+ok $? "pcwatch shows a change of ids with the old and the new ids" text.out
 sees " fork +$threaded +[0-9]+ actor +thread$" text.out
-ok $? "a new thread is shown as one" text.out
+ok $? "pcwatch marks the fork of a thread as a thread" text.out
 sees " exit +$threadexec +$threadexec .*, (process lives|threads live) on" text.out
-ok $? "an exec by a thread is not shown as the end of its process" text.out
+ok $? "pcwatch does not show an exec by a thread as the exit of its process" text.out
 
 sees " end +$three +- actor +status 3 after [0-9.]+ s, parent $$ \(" bad.out &&
 	sees " end +$killed +- actor +SIGSEGV$cores after" bad.out
-ok $? "--failed shows those who failed, and with which status" bad.out
+ok $? "pcwatch --failed shows the processes that failed, with their statuses" bad.out
 ! sees " end +$zero | status 0" bad.out && sees " end " bad.out
-ok $? "--failed does not show those who succeeded" bad.out
+ok $? "pcwatch --failed does not show the processes that succeeded" bad.out
 sees " end +$leader +- actor +status (7|unknown) after" bad.out && [ "$(grep -c " end  *$leader " bad.out)" = 1 ]
-ok $? "--failed shows a process that ends after its leader, once, with the status of the process" bad.out
+ok $? "pcwatch --failed shows a process that outlives its leader once, with the status of the process" bad.out
 ! sees " end +($threadexec|$threaded) | end +$well .* status [0-9]" bad.out
-ok $? "--failed believes neither the status of a leader or a thread, nor an exec by a thread" bad.out
+ok $? "pcwatch --failed takes neither the status of a leader or a thread nor an exec by a thread for a process exit" bad.out
 sees "\"pid\":$leader,.*\"exit_code\":(1792|null),.*\"exit_status\":(7|null),.*\"observed\":true" badjson.out
-ok $? "--failed --json says the same" badjson.out
+ok $? "pcwatch --failed --json shows a process that outlives its leader with the status of the process" badjson.out
 
 ! LC_ALL=C sees "[$(printf '\001-\011\013-\037\177')]" text.out && sees " exec " text.out
-ok $? "text has no raw control bytes" text.out
+ok $? "the text output of pcwatch has no raw control bytes" text.out
 ! LC_ALL=C grep -avE '^[0-9:]{8}\.[0-9]{3} [a-z]+ +([0-9]+ +[0-9]+|- +-) ' text.out >stray
-ok $? "text has one line per event, whatever the names" stray
+ok $? "the text output of pcwatch has one line per event, whatever bytes a name has" stray
 sees ' "a\\"b\\\\c" li\\nne \\x1b\[2J\\x07 \\xff\\xc0\\xaf\\xed\\xa0\\x80 \\xc2\\x9b \\xe2\\x80\\xae tö€ "" stay$' text.out &&
 	sees ' now "\\"\\\\\\n\\x1b\[1m\\xff\\xc3"$' text.out
-ok $? "text escapes what could deceive, and nothing else" text.out
+ok $? "the text output of pcwatch escapes what could mislead a reader, and nothing else" text.out
 
 stop $text; rc=$?
 [ $rc = 0 ] && [ ! -s text.err ]
-ok $? "SIGINT ends it, with exit status 0 and without a word" text.err
+ok $? "SIGINT ends pcwatch with exit status 0 and without a message" text.err
 stop $json TERM; rc=$?
 [ $rc = 0 ] && [ ! -s json.err ]
-ok $? "so does SIGTERM" json.err
+ok $? "SIGTERM ends pcwatch with exit status 0 and without a message" json.err
 stop $bad
 stop $badjson
 
@@ -277,10 +279,10 @@ check() { # PROMISE ARGUMENT...
 		skip "$promise" "python3 is needed"
 	fi
 }
-check "every line of JSON parses" parse
-check "JSON has what the events said, whatever the bytes" \
+check "every line of pcwatch --json parses as JSON" parse
+check "pcwatch --json reports what the events carried, whatever bytes a name or an argument has" \
 	content "$stay" "$hostile" "$three" "$killed" "$setuid"
-check "the order of keys is stable" order
+check "pcwatch --json prints the keys of each kind of record in one order" order
 
 # ---- Which events, how many, how long ----
 
@@ -295,46 +297,46 @@ settle some.out leaders.out
 stop $some
 stop $leaders
 ! grep -avqE '^[^ ]+ (exec|exit|overrun) ' some.out && sees " exec " some.out && sees " exit " some.out
-ok $? "--events shows these kinds only" some.out
+ok $? "pcwatch --events shows only the selected kinds of events" some.out
 awk '$3 != $4' leaders.out >threads
 [ ! -s threads ] && sees " $threaded " leaders.out
-ok $? "--no-threads shows no thread" threads
+ok $? "pcwatch --no-threads shows no thread other than the first of a process" threads
 [ "$(sed -n 's/.* exit \([0-9]*\) .*/\1/p' some.err)" = "$(grep -ac '^[^ ]* exit ' some.out)" ] &&
 	sees " lost [0-9]+$" some.err
-ok $? "--stats counts what was shown, on stderr" some.err
+ok $? "pcwatch --stats prints on stderr how many records of each kind it showed" some.err
 
 # shellcheck disable=SC2317
 poked() { ./actor exit 97; ended "$pid"; }
-"$watch" --count 3 >count.out 2>count.err & pid=$!
+"$pcwatch" --count 3 >count.out 2>count.err & pid=$!
 within 5 poked; kill -9 $pid; wait $pid; rc=$?
 [ $rc = 0 ] && [ "$(wc -l <count.out)" = 3 ]
-ok $? "--count ends it after as many events" count.out count.err
+ok $? "pcwatch --count 3 ends after three events" count.out count.err
 before=${EPOCHREALTIME/./}
 run --duration 0.3 --json --stats; rc=$?
 took=$((${EPOCHREALTIME/./} - before))
 [ $rc = 0 ] && [ $took -ge 300000 ] && [ $took -lt 2000000 ]
-ok $? "--duration ends it" run.err
+ok $? "pcwatch --duration 0.3 ends after 0.3 seconds" run.err
 tail -n 1 run.out | sees '^\{"event":"stats",.*"lost":[0-9]+\}$' && [ ! -s run.err ]
-ok $? "--stats --json is the last object on stdout" run.out run.err
+ok $? "pcwatch --stats --json prints the totals as the last object on stdout" run.out run.err
 
 # ---- Colours ----
 
 ! sees "$(printf '\033')" some.out
-ok $? "no colours without a terminal" some.out
+ok $? "pcwatch uses no colours without a terminal" some.out
 terminal() { # PROMISE VARIABLE REGEX-SEEN REGEX-NOT-SEEN
 	command -v script >/dev/null || { skip "$1" "script(1) is needed"; return; }
-	script -qec "env TERM=xterm $2 '$watch' --events exit --count 1" /dev/null >terminal.out </dev/null & pid=$!
+	script -qec "env TERM=xterm $2 '$pcwatch' --events exit --count 1" /dev/null >terminal.out </dev/null & pid=$!
 	within 5 poked; kill -9 $pid; wait $pid
 	sees "$3" terminal.out && ! sees "$4" terminal.out
 	ok $? "$1" terminal.out
 }
 escape=$(printf '\033')'\['
-terminal "on a terminal there is a header" NO_COLOR=1 "^TIME +EVENT" nonsense
-terminal "on a terminal there are colours" A=B "^$escape.* exit " nonsense
-terminal "not if NO_COLOR is set" NO_COLOR=1 " exit " "$escape"
-terminal "unless it is empty" NO_COLOR= "$escape" nonsense
+terminal "pcwatch prints a header on a terminal" NO_COLOR=1 "^TIME +EVENT" nonsense
+terminal "pcwatch uses colours on a terminal" A=B "^$escape.* exit " nonsense
+terminal "pcwatch uses no colours on a terminal if NO_COLOR is set" NO_COLOR=1 " exit " "$escape"
+terminal "pcwatch uses colours on a terminal if NO_COLOR is empty" NO_COLOR= "$escape" nonsense
 
-# ---- The ends of processes ----
+# ---- Process exits ----
 
 start ends --ends; ends=$pid
 start bad --failed; bad=$pid
@@ -347,19 +349,21 @@ begins 5
 release
 background leader-0-then-7; leader=$actor
 within 5 sees "^State:.Z" "/proc/$actor/status"
-settle ends.out bad.out # the status of who outlives his leader may be unknown, but never the leader's
+# The status of a process that outlives its leader may be unknown, but is never the leader's.
+settle ends.out bad.out
 release
 background end 0; zero=$actor
 release
 settle ends.out bad.out
 once() { [ "$(grep -cE "^[^ ]+ end +$2 +- .* $3" "$1")" = 1 ] && [ "$(grep -cE " end +$2 " "$1")" = 1 ]; }
-for file in ends.out bad.out; do
+for option in --ends --failed; do
+	[ $option = --ends ] && file=ends.out || file=bad.out
 	grep -E " end +($threadexec|$threads|$leader) " $file >those
 	once $file $threadexec "status 4 after" && once $file $threads "status 6 after" && once $file $leader "status (7|unknown) after"
-	ok $? "each end once, by a thread's exec, with threads, after the leader: $file" those
+	ok $? "pcwatch $option shows an exit once: after a thread's exec, of four threads, after the leader's exit" those
 done
 once ends.out $zero "status 0 after"
-ok $? "--ends shows those who succeeded, too" ends.out
+ok $? "pcwatch --ends also shows the processes that succeeded" ends.out
 background stay; unseen=$actor
 settle ends.out bad.out
 kill -STOP "$bad" "$ends"
@@ -369,15 +373,15 @@ kill -CONT "$bad" "$ends"
 within 5 sees " overrun .* lost [0-9]+ events since " bad.out && within 5 sees " overrun " ends.out
 settle ends.out bad.out
 once ends.out $unseen "status unknown within" && once bad.out $unseen "status unknown within"
-ok $? "an end that is lost is shown once, as unknown" bad.out
+ok $? "pcwatch --ends and --failed show a process whose EXIT was lost once, with an unknown status" bad.out
 stop "$ends"
 stop "$bad"
 
 # ---- The tree ----
 
-children() { cat "/proc/$1/task/$1/children"; } # with a space behind each
+children() { cat "/proc/$1/task/$1/children"; } # each pid is followed by a space
 deepest() { bottom=$1; while [ "$(children $bottom)" ]; do bottom=$(children $bottom); bottom=${bottom% }; chain+=("$bottom"); done; }
-# chain LENGTH: processes below each other, with their pids in $chain
+# chain LENGTH: starts processes, each the child of the one before. Sets $chain to their pids.
 chain() {
 	background chain "$1"
 	within 5 chained "$1"
@@ -387,10 +391,10 @@ chain 3
 run --tree="$actor"; rc=$?
 printf 'actor(%d)\n└─actor(%d)\n  └─actor(%d)\n' "${chain[@]}" >expected
 [ $rc = 0 ] && cmp -s run.out expected && [ ! -s run.err ]
-ok $? "--tree=PID prints those below each other, once, where there is no terminal" run.out run.err
+ok $? "pcwatch --tree=PID prints the process and its descendants once if stdout is no terminal" run.out run.err
 LC_ALL=C run --tree="$actor"
 printf 'actor(%d)\n`-actor(%d)\n  `-actor(%d)\n' "${chain[@]}" | cmp -s run.out -
-ok $? "in ASCII, if the locale has no more" run.out
+ok $? "pcwatch --tree draws branches in ASCII in the C locale" run.out
 run --tree; rc=$?
 grep -A 2 "─actor($actor)$" run.out >below
 IFS= read -r first <below
@@ -398,7 +402,7 @@ indent=${first%[├└]─*}
 case $first in *├─*) indent+='│ ' ;; *) indent+='  ' ;; esac
 [ $rc = 0 ] && sees "^[^ ]+\(1\)$" run.out &&
 	printf '%s\n' "$first" "$indent└─actor(${chain[1]})" "$indent  └─actor(${chain[2]})" | cmp -s below -
-ok $? "--tree prints them in the tree of all" below
+ok $? "pcwatch --tree prints the tree of all processes" below
 release_chain() { for _ in "${chain[@]}"; do printf x >&8; done; wait "$actor"; }
 release_chain
 background name it
@@ -406,79 +410,79 @@ named() { sees '\\' "/proc/$actor/comm"; }
 within 5 named
 run --tree="$actor"
 printf '"\\"\\\\\\n\\x1b[1m\\xff\\xc3"(%d)\n' "$actor" | cmp -s run.out -
-ok $? "names cannot deceive" run.out
+ok $? "pcwatch --tree escapes names" run.out
 release
 run --tree="$actor"; rc=$?
-[ $rc = 1 ] && [ ! -s run.out ] && sees "^watch: .*no such process" run.err
-ok $? "a process that is not there is an error" run.err
+[ $rc = 1 ] && [ ! -s run.out ] && sees "^pcwatch: .*no such process" run.err
+ok $? "pcwatch --tree=PID reports an error if there is no such process" run.err
 chain 130
 run --tree="$actor"
 [ "$(wc -l <run.out)" = 102 ] && tail -n 1 run.out | sees '^ *└─\(29 more below\)$'
-ok $? "a deep tree is cut, and says so" run.out
+ok $? "pcwatch --tree cuts a deep tree and prints how many processes it left out" run.out
 release_chain
 
-# ---- The tree on a terminal, as a person sees it ----
+# ---- The tree on a terminal ----
 
-in_tmux() { tmux -L "watch$$" "$@"; }
+in_tmux() { tmux -L "pcwatch$$" "$@"; }
 type_in() { in_tmux send-keys -t 0 "$@"; }
 screen_sees() { in_tmux capture-pane -p -t 0 >screen && sees "$1" screen; }
 screen_lacks() { in_tmux capture-pane -p -t 0 >screen && [ -s screen ] && ! sees "$1" screen; }
 if command -v tmux >/dev/null; then
 	in_tmux -f /dev/null new-session -d -x 80 -y 40 'bash --norc --noprofile'
 	chain 3
-	type_in "PS1='shell> '; stty -g >before; clear" Enter "'$watch' --tree=$actor" Enter
+	type_in "PS1='shell> '; stty -g >before; clear" Enter "'$pcwatch' --tree=$actor" Enter
 	within 5 screen_sees "^ +└─actor\(${chain[2]}\)" && sees "^  actor\($actor\)" screen && sees "^[0-9]+ processes " screen
-	ok $? "the tree fills the screen" screen
+	ok $? "pcwatch --tree fills the screen of a terminal" screen
 	printf x >&8
 	within 5 screen_sees "^- +└─actor\(${chain[2]}\) status 0 after" && within 5 screen_lacks "actor\(${chain[2]}\)"
-	ok $? "the end of a process is shown for a moment, then it is gone" screen
+	ok $? "pcwatch --tree on a terminal shows an exited process for a moment, then removes it" screen
 	unset 'chain[2]'
 	type_in q
 	within 5 screen_sees "^shell>$" && ! sees "actor\($actor\)$" screen
-	ok $? "q gives the screen back" screen
+	ok $? "the key q in pcwatch --tree restores the screen" screen
 	release_chain
 	background parent
 	within 5 sees parent "/proc/$actor/cmdline"
-	type_in "'$watch' --tree=$actor" Enter
+	type_in "'$pcwatch' --tree=$actor" Enter
 	within 5 screen_sees "^  actor\($actor\)"
 	printf x >&8
 	within 5 screen_sees "^\+ └─actor\([0-9]+\)$"
-	ok $? "a new process is marked" screen
+	ok $? "pcwatch --tree on a terminal marks a new process" screen
 	printf x >&8
 	within 5 screen_sees "^- └─actor\([0-9]+\) status 5 after"
-	ok $? "its end is shown with its status" screen
+	ok $? "pcwatch --tree on a terminal shows the status of an exited process" screen
 	type_in q
 	release
-	type_in "'$watch' --tree=$$" Enter
+	type_in "'$pcwatch' --tree=$$" Enter
 	within 5 screen_sees "└─|├─"
 	in_tmux resize-window -t 0 -x 20 -y 4
 	within 5 screen_sees "^[0-9]+ processes .*…$" && sees "^\([0-9]+ more rows\)$" screen
-	ok $? "it follows the size of the window, and says what does not fit" screen
+	ok $? "pcwatch --tree follows the size of the window, and prints how many rows do not fit" screen
 	in_tmux resize-window -t 0 -x 80 -y 40
 	within 5 screen_lacks "…"
 	type_in C-z
 	within 5 screen_sees "Stopped" && ! sees "├─|└─|more rows" screen
-	ok $? "Ctrl-Z gives the screen back" screen
+	ok $? "Ctrl-Z in pcwatch --tree restores the screen" screen
 	./actor flood 60000
 	background stay
 	type_in fg Enter
 	within 5 screen_sees "^[0-9]+ processes .* lost [0-9]{4,}, healed [1-9]" && ! sees "Stopped" screen
-	ok $? "fg goes on, and what was lost meanwhile is healed" screen
+	ok $? "after Ctrl-Z and fg, pcwatch --tree recovers from the loss in between" screen
 	within 5 screen_sees "actor\($actor\)"
-	ok $? "so that the tree is true" screen
+	ok $? "after Ctrl-Z and fg, pcwatch --tree shows a process that started in between" screen
 	release
-	view=$(pgrep -f -x "$watch --tree=$$")
+	view=$(pgrep -f -x "$pcwatch --tree=$$")
 	kill -TERM "$view"
 	within 5 screen_lacks processes
 	type_in "stty -g >after" Enter
 	within 5 test -s after && screen_lacks processes && cmp -s before after
-	ok $? "SIGTERM gives the screen back, and the terminal is as before" screen before after
-	type_in "'$watch' --tree --duration 0.2; echo done \$?" Enter
+	ok $? "SIGTERM in pcwatch --tree restores the screen and the terminal's settings" screen before after
+	type_in "'$pcwatch' --tree --duration 0.2; echo done \$?" Enter
 	within 5 screen_sees "^done 0$"
-	ok $? "--duration ends it" screen
+	ok $? "pcwatch --tree --duration ends on a terminal by itself" screen
 	in_tmux kill-server
 else
-	skip "the tree on a terminal" "tmux is needed"
+	skip "pcwatch --tree on a terminal" "tmux is needed"
 fi
 
 # ---- Options ----
@@ -486,7 +490,8 @@ fi
 while read -r options; do
 	eval "run $options"
 	rc=$?
-	[ $rc = 2 ] && [ ! -s run.out ] && sees "^watch: " run.err && sees "watch --help" run.err
+	echo "exit status $rc of: $options" >last
+	[ $rc = 2 ] && [ ! -s run.out ] && sees "^pcwatch: " run.err && sees "pcwatch --help" run.err
 	bad=$?
 	[ $bad = 0 ] || break
 done <<'OPTIONS'
@@ -535,40 +540,43 @@ argument
 --duration=1.2.3
 --duration=99999999999999999999
 OPTIONS
-ok $bad "bad options are explained, with exit status 2 (last: $options: $rc)" run.err
+ok $bad "pcwatch explains wrong options, with exit status 2" last run.err
 run --help && sees "^Usage:" run.out && sees "--failed" run.out && [ ! -s run.err ]
-ok $? "--help helps" run.out run.err
-run --version && sees "^watch \(proc_connector [0-9]+\.[0-9]+\.[0-9]+\)$" run.out
-ok $? "--version tells the version" run.out
+ok $? "pcwatch --help prints the options on stdout" run.out run.err
+run --version && sees "^pcwatch \(proc_connector [0-9]+\.[0-9]+\.[0-9]+\)$" run.out
+ok $? "pcwatch --version prints the version of the library" run.out
+(exec -a /bin/other "$pcwatch" --version >version.out) && sees "^pcwatch " version.out &&
+	! (exec -a /bin/other "$pcwatch" --nonsense 2>nonsense.err) && sees "^pcwatch: unrecognized" nonsense.err
+ok $? "pcwatch names itself pcwatch even if argv[0] is another name" version.out nonsense.err
 
-# ---- Where it cannot work, or can no longer ----
+# ---- Where pcwatch cannot work, or no longer ----
 
-timeout 10 unshare --net "$watch" >run.out 2>run.err; rc=$?
-[ $rc = 1 ] && sees "^watch: .*network namespace" run.err && [ ! -s run.out ]
-ok $? "in another network namespace it explains itself, with exit status 1" run.err
-timeout 10 unshare --pid --fork --kill-child "$watch" >run.out 2>run.err; rc=$?
-[ $rc = 1 ] && sees "^watch: .*PID" run.err && [ ! -s run.out ]
-ok $? "in another PID namespace, too" run.err
+timeout 10 unshare --net "$pcwatch" >run.out 2>run.err; rc=$?
+[ $rc = 1 ] && sees "^pcwatch: .*network namespace" run.err && [ ! -s run.out ]
+ok $? "in another network namespace pcwatch explains why it cannot run, with exit status 1" run.err
+timeout 10 unshare --pid --fork --kill-child "$pcwatch" >run.out 2>run.err; rc=$?
+[ $rc = 1 ] && sees "^pcwatch: .*PID" run.err && [ ! -s run.out ]
+ok $? "in another PID namespace pcwatch explains why it cannot run, with exit status 1" run.err
 
 mkfifo pipe
-"$watch" --failed --stats >pipe 2>pipe.err & pid=$!
+"$pcwatch" --failed --stats >pipe 2>pipe.err & pid=$!
 exec 8<pipe 8<&-
 within 5 ended $pid; kill -9 $pid; wait $pid; rc=$?
 [ $rc = 0 ] && [ ! -s pipe.err ]
-ok $? "a closed pipe ends it quietly, even when it has nothing to show" pipe.err
-"$watch" >/dev/full 2>run.err & pid=$!
+ok $? "a closed pipe ends pcwatch with exit status 0 and without a message, even before the first record" pipe.err
+"$pcwatch" >/dev/full 2>run.err & pid=$!
 within 5 poked; kill -9 $pid; wait $pid; rc=$?
-[ $rc = 1 ] && sees "^watch: stdout: No space left" run.err
-ok $? "a full disk is an error" run.err
+[ $rc = 1 ] && sees "^pcwatch: stdout: No space left" run.err
+ok $? "pcwatch reports an error if stdout is full" run.err
 exec 8<>pipe
-"$watch" >pipe 2>stuck.err & pid=$!
+"$pcwatch" >pipe 2>stuck.err & pid=$!
 # shellcheck disable=SC2317
 readable() { ./actor exit 97; read -rt 0 <&8; }
 within 5 readable
 ./actor flood 5000
 stop $pid TERM; rc=$?
 [ $rc = 0 ] && [ ! -s stuck.err ]
-ok $? "a reader who has ceased to read does not keep it from SIGTERM" stuck.err
+ok $? "SIGTERM ends pcwatch even if the reader of its pipe no longer reads" stuck.err
 exec 8<&-
 
 start flood --stats; flood=$pid
@@ -577,11 +585,31 @@ kill -STOP "$flood"
 ./actor flood 60000
 kill -CONT "$flood"
 within 5 sees " overrun .* lost [0-9]+ events since " flood.out
-ok $? "a loss is shown" flood.out
+ok $? "pcwatch shows a loss" flood.out
 settle flood.out
 stop "$flood"; rc=$?
 lost=$(($(sed -n 's/.* overrun .* lost \([0-9]*\) events.*/\1/p' flood.out | paste -sd+)))
 [ $rc = 0 ] && [ $lost -gt 1000 ] && sees " lost $lost$" flood.err
-ok $? "and counted" flood.err
+ok $? "pcwatch --stats counts the lost events that it showed" flood.err
+
+# ---- The source ----
+
+# layered: each C file has a section in pcwatch.h, and uses only symbols of files with an earlier one.
+layered() {
+	local file
+	{ sed -n 's|^/\* \([a-z]*\.c\): .*|\1|p' "$source/pcwatch.h" && echo main.c; } >order
+	sort order | diff - <(cd "$source" && LC_ALL=C ls -- *.c) || return 1
+	while read -r file; do
+		cc -D_GNU_SOURCE -I"$source/../../include" -c "$source/$file" -o layer.o || return 1
+		nm -P layer.o | awk -v file="$file" '{ print file, $2, $1 }'
+	done <order >symbols
+	awk 'FILENAME == "order" { place[$1] = FNR; next }
+		$2 ~ /[TBDRC]/ { home[$3] = $1; next }
+		$2 == "U" && $3 in home { uses++ }
+		$2 == "U" && place[home[$3]] > place[$1] { print $1, "uses", $3, "of", home[$3]; wrong = 1 }
+		END { exit wrong || !uses }' order symbols symbols
+}
+layered >layers 2>&1
+ok $? "each file of pcwatch uses only files that pcwatch.h lists before it" layers
 
 conclude

@@ -1,12 +1,12 @@
-/* The view of how processes end: each once, when its last thread has gone. */
-#include "watch.h"
+/* The view that shows each process exit, once, when the last thread is gone. */
+#include "pcwatch.h"
 
 static void show_end(const struct pc_change *change)
 {
 	const struct pc_process *process = &change->process;
 	bool known = change->flags & PC_CHANGE_EXIT_CODE;
 	bool observed = change->kind == PC_CHANGE_EXITED;
-	bool failed = !known || change->exit_code; /* where it is unknown, it may have */
+	bool failed = !known || change->exit_code; /* with an unknown status, it may have failed */
 	struct pc_process parent = { 0 };
 	char time[24];
 	if (options.failed && !failed)

@@ -1,5 +1,5 @@
-/* The view of all processes as a tree: live on a terminal, otherwise once. */
-#include "watch.h"
+/* The view that shows the tree of processes: live on a terminal, printed once elsewhere. */
+#include "pcwatch.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -9,9 +9,9 @@
 
 enum { DRAW_MS = 250, MARK_MS = 1000, ENDED = 256, DEEPEST = 100, NOBODY = -1 };
 
-/* Those who have ended lately, the oldest of which makes room. */
+/* The processes that exited last. When the ring is full, a new one overwrites the oldest. */
 static struct pc_change ended[ENDED];
-static size_t ended_count; /* so far */
+static size_t ended_count; /* of all exits, overwritten ones included */
 
 static struct {
 	uint64_t lost, started, ended;
@@ -20,11 +20,11 @@ static struct {
 static bool synced, dirty;
 static uint64_t began_ns, drawn_ns, marks_end_ns, clock_drawn_ns;
 
-/* ---- The tree. Node 0 is above all others, who are sorted by pid and id. ---- */
+/* ---- The tree. Node 0 is the root above all processes, which are sorted by pid and id. ---- */
 
 struct node {
 	struct pc_process process;
-	const struct pc_change *end; /* NULL: it lives */
+	const struct pc_change *end; /* NULL while the process runs */
 	int parent, first_child, next;
 };
 
@@ -77,14 +77,14 @@ static void link_nodes(void)
 		struct node *node = &nodes[i];
 		int parent = find(node->process.parent_pid, node->process.parent_id);
 		if (parent == NOBODY && node->end)
-			continue; /* its place is not known any more */
+			continue; /* its parent is gone, and with it the place in the tree */
 		node->parent = parent == NOBODY ? 0 : parent;
 		node->next = nodes[node->parent].first_child;
 		nodes[node->parent].first_child = i;
 	}
 }
 
-/* Leaves only the process that the user wants to see, and those below. */
+/* Leaves only the process with this pid and its descendants. */
 static void cut_out(pid_t pid)
 {
 	nodes[0].first_child = NOBODY;
@@ -97,7 +97,7 @@ static void cut_out(pid_t pid)
 	}
 }
 
-/* The next one that is not below. */
+/* Returns the node that follows i and all descendants of i. */
 static int after(int i, int *depth)
 {
 	for (; i != NOBODY && nodes[i].next == NOBODY; i = nodes[i].parent)
@@ -121,11 +121,11 @@ static int count_below(int i)
 	return count;
 }
 
-/* ---- Its rows ---- */
+/* ---- The rows of the tree ---- */
 
 struct row {
 	int node, depth;
-	int below; /* instead of the node: how many are below it */
+	int below; /* not 0: the row shows only this number of descendants, which have no rows */
 };
 
 static struct row *rows;
@@ -178,7 +178,7 @@ static void draw_branches(struct line *line, int i, int depth, bool below)
 		add_words(line, branches[(level == depth ? 2 : 0) + last[level]]);
 }
 
-/* Returns how it is to be shown on a terminal. */
+/* Returns the escape sequence of the row's style on a terminal. */
 static const char *draw_row(struct line *line, const struct row *row, uint64_t now)
 {
 	const struct node *node = &nodes[row->node];
@@ -208,7 +208,7 @@ static const char *draw_row(struct line *line, const struct row *row, uint64_t n
 	return is_new ? "\033[1;32m" : "";
 }
 
-/* When the marks of what is shown come to their end. */
+/* Returns when the mark of a new or an exited process disappears; NEVER if it has no mark. */
 static uint64_t end_of_mark(const struct node *node, uint64_t now)
 {
 	uint64_t since_ns = node->end ? node->end->timestamp_ns : node->process.user;
@@ -216,7 +216,7 @@ static uint64_t end_of_mark(const struct node *node, uint64_t now)
 	return left_ns > 0 ? now + (uint64_t)left_ns : NEVER;
 }
 
-/* ---- On a terminal ---- */
+/* ---- Drawing on a terminal ---- */
 
 static void put_row(size_t row, const char *style, const char *content)
 {
@@ -281,7 +281,7 @@ static void draw(uint64_t now)
 	dirty = screen.changed = false;
 }
 
-/* Of a terminal that is held (Ctrl-S), nothing is asked. */
+/* Returns false while the user holds the terminal with Ctrl-S: drawing would block. */
 static bool takes_output(void)
 {
 	struct pollfd terminal = { STDOUT_FILENO, POLLOUT, 0 };
@@ -308,13 +308,13 @@ static void print_once(void)
 	for (size_t i = 0; i < row_count && may_write(); i++) {
 		line_begin(&line, MAX_COLUMNS);
 		draw_row(&line, &rows[i], now_ns());
-		puts(line.text + 2); /* without marks */
+		puts(line.text + 2); /* behind the column of marks */
 	}
 	if (options.root && !row_count) {
 		complain("--tree", "there is no such process");
-		result = 1;
+		stop(1);
 	}
-	running = false;
+	stop(0);
 }
 
 static void take(const struct pc_change *change)

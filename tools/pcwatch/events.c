@@ -1,5 +1,5 @@
-/* The view of what the kernel reports, event by event. */
-#include "watch.h"
+/* The view that shows each event of the kernel. */
+#include "pcwatch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static void change(const char *key, bool old_known, uint32_t old, uint32_t new)
 static void changes(const char *real_key, const char *effective_key, const struct ids *old,
 		    uint32_t real, uint32_t effective)
 {
-	/* If there is no change, /proc was ahead when the old ones were read. */
+	/* If old and new ids are equal, /proc was ahead of the event when the old ones were read. */
 	bool known = old->known && (old->real != real || old->effective != effective);
 	change(real_key, known, old->real, real);
 	text(", ");
@@ -72,7 +72,10 @@ static void command_line(pid_t tgid)
 		boolean("cmdline_truncated", true, true);
 }
 
-/* The end of a task. Whether it is the process's, /proc tells: ends.c does without such guesses. */
+/*
+ * An EXIT reports the exit of a task. Whether the process exited too is looked up in /proc, which
+ * may be ahead of the event. --ends does not depend on such a look-up.
+ */
 static void exit_details(const struct pc_event_exit *exit)
 {
 	bool leader = exit->pid == exit->tgid;
@@ -85,7 +88,7 @@ static void exit_details(const struct pc_event_exit *exit)
 	parent(leader ? ", parent %lld" : NULL, exit->parent_pid, exit->parent_tgid);
 }
 
-/* before: what was known of the task before the event. */
+/* before: the names and ids of the task before the event. */
 static void details(const struct pc_event *event, const struct task *before)
 {
 	const union pc_event_data *data = &event->data;
@@ -141,7 +144,7 @@ static pid_t who(const struct pc_event *event)
 {
 	if (event->kind == PC_EVENT_FORK)
 		return event->data.fork.child_pid;
-	/* All others that have ids begin with the same ones. */
+	/* Every other event with ids has its pid where EXEC has it. */
 	return pc_event_tgid(event) ? event->data.exec.pid : 0;
 }
 
@@ -173,7 +176,7 @@ static void show(const struct pc_event *event, const struct task *before)
 		number(fork ? "child_tgid" : "tgid", NULL, true, pc_event_tgid(event));
 		string("comm", NULL, comm ? event->data.comm.comm : name);
 	}
-	if (comm) /* the details show the new one */
+	if (comm) /* the details show the new name, the column the old one */
 		name = before->named ? before->comm : NULL;
 	columns(pc_event_tgid(event), pid, name);
 	details(event, before);
@@ -197,9 +200,8 @@ static void drain_events(void)
 	for (int batch = 0; running && count > 0 && batch < BATCHES_PER_WAKE_UP; batch++) {
 		count = pc_recv_many(pc, events, BATCH, 0);
 		if (count < 0 && count != -EINTR) {
-			complain("receiving", pc_strerror(count));
-			running = false;
-			result = 1;
+			complain("cannot receive events", pc_strerror(count));
+			stop(1);
 		}
 		for (int i = 0; i < count && running; i++)
 			take(&events[i]);

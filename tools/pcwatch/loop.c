@@ -1,0 +1,118 @@
+/* Runs a view: waits for its events, for signals, for keys and for the deadline. */
+#include "pcwatch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { CHECK_MS = 1000 };
+
+static int epoll = -1;
+
+static void fail(const char *what)
+{
+	complain(what, strerror(errno));
+	exit(1);
+}
+
+void listen_to(int fd)
+{
+	struct epoll_event interest = { .events = EPOLLIN, .data.fd = fd };
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) < 0)
+		fail("epoll_ctl");
+}
+
+static void take_signal(void)
+{
+	struct signalfd_siginfo info;
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGWINCH:
+	case SIGTSTP:
+	case SIGCONT: screen_signal((int)info.ssi_signo); break;
+	default: stop(0); break;
+	}
+}
+
+static void wait_until(uint64_t until_ns)
+{
+	uint64_t now = now_ns();
+	int timeout_ms = now < until_ns ? (int)((until_ns - now) / NS_PER_MS) + 1 : 0;
+	struct epoll_event ready[4];
+	int count = epoll_wait(epoll, ready, 4, timeout_ms);
+	for (int i = 0; i < count; i++) {
+		if (ready[i].data.fd == signal_fd)
+			take_signal();
+		else if (ready[i].data.fd == STDIN_FILENO && !screen_keys())
+			stop(0);
+	}
+	if (now_ns() >= deadline_ns)
+		stop(0);
+}
+
+/* Any user can make the kernel deaf. After a repair, the view receives an overrun. */
+static void check(const struct view *view)
+{
+	static int last_error;
+	int error = view->check();
+	if (error < 0 && error != last_error)
+		complain("events may be missing", pc_strerror(error));
+	last_error = error;
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void follow(const struct view *view)
+{
+	for (uint64_t check_ns = now_ns() + CHECK_MS * NS_PER_MS; running;) {
+		uint64_t wake_ns = view->wake_ns ? view->wake_ns() : NEVER;
+		wait_until(earliest(earliest(check_ns, deadline_ns), wake_ns));
+		if (running && now_ns() >= check_ns) {
+			check(view);
+			check_ns = now_ns() + CHECK_MS * NS_PER_MS;
+		}
+		view->drain();
+		flush();
+	}
+}
+
+/* Returns the exit status. */
+int run(const struct view *view)
+{
+	struct pc_stats stats;
+	uint64_t start_ns = now_ns();
+	prepare_output();
+	if (prepare_signals(options.tree && on_terminal) < 0)
+		fail("signalfd");
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll < 0)
+		fail("epoll_create1");
+	listen_to(signal_fd);
+	int fd = view->open();
+	if (fd < 0) {
+		fprintf(stderr, NAME ": %s\n", pc_strerror(fd));
+		return 1;
+	}
+	listen_to(fd);
+	if (options.seconds > 0)
+		deadline_ns = start_ns + (uint64_t)(options.seconds * 1e9);
+	show_header();
+	flush();
+	follow(view);
+	flush();
+	screen_leave();
+	view->get_stats(&stats);
+	if (options.stats && !output_gone)
+		show_totals(&stats, now_ns() - start_ns);
+	flush();
+	view->close();
+	return exit_status;
+}

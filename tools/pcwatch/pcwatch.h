@@ -1,0 +1,142 @@
+/*
+ * The interfaces of the files of pcwatch, in the order of their dependencies: each file uses only
+ * files whose section comes before its own. tests/pcwatch.sh checks that.
+ */
+#ifndef PCWATCH_H
+#define PCWATCH_H
+
+#include <errno.h>
+#include <limits.h>
+#include <proc_connector.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NAME "pcwatch" /* not argv[0]: messages do not depend on the name of the executable file */
+#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NEVER UINT64_MAX
+
+/* options.c: the command line. */
+struct options {
+	uint32_t events; /* to show: PC_MASK_* bits */
+	bool no_threads, ends, failed, tree, json, stats;
+	pid_t root; /* of the tree; 0: all processes */
+	double seconds; /* 0: without limit */
+	uint64_t count; /* 0: without limit */
+};
+extern struct options options;
+void parse_options(int argc, char **argv);
+
+/* clock.c: the time in nanoseconds. */
+uint64_t clock_ns(int clock);
+uint64_t now_ns(void); /* CLOCK_MONOTONIC, as the timestamps of events */
+
+/* stop.c: whether pcwatch goes on, and what ends it. */
+extern bool running;
+extern int exit_status;
+extern int signal_fd; /* a signalfd; readable when a signal is pending */
+extern uint64_t deadline_ns;
+int prepare_signals(bool live); /* live: pcwatch changes the terminal */
+void stop(int status);
+
+/* escape.c: untrusted text, made safe to print. */
+enum { MAX_COLUMNS = 1000 };
+struct line {
+	size_t columns, max_columns; /* of the terminal */
+	size_t end, cut;             /* in text: its length, and where an ellipsis would go */
+	bool full;
+	char text[MAX_COLUMNS * MB_LEN_MAX + 8];
+};
+void line_begin(struct line *line, size_t max_columns);
+void line_add(struct line *line, const char *text, size_t length);
+/* These add quotes if a space, a quote or, in a name, a parenthesis could mislead the reader. */
+void line_add_name(struct line *line, const char *name);
+void line_add_argument(struct line *line, const char *argument, size_t length);
+void json_string(const char *text, size_t length);
+
+/* screen.c: the whole terminal. */
+extern struct screen {
+	size_t rows, columns;
+	long scroll;  /* rows that the user has scrolled since the last drawing */
+	bool changed; /* a resize or a key asks for a new drawing */
+} screen;
+void screen_enter(void);
+void screen_leave(void);
+bool screen_keys(void); /* handles typed keys; returns false if the user wants to quit */
+void screen_signal(int number);
+
+/* output.c: stdout and stderr. */
+extern bool on_terminal, coloured;
+extern bool output_gone; /* stdout takes no more output */
+void prepare_output(void);
+bool may_write(void);
+void flush(void);
+void complain(const char *what, const char *why);
+
+/* record.c: one line of text, or one JSON object. */
+void show_header(void);
+bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
+void columns(pid_t pid, pid_t tid, const char *name);
+void end_record(uint32_t kind);
+void text(const char *words);
+void number(const char *key, const char *format, bool known, long long value);
+void string(const char *key, const char *format, const char *value);
+void boolean(const char *key, bool known, bool value);
+void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
+void show_totals(const struct pc_stats *stats, uint64_t duration_ns);
+
+/* status.c: wait(2) statuses. */
+const char *status_text(int code, bool known, char buffer[40]);
+void status(int code, bool known);
+
+/* tasks.c: the names and ids of tasks. */
+struct ids {
+	bool known;
+	uint32_t real, effective;
+};
+struct task {
+	pid_t pid;
+	bool named;
+	char comm[16];
+	struct ids uid, gid;
+};
+extern bool names_tracked; /* pcwatch receives every event that changes a name */
+struct task *task_of(pid_t pid);
+const char *name_of(pid_t pid);
+void learn(const struct pc_event *event);
+size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
+
+/* table.c: the library's process table, which --ends and --tree follow. */
+extern struct pc_table *table;
+int open_table(void);
+int check_table(void);
+void drain_table(void (*take)(const struct pc_change *change));
+void get_table_stats(struct pc_stats *stats);
+void close_table(void);
+const char *process_name(const struct pc_process *process);
+bool is_end(const struct pc_change *change);
+const char *run_time(const struct pc_change *end, char buffer[24]);
+
+/* loop.c: the loop that runs a view. */
+struct view { /* one way to look at the machine */
+	int (*open)(void);   /* returns a descriptor to wait for, or a negative library error */
+	int (*check)(void);  /* repairs the subscription; returns what pc_check() does */
+	void (*drain)(void); /* handles pending events, but not all of a flood: signals come between */
+	void (*get_stats)(struct pc_stats *stats);
+	uint64_t (*wake_ns)(void); /* when to drain even without an event; may be NULL */
+	void (*close)(void);
+};
+int run(const struct view *view);
+void listen_to(int fd);
+
+/* events.c: the view without --ends and --tree. */
+extern const struct view event_view;
+
+/* ends.c: the view of --ends and --failed. */
+extern const struct view end_view;
+
+/* tree.c: the view of --tree. */
+extern const struct view tree_view;
+
+#endif
