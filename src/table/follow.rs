@@ -125,6 +125,7 @@ impl Follower {
 
     // ---- Reports ----
 
+    #[inline(never)]
     fn report(&self, kind: u32, slot: Slot, timestamp_ns: u64, flags: u32) -> Change {
         let process = self.census.view(slot);
         Change { kind, flags, timestamp_ns, process, ..Change::EMPTY }
@@ -177,7 +178,9 @@ impl Follower {
                     ExitCode::Leaders(code) => (code, remark::EXIT_CODE | remark::LEADER_CODE),
                     ExitCode::Unknown => (0, 0),
                 };
-                Change { exit_code, ..self.report(change::EXITED, slot, timestamp_ns, flags) }
+                let mut change = self.report(change::EXITED, slot, timestamp_ns, flags);
+                change.exit_code = exit_code;
+                change
             }
             None => self.report(change::VANISHED, slot, gone_ns, remark::RECOVERED),
         };
@@ -185,6 +188,7 @@ impl Follower {
         change
     }
 
+    #[inline(never)]
     fn compare(&mut self, slot: Slot, sight: Sight, fields: u32, flags: u32) {
         let comparison = Comparison { sight, fields, kept: self.fields };
         self.agenda.compared = Some(Compared { slot, comparison, flags });
@@ -542,6 +546,7 @@ impl Follower {
         self.own_status(Some(&sight).filter(|sight| self.census.at(slot).is_same(sight)), world)
     }
 
+    #[inline(never)]
     fn note_exit(&mut self, slot: Slot, code: ExitCode, is_replaced: bool, clock: Clock) {
         let exit = Some(Exit { timestamp_ns: clock.now_ns, code });
         let gone = Gone { at_ns: clock.now_ns, exit, is_replaced };
