@@ -1,26 +1,27 @@
-//! What the table tells: a process, and a change of one.
+//! What the table reports: a process, and a change of one.
 
 /// A process, laid out as `struct pc_process`.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Process {
-    /// Given by the table, never again while it lives; 0 outside of a table.
+    /// The table's own id for the process, never used again as long as the table is open; 0 for a
+    /// process that was read without a table.
     pub id: u64,
-    /// The parent's; 0: it has none, or is not known yet.
+    /// The parent's id; 0 if the process has no parent, or the table does not know it yet.
     pub parent_id: u64,
-    /// When it began: `CLOCK_BOOTTIME`, rounded down to 10 ms.
+    /// When the process started: `CLOCK_BOOTTIME`, rounded down to 10 ms.
     pub start_boottime_ns: u64,
-    /// Whatever the program has set.
+    /// A value that the caller set; 0 in a new process.
     pub user: u64,
-    /// Its id: its leader's.
+    /// The process id, which is the leader's task id.
     pub pid: i32,
-    /// The process that is its parent now.
+    /// The pid of the present parent.
     pub parent_pid: i32,
-    /// Its session.
+    /// The session id.
     pub session: i32,
-    /// Which fields are known and kept up to date: bits of [`field`]. The others hold what was read
-    /// once, what the parent had (if the process ended before it could be read), or 0, which is also
-    /// root's id.
+    /// Which fields are known and kept up to date: bits of [`field`]. Any other field holds what was
+    /// read once, what the parent had (if the process exited before it could be read), or 0, which is
+    /// also root's id.
     pub valid: u32,
     /// Real user id.
     pub ruid: u32,
@@ -30,7 +31,7 @@ pub struct Process {
     pub rgid: u32,
     /// Effective group id.
     pub egid: u32,
-    /// Its leader's name, terminated.
+    /// The leader's name, NUL-terminated.
     pub comm: [u8; 16],
     /// Bits of [`state`].
     pub state: u32,
@@ -59,7 +60,7 @@ impl Process {
     };
 }
 
-/// Fields of a process that may be wanted, and known.
+/// Fields of a process.
 pub mod field {
     /// `parent_pid`
     pub const PARENT: u32 = 1 << 0;
@@ -75,47 +76,47 @@ pub mod field {
     pub const ALL: u32 = (1 << 5) - 1;
 }
 
-/// What a process is.
+/// States of a process.
 pub mod state {
-    /// A thread of the kernel.
+    /// The process is a kernel thread.
     pub const KERNEL_THREAD: u32 = 1 << 0;
-    /// Its leader has ended, but other threads live on.
+    /// The leader exited, but other threads live on.
     pub const LEADER_GONE: u32 = 1 << 1;
 }
 
 /// What a change reports.
 pub mod change {
-    /// It was running when the table was opened.
+    /// The process was running when the table was opened.
     pub const FOUND: u32 = 1;
-    /// It began.
+    /// The process started.
     pub const STARTED: u32 = 2;
-    /// It runs a new program.
+    /// The process runs a new program.
     pub const EXECED: u32 = 3;
-    /// Its leader has another name.
+    /// The leader has another name.
     pub const RENAMED: u32 = 4;
-    /// It has other user or group ids.
+    /// The process has other user or group ids.
     pub const CREDENTIALS: u32 = 5;
-    /// It is in another session.
+    /// The process is in another session.
     pub const SESSION: u32 = 6;
-    /// Its parent has ended, and it has another one.
+    /// The parent exited, and the process has another one.
     pub const REPARENTED: u32 = 7;
-    /// It has ended: all its threads have.
+    /// The process exited: its last thread is gone.
     pub const EXITED: u32 = 8;
-    /// It has ended, and no event told before a reading of /proc did.
+    /// The process exited. A scan of /proc noticed, because the event is lost or came too late.
     pub const VANISHED: u32 = 9;
-    /// The table is what /proc is.
+    /// The table agrees with /proc. About no process.
     pub const SYNCED: u32 = 10;
 }
 
-/// Remarks on a change.
+/// Flags of a change.
 pub mod remark {
-    /// Found by a scan of /proc after events were lost.
+    /// A scan of /proc found the change, after events were lost.
     pub const RECOVERED: u32 = 1 << 0;
     /// `exit_code` is known.
     pub const EXIT_CODE: u32 = 1 << 1;
-    /// The kernel had reported to nobody for a while, so that `lost` is not the whole number.
+    /// The kernel reported to no listener for a while, so `lost` is not the whole number.
     pub const DEAF: u32 = 1 << 2;
-    /// `exit_code` is what the leader's EXIT said; the process itself could not be asked.
+    /// `exit_code` is the one in the leader's EXIT: the process's own could not be read.
     pub const LEADER_CODE: u32 = 1 << 3;
 }
 
@@ -127,17 +128,17 @@ pub struct Change {
     pub kind: u32,
     /// Bits of [`remark`].
     pub flags: u32,
-    /// When: `CLOCK_MONOTONIC`, in nanoseconds.
+    /// When it happened: `CLOCK_MONOTONIC`, in nanoseconds.
     pub timestamp_ns: u64,
-    /// Of SYNCED: how many events were lost since the last one.
+    /// Of SYNCED: how many events were lost since the previous SYNCED.
     pub lost: u64,
-    /// Of SYNCED, if events were lost: since when.
+    /// Of SYNCED, if events were lost: the moment since which they were.
     pub since_ns: u64,
     /// Of EXITED: a wait(2) status.
     pub exit_code: i32,
     pub(crate) reserved: u32,
     pub(crate) reserved2: [u64; 2],
-    /// The process after the change; of EXITED and VANISHED, as it last was.
+    /// The process after the change; of EXITED and VANISHED, as it was before.
     pub process: Process,
 }
 
