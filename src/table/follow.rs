@@ -4,14 +4,14 @@ use super::agenda::{Agenda, Compared, Job, Quiet};
 use super::census::{Census, Queue, Slot};
 use super::compare::Comparison;
 use super::judge::{self, AfterExec, Clock, Evidence, Presence, Question, Recheck, Verdict};
+use super::leaderless;
 use super::record::{Exit, ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Watch};
-use super::report::{Change, Process, change, field, remark, state};
+use super::report::{Change, Process, change, field, remark};
 use super::scan::{Cause, Doubt, Scan, Visit, visit};
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::{Condition, Sight};
+use crate::procfs::Sight;
 use crate::protocol::event::{Event, kind};
-use crate::sys::PidfdExit;
 
 /// What work costs: an event, and a look at a process.
 const EVENT: u32 = 1;
@@ -167,7 +167,7 @@ impl Follower {
         if self.census.at(slot).is_unreported() {
             return self.report_found(slot);
         }
-        self.unwatch(slot, world);
+        leaderless::unwatch(&self.census, slot, world);
         let record = self.census.at(slot);
         let exit = record.exit();
         let gone_ns = record.gone().map_or(0, |gone| gone.at_ns);
@@ -210,23 +210,9 @@ impl Follower {
         Ok(sight.filter(|sight| !sight.stat.condition.is_zombie()))
     }
 
-    /// The status of a zombie, if it is the process's own. A reader that may not trace the process
-    /// always sees 0. Privileges may have been dropped since the last time; where a security module
-    /// forbids tracing, pid 1 was not readable either.
-    fn own_status(&self, sight: Option<&Sight>, world: &impl World) -> Option<i32> {
-        let Condition::Zombie { status } = sight?.stat.condition else { return None };
-        let reads_pid_1 = || {
-            let first = self.census.find(1);
-            first.is_some_and(|first| self.census.at(first).image.is_program())
-        };
-        let is_own =
-            world.shows_exit_status() && (status != 0 || reads_pid_1() && world.may_trace());
-        is_own.then_some(status)
-    }
-
     /// Reads the parent of a process whose own exited.
     fn find_parent(&mut self, slot: Slot, world: &impl World) -> Result<Outcome, Errno> {
-        let sight = self.look(self.census.pid(slot), false, world)?;
+        let sight = world.look(self.census.pid(slot), false)?;
         let flags = if self.census.settle_orphan(slot) { remark::RECOVERED } else { 0 };
         if let Some(sight) = sight
             && judge::presence(self.census.at(slot), Some(&sight)) != Presence::Exited
@@ -275,7 +261,7 @@ impl Follower {
         let mut record = Record::seen(pid, sight, origin);
         record.process.valid &= self.fields;
         let slot = self.census.insert(record)?;
-        self.settle(slot, sight.stat.condition.has_no_leader(), world);
+        leaderless::settle(&mut self.census, slot, sight.stat.condition.has_no_leader(), world);
         Ok(slot)
     }
 
@@ -295,8 +281,11 @@ impl Follower {
             Question::Look { with_credentials } => {
                 let sight = self.look(event.tgid(), with_credentials, world)?;
                 let is_exit = event.kind == kind::EXIT;
-                let own_status =
-                    if is_exit { self.own_status(sight.as_ref(), world) } else { None };
+                let own_status = if is_exit {
+                    leaderless::own_status(&self.census, sight.as_ref(), world)
+                } else {
+                    None
+                };
                 let clock = Clock { slept: self.agenda.slept, ..world.clock() };
                 let evidence = Evidence { sight, own_status };
                 let record = slot.map(|slot| self.census.at(slot));
@@ -338,7 +327,7 @@ impl Follower {
             (Verdict::ExitFirst { exit, is_exit_pending }, Some(slot), _) => {
                 self.agenda.is_exit_pending = is_exit_pending;
                 let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
-                self.unwatch(slot, world);
+                leaderless::unwatch(&self.census, slot, world);
                 self.census.set_life(slot, Life::Exited(gone));
                 return Ok(Outcome::Report(self.leave(slot, world)));
             }
@@ -375,15 +364,15 @@ impl Follower {
                 if is_fork_earlier {
                     note_own_fork(record, OwnFork::Earlier);
                 }
-                self.settle(slot, is_leader_gone, world);
+                leaderless::settle(&mut self.census, slot, is_leader_gone, world);
                 None
             }
             Verdict::AskPidfd { is_replaced } => {
-                self.note_exit_of_watched(slot, is_replaced, world);
+                leaderless::note_exit_of_watched(&mut self.census, slot, is_replaced, world);
                 None
             }
             Verdict::Exited(gone) => {
-                self.unwatch(slot, world);
+                leaderless::unwatch(&self.census, slot, world);
                 self.census.set_life(slot, Life::Exited(gone));
                 None
             }
@@ -442,7 +431,12 @@ impl Follower {
         self.census.at_mut(slot).leader_exited = false;
         match (after, sight) {
             (AfterExec::Alive, Some(sight)) => {
-                self.settle(slot, sight.stat.condition.has_no_leader(), world);
+                leaderless::settle(
+                    &mut self.census,
+                    slot,
+                    sight.stat.condition.has_no_leader(),
+                    world,
+                );
                 self.census.at_mut(slot).take_program(sight, self.fields);
                 self.compare(slot, *sight, field::SESSION | field::CREDENTIALS, 0);
             }
@@ -467,99 +461,13 @@ impl Follower {
 
     // ---- Processes without a leader ----
 
-    /// Notes whether a living process has a leader. If not, no event will report its exit, so its
-    /// pidfd is waited for.
-    fn settle(&mut self, slot: Slot, is_leader_gone: bool, world: &mut impl World) {
-        let record = self.census.at_mut(slot);
-        if !is_leader_gone {
-            record.process.state &= !state::LEADER_GONE;
-            self.unwatch(slot, world);
-            self.census.set_life(slot, Life::Led);
-            return;
-        }
-        record.process.state |= state::LEADER_GONE;
-        if record.life != Life::Leaderless(Watch::Pidfd) {
-            self.census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
-            // If this fails, Job::Watch tries again and reports the error.
-            let _ = self.watch(slot, world);
-        }
-    }
-
-    /// Waits for the exit of a process through its pidfd.
-    fn watch(&mut self, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
-        let pid = self.census.pid(slot);
-        let pidfd = world.open_pidfd(pid);
-        let sight = self.look(pid, false, world)?;
-        match (judge::presence(self.census.at(slot), sight.as_ref()), pidfd) {
-            (Presence::Leaderless, pidfd) => {
-                world.watch(pid, pidfd?)?;
-                self.census.set_life(slot, Life::Leaderless(Watch::Pidfd));
-            }
-            (Presence::Led, _) => self.settle(slot, false, world),
-            (Presence::Exited, Ok(pidfd)) => self.note_pidfd_exit(slot, &pidfd, false, world),
-            (Presence::Exited, Err(_)) => {
-                self.note_exit(slot, ExitCode::Unknown, false, world.clock());
-            }
-        }
-        Ok(())
-    }
-
-    fn unwatch<W: World>(&self, slot: Slot, world: &mut W) -> Option<W::Pidfd> {
-        let record = self.census.at(slot);
-        let is_watched = record.life == Life::Leaderless(Watch::Pidfd);
-        if is_watched { world.unwatch(record.process.pid) } else { None }
-    }
-
-    /// A process that is watched exited; its pidfd knows how.
-    fn note_exit_of_watched(&mut self, slot: Slot, is_replaced: bool, world: &mut impl World) {
-        match self.unwatch(slot, world) {
-            Some(pidfd) => self.note_pidfd_exit(slot, &pidfd, is_replaced, world),
-            None => self.note_exit(slot, ExitCode::Unknown, is_replaced, world.clock()),
-        }
-    }
-
-    fn note_pidfd_exit<W: World>(
-        &mut self,
-        slot: Slot,
-        pidfd: &W::Pidfd,
-        is_replaced: bool,
-        world: &W,
-    ) {
-        let status = match world.exit_of(pidfd) {
-            PidfdExit::Status(status) => Some(status),
-            // It may be reaped while its status is read.
-            PidfdExit::Unreaped => {
-                self.status_of_zombie(slot, world).or_else(|| match world.exit_of(pidfd) {
-                    PidfdExit::Status(status) => Some(status),
-                    PidfdExit::Unreaped | PidfdExit::Unknown => None,
-                })
-            }
-            PidfdExit::Unknown => None,
-        };
-        let code = status.map_or(ExitCode::Unknown, ExitCode::Own);
-        self.note_exit(slot, code, is_replaced, world.clock());
-    }
-
-    /// How a process exited that has not been reaped.
-    fn status_of_zombie(&self, slot: Slot, world: &impl World) -> Option<i32> {
-        let sight = self.look(self.census.pid(slot), false, world).ok()??;
-        self.own_status(Some(&sight).filter(|sight| self.census.at(slot).is_same(sight)), world)
-    }
-
-    #[inline(never)]
-    fn note_exit(&mut self, slot: Slot, code: ExitCode, is_replaced: bool, clock: Clock) {
-        let exit = Some(Exit { timestamp_ns: clock.now_ns, code });
-        let gone = Gone { at_ns: clock.now_ns, exit, is_replaced };
-        self.census.set_life(slot, Life::Exited(gone));
-    }
-
     /// Deals with one process without a leader: one that could not be watched yet, or one that
     /// seems to have exited.
     fn watch_next(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         if let Some(slot) = self.census.first(Queue::Unwatched) {
             let life = self.census.at(slot).life;
             self.census.set_life(slot, life); // behind the others
-            match self.watch(slot, world) {
+            match leaderless::watch(&mut self.census, slot, world) {
                 Ok(()) => return Ok(Outcome::Worked(LOOK)),
                 // The caller is told once; the exit is noticed by a later call.
                 Err(error) if life == Life::Leaderless(Watch::Missing { is_reported: false }) => {
@@ -573,15 +481,7 @@ impl Follower {
         let is_watched = |slot: &Slot| self.census.at(*slot).life == Life::Leaderless(Watch::Pidfd);
         let exited = world.exited().and_then(|pid| self.census.find(pid)).filter(is_watched);
         let Some(slot) = exited else { return Ok(Outcome::Nothing(Quiet::All)) };
-        let sight = self.look(self.census.pid(slot), false, world)?;
-        match judge::presence(self.census.at(slot), sight.as_ref()) {
-            Presence::Exited => self.note_exit_of_watched(slot, false, world),
-            seen => {
-                self.unwatch(slot, world);
-                self.census.set_life(slot, Life::Led);
-                self.settle(slot, seen == Presence::Leaderless, world);
-            }
-        }
+        leaderless::look_at_watched(&mut self.census, slot, world)?;
         Ok(Outcome::Worked(LOOK))
     }
 
@@ -652,16 +552,23 @@ impl Follower {
         let verdict = judge::recheck(self.census.at(slot), sight.as_ref());
         match (verdict, sight) {
             (Recheck::Same, Some(sight)) => {
-                self.settle(slot, sight.stat.condition.has_no_leader(), world);
+                leaderless::settle(
+                    &mut self.census,
+                    slot,
+                    sight.stat.condition.has_no_leader(),
+                    world,
+                );
                 self.census.at_mut(slot).read_ns = sight.taken_ns;
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
             (Recheck::Replaced, _) => {
-                self.unwatch(slot, world);
+                leaderless::unwatch(&self.census, slot, world);
                 self.vanish(slot, world.clock());
                 return Ok(Some(self.leave(slot, world)));
             }
-            (Recheck::AskPidfd, _) => self.note_exit_of_watched(slot, false, world),
+            (Recheck::AskPidfd, _) => {
+                leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
+            }
             // If its EXIT is queued, that will be handled before the process leaves.
             (Recheck::Gone, _) => self.vanish(slot, world.clock()),
             (Recheck::Same | Recheck::Skip, _) => {}

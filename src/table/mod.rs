@@ -16,6 +16,7 @@ mod compare;
 mod follow;
 mod judge;
 mod kernel;
+mod leaderless;
 mod pids;
 mod record;
 mod remote;

@@ -1,0 +1,138 @@
+//! Processes whose leader exited while other threads live on. No event will report their exit, so a
+//! pidfd is waited for.
+
+use super::census::{Census, Slot};
+use super::judge::{self, Clock, Presence};
+use super::record::{Exit, ExitCode, Gone, Life, Watch};
+use super::report::state;
+use super::world::World;
+use crate::errno::Errno;
+use crate::procfs::{Condition, Sight};
+use crate::sys::PidfdExit;
+
+/// Notes whether a living process has a leader. If not, its exit is waited for.
+pub(super) fn settle(
+    census: &mut Census,
+    slot: Slot,
+    is_leader_gone: bool,
+    world: &mut impl World,
+) {
+    let record = census.at_mut(slot);
+    if !is_leader_gone {
+        record.process.state &= !state::LEADER_GONE;
+        unwatch(census, slot, world);
+        census.set_life(slot, Life::Led);
+        return;
+    }
+    record.process.state |= state::LEADER_GONE;
+    if record.life != Life::Leaderless(Watch::Pidfd) {
+        census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
+        // If this fails, it is tried again, and the error is reported then.
+        let _ = watch(census, slot, world);
+    }
+}
+
+/// Waits for the exit of a process through its pidfd.
+pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
+    let pid = census.pid(slot);
+    let pidfd = world.open_pidfd(pid);
+    let sight = world.look(pid, false)?;
+    match (judge::presence(census.at(slot), sight.as_ref()), pidfd) {
+        (Presence::Leaderless, pidfd) => {
+            world.watch(pid, pidfd?)?;
+            census.set_life(slot, Life::Leaderless(Watch::Pidfd));
+        }
+        (Presence::Led, _) => settle(census, slot, false, world),
+        (Presence::Exited, Ok(pidfd)) => note_pidfd_exit(census, slot, &pidfd, false, world),
+        (Presence::Exited, Err(_)) => {
+            note_exit(census, slot, ExitCode::Unknown, false, world.clock());
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the exit of a process no longer; its pidfd, if it was waited for.
+pub(super) fn unwatch<W: World>(census: &Census, slot: Slot, world: &mut W) -> Option<W::Pidfd> {
+    let record = census.at(slot);
+    let is_watched = record.life == Life::Leaderless(Watch::Pidfd);
+    if is_watched { world.unwatch(record.process.pid) } else { None }
+}
+
+/// Looks at a process whose pidfd became readable.
+pub(super) fn look_at_watched(
+    census: &mut Census,
+    slot: Slot,
+    world: &mut impl World,
+) -> Result<(), Errno> {
+    let sight = world.look(census.pid(slot), false)?;
+    match judge::presence(census.at(slot), sight.as_ref()) {
+        Presence::Exited => note_exit_of_watched(census, slot, false, world),
+        seen => {
+            unwatch(census, slot, world);
+            census.set_life(slot, Life::Led);
+            settle(census, slot, seen == Presence::Leaderless, world);
+        }
+    }
+    Ok(())
+}
+
+/// A process that is watched exited; its pidfd knows how.
+pub(super) fn note_exit_of_watched(
+    census: &mut Census,
+    slot: Slot,
+    is_replaced: bool,
+    world: &mut impl World,
+) {
+    match unwatch(census, slot, world) {
+        Some(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
+        None => note_exit(census, slot, ExitCode::Unknown, is_replaced, world.clock()),
+    }
+}
+
+fn note_pidfd_exit<W: World>(
+    census: &mut Census,
+    slot: Slot,
+    pidfd: &W::Pidfd,
+    is_replaced: bool,
+    world: &W,
+) {
+    let status = match world.exit_of(pidfd) {
+        PidfdExit::Status(status) => Some(status),
+        // It may be reaped while its status is read.
+        PidfdExit::Unreaped => {
+            status_of_zombie(census, slot, world).or_else(|| match world.exit_of(pidfd) {
+                PidfdExit::Status(status) => Some(status),
+                PidfdExit::Unreaped | PidfdExit::Unknown => None,
+            })
+        }
+        PidfdExit::Unknown => None,
+    };
+    let code = status.map_or(ExitCode::Unknown, ExitCode::Own);
+    note_exit(census, slot, code, is_replaced, world.clock());
+}
+
+/// How a process exited that has not been reaped.
+fn status_of_zombie(census: &Census, slot: Slot, world: &impl World) -> Option<i32> {
+    let sight = world.look(census.pid(slot), false).ok()??;
+    own_status(census, Some(&sight).filter(|sight| census.at(slot).is_same(sight)), world)
+}
+
+/// The status of a zombie, if it is the process's own. A reader that may not trace the process
+/// always sees 0. Privileges may have been dropped since the last time; where a security module
+/// forbids tracing, pid 1 was not readable either.
+pub(super) fn own_status(
+    census: &Census,
+    sight: Option<&Sight>,
+    world: &impl World,
+) -> Option<i32> {
+    let Condition::Zombie { status } = sight?.stat.condition else { return None };
+    let reads_pid_1 = || census.find(1).is_some_and(|first| census.at(first).image.is_program());
+    let is_own = world.shows_exit_status() && (status != 0 || reads_pid_1() && world.may_trace());
+    is_own.then_some(status)
+}
+
+#[inline(never)]
+fn note_exit(census: &mut Census, slot: Slot, code: ExitCode, is_replaced: bool, clock: Clock) {
+    let exit = Some(Exit { timestamp_ns: clock.now_ns, code });
+    census.set_life(slot, Life::Exited(Gone { at_ns: clock.now_ns, exit, is_replaced }));
+}
