@@ -1,50 +1,23 @@
-//! Doing the jobs: looks at the world, asks the judge, applies the verdict, reports the change.
+//! Doing the jobs, one after the other, until there is a change to report.
 
-use super::agenda::{Agenda, Compared, Job, Quiet};
-use super::census::{Census, Queue, Slot};
-use super::compare::Comparison;
-use super::judge::{self, AfterExec, Clock, Evidence, Presence, Question, Recheck, Verdict};
+use super::agenda::{Job, Quiet};
+use super::census::{Queue, Slot};
+use super::changes::change_of;
+use super::follower::{EVENT, Follower, LOOK, Outcome};
+use super::judge::{self, Clock, Presence};
 use super::leaderless;
-use super::record::{Exit, ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Watch};
+use super::record::{Life, Watch};
 use super::report::{Change, Process, change, field, remark};
-use super::scan::{Cause, Doubt, Scan, Visit, visit};
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::Sight;
-use crate::protocol::event::{Event, kind};
 
-/// What work costs: an event, and a look at a process.
-const EVENT: u32 = 1;
-pub(super) const LOOK: u32 = 16;
-
-/// How many processes a scan passes in about the time of one look.
-const PASSED_PER_STEP: usize = 100;
-
-/// What has become of a job.
-enum Outcome {
-    Report(Change),
-    Worked(u32),
-    /// There was nothing to do: so much is quiet.
-    Nothing(Quiet),
-}
-
-/// Why a run has ended.
+/// Why a run ended.
 pub(super) enum Run {
     Report(Change),
     /// It has worked enough for one call.
     Paused,
     /// There is nothing to do before a descriptor becomes readable.
     Idle,
-}
-
-/// The processes, and what is to be done about them.
-pub(super) struct Follower {
-    pub census: Census,
-    pub agenda: Agenda,
-    /// The fields that are kept up to date: bits of [`field`].
-    pub fields: u32,
-    /// How much one run may do.
-    pub max_work: u32,
 }
 
 impl Follower {
@@ -107,7 +80,7 @@ impl Follower {
         match job {
             Job::Difference(slot) => Ok(self.report_difference(slot)),
             Job::Orphan(slot) => self.find_parent(slot, world),
-            Job::Exit(slot) => Ok(Outcome::Report(self.leave(slot, world))),
+            Job::Exit(slot) => Ok(self.report_exit(slot, world)),
             Job::Successor => self.enter_successor(world),
             Job::Scan => self.scan(world),
             Job::Judge => self.judge_event(world),
@@ -123,26 +96,6 @@ impl Follower {
         Ok(if count > 0 { Outcome::Worked(EVENT) } else { Outcome::Nothing(Quiet::Queue) })
     }
 
-    // ---- Reports ----
-
-    #[inline(never)]
-    fn report(&self, kind: u32, slot: Slot, timestamp_ns: u64, flags: u32) -> Change {
-        let process = self.census.view(slot);
-        Change { kind, flags, timestamp_ns, process, ..Change::EMPTY }
-    }
-
-    /// Reports a process that was found.
-    fn report_found(&mut self, slot: Slot) -> Change {
-        self.census.mark_reported(slot);
-        self.census.link(slot);
-        let found_ns = judge::found_ns(self.census.at(slot));
-        if self.agenda.scan.is_first() {
-            self.report(change::FOUND, slot, found_ns, 0)
-        } else {
-            self.report(change::STARTED, slot, found_ns, remark::RECOVERED)
-        }
-    }
-
     /// Reports the next difference between a process and what a look showed.
     fn report_difference(&mut self, slot: Slot) -> Outcome {
         let Some(compared) = &mut self.agenda.compared else { return Outcome::Worked(0) };
@@ -152,7 +105,7 @@ impl Follower {
         match kind {
             // What has not been reported will be reported as it is then.
             Some(kind) if !self.census.at(slot).is_unreported() => {
-                Outcome::Report(self.report(kind, slot, seen_ns, flags))
+                Outcome::Report(change_of(&self.census, slot, kind, seen_ns, flags))
             }
             Some(_) => Outcome::Worked(0),
             None => {
@@ -160,54 +113,6 @@ impl Follower {
                 Outcome::Worked(0)
             }
         }
-    }
-
-    /// A process leaves the table; the report of its exit.
-    fn leave(&mut self, slot: Slot, world: &mut impl World) -> Change {
-        if self.census.at(slot).is_unreported() {
-            return self.report_found(slot);
-        }
-        leaderless::unwatch(&self.census, slot, world);
-        let record = self.census.at(slot);
-        let exit = record.exit();
-        let gone_ns = record.gone().map_or(0, |gone| gone.at_ns);
-        let change = match exit {
-            Some(Exit { timestamp_ns, code }) => {
-                let (exit_code, flags) = match code {
-                    ExitCode::Own(code) => (code, remark::EXIT_CODE),
-                    ExitCode::Leaders(code) => (code, remark::EXIT_CODE | remark::LEADER_CODE),
-                    ExitCode::Unknown => (0, 0),
-                };
-                let mut change = self.report(change::EXITED, slot, timestamp_ns, flags);
-                change.exit_code = exit_code;
-                change
-            }
-            None => self.report(change::VANISHED, slot, gone_ns, remark::RECOVERED),
-        };
-        self.census.remove(slot, exit.is_none());
-        change
-    }
-
-    #[inline(never)]
-    fn compare(&mut self, slot: Slot, sight: Sight, fields: u32, flags: u32) {
-        let comparison = Comparison { sight, fields, kept: self.fields };
-        self.agenda.compared = Some(Compared { slot, comparison, flags });
-    }
-
-    // ---- Looks ----
-
-    fn look(
-        &self,
-        pid: i32,
-        with_credentials: bool,
-        world: &impl World,
-    ) -> Result<Option<Sight>, Errno> {
-        world.look(pid, with_credentials && self.fields & field::CREDENTIALS != 0)
-    }
-
-    fn look_alive(&self, pid: i32, world: &impl World) -> Result<Option<Sight>, Errno> {
-        let sight = self.look(pid, true, world)?;
-        Ok(sight.filter(|sight| !sight.stat.condition.is_zombie()))
     }
 
     /// Reads the parent of a process whose own exited.
@@ -232,234 +137,11 @@ impl Follower {
             && let Some(sight) = self.look_alive(pid, world)?
         {
             let slot = self.enter_found(pid, &sight, true, world)?;
-            started = Some(self.report(change::STARTED, slot, sight.taken_ns, 0));
+            started = Some(change_of(&self.census, slot, change::STARTED, sight.taken_ns, 0));
         }
         self.census.finish_replaced(slot);
         Ok(started.map_or(Outcome::Worked(LOOK), Outcome::Report))
     }
-
-    /// Enters a process whose FORK has not been seen.
-    fn enter_found(
-        &mut self,
-        pid: i32,
-        sight: &Sight,
-        is_reported: bool,
-        world: &mut impl World,
-    ) -> Result<Slot, Errno> {
-        let found = Found::new(sight.taken_ns, sight.stat.has_run, is_reported);
-        self.enter(pid, sight, Origin::Found(found), world)
-    }
-
-    /// Enters a process that a look showed.
-    fn enter(
-        &mut self,
-        pid: i32,
-        sight: &Sight,
-        origin: Origin,
-        world: &mut impl World,
-    ) -> Result<Slot, Errno> {
-        let mut record = Record::seen(pid, sight, origin);
-        record.process.valid &= self.fields;
-        let slot = self.census.insert(record)?;
-        leaderless::settle(&mut self.census, slot, sight.stat.condition.has_no_leader(), world);
-        Ok(slot)
-    }
-
-    // ---- Events ----
-
-    fn judge_event(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
-        let Some(&event) = self.agenda.event() else { return Ok(Outcome::Worked(0)) };
-        if event.kind == kind::OVERRUN {
-            self.agenda.note_loss(&event);
-            self.agenda.finish_event();
-            return Ok(Outcome::Worked(EVENT));
-        }
-        let slot = self.census.find(event.tgid());
-        let record = slot.map(|slot| self.census.at(slot));
-        match judge::ask(record, &event, self.agenda.slept) {
-            Question::None(verdict) => self.apply(verdict, &event, slot, None, world),
-            Question::Look { with_credentials } => {
-                let sight = self.look(event.tgid(), with_credentials, world)?;
-                let is_exit = event.kind == kind::EXIT;
-                let own_status = if is_exit {
-                    leaderless::own_status(&self.census, sight.as_ref(), world)
-                } else {
-                    None
-                };
-                let clock = Clock { slept: self.agenda.slept, ..world.clock() };
-                let evidence = Evidence { sight, own_status };
-                let record = slot.map(|slot| self.census.at(slot));
-                let verdict = judge::judge(record, &event, &evidence, clock);
-                self.apply(verdict, &event, slot, sight.as_ref(), world)
-            }
-        }
-    }
-
-    /// Does what a verdict says. The event has been handled then, unless something else is to be
-    /// reported first.
-    fn apply(
-        &mut self,
-        verdict: Verdict,
-        event: &Event,
-        slot: Option<Slot>,
-        sight: Option<&Sight>,
-        world: &mut impl World,
-    ) -> Result<Outcome, Errno> {
-        let kind = match (verdict, slot, sight) {
-            (Verdict::Started { is_seen }, ..) => {
-                let slot = self.start(event, sight.filter(|_| is_seen), world)?;
-                self.agenda.finish_event();
-                return Ok(Outcome::Report(self.report(
-                    change::STARTED,
-                    slot,
-                    event.timestamp_ns,
-                    0,
-                )));
-            }
-            (Verdict::Discovered, _, Some(sight)) => {
-                let slot = self.enter_found(event.tgid(), sight, false, world)?;
-                self.agenda.finish_event();
-                return Ok(Outcome::Report(self.report_found(slot)));
-            }
-            (Verdict::ReportFirst, Some(slot), _) => {
-                return Ok(Outcome::Report(self.report_found(slot)));
-            }
-            (Verdict::ExitFirst { exit, is_exit_pending }, Some(slot), _) => {
-                self.agenda.is_exit_pending = is_exit_pending;
-                let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
-                leaderless::unwatch(&self.census, slot, world);
-                self.census.set_life(slot, Life::Exited(gone));
-                return Ok(Outcome::Report(self.leave(slot, world)));
-            }
-            (_, Some(slot), _) => {
-                self.apply_to(verdict, slot, sight, world).map(|kind| (kind, slot))
-            }
-            _ => None,
-        };
-        self.agenda.finish_event();
-        Ok(match kind {
-            Some((kind, slot)) => Outcome::Report(self.report(kind, slot, event.timestamp_ns, 0)),
-            None => Outcome::Worked(if sight.is_some() { LOOK } else { EVENT }),
-        })
-    }
-
-    /// Does what a verdict about a process of the table says; the kind of change that it is.
-    fn apply_to(
-        &mut self,
-        verdict: Verdict,
-        slot: Slot,
-        sight: Option<&Sight>,
-        world: &mut impl World,
-    ) -> Option<u32> {
-        let record = self.census.at_mut(slot);
-        match verdict {
-            Verdict::OwnFork => {
-                note_own_fork(record, OwnFork::Seen);
-                // The scan may have passed its parent before that existed.
-                self.census.link(slot);
-                None
-            }
-            Verdict::Outlived { is_leader_gone, is_fork_earlier } => {
-                record.leader_exited = true;
-                if is_fork_earlier {
-                    note_own_fork(record, OwnFork::Earlier);
-                }
-                leaderless::settle(&mut self.census, slot, is_leader_gone, world);
-                None
-            }
-            Verdict::AskPidfd { is_replaced } => {
-                leaderless::note_exit_of_watched(&mut self.census, slot, is_replaced, world);
-                None
-            }
-            Verdict::Exited(gone) => {
-                leaderless::unwatch(&self.census, slot, world);
-                self.census.set_life(slot, Life::Exited(gone));
-                None
-            }
-            Verdict::Execed(after) => {
-                self.note_exec(slot, after, sight, world);
-                Some(change::EXECED)
-            }
-            Verdict::Renamed(_) => {
-                verdict.update(&mut record.process);
-                Some(change::RENAMED)
-            }
-            Verdict::UserIds(..) | Verdict::GroupIds(..) => {
-                verdict.update(&mut record.process);
-                Some(change::CREDENTIALS)
-            }
-            Verdict::LeadsSession => {
-                verdict.update(&mut record.process);
-                Some(change::SESSION)
-            }
-            _ => None,
-        }
-    }
-
-    /// Enters a process whose FORK this is.
-    fn start(
-        &mut self,
-        event: &Event,
-        sight: Option<&Sight>,
-        world: &mut impl World,
-    ) -> Result<Slot, Errno> {
-        let pid = event.tgid();
-        let origin = Origin::Forked { predecessor_pending: self.agenda.is_exit_pending };
-        let parent_pid = event.word(1).cast_signed();
-        let parent = self.census.find(parent_pid);
-        let Some(sight) = sight else {
-            let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
-            return self.census.insert(Record::inherited(pid, parent_pid, &parent, origin));
-        };
-        let slot = self.enter(pid, sight, origin, world)?;
-        if parent.is_some() {
-            // It started as this process's child, whoever its parent is by now.
-            self.census.at_mut(slot).process.parent_pid = parent_pid;
-            self.census.link(slot);
-            self.compare(slot, *sight, field::PARENT, 0);
-        }
-        Ok(slot)
-    }
-
-    fn note_exec(
-        &mut self,
-        slot: Slot,
-        after: AfterExec,
-        sight: Option<&Sight>,
-        world: &mut impl World,
-    ) {
-        self.census.at_mut(slot).leader_exited = false;
-        match (after, sight) {
-            (AfterExec::Alive, Some(sight)) => {
-                leaderless::settle(
-                    &mut self.census,
-                    slot,
-                    sight.stat.condition.has_no_leader(),
-                    world,
-                );
-                self.census.at_mut(slot).take_program(sight, self.fields);
-                self.compare(slot, *sight, field::SESSION | field::CREDENTIALS, 0);
-            }
-            (AfterExec::Zombie, Some(sight)) => {
-                self.census.at_mut(slot).take_name(sight, self.fields);
-                self.expect_exit(slot);
-            }
-            _ => {
-                self.census.at_mut(slot).process.valid &= !field::COMM;
-                self.expect_exit(slot);
-            }
-        }
-    }
-
-    /// If the process seemed to have exited before this EXEC, that was the EXIT of the old leader,
-    /// and its own will come.
-    fn expect_exit(&mut self, slot: Slot) {
-        if self.census.at(slot).gone().is_some() {
-            self.census.set_life(slot, Life::Led);
-        }
-    }
-
-    // ---- Processes without a leader ----
 
     /// Deals with one process without a leader: one that could not be watched yet, or one that
     /// seems to have exited.
@@ -484,135 +166,4 @@ impl Follower {
         leaderless::look_at_watched(&mut self.census, slot, world)?;
         Ok(Outcome::Worked(LOOK))
     }
-
-    // ---- Scans ----
-
-    fn scan(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
-        self.agenda.note_scan_step();
-        match self.agenda.scan {
-            Scan::Off { .. } => {
-                world.rewind_listing()?;
-                self.agenda.begin_scan(world.clock().now_ns);
-                Ok(Outcome::Worked(LOOK))
-            }
-            Scan::Listing { cause, done } => self.visit_next(cause, done, world),
-            Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
-            Scan::Settling { cause, ended_ns } => {
-                self.agenda.scan = Scan::Off { ended_ns };
-                Ok(Outcome::Report(synced(cause, world.clock().now_ns)))
-            }
-        }
-    }
-
-    /// Looks at the next process, in the order of pids.
-    fn visit_next(
-        &mut self,
-        cause: Cause,
-        done: i32,
-        world: &mut impl World,
-    ) -> Result<Outcome, Errno> {
-        let listed = world.listed()?;
-        let known = self.census.next(done).map(|slot| self.census.pid(slot));
-        let (pid, is_listed) = match visit(cause, listed, known) {
-            Visit::Unlisted(pid) => (pid, false),
-            Visit::Listed(pid) => (pid, true),
-            Visit::End => {
-                self.census.link_parentless();
-                self.agenda.scan = Scan::Reporting { cause, done: 0 };
-                return Ok(Outcome::Worked(LOOK));
-            }
-        };
-        match (self.census.find(pid), cause) {
-            (None, _) => {
-                if let Some(sight) = self.look_alive(pid, world)? {
-                    self.enter_found(pid, &sight, false, world)?;
-                }
-            }
-            (Some(slot), Cause::Doubt(_)) => {
-                if let Some(change) = self.recheck(slot, world)? {
-                    return Ok(Outcome::Report(change)); // and next the pid's new owner
-                }
-            }
-            (Some(_), Cause::Opening) => {}
-        }
-        self.agenda.scan = Scan::Listing { cause, done: pid };
-        if is_listed {
-            world.take_listed();
-        }
-        Ok(Outcome::Worked(LOOK))
-    }
-
-    /// Compares a process of the table with what it is; the report of its exit, if its pid has
-    /// another owner.
-    fn recheck(&mut self, slot: Slot, world: &mut impl World) -> Result<Option<Change>, Errno> {
-        if !judge::is_rechecked(self.census.at(slot)) {
-            return Ok(None);
-        }
-        let sight = self.look_alive(self.census.pid(slot), world)?;
-        let verdict = judge::recheck(self.census.at(slot), sight.as_ref());
-        match (verdict, sight) {
-            (Recheck::Same, Some(sight)) => {
-                leaderless::settle(
-                    &mut self.census,
-                    slot,
-                    sight.stat.condition.has_no_leader(),
-                    world,
-                );
-                self.census.at_mut(slot).read_ns = sight.taken_ns;
-                self.compare(slot, sight, field::ALL, remark::RECOVERED);
-            }
-            (Recheck::Replaced, _) => {
-                leaderless::unwatch(&self.census, slot, world);
-                self.vanish(slot, world.clock());
-                return Ok(Some(self.leave(slot, world)));
-            }
-            (Recheck::AskPidfd, _) => {
-                leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
-            }
-            // If its EXIT is queued, that will be handled before the process leaves.
-            (Recheck::Gone, _) => self.vanish(slot, world.clock()),
-            (Recheck::Same | Recheck::Skip, _) => {}
-        }
-        Ok(None)
-    }
-
-    /// The process exited, and no event has reported that.
-    fn vanish(&mut self, slot: Slot, clock: Clock) {
-        let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced: false };
-        self.census.set_life(slot, Life::Exited(gone));
-    }
-
-    /// Reports the next process that the scan found.
-    fn report_next(&mut self, cause: Cause, mut done: i32, world: &impl World) -> Outcome {
-        for _ in 0..PASSED_PER_STEP {
-            let Some(slot) = self.census.next(done) else {
-                let ended_ns = world.clock().now_ns;
-                self.agenda.scan = Scan::Settling { cause, ended_ns };
-                return Outcome::Worked(LOOK);
-            };
-            done = self.census.pid(slot);
-            self.agenda.scan = Scan::Reporting { cause, done };
-            if self.census.at(slot).is_unreported() {
-                return Outcome::Report(self.report_found(slot));
-            }
-        }
-        Outcome::Worked(LOOK)
-    }
-}
-
-fn note_own_fork(record: &mut Record, fork: OwnFork) {
-    if let Origin::Found(found) = &mut record.origin
-        && found.fork != OwnFork::Seen
-    {
-        found.fork = fork;
-    }
-}
-
-/// The end of a scan: the table is what /proc is.
-fn synced(cause: Cause, timestamp_ns: u64) -> Change {
-    let synced = Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY };
-    let Cause::Doubt(Doubt { lost, since_ns, is_deaf, .. }) = cause else { return synced };
-    let deaf = if is_deaf { remark::DEAF } else { 0 };
-    let since_ns = since_ns.unwrap_or(0);
-    Change { flags: remark::RECOVERED | deaf, lost, since_ns, ..synced }
 }

@@ -12,8 +12,12 @@
 
 mod agenda;
 mod census;
+mod changes;
 mod compare;
+mod events;
 mod follow;
+mod follower;
+mod heal;
 mod judge;
 mod kernel;
 mod leaderless;
@@ -36,7 +40,8 @@ use crate::protocol::filter::{Filter, NO_THREADS};
 use crate::sys::{self, Doorbell, Epoll, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
-use follow::{Follower, LOOK, Run};
+use follow::Run;
+use follower::{Follower, LOOK};
 use kernel::{Kernel, Senses};
 use watches::Watches;
 

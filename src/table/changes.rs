@@ -1,0 +1,63 @@
+//! The changes that the table reports, made of its records. Pure.
+
+use super::census::{Census, Slot};
+use super::judge;
+use super::record::{Exit, ExitCode};
+use super::report::{Change, change, remark};
+use super::scan::{Cause, Doubt};
+
+/// A change of a process that is in the table.
+#[inline(never)]
+pub(super) fn change_of(
+    census: &Census,
+    slot: Slot,
+    kind: u32,
+    timestamp_ns: u64,
+    flags: u32,
+) -> Change {
+    let process = census.view(slot);
+    Change { kind, flags, timestamp_ns, process, ..Change::EMPTY }
+}
+
+/// A process was found. `is_first`: by the scan that began when the table was opened.
+#[inline(never)]
+pub(super) fn found(census: &mut Census, slot: Slot, is_first: bool) -> Change {
+    census.mark_reported(slot);
+    census.link(slot);
+    let found_ns = judge::found_ns(census.at(slot));
+    let (kind, flags) =
+        if is_first { (change::FOUND, 0) } else { (change::STARTED, remark::RECOVERED) };
+    change_of(census, slot, kind, found_ns, flags)
+}
+
+/// A process exited, and leaves the table.
+#[inline(never)]
+pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
+    let record = census.at(slot);
+    let gone_ns = record.gone().map_or(0, |gone| gone.at_ns);
+    let exit = record.exit();
+    let change = match exit {
+        Some(Exit { timestamp_ns, code }) => {
+            let (exit_code, flags) = match code {
+                ExitCode::Own(code) => (code, remark::EXIT_CODE),
+                ExitCode::Leaders(code) => (code, remark::EXIT_CODE | remark::LEADER_CODE),
+                ExitCode::Unknown => (0, 0),
+            };
+            let mut change = change_of(census, slot, change::EXITED, timestamp_ns, flags);
+            change.exit_code = exit_code;
+            change
+        }
+        None => change_of(census, slot, change::VANISHED, gone_ns, remark::RECOVERED),
+    };
+    census.remove(slot, exit.is_none());
+    change
+}
+
+/// The end of a scan: the table is what /proc is.
+pub(super) fn synced(cause: Cause, timestamp_ns: u64) -> Change {
+    let synced = Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY };
+    let Cause::Doubt(Doubt { lost, since_ns, is_deaf, .. }) = cause else { return synced };
+    let deaf = if is_deaf { remark::DEAF } else { 0 };
+    let since_ns = since_ns.unwrap_or(0);
+    Change { flags: remark::RECOVERED | deaf, lost, since_ns, ..synced }
+}

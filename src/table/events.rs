@@ -1,0 +1,219 @@
+//! Events: the look that an event needs, the verdict, and what the verdict says.
+
+use super::census::Slot;
+use super::changes::change_of;
+use super::follower::{EVENT, Follower, LOOK, Outcome};
+use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
+use super::leaderless;
+use super::record::{Gone, Life, Origin, OwnFork, Record};
+use super::report::{Process, change, field};
+use super::world::World;
+use crate::errno::Errno;
+use crate::procfs::Sight;
+use crate::protocol::event::{Event, kind};
+
+impl Follower {
+    /// Handles the next event.
+    pub(super) fn judge_event(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
+        let Some(&event) = self.agenda.event() else { return Ok(Outcome::Worked(0)) };
+        if event.kind == kind::OVERRUN {
+            self.agenda.note_loss(&event);
+            self.agenda.finish_event();
+            return Ok(Outcome::Worked(EVENT));
+        }
+        let slot = self.census.find(event.tgid());
+        let record = slot.map(|slot| self.census.at(slot));
+        match judge::ask(record, &event, self.agenda.slept) {
+            Question::None(verdict) => self.apply(verdict, &event, slot, None, world),
+            Question::Look { with_credentials } => {
+                let sight = self.look(event.tgid(), with_credentials, world)?;
+                let is_exit = event.kind == kind::EXIT;
+                let own_status = if is_exit {
+                    leaderless::own_status(&self.census, sight.as_ref(), world)
+                } else {
+                    None
+                };
+                let clock = Clock { slept: self.agenda.slept, ..world.clock() };
+                let evidence = Evidence { sight, own_status };
+                let record = slot.map(|slot| self.census.at(slot));
+                let verdict = judge::judge(record, &event, &evidence, clock);
+                self.apply(verdict, &event, slot, sight.as_ref(), world)
+            }
+        }
+    }
+
+    /// Does what a verdict says. The event has been handled then, unless something else is to be
+    /// reported first.
+    fn apply(
+        &mut self,
+        verdict: Verdict,
+        event: &Event,
+        slot: Option<Slot>,
+        sight: Option<&Sight>,
+        world: &mut impl World,
+    ) -> Result<Outcome, Errno> {
+        let kind = match (verdict, slot, sight) {
+            (Verdict::Started { is_seen }, ..) => {
+                let slot = self.start(event, sight.filter(|_| is_seen), world)?;
+                self.agenda.finish_event();
+                return Ok(Outcome::Report(change_of(
+                    &self.census,
+                    slot,
+                    change::STARTED,
+                    event.timestamp_ns,
+                    0,
+                )));
+            }
+            (Verdict::Discovered, _, Some(sight)) => {
+                let slot = self.enter_found(event.tgid(), sight, false, world)?;
+                self.agenda.finish_event();
+                return Ok(self.report_found(slot));
+            }
+            (Verdict::ReportFirst, Some(slot), _) => {
+                return Ok(self.report_found(slot));
+            }
+            (Verdict::ExitFirst { exit, is_exit_pending }, Some(slot), _) => {
+                self.agenda.is_exit_pending = is_exit_pending;
+                let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
+                leaderless::unwatch(&self.census, slot, world);
+                self.census.set_life(slot, Life::Exited(gone));
+                return Ok(self.report_exit(slot, world));
+            }
+            (_, Some(slot), _) => {
+                self.apply_to(verdict, slot, sight, world).map(|kind| (kind, slot))
+            }
+            _ => None,
+        };
+        self.agenda.finish_event();
+        Ok(match kind {
+            Some((kind, slot)) => {
+                Outcome::Report(change_of(&self.census, slot, kind, event.timestamp_ns, 0))
+            }
+            None => Outcome::Worked(if sight.is_some() { LOOK } else { EVENT }),
+        })
+    }
+
+    /// Does what a verdict about a process of the table says; the kind of change that it is.
+    fn apply_to(
+        &mut self,
+        verdict: Verdict,
+        slot: Slot,
+        sight: Option<&Sight>,
+        world: &mut impl World,
+    ) -> Option<u32> {
+        let record = self.census.at_mut(slot);
+        match verdict {
+            Verdict::OwnFork => {
+                note_own_fork(record, OwnFork::Seen);
+                // The scan may have passed its parent before that existed.
+                self.census.link(slot);
+                None
+            }
+            Verdict::Outlived { is_leader_gone, is_fork_earlier } => {
+                record.leader_exited = true;
+                if is_fork_earlier {
+                    note_own_fork(record, OwnFork::Earlier);
+                }
+                leaderless::settle(&mut self.census, slot, is_leader_gone, world);
+                None
+            }
+            Verdict::AskPidfd { is_replaced } => {
+                leaderless::note_exit_of_watched(&mut self.census, slot, is_replaced, world);
+                None
+            }
+            Verdict::Exited(gone) => {
+                leaderless::unwatch(&self.census, slot, world);
+                self.census.set_life(slot, Life::Exited(gone));
+                None
+            }
+            Verdict::Execed(after) => {
+                self.note_exec(slot, after, sight, world);
+                Some(change::EXECED)
+            }
+            Verdict::Renamed(_) => {
+                verdict.update(&mut record.process);
+                Some(change::RENAMED)
+            }
+            Verdict::UserIds(..) | Verdict::GroupIds(..) => {
+                verdict.update(&mut record.process);
+                Some(change::CREDENTIALS)
+            }
+            Verdict::LeadsSession => {
+                verdict.update(&mut record.process);
+                Some(change::SESSION)
+            }
+            _ => None,
+        }
+    }
+
+    /// Enters a process whose FORK this is.
+    fn start(
+        &mut self,
+        event: &Event,
+        sight: Option<&Sight>,
+        world: &mut impl World,
+    ) -> Result<Slot, Errno> {
+        let pid = event.tgid();
+        let origin = Origin::Forked { predecessor_pending: self.agenda.is_exit_pending };
+        let parent_pid = event.word(1).cast_signed();
+        let parent = self.census.find(parent_pid);
+        let Some(sight) = sight else {
+            let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
+            return self.census.insert(Record::inherited(pid, parent_pid, &parent, origin));
+        };
+        let slot = self.enter(pid, sight, origin, world)?;
+        if parent.is_some() {
+            // It started as this process's child, whoever its parent is by now.
+            self.census.at_mut(slot).process.parent_pid = parent_pid;
+            self.census.link(slot);
+            self.compare(slot, *sight, field::PARENT, 0);
+        }
+        Ok(slot)
+    }
+
+    fn note_exec(
+        &mut self,
+        slot: Slot,
+        after: AfterExec,
+        sight: Option<&Sight>,
+        world: &mut impl World,
+    ) {
+        self.census.at_mut(slot).leader_exited = false;
+        match (after, sight) {
+            (AfterExec::Alive, Some(sight)) => {
+                leaderless::settle(
+                    &mut self.census,
+                    slot,
+                    sight.stat.condition.has_no_leader(),
+                    world,
+                );
+                self.census.at_mut(slot).take_program(sight, self.fields);
+                self.compare(slot, *sight, field::SESSION | field::CREDENTIALS, 0);
+            }
+            (AfterExec::Zombie, Some(sight)) => {
+                self.census.at_mut(slot).take_name(sight, self.fields);
+                self.expect_exit(slot);
+            }
+            _ => {
+                self.census.at_mut(slot).process.valid &= !field::COMM;
+                self.expect_exit(slot);
+            }
+        }
+    }
+
+    /// If the process seemed to have exited before this EXEC, that was the EXIT of the old leader,
+    /// and its own will come.
+    fn expect_exit(&mut self, slot: Slot) {
+        if self.census.at(slot).gone().is_some() {
+            self.census.set_life(slot, Life::Led);
+        }
+    }
+}
+
+fn note_own_fork(record: &mut Record, fork: OwnFork) {
+    if let Origin::Found(found) = &mut record.origin
+        && found.fork != OwnFork::Seen
+    {
+        found.fork = fork;
+    }
+}

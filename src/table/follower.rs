@@ -1,0 +1,101 @@
+//! What every job of the table works on, and the steps that several of them take.
+
+use super::agenda::{Agenda, Compared, Quiet};
+use super::census::{Census, Slot};
+use super::changes;
+use super::compare::Comparison;
+use super::leaderless;
+use super::record::{Found, Origin, Record};
+use super::report::{Change, field};
+use super::world::World;
+use crate::errno::Errno;
+use crate::procfs::Sight;
+
+/// The processes, and what is to be done about them.
+pub(super) struct Follower {
+    pub census: Census,
+    pub agenda: Agenda,
+    /// The fields that are kept up to date: bits of [`field`].
+    pub fields: u32,
+    /// How much one run may do: see [`LOOK`].
+    pub max_work: u32,
+}
+
+/// What has become of a job.
+pub(super) enum Outcome {
+    Report(Change),
+    /// The table did this much work.
+    Worked(u32),
+    /// There was nothing to do: so much is quiet.
+    Nothing(Quiet),
+}
+
+// What work costs: an event, and a look at a process.
+pub(super) const EVENT: u32 = 1;
+pub(super) const LOOK: u32 = 16;
+
+impl Follower {
+    pub(super) fn look(
+        &self,
+        pid: i32,
+        with_credentials: bool,
+        world: &impl World,
+    ) -> Result<Option<Sight>, Errno> {
+        world.look(pid, with_credentials && self.fields & field::CREDENTIALS != 0)
+    }
+
+    pub(super) fn look_alive(&self, pid: i32, world: &impl World) -> Result<Option<Sight>, Errno> {
+        let sight = self.look(pid, true, world)?;
+        Ok(sight.filter(|sight| !sight.stat.condition.is_zombie()))
+    }
+
+    /// Enters a process whose FORK has not been seen.
+    pub(super) fn enter_found(
+        &mut self,
+        pid: i32,
+        sight: &Sight,
+        is_reported: bool,
+        world: &mut impl World,
+    ) -> Result<Slot, Errno> {
+        let found = Found::new(sight.taken_ns, sight.stat.has_run, is_reported);
+        self.enter(pid, sight, Origin::Found(found), world)
+    }
+
+    /// Enters a process that a look showed.
+    pub(super) fn enter(
+        &mut self,
+        pid: i32,
+        sight: &Sight,
+        origin: Origin,
+        world: &mut impl World,
+    ) -> Result<Slot, Errno> {
+        let mut record = Record::seen(pid, sight, origin);
+        record.process.valid &= self.fields;
+        let slot = self.census.insert(record)?;
+        leaderless::settle(&mut self.census, slot, sight.stat.condition.has_no_leader(), world);
+        Ok(slot)
+    }
+
+    /// Begins to compare a process with what a look showed.
+    #[inline(never)]
+    pub(super) fn compare(&mut self, slot: Slot, sight: Sight, fields: u32, flags: u32) {
+        let comparison = Comparison { sight, fields, kept: self.fields };
+        self.agenda.compared = Some(Compared { slot, comparison, flags });
+    }
+
+    /// Reports a process that was found.
+    pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
+        let is_first = self.agenda.scan.is_first();
+        Outcome::Report(changes::found(&mut self.census, slot, is_first))
+    }
+
+    /// Reports that a process exited. It leaves the table, unless its start is still to be reported:
+    /// then it leaves next.
+    pub(super) fn report_exit(&mut self, slot: Slot, world: &mut impl World) -> Outcome {
+        if self.census.at(slot).is_unreported() {
+            return self.report_found(slot);
+        }
+        leaderless::unwatch(&self.census, slot, world);
+        Outcome::Report(changes::exited(&mut self.census, slot))
+    }
+}

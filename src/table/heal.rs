@@ -1,0 +1,130 @@
+//! A scan: looks at every process, compares, and reports what events did not.
+
+use super::census::Slot;
+use super::changes;
+use super::follower::{Follower, LOOK, Outcome};
+use super::judge::{self, Clock, Recheck};
+use super::leaderless;
+use super::record::{Gone, Life};
+use super::report::{field, remark};
+use super::scan::{Cause, Scan, Visit, visit};
+use super::world::World;
+use crate::errno::Errno;
+
+/// How many processes a scan passes in about the time of one look.
+const PASSED_PER_STEP: usize = 100;
+
+impl Follower {
+    /// Takes the next step of the scan.
+    pub(super) fn scan(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
+        self.agenda.note_scan_step();
+        match self.agenda.scan {
+            Scan::Off { .. } => {
+                world.rewind_listing()?;
+                self.agenda.begin_scan(world.clock().now_ns);
+                Ok(Outcome::Worked(LOOK))
+            }
+            Scan::Listing { cause, done } => self.visit_next(cause, done, world),
+            Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
+            Scan::Settling { cause, ended_ns } => {
+                self.agenda.scan = Scan::Off { ended_ns };
+                Ok(Outcome::Report(changes::synced(cause, world.clock().now_ns)))
+            }
+        }
+    }
+
+    /// Looks at the next process, in the order of pids.
+    fn visit_next(
+        &mut self,
+        cause: Cause,
+        done: i32,
+        world: &mut impl World,
+    ) -> Result<Outcome, Errno> {
+        let listed = world.listed()?;
+        let known = self.census.next(done).map(|slot| self.census.pid(slot));
+        let (pid, is_listed) = match visit(cause, listed, known) {
+            Visit::Unlisted(pid) => (pid, false),
+            Visit::Listed(pid) => (pid, true),
+            Visit::End => {
+                self.census.link_parentless();
+                self.agenda.scan = Scan::Reporting { cause, done: 0 };
+                return Ok(Outcome::Worked(LOOK));
+            }
+        };
+        match (self.census.find(pid), cause) {
+            (None, _) => {
+                if let Some(sight) = self.look_alive(pid, world)? {
+                    self.enter_found(pid, &sight, false, world)?;
+                }
+            }
+            (Some(slot), Cause::Doubt(_)) => {
+                if let Some(exit) = self.recheck(slot, world)? {
+                    return Ok(exit); // and next the pid's new owner
+                }
+            }
+            (Some(_), Cause::Opening) => {}
+        }
+        self.agenda.scan = Scan::Listing { cause, done: pid };
+        if is_listed {
+            world.take_listed();
+        }
+        Ok(Outcome::Worked(LOOK))
+    }
+
+    /// Compares a process of the table with what it is; the report of its exit, if its pid has
+    /// another owner.
+    fn recheck(&mut self, slot: Slot, world: &mut impl World) -> Result<Option<Outcome>, Errno> {
+        if !judge::is_rechecked(self.census.at(slot)) {
+            return Ok(None);
+        }
+        let sight = self.look_alive(self.census.pid(slot), world)?;
+        let verdict = judge::recheck(self.census.at(slot), sight.as_ref());
+        match (verdict, sight) {
+            (Recheck::Same, Some(sight)) => {
+                leaderless::settle(
+                    &mut self.census,
+                    slot,
+                    sight.stat.condition.has_no_leader(),
+                    world,
+                );
+                self.census.at_mut(slot).read_ns = sight.taken_ns;
+                self.compare(slot, sight, field::ALL, remark::RECOVERED);
+            }
+            (Recheck::Replaced, _) => {
+                leaderless::unwatch(&self.census, slot, world);
+                self.vanish(slot, world.clock());
+                return Ok(Some(self.report_exit(slot, world)));
+            }
+            (Recheck::AskPidfd, _) => {
+                leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
+            }
+            // If its EXIT is queued, that will be handled before the process leaves.
+            (Recheck::Gone, _) => self.vanish(slot, world.clock()),
+            (Recheck::Same | Recheck::Skip, _) => {}
+        }
+        Ok(None)
+    }
+
+    /// The process exited, and no event has reported that.
+    fn vanish(&mut self, slot: Slot, clock: Clock) {
+        let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced: false };
+        self.census.set_life(slot, Life::Exited(gone));
+    }
+
+    /// Reports the next process that the scan found.
+    fn report_next(&mut self, cause: Cause, mut done: i32, world: &impl World) -> Outcome {
+        for _ in 0..PASSED_PER_STEP {
+            let Some(slot) = self.census.next(done) else {
+                let ended_ns = world.clock().now_ns;
+                self.agenda.scan = Scan::Settling { cause, ended_ns };
+                return Outcome::Worked(LOOK);
+            };
+            done = self.census.pid(slot);
+            self.agenda.scan = Scan::Reporting { cause, done };
+            if self.census.at(slot).is_unreported() {
+                return self.report_found(slot);
+            }
+        }
+        Outcome::Worked(LOOK)
+    }
+}
