@@ -15,8 +15,8 @@ mod status;
 pub(crate) use listing::Listing;
 pub use liveness::{Liveness, process_alive};
 #[cfg(feature = "table")]
-pub(crate) use sight::{Sight, look, look_alive};
+pub(crate) use sight::{Sight, look, read_alive};
 #[cfg(feature = "table")]
-pub(crate) use stat::{Condition, Image, TICK_NS};
+pub(crate) use stat::{Condition, Image, Stat, TICK_NS};
 #[cfg(feature = "table")]
 pub(crate) use status::Credentials;

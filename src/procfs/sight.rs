@@ -29,20 +29,19 @@ pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Er
     }
 }
 
-/// Looks at a process that has not exited, with its ids.
+/// Reads a process that has not exited, and its ids, without asking for the time.
 ///
 /// # Errors
 /// As for [`stat::read`].
-pub(crate) fn look_alive(pid: i32) -> Result<Option<Sight>, Errno> {
+pub(crate) fn read_alive(pid: i32) -> Result<Option<(Stat, Option<Credentials>)>, Errno> {
     let living = |stat: &Stat| !stat.condition.is_zombie();
     for _ in 0..10 {
         let Some(before) = stat::read(pid)?.filter(living) else { return Ok(None) };
         let credentials = status::read_credentials(pid)?;
-        let taken_ns = monotonic_ns();
         if let Some(stat) = stat::read(pid)?.filter(living)
             && stat.start_ns == before.start_ns
         {
-            return Ok(Some(Sight { taken_ns, stat, credentials }));
+            return Ok(Some((stat, credentials)));
         }
         // The pid has another owner by now.
     }

@@ -193,5 +193,6 @@ impl Table {
 
 /// Reads one process, without a table; `None` if it exited or is a zombie.
 pub(crate) fn read_process(pid: i32) -> Result<Option<Process>, Errno> {
-    Ok(procfs::look_alive(pid)?.map(|sight| record::process_of(pid, &sight)))
+    let read = procfs::read_alive(pid)?;
+    Ok(read.map(|(stat, credentials)| record::process_of(pid, &stat, credentials)))
 }

@@ -1,7 +1,7 @@
 //! What the table knows of one process.
 
 use super::report::{Process, field, state};
-use crate::procfs::{Credentials, Image, Sight};
+use crate::procfs::{Credentials, Image, Sight, Stat};
 
 /// One process. Its `process` is what the caller sees, but for `parent_id`, which the census adds.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -129,7 +129,7 @@ impl Record {
     /// A process as a look at /proc showed it.
     pub(super) fn seen(pid: i32, sight: &Sight, origin: Origin) -> Self {
         Self {
-            process: process_of(pid, sight),
+            process: process_of(pid, &sight.stat, sight.credentials),
             image: sight.stat.image,
             origin,
             read_ns: sight.taken_ns,
@@ -197,9 +197,8 @@ impl Record {
     }
 }
 
-/// A process as a look at /proc showed it, without ids of the table.
-pub(super) fn process_of(pid: i32, sight: &Sight) -> Process {
-    let stat = &sight.stat;
+/// A process as /proc showed it, without ids of the table.
+pub(super) fn process_of(pid: i32, stat: &Stat, credentials: Option<Credentials>) -> Process {
     let mut process = Process {
         pid,
         parent_pid: stat.parent,
@@ -216,7 +215,7 @@ pub(super) fn process_of(pid: i32, sight: &Sight) -> Process {
     if stat.condition.has_no_leader() {
         process.state |= state::LEADER_GONE;
     }
-    if let Some(Credentials { ruid, euid, rgid, egid }) = sight.credentials {
+    if let Some(Credentials { ruid, euid, rgid, egid }) = credentials {
         process.valid |= field::CREDENTIALS;
         (process.ruid, process.euid, process.rgid, process.egid) = (ruid, euid, rgid, egid);
     }
