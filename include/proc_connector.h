@@ -255,28 +255,6 @@ struct pc_connector;
 /* A table of all processes, and the connector that keeps it true. */
 struct pc_table;
 
-/* How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it. */
-struct pc_options {
-    /*
-     * sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
-     * library's, with something set that it does not know, or above 4096: -E2BIG.
-     */
-    size_t size;
-    /* PC_MASK_* bits; 0: everything, unknown kinds included. */
-    uint32_t events;
-    /* PC_FILTER_* and PC_OPEN_* bits. */
-    uint32_t flags;
-    /*
-     * Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
-     * Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
-     * the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
-     * what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
-     * but a stalled reader can pin all of it. On AF_UNIX it has no effect.
-     */
-    uint32_t rcvbuf_bytes;
-    uint32_t reserved;
-};
-
 /*
  * PC_EVENT_FORK. The parent is the real one: for a thread, and with CLONE_PARENT, it is not the
  * caller but the caller's parent (kernel/fork.c, copy_process()).
@@ -410,6 +388,28 @@ struct pc_event {
     union pc_event_data data;
 };
 
+/* How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it. */
+struct pc_options {
+    /*
+     * sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
+     * library's, with something set that it does not know, or above 4096: -E2BIG.
+     */
+    size_t size;
+    /* PC_MASK_* bits; 0: everything, unknown kinds included. */
+    uint32_t events;
+    /* PC_FILTER_* and PC_OPEN_* bits. */
+    uint32_t flags;
+    /*
+     * Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
+     * Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
+     * the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
+     * what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
+     * but a stalled reader can pin all of it. On AF_UNIX it has no effect.
+     */
+    uint32_t rcvbuf_bytes;
+    uint32_t reserved;
+};
+
 /*
  * The counters of a connector. At any time when pc_recv() has returned 0,
  * received + filtered + lost + foreign + malformed is exactly the number of messages that the
@@ -515,6 +515,56 @@ struct pc_change {
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
+
+/*
+ * Returns the library's version, to be compared with PC_VERSION:
+ * major << 16 | minor << 8 | patch.
+ */
+uint32_t pc_version(void);
+
+/*
+ * Returns what an error means here and what to do about it. A static string.
+ *
+ * error:  what a function of this library returned; the sign does not matter.
+ */
+const char *pc_strerror(int error);
+
+/*
+ * Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
+ * PC_EVENT_UNKNOWN and NULL.
+ */
+pid_t pc_event_tgid(const struct pc_event *event);
+
+/*
+ * Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
+ * kinds of later versions. A static string.
+ */
+const char *pc_event_name(uint32_t kind);
+
+/*
+ * Writes an event as one readable line without a line break, for logs. Its wording may change.
+ *
+ * buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
+ *
+ * Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
+ * longer than 255. -EINVAL: a NULL pointer.
+ */
+int pc_event_format(const struct pc_event *event, char *buffer, size_t size);
+
+/*
+ * Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
+ * alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
+ *
+ * A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
+ * struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
+ *
+ * datagram:  size bytes as they came from the socket.
+ * event:     written only when 1 is returned.
+ *
+ * Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
+ * -EINVAL: a NULL pointer.
+ */
+int pc_parse(const void *datagram, size_t size, struct pc_event *event);
 
 /*
  * Opens a connector and subscribes to process events.
@@ -705,68 +755,6 @@ void pc_close(struct pc_connector *pc);
 int pc_release(struct pc_connector *pc);
 
 /*
- * Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
- * alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
- *
- * A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
- * struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
- *
- * datagram:  size bytes as they came from the socket.
- * event:     written only when 1 is returned.
- *
- * Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
- * -EINVAL: a NULL pointer.
- */
-int pc_parse(const void *datagram, size_t size, struct pc_event *event);
-
-/*
- * Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
- * PC_EVENT_UNKNOWN and NULL.
- */
-pid_t pc_event_tgid(const struct pc_event *event);
-
-/*
- * Looks a process up in /proc: whether an EXIT of its leader was its end.
- *
- * tgid:  an id of this PID namespace, which should be the initial one.
- *
- * Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
- * them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
- * thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although
- * it exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
- */
-int pc_process_alive(pid_t tgid);
-
-/*
- * Writes an event as one readable line without a line break, for logs. Its wording may change.
- *
- * buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
- *
- * Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
- * longer than 255. -EINVAL: a NULL pointer.
- */
-int pc_event_format(const struct pc_event *event, char *buffer, size_t size);
-
-/*
- * Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
- * kinds of later versions. A static string.
- */
-const char *pc_event_name(uint32_t kind);
-
-/*
- * Returns what an error means here and what to do about it. A static string.
- *
- * error:  what a function of this library returned; the sign does not matter.
- */
-const char *pc_strerror(int error);
-
-/*
- * Returns the library's version, to be compared with PC_VERSION:
- * major << 16 | minor << 8 | patch.
- */
-uint32_t pc_version(void);
-
-/*
  * Opens a connector, and a table of all processes that is kept true through it.
  *
  * List, then follow, then heal: pc_table_next() tells every process that is there (FOUND), then
@@ -863,6 +851,18 @@ int pc_table_interrupt(struct pc_table *table);
 
 /* Closes the table and its connector. NULL is allowed. errno stays as it is. */
 void pc_table_close(struct pc_table *table);
+
+/*
+ * Looks a process up in /proc: whether an EXIT of its leader was its end.
+ *
+ * tgid:  an id of this PID namespace, which should be the initial one.
+ *
+ * Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
+ * them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
+ * thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although
+ * it exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
+ */
+int pc_process_alive(pid_t tgid);
 
 /*
  * Reads one process from /proc, without a table, and without allocation. Its id, parent_id and

@@ -11,10 +11,11 @@ fn the_committed_header_is_fresh() {
         .with_config(
             cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml"),
         )
-        .with_src(root.join("src/capi/types.rs"))
-        .with_src(root.join("src/capi/functions.rs"))
-        .with_src(root.join("src/capi/table_types.rs"))
+        .with_src(root.join("src/capi/library.rs"))
+        .with_src(root.join("src/capi/event.rs"))
+        .with_src(root.join("src/capi/connector.rs"))
         .with_src(root.join("src/capi/table.rs"))
+        .with_src(root.join("src/capi/process.rs"))
         .generate()
         .expect("a header")
         .write(&mut generated);

@@ -1,9 +1,14 @@
-//! The types of proc_connector.h. The comments become the header's.
-#![allow(missing_docs)]
+//! Events in proc_connector.h. The comments become the header's.
+#![allow(missing_docs, clippy::missing_safety_doc)]
 
-use crate::protocol::event::{Event, kind, reason};
-use core::ffi::c_char;
+use crate::memory::Place;
+use crate::protocol::event::{self, Event, kind, reason};
+use crate::protocol::filter::Filter;
+use crate::protocol::format::format;
+use crate::protocol::wire;
+use core::ffi::{c_char, c_int, c_void};
 use core::mem::offset_of;
+use core::slice;
 
 /// cbindgen:no-export
 type pid_t = i32;
@@ -11,43 +16,6 @@ type pid_t = i32;
 type uid_t = u32;
 /// cbindgen:no-export
 type gid_t = u32;
-
-/// The version of this header; pc_version() is the library's.
-pub const PC_VERSION_MAJOR: u32 = 0u32;
-pub const PC_VERSION_MINOR: u32 = 1u32;
-pub const PC_VERSION_PATCH: u32 = 0u32;
-pub const PC_VERSION: u32 = (PC_VERSION_MAJOR << 16) | (PC_VERSION_MINOR << 8) | PC_VERSION_PATCH;
-
-/// Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask.
-pub const PC_MASK_FORK: u32 = 1u32 << 1;
-pub const PC_MASK_EXEC: u32 = 1u32 << 2;
-pub const PC_MASK_EXIT: u32 = 1u32 << 3;
-pub const PC_MASK_UID: u32 = 1u32 << 4;
-pub const PC_MASK_GID: u32 = 1u32 << 5;
-pub const PC_MASK_SID: u32 = 1u32 << 6;
-pub const PC_MASK_PTRACE: u32 = 1u32 << 7;
-pub const PC_MASK_COMM: u32 = 1u32 << 8;
-pub const PC_MASK_COREDUMP: u32 = 1u32 << 9;
-/// Kernel events that this version does not know.
-pub const PC_MASK_UNKNOWN: u32 = 1u32 << 11;
-/// The nine kinds that kernels send today: bits 1 to 9.
-pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
-
-/// Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
-/// those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
-/// other threads may live on, or one of them may take its place by an exec. Before you believe it,
-/// ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
-/// again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
-/// code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
-/// on Linux 5.10 to 7.3.)
-pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
-/// Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
-/// processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
-pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
-/// For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
-/// IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
-/// whoever else holds it must no longer receive from it, set filters or close a handle on it.
-pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
 
 /// What an event reports: values of pc_event.kind. A newer library may deliver newer ones.
 #[repr(C)]
@@ -240,70 +208,97 @@ pub struct pc_event {
     pub data: pc_event_data,
 }
 
-/// How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct pc_options {
-    /// sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
-    /// library's, with something set that it does not know, or above 4096: -E2BIG.
-    pub size: usize,
-    /// PC_MASK_* bits; 0: everything, unknown kinds included.
-    pub events: u32,
-    /// PC_FILTER_* and PC_OPEN_* bits.
-    pub flags: u32,
-    /// Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
-    /// Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
-    /// the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
-    /// what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
-    /// but a stalled reader can pin all of it. On AF_UNIX it has no effect.
-    pub rcvbuf_bytes: u32,
-    pub reserved: u32,
+/// Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
+/// PC_EVENT_UNKNOWN and NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
+    // SAFETY: NULL or a valid event, which is laid out as Event.
+    unsafe { event.cast::<Event>().as_ref() }.map_or(0, Event::tgid)
 }
 
-/// The counters of a connector. At any time when pc_recv() has returned 0,
-/// received + filtered + lost + foreign + malformed is exactly the number of messages that the
-/// socket's filter in the kernel has admitted.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct pc_stats {
-    /// Kernel events delivered to the caller.
-    pub received: u64,
-    /// Admitted by the kernel, but rejected when they were received: queued before a
-    /// pc_set_filter(), on AF_UNIX, or no event.
-    pub filtered: u64,
-    /// Lost in a full queue: the sum of all that PC_EVENT_OVERRUN announced.
-    pub lost: u64,
-    /// Not sent by the kernel: forged.
-    pub foreign: u64,
-    /// Damaged.
-    pub malformed: u64,
-    /// How often a deaf kernel was repaired.
-    pub repaired: u64,
-    /// The queue budget that the kernel granted.
-    pub rcvbuf_bytes: u32,
-    pub reserved: u32,
-    pub reserved2: [u64; 2],
+/// Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
+/// kinds of later versions. A static string.
+#[unsafe(no_mangle)]
+pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
+    event::name(kind).as_ptr().cast()
 }
 
-// The kinds, masks and flags of the header are those of the core.
+/// Writes an event as one readable line without a line break, for logs. Its wording may change.
+///
+/// buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
+///
+/// Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
+/// longer than 255. -EINVAL: a NULL pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_event_format(
+    event: *const pc_event,
+    buffer: *mut c_char,
+    size: usize,
+) -> c_int {
+    // SAFETY: NULL or a valid event, which is laid out as Event.
+    let event = unsafe { event.cast::<Event>().as_ref() };
+    let Some(event) = event.filter(|_| size == 0 || !buffer.is_null()) else {
+        return -libc::EINVAL;
+    };
+    let line = format(event);
+    let text = line.as_bytes();
+    if let Some(room) = size.checked_sub(1) {
+        let fitting = text.len().min(room);
+        // SAFETY: writable for `size` bytes, of which `fitting` and a terminator are written.
+        unsafe {
+            buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
+            buffer.add(fitting).write(0);
+        }
+    }
+    text.len() as c_int
+}
+
+/// Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
+/// alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
+///
+/// A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
+/// struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
+///
+/// datagram:  size bytes as they came from the socket.
+/// event:     written only when 1 is returned.
+///
+/// Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
+/// -EINVAL: a NULL pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_parse(
+    datagram: *const c_void,
+    size: usize,
+    event: *mut pc_event,
+) -> c_int {
+    if datagram.is_null() || event.is_null() {
+        return -libc::EINVAL;
+    }
+    // SAFETY: readable for `size` bytes; no object is larger than isize::MAX.
+    let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
+    // SAFETY: writable, and laid out as Event.
+    let place = Place::new(unsafe { &mut *event.cast() });
+    if let Some(event) = wire::parse_usual(datagram) {
+        place.put(event);
+        return 1;
+    }
+    match wire::parse_unusual(datagram, &Filter::EVERYTHING, place) {
+        Ok(Some(_)) => 1,
+        Ok(None) => 0,
+        Err(wire::Malformed) => -libc::EBADMSG,
+    }
+}
+
+// The kinds and reasons of the header are those of the core.
 const _: () = {
-    use crate::protocol::filter::{MASK_ALL, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
     use pc_event_kind::*;
-    assert!(PC_EVENT_FORK as u32 == kind::FORK && PC_MASK_FORK == 1 << kind::FORK);
-    assert!(PC_EVENT_EXEC as u32 == kind::EXEC && PC_MASK_EXEC == 1 << kind::EXEC);
-    assert!(PC_EVENT_EXIT as u32 == kind::EXIT && PC_MASK_EXIT == 1 << kind::EXIT);
-    assert!(PC_EVENT_UID as u32 == kind::UID && PC_MASK_UID == 1 << kind::UID);
-    assert!(PC_EVENT_GID as u32 == kind::GID && PC_MASK_GID == 1 << kind::GID);
-    assert!(PC_EVENT_SID as u32 == kind::SID && PC_MASK_SID == 1 << kind::SID);
-    assert!(PC_EVENT_PTRACE as u32 == kind::PTRACE && PC_MASK_PTRACE == 1 << kind::PTRACE);
-    assert!(PC_EVENT_COMM as u32 == kind::COMM && PC_MASK_COMM == 1 << kind::COMM);
-    assert!(PC_EVENT_COREDUMP as u32 == kind::COREDUMP && PC_MASK_COREDUMP == 1 << kind::COREDUMP);
-    assert!(PC_EVENT_OVERRUN as u32 == kind::OVERRUN);
-    assert!(PC_EVENT_UNKNOWN as u32 == kind::UNKNOWN && PC_MASK_UNKNOWN == MASK_UNKNOWN);
+    assert!(PC_EVENT_FORK as u32 == kind::FORK && PC_EVENT_EXEC as u32 == kind::EXEC);
+    assert!(PC_EVENT_EXIT as u32 == kind::EXIT && PC_EVENT_UID as u32 == kind::UID);
+    assert!(PC_EVENT_GID as u32 == kind::GID && PC_EVENT_SID as u32 == kind::SID);
+    assert!(PC_EVENT_PTRACE as u32 == kind::PTRACE && PC_EVENT_COMM as u32 == kind::COMM);
+    assert!(PC_EVENT_COREDUMP as u32 == kind::COREDUMP);
+    assert!(PC_EVENT_OVERRUN as u32 == kind::OVERRUN && PC_EVENT_UNKNOWN as u32 == kind::UNKNOWN);
     assert!(pc_lost_reason::PC_LOST_QUEUE as u32 == reason::QUEUE);
     assert!(pc_lost_reason::PC_LOST_DEAF as u32 == reason::DEAF);
-    assert!(PC_MASK_ALL == MASK_ALL);
-    assert!(PC_FILTER_NO_THREADS == NO_THREADS && PC_FILTER_NONZERO_EXIT == NONZERO_EXIT);
 };
 
 // A pc_event is an Event.
@@ -316,22 +311,4 @@ const _: () = {
     assert!(offset_of!(pc_event, seq) == offset_of!(Event, seq));
     assert!(offset_of!(pc_event, data) == offset_of!(Event, data));
     assert!(size_of::<pc_event_data>() == crate::protocol::event::DATA_SIZE);
-};
-
-/// The decimal number that a part of the package's version is.
-const fn parsed(text: &str) -> u32 {
-    let mut value = 0;
-    let mut i = 0;
-    while i < text.len() {
-        value = value * 10 + (text.as_bytes()[i] - b'0') as u32;
-        i += 1;
-    }
-    value
-}
-
-// The header's version is the package's.
-const _: () = {
-    assert!(PC_VERSION_MAJOR == parsed(env!("CARGO_PKG_VERSION_MAJOR")));
-    assert!(PC_VERSION_MINOR == parsed(env!("CARGO_PKG_VERSION_MINOR")));
-    assert!(PC_VERSION_PATCH == parsed(env!("CARGO_PKG_VERSION_PATCH")));
 };

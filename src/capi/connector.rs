@@ -1,32 +1,24 @@
-//! The functions of proc_connector.h. The comments become the header's.
+//! The connector in proc_connector.h. The comments become the header's.
 //!
 //! Every function trusts what the header demands of its callers: pointers are NULL or valid, a
 //! handle is open, and one thread at a time uses it except where the header says otherwise. That
 //! is what makes the unsafe blocks here sound.
-#![allow(clippy::missing_safety_doc)]
+#![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::convert::{count, filter_options, open_options, stats_into, status, timeout};
-use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
-use crate::connector::Connector;
-use crate::connector::{Receiver, Reception, receive};
+use super::arguments::{INVALID, count, options_of, status, timeout};
+use super::event::pc_event;
+use crate::connector::{Connector, Options, Receiver, Reception, receive};
 use crate::errno::Errno;
 use crate::memory::{self, Place, Slots};
-use crate::procfs::stat::{Liveness, process_alive};
-use crate::protocol::event::{self, Event};
+use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use crate::protocol::format::format;
-use crate::protocol::wire::{self, DATAGRAM_MAX};
+use crate::protocol::wire::DATAGRAM_MAX;
 use crate::sys;
 use core::cell::UnsafeCell;
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::slice;
-
-/// cbindgen:no-export
-type pid_t = i32;
-
-const INVALID: Errno = Errno(libc::EINVAL);
 
 /// A connector: a subscription, its queue and its books.
 pub struct pc_connector {
@@ -35,63 +27,59 @@ pub struct pc_connector {
     receiver: UnsafeCell<Receiver>,
 }
 
-/// The part of a handle that any thread may use.
-///
-/// # Safety
-/// NULL or an open handle.
-unsafe fn shared<'a>(pc: *const pc_connector) -> Result<&'a Connector, Errno> {
-    // SAFETY: field access without a reference to the whole, whose other part may be in use.
-    if pc.is_null() { Err(INVALID) } else { Ok(unsafe { &(*pc).connector }) }
+/// Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask.
+pub const PC_MASK_FORK: u32 = 1u32 << 1;
+pub const PC_MASK_EXEC: u32 = 1u32 << 2;
+pub const PC_MASK_EXIT: u32 = 1u32 << 3;
+pub const PC_MASK_UID: u32 = 1u32 << 4;
+pub const PC_MASK_GID: u32 = 1u32 << 5;
+pub const PC_MASK_SID: u32 = 1u32 << 6;
+pub const PC_MASK_PTRACE: u32 = 1u32 << 7;
+pub const PC_MASK_COMM: u32 = 1u32 << 8;
+pub const PC_MASK_COREDUMP: u32 = 1u32 << 9;
+/// Kernel events that this version does not know.
+pub const PC_MASK_UNKNOWN: u32 = 1u32 << 11;
+/// The nine kinds that kernels send today: bits 1 to 9.
+pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
+
+/// Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
+/// those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
+/// other threads may live on, or one of them may take its place by an exec. Before you believe it,
+/// ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
+/// again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
+/// code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
+/// on Linux 5.10 to 7.3.)
+pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
+/// Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
+/// processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
+pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
+/// For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
+/// IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
+/// whoever else holds it must no longer receive from it, set filters or close a handle on it.
+pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
+
+/// How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_options {
+    /// sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
+    /// library's, with something set that it does not know, or above 4096: -E2BIG.
+    pub size: usize,
+    /// PC_MASK_* bits; 0: everything, unknown kinds included.
+    pub events: u32,
+    /// PC_FILTER_* and PC_OPEN_* bits.
+    pub flags: u32,
+    /// Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
+    /// Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
+    /// the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
+    /// what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
+    /// but a stalled reader can pin all of it. On AF_UNIX it has no effect.
+    pub rcvbuf_bytes: u32,
+    pub reserved: u32,
 }
 
-/// Both parts of a handle.
-///
-/// # Safety
-/// NULL or an open handle which no other thread uses but through [`shared`].
-unsafe fn both<'a>(pc: *mut pc_connector) -> Result<(&'a Connector, &'a mut Receiver), Errno> {
-    // SAFETY: passed on; only such callers reach the receiver.
-    Ok((unsafe { shared(pc) }?, unsafe { &mut *(*pc).receiver.get() }))
-}
-
-/// Opens or, given a descriptor, adopts; and puts the new handle where C can hold it.
-///
-/// # Safety
-/// `out` is NULL or writable, `options` as for [`open_options`].
-unsafe fn make(
-    out: *mut *mut pc_connector,
-    fd: Option<c_int>,
-    options: *const pc_options,
-) -> Result<(), Errno> {
-    if out.is_null() {
-        return Err(INVALID);
-    }
-    // SAFETY: passed on.
-    let options = unsafe { open_options(options) }?;
-    // Only an adopted socket can have been subscribed before.
-    if fd.is_none() && options.subscribed {
-        return Err(INVALID);
-    }
-    let (connector, receiver) = Connector::new(options.filter)?;
-    let memory = memory::allocate::<pc_connector>()?;
-    // SAFETY: allocated for one pc_connector.
-    let pc = unsafe {
-        memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
-        &mut *memory.as_ptr()
-    };
-    let receiver = pc.receiver.get_mut();
-    let made = match fd {
-        Some(fd) => pc.connector.adopt(receiver, fd, &options),
-        None => pc.connector.open(receiver, &options),
-    };
-    // SAFETY: `out` is writable; on failure nobody else has the handle.
-    unsafe {
-        match made {
-            Ok(()) => out.write(memory.as_ptr()),
-            Err(_) => unmake(memory),
-        }
-    }
-    made
-}
+const DEFAULTS: pc_options =
+    pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, reserved: 0 };
 
 /// Opens a connector and subscribes to process events.
 ///
@@ -148,6 +136,79 @@ pub unsafe extern "C" fn pc_open_fd(
 ) -> c_int {
     // SAFETY: NULL or valid.
     status(unsafe { make(out, Some(fd), options) })
+}
+
+/// Opens or, given a descriptor, adopts; and puts the new handle where C can hold it.
+///
+/// # Safety
+/// `out` is NULL or writable, `options` as for [`open_options`].
+unsafe fn make(
+    out: *mut *mut pc_connector,
+    fd: Option<c_int>,
+    options: *const pc_options,
+) -> Result<(), Errno> {
+    if out.is_null() {
+        return Err(INVALID);
+    }
+    // SAFETY: passed on.
+    let options = unsafe { open_options(options) }?;
+    // Only an adopted socket can have been subscribed before.
+    if fd.is_none() && options.subscribed {
+        return Err(INVALID);
+    }
+    let (connector, receiver) = Connector::new(options.filter)?;
+    let memory = memory::allocate::<pc_connector>()?;
+    // SAFETY: allocated for one pc_connector.
+    let pc = unsafe {
+        memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
+        &mut *memory.as_ptr()
+    };
+    let receiver = pc.receiver.get_mut();
+    let made = match fd {
+        Some(fd) => pc.connector.adopt(receiver, fd, &options),
+        None => pc.connector.open(receiver, &options),
+    };
+    // SAFETY: `out` is writable; on failure nobody else has the handle.
+    unsafe {
+        match made {
+            Ok(()) => out.write(memory.as_ptr()),
+            Err(_) => unmake(memory),
+        }
+    }
+    made
+}
+
+/// # Safety
+/// As for [`options_of`].
+pub(super) unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
+    // SAFETY: passed on.
+    let options = unsafe { options_of(options, DEFAULTS) }?;
+    if options.reserved != 0 || c_int::try_from(options.rcvbuf_bytes).is_err() {
+        return Err(INVALID);
+    }
+    Ok(Options {
+        filter: Filter::new(options.events, options.flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
+        budget: (options.rcvbuf_bytes != 0).then_some(options.rcvbuf_bytes),
+        subscribed: options.flags & PC_OPEN_SUBSCRIBED != 0,
+    })
+}
+
+/// The part of a handle that any thread may use.
+///
+/// # Safety
+/// NULL or an open handle.
+unsafe fn shared<'a>(pc: *const pc_connector) -> Result<&'a Connector, Errno> {
+    // SAFETY: field access without a reference to the whole, whose other part may be in use.
+    if pc.is_null() { Err(INVALID) } else { Ok(unsafe { &(*pc).connector }) }
+}
+
+/// Both parts of a handle.
+///
+/// # Safety
+/// NULL or an open handle which no other thread uses but through [`shared`].
+unsafe fn both<'a>(pc: *mut pc_connector) -> Result<(&'a Connector, &'a mut Receiver), Errno> {
+    // SAFETY: passed on; only such callers reach the receiver.
+    Ok((unsafe { shared(pc) }?, unsafe { &mut *(*pc).receiver.get() }))
 }
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
@@ -271,6 +332,17 @@ pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_
     status(set())
 }
 
+/// # Safety
+/// As for [`options_of`].
+pub(super) unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
+    // SAFETY: passed on.
+    let options = unsafe { options_of(options, DEFAULTS) }?;
+    if options.reserved != 0 || options.rcvbuf_bytes != 0 {
+        return Err(INVALID);
+    }
+    Filter::new(options.events, options.flags).ok_or(INVALID)
+}
+
 /// Resumes after pc_unsubscribe(); otherwise does nothing.
 ///
 /// If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
@@ -343,6 +415,34 @@ pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
     status(interrupt())
 }
 
+/// The counters of a connector. At any time when pc_recv() has returned 0,
+/// received + filtered + lost + foreign + malformed is exactly the number of messages that the
+/// socket's filter in the kernel has admitted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_stats {
+    /// Kernel events delivered to the caller.
+    pub received: u64,
+    /// Admitted by the kernel, but rejected when they were received: queued before a
+    /// pc_set_filter(), on AF_UNIX, or no event.
+    pub filtered: u64,
+    /// Lost in a full queue: the sum of all that PC_EVENT_OVERRUN announced.
+    pub lost: u64,
+    /// Not sent by the kernel: forged.
+    pub foreign: u64,
+    /// Damaged.
+    pub malformed: u64,
+    /// How often a deaf kernel was repaired.
+    pub repaired: u64,
+    /// The queue budget that the kernel granted.
+    pub rcvbuf_bytes: u32,
+    pub reserved: u32,
+    pub reserved2: [u64; 2],
+}
+
+/// The size of `pc_stats` in version 0.1.
+const STATS_MIN: usize = 72;
+
 /// Copies the books. Any thread may call it; each field by itself is exact.
 ///
 /// stats:  receives them.
@@ -358,6 +458,43 @@ pub unsafe extern "C" fn pc_get_stats(
 ) -> c_int {
     // SAFETY: NULL or an open handle; `stats` is NULL or writable for `size` bytes.
     status(unsafe { shared(pc).and_then(|connector| stats_into(connector, stats, size)) })
+}
+
+/// Writes the books.
+///
+/// # Safety
+/// `stats` is NULL, or writable for `size` bytes.
+pub(super) unsafe fn stats_into(
+    connector: &Connector,
+    stats: *mut pc_stats,
+    size: usize,
+) -> Result<(), Errno> {
+    if stats.is_null() || size < STATS_MIN {
+        return Err(INVALID);
+    }
+    let books = self::stats(connector);
+    let known = size.min(size_of::<pc_stats>());
+    // SAFETY: writable for `size` bytes, and within the books.
+    unsafe {
+        (&raw const books).cast::<u8>().copy_to_nonoverlapping(stats.cast(), known);
+        stats.cast::<u8>().add(known).write_bytes(0, size - known);
+    }
+    Ok(())
+}
+
+fn stats(connector: &Connector) -> pc_stats {
+    let counters = &connector.counters;
+    pc_stats {
+        received: counters.received.get(),
+        filtered: counters.filtered.get(),
+        lost: counters.lost.get(),
+        foreign: counters.foreign.get(),
+        malformed: counters.malformed.get(),
+        repaired: counters.repaired.get(),
+        rcvbuf_bytes: connector.budget(),
+        reserved: 0,
+        reserved2: [0; 2],
+    }
 }
 
 /// Unsubscribes, exactly once, and closes. NULL is allowed. errno stays as it is.
@@ -407,115 +544,15 @@ pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
     }
 }
 
-/// Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
-/// alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
-///
-/// A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
-/// struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
-///
-/// datagram:  size bytes as they came from the socket.
-/// event:     written only when 1 is returned.
-///
-/// Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
-/// -EINVAL: a NULL pointer.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pc_parse(
-    datagram: *const c_void,
-    size: usize,
-    event: *mut pc_event,
-) -> c_int {
-    if datagram.is_null() || event.is_null() {
-        return -libc::EINVAL;
-    }
-    // SAFETY: readable for `size` bytes; no object is larger than isize::MAX.
-    let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
-    // SAFETY: writable, and laid out as Event.
-    let place = Place::new(unsafe { &mut *event.cast() });
-    if let Some(event) = wire::parse_usual(datagram) {
-        place.put(event);
-        return 1;
-    }
-    match wire::parse_unusual(datagram, &Filter::EVERYTHING, place) {
-        Ok(Some(_)) => 1,
-        Ok(None) => 0,
-        Err(wire::Malformed) => -libc::EBADMSG,
-    }
-}
-
-/// Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
-/// PC_EVENT_UNKNOWN and NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
-    // SAFETY: NULL or a valid event, which is laid out as Event.
-    unsafe { event.cast::<Event>().as_ref() }.map_or(0, Event::tgid)
-}
-
-/// Looks a process up in /proc: whether an EXIT of its leader was its end.
-///
-/// tgid:  an id of this PID namespace, which should be the initial one.
-///
-/// Returns 1: it lives; 2: its leader has ended but other threads live on (or, for a moment, one of
-/// them takes its place by an exec); 0: it has ended, is a zombie, or never was; -ESRCH: this is a
-/// thread's id, not a process's, although /proc opens it; -EACCES: /proc does not show it although
-/// it exists (not mounted, hidepid); -EINVAL: not positive; or what open(2) and read(2) return.
-#[unsafe(no_mangle)]
-pub extern "C" fn pc_process_alive(tgid: pid_t) -> c_int {
-    match process_alive(tgid) {
-        Ok(Liveness::Ended) => 0,
-        Ok(Liveness::Alive) => 1,
-        Ok(Liveness::LeaderGone) => 2,
-        Err(Errno(error)) => -error,
-    }
-}
-
-/// Writes an event as one readable line without a line break, for logs. Its wording may change.
-///
-/// buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
-///
-/// Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
-/// longer than 255. -EINVAL: a NULL pointer.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pc_event_format(
-    event: *const pc_event,
-    buffer: *mut c_char,
-    size: usize,
-) -> c_int {
-    // SAFETY: NULL or a valid event, which is laid out as Event.
-    let event = unsafe { event.cast::<Event>().as_ref() };
-    let Some(event) = event.filter(|_| size == 0 || !buffer.is_null()) else {
-        return -libc::EINVAL;
-    };
-    let line = format(event);
-    let text = line.as_bytes();
-    if let Some(room) = size.checked_sub(1) {
-        let fitting = text.len().min(room);
-        // SAFETY: writable for `size` bytes, of which `fitting` and a terminator are written.
-        unsafe {
-            buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
-            buffer.add(fitting).write(0);
-        }
-    }
-    text.len() as c_int
-}
-
-/// Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
-/// kinds of later versions. A static string.
-#[unsafe(no_mangle)]
-pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
-    event::name(kind).as_ptr().cast()
-}
-
-/// Returns what an error means here and what to do about it. A static string.
-///
-/// error:  what a function of this library returned; the sign does not matter.
-#[unsafe(no_mangle)]
-pub extern "C" fn pc_strerror(error: c_int) -> *const c_char {
-    Errno(error.saturating_abs()).text().as_ptr().cast()
-}
-
-/// Returns the library's version, to be compared with PC_VERSION:
-/// major << 16 | minor << 8 | patch.
-#[unsafe(no_mangle)]
-pub extern "C" fn pc_version() -> u32 {
-    PC_VERSION
-}
+// The masks and flags of the header are those of the core.
+const _: () = {
+    use crate::protocol::event::kind;
+    use crate::protocol::filter::{MASK_ALL, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
+    assert!(PC_MASK_FORK == 1 << kind::FORK && PC_MASK_EXEC == 1 << kind::EXEC);
+    assert!(PC_MASK_EXIT == 1 << kind::EXIT && PC_MASK_UID == 1 << kind::UID);
+    assert!(PC_MASK_GID == 1 << kind::GID && PC_MASK_SID == 1 << kind::SID);
+    assert!(PC_MASK_PTRACE == 1 << kind::PTRACE && PC_MASK_COMM == 1 << kind::COMM);
+    assert!(PC_MASK_COREDUMP == 1 << kind::COREDUMP && PC_MASK_UNKNOWN == MASK_UNKNOWN);
+    assert!(PC_MASK_ALL == MASK_ALL);
+    assert!(PC_FILTER_NO_THREADS == NO_THREADS && PC_FILTER_NONZERO_EXIT == NONZERO_EXIT);
+};
