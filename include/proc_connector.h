@@ -83,11 +83,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The initial value of a struct pc_options: everything, with the default queue. */
-#define PC_OPTIONS_INIT { sizeof(struct pc_options), 0, 0, 0, 0 }
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
 
-/* The initial value of a struct pc_table_options: all fields, with the default queue. */
-#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0 }
+/* ------------------------------------- Version and errors ------------------------------------- */
 
 /* The version of this header; pc_version() is the library's. */
 #define PC_VERSION_MAJOR 0u
@@ -95,90 +95,20 @@
 #define PC_VERSION_PATCH 0u
 #define PC_VERSION (((PC_VERSION_MAJOR << 16) | (PC_VERSION_MINOR << 8)) | PC_VERSION_PATCH)
 
-/* Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask. */
-#define PC_MASK_FORK (1u << 1)
-#define PC_MASK_EXEC (1u << 2)
-#define PC_MASK_EXIT (1u << 3)
-#define PC_MASK_UID (1u << 4)
-#define PC_MASK_GID (1u << 5)
-#define PC_MASK_SID (1u << 6)
-#define PC_MASK_PTRACE (1u << 7)
-#define PC_MASK_COMM (1u << 8)
-#define PC_MASK_COREDUMP (1u << 9)
-
-/* Kernel events that this version does not know. */
-#define PC_MASK_UNKNOWN (1u << 11)
-
-/* The nine kinds that kernels send today: bits 1 to 9. */
-#define PC_MASK_ALL ((1u << 10) - 2u)
+/*
+ * Returns the library's version, to be compared with PC_VERSION:
+ * major << 16 | minor << 8 | patch.
+ */
+uint32_t pc_version(void);
 
 /*
- * Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
- * those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
- * other threads may live on, or one of them may take its place by an exec. Before you believe it,
- * ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
- * again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
- * code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
- * on Linux 5.10 to 7.3.)
+ * Returns what an error means here and what to do about it. A static string.
+ *
+ * error:  what a function of this library returned; the sign does not matter.
  */
-#define PC_FILTER_NO_THREADS (1u << 0)
+const char *pc_strerror(int error);
 
-/*
- * Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
- * processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
- */
-#define PC_FILTER_NONZERO_EXIT (1u << 1)
-
-/*
- * For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
- * IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
- * whoever else holds it must no longer receive from it, set filters or close a handle on it.
- */
-#define PC_OPEN_SUBSCRIBED (1u << 16)
-
-/* Fields of a struct pc_process: bits for pc_table_options.fields and pc_process.valid. */
-#define PC_FIELD_PARENT (1u << 0)
-#define PC_FIELD_START (1u << 1)
-#define PC_FIELD_SESSION (1u << 2)
-#define PC_FIELD_COMM (1u << 3)
-#define PC_FIELD_CREDENTIALS (1u << 4)
-
-/*
- * pc_process.state: a thread of the kernel. It renames itself without an event, so that
- * PC_FIELD_COMM is never valid: comm is what it was when it was read.
- */
-#define PC_PROCESS_KERNEL_THREAD (1u << 0)
-
-/* pc_process.state: its leader has ended, but other threads live on. */
-#define PC_PROCESS_LEADER_GONE (1u << 1)
-
-/*
- * pc_change.flags: found by reading /proc, after events were lost or pc_table_rescan() was called;
- * the timestamp is that of the reading. Of SYNCED: this is the end of such a reading.
- */
-#define PC_CHANGE_RECOVERED (1u << 0)
-
-/*
- * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it
- * open: the process outlived its leader (but Linux 6.15 tells whoever may trace it), it was reaped
- * before its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so
- * that the process may have outlived its leader unseen.
- */
-#define PC_CHANGE_EXIT_CODE (1u << 1)
-
-/*
- * pc_change.flags, of SYNCED: the kernel had reported to nobody for a while (pc_table_check() has
- * repaired it), so that lost is not the whole number.
- */
-#define PC_CHANGE_DEAF (1u << 2)
-
-/*
- * pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The
- * process itself could not be asked (before Linux 6.15, because it had been reaped, or because
- * this process may not trace it, ptrace(2)). Its last thread has ended with the same, unless it
- * outlived the leader, by less than 10 ms, and had a code of its own.
- */
-#define PC_CHANGE_LEADER_CODE (1u << 3)
+/* ------------------------------------------- Events ------------------------------------------- */
 
 /* What an event reports: values of pc_event.kind. A newer library may deliver newer ones. */
 enum pc_event_kind {
@@ -219,41 +149,6 @@ enum pc_lost_reason {
      */
     PC_LOST_DEAF = 2,
 };
-
-/* What a change is: values of pc_change.kind. */
-enum pc_change_kind {
-    /* It was running when the table was opened. */
-    PC_CHANGE_FOUND = 1,
-    /* It began. */
-    PC_CHANGE_STARTED = 2,
-    /* It runs a new program. */
-    PC_CHANGE_EXECED = 3,
-    /* Its leader has another name. */
-    PC_CHANGE_RENAMED = 4,
-    /* It has other user or group ids. */
-    PC_CHANGE_CREDENTIALS = 5,
-    /* It is in another session. */
-    PC_CHANGE_SESSION = 6,
-    /* Its parent has ended, and it has another one. */
-    PC_CHANGE_REPARENTED = 7,
-    /*
-     * It has ended: all its threads have. (It may still be a zombie: of its reaping nobody tells.)
-     */
-    PC_CHANGE_EXITED = 8,
-    /*
-     * It has ended: a reading of /proc has noticed. The event that would have told is lost, or
-     * comes too late.
-     */
-    PC_CHANGE_VANISHED = 9,
-    /* The table is what /proc is, and all that was found has been told. About no process. */
-    PC_CHANGE_SYNCED = 10,
-};
-
-/* A connector: a subscription, its queue and its books. */
-struct pc_connector;
-
-/* A table of all processes, and the connector that keeps it true. */
-struct pc_table;
 
 /*
  * PC_EVENT_FORK. The parent is the real one: for a thread, and with CLONE_PARENT, it is not the
@@ -388,147 +283,6 @@ struct pc_event {
     union pc_event_data data;
 };
 
-/* How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it. */
-struct pc_options {
-    /*
-     * sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
-     * library's, with something set that it does not know, or above 4096: -E2BIG.
-     */
-    size_t size;
-    /* PC_MASK_* bits; 0: everything, unknown kinds included. */
-    uint32_t events;
-    /* PC_FILTER_* and PC_OPEN_* bits. */
-    uint32_t flags;
-    /*
-     * Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
-     * Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
-     * the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
-     * what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
-     * but a stalled reader can pin all of it. On AF_UNIX it has no effect.
-     */
-    uint32_t rcvbuf_bytes;
-    uint32_t reserved;
-};
-
-/*
- * The counters of a connector. At any time when pc_recv() has returned 0,
- * received + filtered + lost + foreign + malformed is exactly the number of messages that the
- * socket's filter in the kernel has admitted.
- */
-struct pc_stats {
-    /* Kernel events delivered to the caller. */
-    uint64_t received;
-    /*
-     * Admitted by the kernel, but rejected when they were received: queued before a
-     * pc_set_filter(), on AF_UNIX, or no event.
-     */
-    uint64_t filtered;
-    /* Lost in a full queue: the sum of all that PC_EVENT_OVERRUN announced. */
-    uint64_t lost;
-    /* Not sent by the kernel: forged. */
-    uint64_t foreign;
-    /* Damaged. */
-    uint64_t malformed;
-    /* How often a deaf kernel was repaired. */
-    uint64_t repaired;
-    /* The queue budget that the kernel granted. */
-    uint32_t rcvbuf_bytes;
-    uint32_t reserved;
-    uint64_t reserved2[2];
-};
-
-/* How to open a table. Start from PC_TABLE_OPTIONS_INIT. */
-struct pc_table_options {
-    /* sizeof(struct pc_table_options); the rules are those of pc_options. */
-    size_t size;
-    /*
-     * PC_FIELD_* to keep up to date; 0: all. PARENT and START always are. Without CREDENTIALS
-     * each process costs one reading less; without COMM, programs that rename themselves all the
-     * time cost nothing.
-     */
-    uint32_t fields;
-    /* Must be 0. */
-    uint32_t flags;
-    /* As in pc_options. */
-    uint32_t rcvbuf_bytes;
-    /*
-     * How many processes one call of pc_table_next() may read from /proc, at 10 to 30 us each;
-     * 0: 64.
-     */
-    uint32_t max_work;
-};
-
-/* A process. 112 bytes. */
-struct pc_process {
-    /* Given by the table, and never again as long as that is open: pids are reused, ids are not. */
-    uint64_t id;
-    /*
-     * The parent's id; 0: it has none, or it is not known yet. (No change tells when it becomes
-     * known.)
-     */
-    uint64_t parent_id;
-    /* When it began: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms. */
-    uint64_t start_boottime_ns;
-    /* What pc_table_set_user() has set; 0 in a new process. */
-    uint64_t user;
-    pid_t pid;
-    pid_t parent_pid;
-    pid_t session;
-    /*
-     * PC_FIELD_* that are known and kept up to date. Do not use the others: they hold what was
-     * read once, what the parent had (if the process ended before it could be read), or 0, which
-     * is also root's id.
-     */
-    uint32_t valid;
-    uid_t ruid;
-    uid_t euid;
-    gid_t rgid;
-    gid_t egid;
-    /* The leader's name, always terminated. */
-    char comm[16];
-    /* PC_PROCESS_*, as of now: no change tells of them alone. */
-    uint32_t state;
-    uint32_t reserved;
-    uint64_t reserved2[3];
-};
-
-/* A change of a process. 168 bytes. */
-struct pc_change {
-    /* enum pc_change_kind; a newer library may tell newer ones. */
-    uint32_t kind;
-    /* PC_CHANGE_RECOVERED and the like. */
-    uint32_t flags;
-    /* CLOCK_MONOTONIC in nanoseconds. */
-    uint64_t timestamp_ns;
-    /* Of SYNCED: how many events were lost since the last one. */
-    uint64_t lost;
-    /* Of SYNCED, if events were lost: since when, CLOCK_MONOTONIC; else 0. */
-    uint64_t since_ns;
-    /* Of EXITED with PC_CHANGE_EXIT_CODE: a wait(2) status; else 0. */
-    int32_t exit_code;
-    uint32_t reserved;
-    uint64_t reserved2[2];
-    /* After the change; of EXITED and VANISHED, as it last was; of SYNCED, zero. */
-    struct pc_process process;
-};
-
-#ifdef __cplusplus
-extern "C" {
-#endif /* __cplusplus */
-
-/*
- * Returns the library's version, to be compared with PC_VERSION:
- * major << 16 | minor << 8 | patch.
- */
-uint32_t pc_version(void);
-
-/*
- * Returns what an error means here and what to do about it. A static string.
- *
- * error:  what a function of this library returned; the sign does not matter.
- */
-const char *pc_strerror(int error);
-
 /*
  * Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
  * PC_EVENT_UNKNOWN and NULL.
@@ -565,6 +319,77 @@ int pc_event_format(const struct pc_event *event, char *buffer, size_t size);
  * -EINVAL: a NULL pointer.
  */
 int pc_parse(const void *datagram, size_t size, struct pc_event *event);
+
+/* --------------------------------------- The connector ---------------------------------------- */
+
+/* A connector: a subscription, its queue and its books. */
+struct pc_connector;
+
+/* Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask. */
+#define PC_MASK_FORK (1u << 1)
+#define PC_MASK_EXEC (1u << 2)
+#define PC_MASK_EXIT (1u << 3)
+#define PC_MASK_UID (1u << 4)
+#define PC_MASK_GID (1u << 5)
+#define PC_MASK_SID (1u << 6)
+#define PC_MASK_PTRACE (1u << 7)
+#define PC_MASK_COMM (1u << 8)
+#define PC_MASK_COREDUMP (1u << 9)
+
+/* Kernel events that this version does not know. */
+#define PC_MASK_UNKNOWN (1u << 11)
+
+/* The nine kinds that kernels send today: bits 1 to 9. */
+#define PC_MASK_ALL ((1u << 10) - 2u)
+
+/*
+ * Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
+ * those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
+ * other threads may live on, or one of them may take its place by an exec. Before you believe it,
+ * ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
+ * again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
+ * code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
+ * on Linux 5.10 to 7.3.)
+ */
+#define PC_FILTER_NO_THREADS (1u << 0)
+
+/*
+ * Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
+ * processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
+ */
+#define PC_FILTER_NONZERO_EXIT (1u << 1)
+
+/*
+ * For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
+ * IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
+ * whoever else holds it must no longer receive from it, set filters or close a handle on it.
+ */
+#define PC_OPEN_SUBSCRIBED (1u << 16)
+
+/* How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it. */
+struct pc_options {
+    /*
+     * sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
+     * library's, with something set that it does not know, or above 4096: -E2BIG.
+     */
+    size_t size;
+    /* PC_MASK_* bits; 0: everything, unknown kinds included. */
+    uint32_t events;
+    /* PC_FILTER_* and PC_OPEN_* bits. */
+    uint32_t flags;
+    /*
+     * Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
+     * Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
+     * the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
+     * what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
+     * but a stalled reader can pin all of it. On AF_UNIX it has no effect.
+     */
+    uint32_t rcvbuf_bytes;
+    uint32_t reserved;
+};
+
+/* The initial value of a struct pc_options: everything, with the default queue. */
+#define PC_OPTIONS_INIT { sizeof(struct pc_options), 0, 0, 0, 0 }
 
 /*
  * Opens a connector and subscribes to process events.
@@ -722,6 +547,33 @@ int pc_check(struct pc_connector *pc);
 int pc_interrupt(struct pc_connector *pc);
 
 /*
+ * The counters of a connector. At any time when pc_recv() has returned 0,
+ * received + filtered + lost + foreign + malformed is exactly the number of messages that the
+ * socket's filter in the kernel has admitted.
+ */
+struct pc_stats {
+    /* Kernel events delivered to the caller. */
+    uint64_t received;
+    /*
+     * Admitted by the kernel, but rejected when they were received: queued before a
+     * pc_set_filter(), on AF_UNIX, or no event.
+     */
+    uint64_t filtered;
+    /* Lost in a full queue: the sum of all that PC_EVENT_OVERRUN announced. */
+    uint64_t lost;
+    /* Not sent by the kernel: forged. */
+    uint64_t foreign;
+    /* Damaged. */
+    uint64_t malformed;
+    /* How often a deaf kernel was repaired. */
+    uint64_t repaired;
+    /* The queue budget that the kernel granted. */
+    uint32_t rcvbuf_bytes;
+    uint32_t reserved;
+    uint64_t reserved2[2];
+};
+
+/*
  * Copies the books. Any thread may call it; each field by itself is exact.
  *
  * stats:  receives them.
@@ -754,6 +606,42 @@ void pc_close(struct pc_connector *pc);
  */
 int pc_release(struct pc_connector *pc);
 
+/* ------------------------------------- The process table -------------------------------------- */
+
+/* A table of all processes, and the connector that keeps it true. */
+struct pc_table;
+
+/* Fields of a struct pc_process: bits for pc_table_options.fields and pc_process.valid. */
+#define PC_FIELD_PARENT (1u << 0)
+#define PC_FIELD_START (1u << 1)
+#define PC_FIELD_SESSION (1u << 2)
+#define PC_FIELD_COMM (1u << 3)
+#define PC_FIELD_CREDENTIALS (1u << 4)
+
+/* How to open a table. Start from PC_TABLE_OPTIONS_INIT. */
+struct pc_table_options {
+    /* sizeof(struct pc_table_options); the rules are those of pc_options. */
+    size_t size;
+    /*
+     * PC_FIELD_* to keep up to date; 0: all. PARENT and START always are. Without CREDENTIALS
+     * each process costs one reading less; without COMM, programs that rename themselves all the
+     * time cost nothing.
+     */
+    uint32_t fields;
+    /* Must be 0. */
+    uint32_t flags;
+    /* As in pc_options. */
+    uint32_t rcvbuf_bytes;
+    /*
+     * How many processes one call of pc_table_next() may read from /proc, at 10 to 30 us each;
+     * 0: 64.
+     */
+    uint32_t max_work;
+};
+
+/* The initial value of a struct pc_table_options: all fields, with the default queue. */
+#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0 }
+
 /*
  * Opens a connector, and a table of all processes that is kept true through it.
  *
@@ -785,6 +673,126 @@ int pc_table_open(struct pc_table **out, const struct pc_table_options *options)
  * per wake-up in a level-triggered loop. Do nothing else with it.
  */
 int pc_table_fd(const struct pc_table *table);
+
+/*
+ * pc_process.state: a thread of the kernel. It renames itself without an event, so that
+ * PC_FIELD_COMM is never valid: comm is what it was when it was read.
+ */
+#define PC_PROCESS_KERNEL_THREAD (1u << 0)
+
+/* pc_process.state: its leader has ended, but other threads live on. */
+#define PC_PROCESS_LEADER_GONE (1u << 1)
+
+/* A process. 112 bytes. */
+struct pc_process {
+    /* Given by the table, and never again as long as that is open: pids are reused, ids are not. */
+    uint64_t id;
+    /*
+     * The parent's id; 0: it has none, or it is not known yet. (No change tells when it becomes
+     * known.)
+     */
+    uint64_t parent_id;
+    /* When it began: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms. */
+    uint64_t start_boottime_ns;
+    /* What pc_table_set_user() has set; 0 in a new process. */
+    uint64_t user;
+    pid_t pid;
+    pid_t parent_pid;
+    pid_t session;
+    /*
+     * PC_FIELD_* that are known and kept up to date. Do not use the others: they hold what was
+     * read once, what the parent had (if the process ended before it could be read), or 0, which
+     * is also root's id.
+     */
+    uint32_t valid;
+    uid_t ruid;
+    uid_t euid;
+    gid_t rgid;
+    gid_t egid;
+    /* The leader's name, always terminated. */
+    char comm[16];
+    /* PC_PROCESS_*, as of now: no change tells of them alone. */
+    uint32_t state;
+    uint32_t reserved;
+    uint64_t reserved2[3];
+};
+
+/* What a change is: values of pc_change.kind. */
+enum pc_change_kind {
+    /* It was running when the table was opened. */
+    PC_CHANGE_FOUND = 1,
+    /* It began. */
+    PC_CHANGE_STARTED = 2,
+    /* It runs a new program. */
+    PC_CHANGE_EXECED = 3,
+    /* Its leader has another name. */
+    PC_CHANGE_RENAMED = 4,
+    /* It has other user or group ids. */
+    PC_CHANGE_CREDENTIALS = 5,
+    /* It is in another session. */
+    PC_CHANGE_SESSION = 6,
+    /* Its parent has ended, and it has another one. */
+    PC_CHANGE_REPARENTED = 7,
+    /*
+     * It has ended: all its threads have. (It may still be a zombie: of its reaping nobody tells.)
+     */
+    PC_CHANGE_EXITED = 8,
+    /*
+     * It has ended: a reading of /proc has noticed. The event that would have told is lost, or
+     * comes too late.
+     */
+    PC_CHANGE_VANISHED = 9,
+    /* The table is what /proc is, and all that was found has been told. About no process. */
+    PC_CHANGE_SYNCED = 10,
+};
+
+/*
+ * pc_change.flags: found by reading /proc, after events were lost or pc_table_rescan() was called;
+ * the timestamp is that of the reading. Of SYNCED: this is the end of such a reading.
+ */
+#define PC_CHANGE_RECOVERED (1u << 0)
+
+/*
+ * pc_change.flags, of EXITED: exit_code is known. It is not where the kernel's events leave it
+ * open: the process outlived its leader (but Linux 6.15 tells whoever may trace it), it was reaped
+ * before its EXIT was made, its pid was reused at once, or the table lagged by more than 10 ms, so
+ * that the process may have outlived its leader unseen.
+ */
+#define PC_CHANGE_EXIT_CODE (1u << 1)
+
+/*
+ * pc_change.flags, of SYNCED: the kernel had reported to nobody for a while (pc_table_check() has
+ * repaired it), so that lost is not the whole number.
+ */
+#define PC_CHANGE_DEAF (1u << 2)
+
+/*
+ * pc_change.flags, beside PC_CHANGE_EXIT_CODE: exit_code is what the leader's EXIT said. The
+ * process itself could not be asked (before Linux 6.15, because it had been reaped, or because
+ * this process may not trace it, ptrace(2)). Its last thread has ended with the same, unless it
+ * outlived the leader, by less than 10 ms, and had a code of its own.
+ */
+#define PC_CHANGE_LEADER_CODE (1u << 3)
+
+/* A change of a process. 168 bytes. */
+struct pc_change {
+    /* enum pc_change_kind; a newer library may tell newer ones. */
+    uint32_t kind;
+    /* PC_CHANGE_RECOVERED and the like. */
+    uint32_t flags;
+    /* CLOCK_MONOTONIC in nanoseconds. */
+    uint64_t timestamp_ns;
+    /* Of SYNCED: how many events were lost since the last one. */
+    uint64_t lost;
+    /* Of SYNCED, if events were lost: since when, CLOCK_MONOTONIC; else 0. */
+    uint64_t since_ns;
+    /* Of EXITED with PC_CHANGE_EXIT_CODE: a wait(2) status; else 0. */
+    int32_t exit_code;
+    uint32_t reserved;
+    uint64_t reserved2[2];
+    /* After the change; of EXITED and VANISHED, as it last was; of SYNCED, zero. */
+    struct pc_process process;
+};
 
 /*
  * Tells the next change.
@@ -851,6 +859,8 @@ int pc_table_interrupt(struct pc_table *table);
 
 /* Closes the table and its connector. NULL is allowed. errno stays as it is. */
 void pc_table_close(struct pc_table *table);
+
+/* -------------------------------------- Single processes -------------------------------------- */
 
 /*
  * Looks a process up in /proc: whether an EXIT of its leader was its end.

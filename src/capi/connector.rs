@@ -78,7 +78,7 @@ pub struct pc_options {
     pub reserved: u32,
 }
 
-const DEFAULTS: pc_options =
+const PC_OPTIONS_INIT: pc_options =
     pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, reserved: 0 };
 
 /// Opens a connector and subscribes to process events.
@@ -182,7 +182,7 @@ unsafe fn make(
 /// As for [`options_of`].
 pub(super) unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
     // SAFETY: passed on.
-    let options = unsafe { options_of(options, DEFAULTS) }?;
+    let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
     if options.reserved != 0 || c_int::try_from(options.rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
@@ -336,7 +336,7 @@ pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_
 /// As for [`options_of`].
 pub(super) unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
     // SAFETY: passed on.
-    let options = unsafe { options_of(options, DEFAULTS) }?;
+    let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
     if options.reserved != 0 || options.rcvbuf_bytes != 0 {
         return Err(INVALID);
     }

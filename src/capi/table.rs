@@ -54,6 +54,14 @@ pub struct pc_table_options {
     pub max_work: u32,
 }
 
+const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
+    size: size_of::<pc_table_options>(),
+    fields: 0,
+    flags: 0,
+    rcvbuf_bytes: 0,
+    max_work: 0,
+};
+
 /// Opens a connector, and a table of all processes that is kept true through it.
 ///
 /// List, then follow, then heal: pc_table_next() tells every process that is there (FOUND), then
@@ -108,15 +116,8 @@ pub unsafe extern "C" fn pc_table_open(
 /// # Safety
 /// NULL, or readable for as many bytes as its `size` says.
 unsafe fn table_options(options: *const pc_table_options) -> Result<TableOptions, Errno> {
-    let defaults = pc_table_options {
-        size: size_of::<pc_table_options>(),
-        fields: 0,
-        flags: 0,
-        rcvbuf_bytes: 0,
-        max_work: 0,
-    };
     // SAFETY: passed on.
-    let options = unsafe { options_of(options, defaults) }?;
+    let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
     if options.fields & !field::ALL != 0
         || options.flags != 0
         || c_int::try_from(options.rcvbuf_bytes).is_err()
