@@ -93,6 +93,7 @@ later() {
 		sed -i '/^pub struct pc_options {/,/^}/s/    pub reserved: u32,/&\n    pub more: u64,/
 			/^pub struct pc_stats {/,/^}/s/    pub reserved2: .*/&\n    pub more: u64,/' src/capi/connector.rs &&
 		sed -i 's/rcvbuf_bytes: 0, reserved: 0 }/rcvbuf_bytes: 0, reserved: 0, more: 0 }/
+			s/rcvbuf_bytes, reserved } =/rcvbuf_bytes, reserved, more: _ } =/
 			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/connector.rs &&
 		make build/libproc_connector.so."$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)" \
 			CARGO_DIR="$OLDPWD/build/cargo-later" &&

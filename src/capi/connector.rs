@@ -1,30 +1,27 @@
-//! The connector in proc_connector.h. The comments become the header's.
-//!
-//! Every function trusts what the header demands of its callers: pointers are NULL or valid, a
-//! handle is open, and one thread at a time uses it except where the header says otherwise. That
-//! is what makes the unsafe blocks here sound.
+//! The connector. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
 use super::arguments::{INVALID, count, options_of, status, timeout};
-use super::event::pc_event;
+use super::event::{pc_event, place};
+use super::handle::{self, Handle, both, shared};
 use crate::connector::{Connector, Options, Receiver, Reception, receive};
 use crate::errno::Errno;
-use crate::memory::{self, Place, Slots};
+use crate::memory::Slots;
 use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
 use crate::protocol::wire::DATAGRAM_MAX;
 use crate::sys;
-use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
-use core::ptr::NonNull;
 use core::slice;
 
-/// A connector: a subscription, its queue and its books.
-pub struct pc_connector {
-    connector: Connector,
-    /// Touched only by functions that one thread at a time may call.
-    receiver: UnsafeCell<Receiver>,
+/// A connector: a subscription, its queue and its statistics.
+pub struct pc_connector(());
+
+impl Handle for pc_connector {
+    type Shared = Connector;
+    /// Belongs to the thread that receives.
+    type Exclusive = Receiver;
 }
 
 /// Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask.
@@ -42,38 +39,45 @@ pub const PC_MASK_UNKNOWN: u32 = 1u32 << 11;
 /// The nine kinds that kernels send today: bits 1 to 9.
 pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
 
-/// Drop the events of tasks that are not thread-group leaders: those with pid != tgid; of FORK,
-/// those with child_pid != child_tgid. The EXIT of a leader is not always the end of its process:
-/// other threads may live on, or one of them may take its place by an exec. Before you believe it,
-/// ask pc_process_alive(). Where that says 2, no event will tell of the end under this filter: ask
-/// again from a timer, or do without the filter and ask at each EXIT with that tgid. Which exit
-/// code counts is then unknowable from events. (drivers/connector/cn_proc.c reports tasks; measured
-/// on Linux 5.10 to 7.3.)
+/// pc_options.flags: discard the events of tasks that are not the leader of their process. These
+/// are the events with pid != tgid, and FORKs with child_pid != child_tgid.
+///
+/// The EXIT of a leader is not always the process exit: other threads may live on, or one of them
+/// may take the leader's place by execve(2). So ask pc_process_alive() at each EXIT. If it returns
+/// 2, no event will report the process exit under this filter. Either ask again from a timer, or
+/// receive without this filter and ask at each EXIT with that tgid. No event shows which exit code
+/// is that of such a process. (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
+/// 7.3.)
 pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
-/// Of the EXIT events, deliver only those whose exit_code is not 0. This judges tasks, not
-/// processes: a leader may exit with 0 before its process fails. See PC_FILTER_NO_THREADS.
+/// pc_options.flags: of the EXIT events, deliver only those whose exit_code is not 0. This judges
+/// tasks, not processes: a leader may exit with 0 before its process fails. See
+/// PC_FILTER_NO_THREADS.
 pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
-/// For pc_open_fd(): whoever made the socket has subscribed it already. Send no LISTEN, but one
-/// IGNORE at pc_close(). Queue, filter and subscription belong to the socket, not to a descriptor:
-/// whoever else holds it must no longer receive from it, set filters or close a handle on it.
+/// pc_options.flags, for pc_open_fd(): the socket is subscribed already. The library sends no
+/// LISTEN, but it sends one IGNORE at pc_close().
+///
+/// Queue, filter and subscription belong to the socket, not to a descriptor. So any other program
+/// that holds the socket must no longer receive from it, set its filter, or close a handle on it.
 pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
 
-/// How to open a connector. Start from PC_OPTIONS_INIT; NULL stands for it.
+/// How to open a connector. Start from PC_OPTIONS_INIT. NULL stands for PC_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_options {
-    /// sizeof(struct pc_options). Smaller than that of version 0.1: -EINVAL. Longer than this
-    /// library's, with something set that it does not know, or above 4096: -E2BIG.
+    /// sizeof(struct pc_options). Smaller than in version 0.1: -EINVAL. Above 4096, or with a field
+    /// in use that this library does not know: -E2BIG.
     pub size: usize,
     /// PC_MASK_* bits; 0: everything, unknown kinds included.
     pub events: u32,
     /// PC_FILTER_* and PC_OPEN_* bits.
     pub flags: u32,
-    /// Budget of the queue in bytes, as the kernel counts them: 768 to 960 per event, measured on
-    /// Linux 5.10 to 7.3. At most INT_MAX. 0: 32 MiB, some 35,000 events. Without CAP_NET_ADMIN
-    /// the kernel grants at most twice the sysctl net.core.rmem_max (stock: 440 events; raise it);
-    /// what was granted is in pc_stats.rcvbuf_bytes. The memory is in use only while events wait,
-    /// but a stalled reader can pin all of it. On AF_UNIX it has no effect.
+    /// The budget of the queue in bytes, at most INT_MAX; 0: 32 MiB, some 35,000 events.
+    ///
+    /// The kernel charges 768 to 960 bytes per event (measured on Linux 5.10 to 7.3). Memory is in
+    /// use only while events are pending, but a stalled reader can pin the whole budget. Without
+    /// CAP_NET_ADMIN the kernel grants at most twice the sysctl net.core.rmem_max, which on a stock
+    /// system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes has what was granted.
+    /// On AF_UNIX the budget has no effect.
     pub rcvbuf_bytes: u32,
     pub reserved: u32,
 }
@@ -83,161 +87,137 @@ const PC_OPTIONS_INIT: pc_options =
 
 /// Opens a connector and subscribes to process events.
 ///
-/// It returns once the kernel has acknowledged this subscription, and never blocks. Every event
-/// from then on is delivered or counted as lost.
+/// The call never blocks. It returns once the kernel has acknowledged this subscription. From then
+/// on, every event is delivered or counted as lost.
 ///
-/// out:      receives the handle, to be given to pc_close().
+/// out:      receives the handle, which pc_close() ends.
 /// options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
 ///
 /// Returns 0 or, each with its own text in pc_strerror():
 /// -EINVAL, -E2BIG     bad options, PC_OPEN_SUBSCRIBED among them
-/// -EPROTONOSUPPORT    a kernel without CONFIG_CONNECTOR
+/// -EPROTONOSUPPORT    the kernel lacks CONFIG_CONNECTOR
 /// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
-/// -ENOSYS             a kernel without CONFIG_PROC_EVENTS
+/// -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
 /// -ECONNREFUSED       not in the initial network namespace
 /// -EOPNOTSUPP         not in the initial PID and user namespaces
 /// -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
-/// -EMFILE, -ENFILE, -ENOMEM
-/// -ETIMEDOUT          no acknowledgement although none of the above holds
+/// -EMFILE, -ENFILE    out of descriptors
+/// -ENOMEM             out of memory
+/// -ETIMEDOUT          the kernel did not acknowledge, and no cause was found
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc_options) -> c_int {
-    // SAFETY: NULL or valid.
-    status(unsafe { make(out, None, options) })
+    // SAFETY: `out` is NULL or writable, and `options` is NULL or as long as it says.
+    status(unsafe { create(out, None, options) })
 }
 
-/// Adopts a socket that somebody else opened.
+/// Opens a connector on a socket that exists already.
 ///
-/// A NETLINK_CONNECTOR socket, DGRAM or RAW and a member of group 1, as a privileged parent or
-/// systemd passes it on; its pending events are kept, and what it lost before is not counted. Or an
-/// AF_UNIX socket, DGRAM or SEQPACKET, to feed a program with events without privilege or kernel,
-/// for its tests: a datagram for each, as pc_parse() takes them. Prefer SEQPACKET, which can end
-/// (by the close of its peer, or by an empty datagram). There, masks and flags work as well,
-/// nothing is lost, and pc_subscribe(), pc_unsubscribe() and pc_check() return 0 and do nothing.
+/// Two kinds of sockets can be adopted:
+/// - A NETLINK_CONNECTOR socket, DGRAM or RAW, that is a member of group 1, as a privileged parent
+///   or systemd passes it on. Its pending events are kept. Its earlier losses are not counted.
+/// - An AF_UNIX socket, DGRAM or SEQPACKET, that feeds a program under test with events, without
+///   privilege or kernel. Each datagram carries one event, as pc_parse() takes it. Prefer
+///   SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks and
+///   flags work here too, and nothing is lost. pc_subscribe(), pc_unsubscribe() and pc_check()
+///   return 0 and do nothing.
 ///
 /// The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
 /// queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
 /// before Linux 6.6 the IGNORE of an unprivileged pc_close() has no effect.
 ///
 /// out:      receives the handle.
-/// fd:       belongs to the handle on success; on failure it is still the caller's, open, with its
-///           old settings (but for a BPF filter of its own, which is lost, and if options ask for a
-///           smaller queue: without CAP_NET_ADMIN one above net.core.rmem_max is not given back).
+/// fd:       the socket. On success it belongs to the handle. On failure it stays open, belongs to
+///           the caller, and has its old settings, with two exceptions. A BPF filter of its own is
+///           lost. If options ask for a smaller queue, an old size above net.core.rmem_max can be
+///           restored with CAP_NET_ADMIN only.
 /// options:  as for pc_open().
 ///
-/// Returns 0 or what pc_open() returns, or
-/// -EBADF              not an open descriptor
-/// -EPROTOTYPE         not such a socket
-/// -EINVAL             not a member of group 1
+/// Returns 0, an error of pc_open(), or
+/// -EBADF              fd is not an open descriptor
+/// -EPROTOTYPE         fd is not such a socket
+/// -EINVAL             fd is not a member of group 1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_open_fd(
     out: *mut *mut pc_connector,
     fd: c_int,
     options: *const pc_options,
 ) -> c_int {
-    // SAFETY: NULL or valid.
-    status(unsafe { make(out, Some(fd), options) })
+    // SAFETY: `out` is NULL or writable, and `options` is NULL or as long as it says.
+    status(unsafe { create(out, Some(fd), options) })
 }
 
-/// Opens or, given a descriptor, adopts; and puts the new handle where C can hold it.
+/// Opens a connector or, given a descriptor, adopts it.
 ///
 /// # Safety
-/// `out` is NULL or writable, `options` as for [`open_options`].
-unsafe fn make(
+/// `out` is NULL or writable. `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn create(
     out: *mut *mut pc_connector,
     fd: Option<c_int>,
     options: *const pc_options,
 ) -> Result<(), Errno> {
-    if out.is_null() {
-        return Err(INVALID);
-    }
-    // SAFETY: passed on.
-    let options = unsafe { open_options(options) }?;
-    // Only an adopted socket can have been subscribed before.
-    if fd.is_none() && options.subscribed {
-        return Err(INVALID);
-    }
-    let (connector, receiver) = Connector::new(options.filter)?;
-    let memory = memory::allocate::<pc_connector>()?;
-    // SAFETY: allocated for one pc_connector.
-    let pc = unsafe {
-        memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
-        &mut *memory.as_ptr()
-    };
-    let receiver = pc.receiver.get_mut();
-    let made = match fd {
-        Some(fd) => pc.connector.adopt(receiver, fd, &options),
-        None => pc.connector.open(receiver, &options),
-    };
-    // SAFETY: `out` is writable; on failure nobody else has the handle.
-    unsafe {
-        match made {
-            Ok(()) => out.write(memory.as_ptr()),
-            Err(_) => unmake(memory),
+    let make = || {
+        // SAFETY: `options` is NULL or as long as it says.
+        let options = unsafe { open_options(options) }?;
+        // Only an adopted socket can have been subscribed before.
+        if fd.is_none() && options.subscribed {
+            return Err(INVALID);
         }
-    }
-    made
+        let (mut connector, mut receiver) = Connector::new(options.filter)?;
+        match fd {
+            Some(fd) => connector.adopt(&mut receiver, fd, &options)?,
+            None => connector.open(&mut receiver, &options)?,
+        }
+        Ok((connector, receiver))
+    };
+    // SAFETY: `out` is NULL or writable.
+    unsafe { handle::create(out, make) }
 }
 
 /// # Safety
-/// As for [`options_of`].
-pub(super) unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
-    // SAFETY: passed on.
+/// `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
+    // SAFETY: pc_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
-    if options.reserved != 0 || c_int::try_from(options.rcvbuf_bytes).is_err() {
+    // Every field is named, so that a new one cannot be forgotten here.
+    let pc_options { size: _, events, flags, rcvbuf_bytes, reserved } = options;
+    if reserved != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
     Ok(Options {
-        filter: Filter::new(options.events, options.flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
-        budget: (options.rcvbuf_bytes != 0).then_some(options.rcvbuf_bytes),
-        subscribed: options.flags & PC_OPEN_SUBSCRIBED != 0,
+        filter: Filter::new(events, flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
+        budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
+        subscribed: flags & PC_OPEN_SUBSCRIBED != 0,
     })
-}
-
-/// The part of a handle that any thread may use.
-///
-/// # Safety
-/// NULL or an open handle.
-unsafe fn shared<'a>(pc: *const pc_connector) -> Result<&'a Connector, Errno> {
-    // SAFETY: field access without a reference to the whole, whose other part may be in use.
-    if pc.is_null() { Err(INVALID) } else { Ok(unsafe { &(*pc).connector }) }
-}
-
-/// Both parts of a handle.
-///
-/// # Safety
-/// NULL or an open handle which no other thread uses but through [`shared`].
-unsafe fn both<'a>(pc: *mut pc_connector) -> Result<(&'a Connector, &'a mut Receiver), Errno> {
-    // SAFETY: passed on; only such callers reach the receiver.
-    Ok((unsafe { shared(pc) }?, unsafe { &mut *(*pc).receiver.get() }))
 }
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
 ///
-/// Readable means: call pc_recv() or pc_recv_many() until it returns 0. The first call may return 0
-/// already, if what was there was forged or filtered. Do not read, close or configure the
-/// descriptor. A runtime that insists on owning one gets a dup().
+/// When the socket is readable, call pc_recv() or pc_recv_many() until it returns 0. The first call
+/// may already return 0, if everything pending was forged or filtered. Do not read, close or
+/// configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
-    // SAFETY: NULL or an open handle.
+    // SAFETY: `pc` is NULL or open.
     match unsafe { shared(pc) } {
         Ok(connector) => connector.socket().raw(),
         Err(Errno(error)) => -error,
     }
 }
 
-/// Receives one event. One that is ready costs one system call.
+/// Receives one event. If an event is pending, this costs one system call.
 ///
 /// event:       written only when 1 is returned.
-/// timeout_ms:  how long to wait for it; 0: not at all, -1: without limit. It is a deadline: what
-///              is dropped on the way does not restart it. (What waits already and is to be
-///              dropped, because it was queued under another filter or forged, is dropped first.)
+/// timeout_ms:  how long to wait for the event; 0: not at all, -1: without limit. Discarded messages
+///              do not restart the timeout. But those that are pending already (forged, or queued
+///              under another filter) are discarded before the call returns 0.
 ///
-/// Returns 1: an event; 0: none came in time; or
-/// -EINTR       a signal arrived while waiting, SA_RESTART or not; nothing is lost, call again
-/// -ECANCELED   pc_interrupt()
-/// -EPIPE       the end of the stream (AF_UNIX SEQPACKET only), repeatedly
-/// -ECHILD      the handle is the parent's
-/// -EINVAL      and what recvfrom(2), getsockopt(2) and ppoll(2) return
+/// Returns 1: an event; 0: no event came in time; or
+/// -EINTR       a signal arrived during the wait, SA_RESTART or not; nothing is lost: call again
+/// -ECANCELED   pc_interrupt() was called
+/// -EPIPE       the stream has ended (AF_UNIX SEQPACKET only); later calls return this too
+/// -ECHILD      the handle belongs to the parent process
+/// -EINVAL      a NULL pointer, or a timeout below -1
+/// or an error of recvfrom(2), getsockopt(2) or ppoll(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_recv(
     pc: *mut pc_connector,
@@ -245,30 +225,30 @@ pub unsafe extern "C" fn pc_recv(
     timeout_ms: c_int,
 ) -> c_int {
     let mut first = None;
-    if !event.is_null()
-        && timeout_ms >= -1
-        // SAFETY: NULL or an open handle that no other thread receives from.
-        && let Ok((connector, receiver)) = unsafe { both(pc) }
+    if timeout_ms >= -1
+        // SAFETY: `event` is NULL or writable; `pc` is NULL or open, and no other thread receives
+        // from it.
+        && let (Ok(place), Ok((connector, receiver))) = unsafe { (place(event), both(pc)) }
     {
-        // SAFETY: writable, and laid out as Event.
-        let place = Place::new(unsafe { &mut *event.cast() });
         match receiver.take_one(connector, place) {
             Ok(()) => return 1,
             Err(other) => first = other,
         }
     }
-    // SAFETY: passed on.
+    // SAFETY: `event` is NULL or has room for one; `pc` is NULL or open, and no other thread
+    // receives from it.
     unsafe { receive_many(pc, event, 1, timeout_ms, first) }
 }
 
 /// Receives up to count events, at most 64, in one system call.
 ///
-/// A batch that is short does not mean that no more wait: only 0 does.
+/// A short batch does not mean that no more events are pending. Only 0 means that.
 ///
-/// events:      room for count events; what is behind the returned number is unspecified.
-/// timeout_ms:  how long to wait for the first of them, as for pc_recv().
+/// events:      room for count events. What is behind the returned number is unspecified.
+/// timeout_ms:  how long to wait for the first event, as for pc_recv().
 ///
-/// Returns how many were received, 0: none came in time, or what pc_recv() returns.
+/// Returns the number of events received; 0: none came in time; or an error of pc_recv(), or
+/// -EINVAL if count is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_recv_many(
     pc: *mut pc_connector,
@@ -276,14 +256,16 @@ pub unsafe extern "C" fn pc_recv_many(
     count: usize,
     timeout_ms: c_int,
 ) -> c_int {
-    // SAFETY: passed on.
+    // SAFETY: `events` is NULL or has room for `count` events; `pc` is NULL or open, and no other
+    // thread receives from it.
     unsafe { receive_many(pc, events, count, timeout_ms, None) }
 }
 
-/// As [`pc_recv_many`], after something has been received already.
+/// Receives into an array. `first` is what a system call has received already.
 ///
 /// # Safety
-/// As for [`pc_recv_many`].
+/// `events` is NULL or has room for `count` events. `pc` is NULL or open, and no other thread is in
+/// a function that needs the receiver.
 unsafe fn receive_many(
     pc: *mut pc_connector,
     events: *mut pc_event,
@@ -292,18 +274,18 @@ unsafe fn receive_many(
     mut first: Option<Reception>,
 ) -> c_int {
     let mut receive = || {
-        // SAFETY: NULL or an open handle that no other thread receives from.
+        // SAFETY: `pc` is NULL or open, and no other thread needs the receiver.
         let (connector, receiver) = unsafe { both(pc) }?;
         if events.is_null() || count == 0 {
             return Err(INVALID);
         }
         let room = count.min(sys::BATCH);
-        // SAFETY: room for at least `room` events, which are laid out as Event.
+        // SAFETY: there is room for `room` events, and a pc_event is laid out as an Event.
         let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
         let timeout = timeout(timeout_ms)?;
         let has_taken = matches!(first, Some(Ok(_)));
         let mut attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
-        // What has been taken must not fall to an interrupt.
+        // An interrupt must not discard what has been received.
         if has_taken && let count @ 1.. = attempt()? {
             return Ok(count);
         }
@@ -312,101 +294,109 @@ unsafe fn receive_many(
     self::count(receive())
 }
 
-/// Chooses other events, atomically.
+/// Replaces the filter, atomically.
 ///
-/// Events that are queued already are judged by the filter in force when they are received; those
-/// it rejects count as filtered. While paused, the filter takes effect with pc_subscribe().
+/// Events that are queued already are judged when they are received, by the filter then in force.
+/// Those that it rejects count as filtered. A filter that is set during a pause takes effect with
+/// pc_subscribe().
 ///
-/// filter:  events and PC_FILTER_* flags; everything else must be 0. NULL: everything.
+/// filter:  events and PC_FILTER_* flags; all other fields are as in PC_OPTIONS_INIT. NULL:
+///          everything.
 ///
-/// Returns 0, -EINVAL, -E2BIG, -ECHILD, -ENOMEM, or -EPERM (a seccomp filter, or the socket's
-/// filter is locked); on failure the old filter stays.
+/// Returns 0, -EINVAL, -E2BIG, -ECHILD, -ENOMEM, or -EPERM (a seccomp filter forbids it, or the
+/// socket's filter is locked). On failure the old filter stays in force.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_options) -> c_int {
     let set = || {
-        // SAFETY: NULL or an open handle that no other thread receives from.
-        let (connector, receiver) = unsafe { both(pc) }?;
-        // SAFETY: NULL or valid.
-        receiver.set_filter(connector, unsafe { filter_options(filter) }?)
+        // SAFETY: `pc` is NULL or open, and no other thread receives from it; `filter` is NULL or as
+        // long as it says.
+        let ((connector, receiver), filter) = unsafe { (both(pc)?, filter_options(filter)?) };
+        receiver.set_filter(connector, filter)
     };
     status(set())
 }
 
 /// # Safety
-/// As for [`options_of`].
-pub(super) unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
-    // SAFETY: passed on.
+/// `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
+    // SAFETY: pc_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
-    if options.reserved != 0 || options.rcvbuf_bytes != 0 {
+    // Every field is named, so that a new one cannot be forgotten here.
+    let pc_options { size: _, events, flags, rcvbuf_bytes, reserved } = options;
+    if reserved != 0 || rcvbuf_bytes != 0 {
         return Err(INVALID);
     }
-    Filter::new(options.events, options.flags).ok_or(INVALID)
+    Filter::new(events, flags).ok_or(INVALID)
 }
 
-/// Resumes after pc_unsubscribe(); otherwise does nothing.
+/// Resumes after pc_unsubscribe(). If the connector is not paused, this does nothing.
 ///
 /// If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
-/// PC_LOST_DEAF follows, for which pc_fd() does not become readable: call pc_recv().
+/// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
 ///
-/// Returns 0, -ECHILD, or what pc_open() returns; then the connector is still paused.
+/// Returns 0, -ECHILD, or an error of pc_open(). On failure the connector remains paused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
-    // SAFETY: NULL or an open handle that no other thread receives from.
+    // SAFETY: `pc` is NULL or open, and no other thread receives from it.
     let both = unsafe { both(pc) };
     status(both.and_then(|(connector, receiver)| receiver.subscribe(connector)))
 }
 
-/// Pauses: no events from now on. If paused already, does nothing.
+/// Pauses: from now on no event is queued. If the connector is paused already, this does nothing.
 ///
-/// What is queued, and losses that are not announced yet, can still be received.
+/// Pending events, and losses that have not been reported yet, can still be received.
 ///
-/// Returns 0, -EINVAL, -ECHILD, or what setsockopt(2) and sendto(2) return (but -EPERM for EACCES
-/// and -ENOMEM for ENOBUFS): then events go on, behind a PC_EVENT_OVERRUN with PC_LOST_DEAF if some
-/// may be missing.
+/// Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2), where EACCES becomes
+/// -EPERM and ENOBUFS becomes -ENOMEM. On failure the connector remains subscribed. If events may
+/// have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
-    // SAFETY: NULL or an open handle that no other thread receives from.
+    // SAFETY: `pc` is NULL or open, and no other thread receives from it.
     let both = unsafe { both(pc) };
     status(both.and_then(|(connector, receiver)| receiver.unsubscribe(connector)))
 }
 
-/// Proves that the kernel still reports. Any thread may call it; it costs microseconds: call it
-/// from a daemon's timer, and receive if it returns 1.
+/// Checks that the kernel still reports events, and repairs it if it does not.
 ///
-/// The kernel counts its listeners for the whole machine and reports to nobody while the count is
-/// below one. From Linux 6.6 on any unprivileged process can bring it there
-/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried). This function notices, and repairs
-/// it. A paused connector is not checked.
+/// Any thread may call this; it costs microseconds. A daemon calls it from a timer, and receives
+/// when it returns 1. A paused connector is not checked.
 ///
-/// From Linux 6.6 on it also renews this connector's own subscription, which another holder of the
-/// same socket may have ended. That cannot be told from a renewal that changes nothing: the result
-/// is 0 and what was missed is not known.
+/// The kernel counts its listeners for the whole machine, and reports to nobody while the count is
+/// below one. From Linux 6.6 on, any unprivileged process can lower the count that far
+/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried).
 ///
-/// Returns 0: the kernel reports, now. (That somebody else made it deaf and a third one repaired it
-/// since the last check cannot be known.) 1: the kernel was deaf and is repaired; a
-/// PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for
-/// it: call pc_recv(). -EPERM: the privilege has been dropped, before Linux 6.6. -ECHILD, -EINVAL,
-/// or what pc_open() returns.
+/// From Linux 6.6 on, the call also renews this connector's own subscription, which another holder
+/// of the socket may have ended. The kernel does not say whether it had been ended: the result is 0
+/// either way, and the events that were missed are not reported.
+///
+/// Returns
+/// 0           the kernel reports now. A deafness that another process repaired since the last
+///             check cannot be detected.
+/// 1           the kernel was deaf and is repaired. A PC_EVENT_OVERRUN with PC_LOST_DEAF follows
+///             in the stream. pc_fd() does not become readable for it: call pc_recv().
+/// -EPERM      before Linux 6.6: this process has dropped its privilege
+/// -ECHILD, -EINVAL, or an error of pc_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
-    // SAFETY: NULL or an open handle.
+    // SAFETY: `pc` is NULL or open.
     let shared = unsafe { shared(pc) };
     count(shared.and_then(Connector::check))
 }
 
 /// Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
 ///
-/// Any thread and any signal handler may call it, until pc_close() or pc_release() is called.
+/// Any thread and any signal handler may call this, until pc_close() or pc_release() is called.
 /// Several interrupts before that return count as one. Calls with timeout 0 neither see nor consume
-/// it. pc_fd() does not become readable. An interrupt that comes late cancels the next wait: a
-/// program that uses one to say "stop" sets a flag of its own first, and looks at it whenever it
-/// gets -ECANCELED.
+/// an interrupt, and pc_fd() does not become readable.
 ///
-/// Returns 0, -EINVAL or -ECHILD; errno stays as it is.
+/// An interrupt that comes late cancels the next wait. So a program that uses interrupts to say
+/// "stop" first sets a flag of its own, and reads the flag whenever it gets -ECANCELED.
+///
+/// Returns 0, -EINVAL or -ECHILD. errno is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
     let interrupt = || {
-        // SAFETY: NULL or an open handle.
+        // SAFETY: `pc` is NULL or open.
         let connector = unsafe { shared(pc) }?;
         connector.require_owner()?;
         sys::preserving_errno(|| connector.interrupt());
@@ -415,7 +405,7 @@ pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
     status(interrupt())
 }
 
-/// The counters of a connector. At any time when pc_recv() has returned 0,
+/// The statistics of a connector. Whenever pc_recv() has returned 0,
 /// received + filtered + lost + foreign + malformed is exactly the number of messages that the
 /// socket's filter in the kernel has admitted.
 #[repr(C)]
@@ -423,14 +413,14 @@ pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
 pub struct pc_stats {
     /// Kernel events delivered to the caller.
     pub received: u64,
-    /// Admitted by the kernel, but rejected when they were received: queued before a
-    /// pc_set_filter(), on AF_UNIX, or no event.
+    /// Messages that the kernel admitted and the library rejected: events queued before a
+    /// pc_set_filter(), filtered events on AF_UNIX, and messages that carry no event.
     pub filtered: u64,
-    /// Lost in a full queue: the sum of all that PC_EVENT_OVERRUN announced.
+    /// Events lost in a full queue: the sum of what all PC_EVENT_OVERRUN reported.
     pub lost: u64,
-    /// Not sent by the kernel: forged.
+    /// Forged messages: the kernel did not send them.
     pub foreign: u64,
-    /// Damaged.
+    /// Damaged messages.
     pub malformed: u64,
     /// How often a deaf kernel was repaired.
     pub repaired: u64,
@@ -443,25 +433,22 @@ pub struct pc_stats {
 /// The size of `pc_stats` in version 0.1.
 const STATS_MIN: usize = 72;
 
-/// Copies the books. Any thread may call it; each field by itself is exact.
+/// Copies the statistics. Any thread may call this. Each field by itself is exact.
 ///
-/// stats:  receives them.
-/// size:   sizeof(struct pc_stats). Smaller than that of version 0.1: -EINVAL. What is behind this
-///         library's own fields is zeroed.
+/// stats:  receives the statistics.
+/// size:   sizeof(struct pc_stats). Bytes behind the fields that this library knows are zeroed.
 ///
-/// Returns 0 or -EINVAL.
+/// Returns 0, or -EINVAL: a NULL pointer, or a size smaller than in version 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_get_stats(
     pc: *const pc_connector,
     stats: *mut pc_stats,
     size: usize,
 ) -> c_int {
-    // SAFETY: NULL or an open handle; `stats` is NULL or writable for `size` bytes.
+    // SAFETY: `pc` is NULL or open, and `stats` is NULL or writable for `size` bytes.
     status(unsafe { shared(pc).and_then(|connector| stats_into(connector, stats, size)) })
 }
 
-/// Writes the books.
-///
 /// # Safety
 /// `stats` is NULL, or writable for `size` bytes.
 pub(super) unsafe fn stats_into(
@@ -472,11 +459,11 @@ pub(super) unsafe fn stats_into(
     if stats.is_null() || size < STATS_MIN {
         return Err(INVALID);
     }
-    let books = self::stats(connector);
+    let statistics = self::stats(connector);
     let known = size.min(size_of::<pc_stats>());
-    // SAFETY: writable for `size` bytes, and within the books.
+    // SAFETY: `known` bytes are in both structs, and `stats` is writable for `size` bytes.
     unsafe {
-        (&raw const books).cast::<u8>().copy_to_nonoverlapping(stats.cast(), known);
+        (&raw const statistics).cast::<u8>().copy_to_nonoverlapping(stats.cast(), known);
         stats.cast::<u8>().add(known).write_bytes(0, size - known);
     }
     Ok(())
@@ -497,49 +484,35 @@ fn stats(connector: &Connector) -> pc_stats {
     }
 }
 
-/// Unsubscribes, exactly once, and closes. NULL is allowed. errno stays as it is.
+/// Unsubscribes, exactly once, and closes the connector. NULL is allowed. errno is unchanged.
 ///
-/// The subscription belongs to the socket: this ends it for every dup() of pc_fd() too.
+/// The subscription belongs to the socket: closing ends it for every dup() of pc_fd() too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
-    if let Some(pc) = NonNull::new(pc) {
-        // SAFETY: an open handle that nobody uses any more.
-        unsafe { unmake(pc) };
-    }
+    // SAFETY: `pc` is NULL, or open and not used any more.
+    unsafe { handle::end(pc) };
 }
 
-/// # Safety
-/// `pc` is from [`make`], and nobody uses it any more.
-#[inline(never)]
-unsafe fn unmake(pc: NonNull<pc_connector>) {
-    // SAFETY: as above.
-    unsafe {
-        pc.drop_in_place();
-        memory::release(pc);
-    }
-}
-
-/// Ends the handle but not the subscription, and returns the socket, which is the caller's now: for
-/// a successor (a child, or the same daemon after its restart, through systemd's FD store), who
-/// gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and misses nothing.
+/// Ends the handle but not the subscription, and returns the socket, which then belongs to the
+/// caller.
 ///
-/// It is still non-blocking and close-on-exec, and has its filter: who hands it on through
-/// execve(2) takes FD_CLOEXEC away first (fcntl(2)).
+/// The socket is meant for a successor: a child, or this daemon after its restart, which gets it
+/// through systemd's FD store. The successor gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and
+/// misses nothing.
 ///
-/// Receive until 0 before: a loss that is not announced yet is not counted by the successor. Of a
-/// paused connector the socket is not subscribed: the successor goes without PC_OPEN_SUBSCRIBED.
+/// Receive until 0 is returned before this call: the successor does not count a loss that has not
+/// been reported yet. The socket of a paused connector is not subscribed: its successor adopts it
+/// without PC_OPEN_SUBSCRIBED.
 ///
-/// Returns the descriptor, or -EINVAL or -ECHILD, and then nothing has changed.
+/// The socket stays non-blocking and close-on-exec and keeps its filter. To pass it through
+/// execve(2), first clear FD_CLOEXEC with fcntl(2).
+///
+/// Returns the descriptor, -EINVAL or -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
-    let Some(mut pc) = NonNull::new(pc) else { return -libc::EINVAL };
-    // SAFETY: an open handle, made by make(), that nobody else uses any more.
-    match unsafe { pc.as_mut() }.connector.release() {
-        Ok(mut socket) => {
-            // SAFETY: as above.
-            unsafe { unmake(pc) };
-            socket.disown()
-        }
+    // SAFETY: `pc` is NULL, or open and not used by any other thread, nor by anyone afterwards.
+    match unsafe { handle::end_with(pc, Connector::release) } {
+        Ok(mut socket) => socket.disown(),
         Err(Errno(error)) => -error,
     }
 }

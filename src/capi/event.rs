@@ -1,6 +1,8 @@
-//! Events in proc_connector.h. The comments become the header's.
+//! Events. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
+use super::arguments::output;
+use crate::errno::Errno;
 use crate::memory::Place;
 use crate::protocol::event::{self, Event, kind, reason};
 use crate::protocol::filter::Filter;
@@ -17,15 +19,16 @@ type uid_t = u32;
 /// cbindgen:no-export
 type gid_t = u32;
 
-/// What an event reports: values of pc_event.kind. A newer library may deliver newer ones.
+/// What an event reports: values of pc_event.kind. A newer library may deliver other kinds, too.
 #[repr(C)]
 pub enum pc_event_kind {
     /// A task was created: a process, or a thread if child_pid != child_tgid.
     PC_EVENT_FORK = 1,
-    /// A process runs a new program, which renames it without a COMM. If another thread than the
-    /// leader did it, the leader's EXIT comes before, and that thread's own id has no EXIT.
+    /// A process runs a new program. The process takes the program's name without a COMM. If a
+    /// thread other than the leader called execve(2), the leader's EXIT comes first, and the
+    /// calling thread's own id has no EXIT.
     PC_EVENT_EXEC = 2,
-    /// A task ended; see PC_FILTER_NO_THREADS.
+    /// A task exited. This is not always a process exit: see PC_FILTER_NO_THREADS.
     PC_EVENT_EXIT = 3,
     /// A task's real or effective user id changed.
     PC_EVENT_UID = 4,
@@ -33,13 +36,13 @@ pub enum pc_event_kind {
     PC_EVENT_GID = 5,
     /// A process started a session.
     PC_EVENT_SID = 6,
-    /// A tracer attached, or detached. (A tracer that exits gives no event.)
+    /// A tracer attached or detached. The exit of a tracer causes no PTRACE event.
     PC_EVENT_PTRACE = 7,
-    /// A task was renamed by prctl(PR_SET_NAME) or /proc/PID/comm, perhaps to the same name.
+    /// A task was renamed through prctl(PR_SET_NAME) or /proc/PID/comm. The name may be unchanged.
     PC_EVENT_COMM = 8,
     /// A process dumps core; its EXIT follows.
     PC_EVENT_COREDUMP = 9,
-    /// Events were lost. Made by the library.
+    /// Events were lost. The library generates this event.
     PC_EVENT_OVERRUN = 10,
     /// A kernel event that this version does not know.
     PC_EVENT_UNKNOWN = 11,
@@ -48,15 +51,15 @@ pub enum pc_event_kind {
 /// Why events were lost: values of pc_event_overrun.reason.
 #[repr(C)]
 pub enum pc_lost_reason {
-    /// The queue was full; the number is exact.
+    /// The queue was full. The number is exact.
     PC_LOST_QUEUE = 1,
-    /// Nothing was heard for a while: the kernel reported to nobody and pc_check() repaired it, or
-    /// pc_unsubscribe() failed half-way. The number is unknown.
+    /// The kernel reported to nobody until pc_check() repaired it, or pc_unsubscribe() failed
+    /// half-way. The number is unknown.
     PC_LOST_DEAF = 2,
 }
 
-/// PC_EVENT_FORK. The parent is the real one: for a thread, and with CLONE_PARENT, it is not the
-/// caller but the caller's parent (kernel/fork.c, copy_process()).
+/// PC_EVENT_FORK. The parent is the child's real parent. For a thread, and with CLONE_PARENT, that
+/// is the parent of the task that called clone(2) (kernel/fork.c, copy_process()).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_event_fork {
@@ -80,11 +83,11 @@ pub struct pc_event_exec {
 pub struct pc_event_exit {
     pub pid: pid_t,
     pub tgid: pid_t,
-    /// A wait(2) status: use WIFEXITED() and the like.
+    /// A wait(2) status, for WIFEXITED() and the like.
     pub exit_code: i32,
-    /// The signal that tells the parent, mostly SIGCHLD; -1 for a thread.
+    /// The signal that the parent gets, mostly SIGCHLD; -1 for a thread.
     pub exit_signal: i32,
-    /// 0 when the kernel gives none.
+    /// Both are 0 when the kernel names no parent.
     pub parent_pid: pid_t,
     pub parent_tgid: pid_t,
 }
@@ -123,7 +126,7 @@ pub struct pc_event_sid {
 pub struct pc_event_ptrace {
     pub pid: pid_t,
     pub tgid: pid_t,
-    /// Both 0: detached.
+    /// Both are 0 when the tracer detached.
     pub tracer_pid: pid_t,
     pub tracer_tgid: pid_t,
 }
@@ -134,7 +137,7 @@ pub struct pc_event_ptrace {
 pub struct pc_event_comm {
     pub pid: pid_t,
     pub tgid: pid_t,
-    /// The new name, always NUL-terminated; any bytes before the NUL.
+    /// The new name, always NUL-terminated. It may contain any other bytes.
     pub comm: [c_char; 16],
 }
 
@@ -148,16 +151,15 @@ pub struct pc_event_coredump {
     pub parent_tgid: pid_t,
 }
 
-/// PC_EVENT_OVERRUN: events are missing from the time between since_ns and the event's
-/// timestamp_ns.
+/// PC_EVENT_OVERRUN: events are missing between since_ns and the timestamp_ns of this event.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_event_overrun {
-    /// How many, exactly; 0 when the number is unknown (PC_LOST_DEAF).
+    /// The exact number of lost events; 0 if it is unknown (PC_LOST_DEAF).
     pub lost: u64,
-    /// The last moment at which nothing was known to be missing.
+    /// The earliest time at which an event may be missing.
     pub since_ns: u64,
-    /// enum pc_lost_reason
+    /// A value of enum pc_lost_reason.
     pub reason: u32,
     pub reserved: u32,
 }
@@ -166,15 +168,15 @@ pub struct pc_event_overrun {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_event_unknown {
-    /// The kernel's own number for the kind.
+    /// The kernel's number for this kind of event.
     pub what: u32,
-    /// How many bytes the kernel sent behind its header.
+    /// How many bytes of data the kernel sent after the event's header.
     pub size: u32,
-    /// The first of them.
+    /// The first bytes of that data.
     pub raw: [u8; 32],
 }
 
-/// What an event's kind defines. Bytes that it does not define are zero.
+/// The data of an event. pc_event.kind selects the member; bytes outside that member are zero.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union pc_event_data {
@@ -191,52 +193,69 @@ pub union pc_event_data {
     pub unknown: pc_event_unknown,
 }
 
-/// One event: 64 bytes without padding or pointers, to be copied and kept at will.
+/// An event: 64 bytes without padding or pointers, which may be copied and kept.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_event {
-    /// enum pc_event_kind: says which member of data is valid.
+    /// A value of enum pc_event_kind, which selects the valid member of data.
     pub kind: u32,
-    /// The CPU that reported it.
+    /// The CPU that reported the event.
     pub cpu: u32,
-    /// CLOCK_MONOTONIC. (Mind: start times in /proc are CLOCK_BOOTTIME.)
+    /// CLOCK_MONOTONIC in nanoseconds. (Start times in /proc are CLOCK_BOOTTIME.)
     pub timestamp_ns: u64,
-    /// The kernel's per-CPU sequence number. Filtered events and acknowledgements count too, so
-    /// that a gap does not mean a loss.
+    /// The kernel's per-CPU sequence number. Filtered events and acknowledgements are numbered too,
+    /// so a gap does not mean a loss.
     pub seq: u32,
     pub reserved: u32,
     pub data: pc_event_data,
 }
 
-/// Returns the process that an event is about (of FORK: the child's); 0 for PC_EVENT_OVERRUN,
-/// PC_EVENT_UNKNOWN and NULL.
+/// Returns the tgid of the process that an event is about. For FORK, that is the child's. For
+/// PC_EVENT_OVERRUN, PC_EVENT_UNKNOWN and NULL, the result is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
-    // SAFETY: NULL or a valid event, which is laid out as Event.
-    unsafe { event.cast::<Event>().as_ref() }.map_or(0, Event::tgid)
+    // SAFETY: `event` is NULL or readable.
+    unsafe { event_of(event) }.map_or(0, Event::tgid)
 }
 
-/// Returns the name of a kind: "fork", "exec", … "overrun"; "unknown" for PC_EVENT_UNKNOWN and for
-/// kinds of later versions. A static string.
+/// # Safety
+/// `event` is NULL, or readable during `'a`.
+unsafe fn event_of<'a>(event: *const pc_event) -> Option<&'a Event> {
+    // SAFETY: a pc_event is laid out as an Event, and as_ref() checks for NULL.
+    unsafe { event.cast::<Event>().as_ref() }
+}
+
+/// The place of an event that C wants to have.
+///
+/// # Safety
+/// `event` is NULL or writable, and nothing else uses it during `'a`.
+#[inline]
+pub(super) unsafe fn place<'a>(event: *mut pc_event) -> Result<Place<'a>, Errno> {
+    // SAFETY: the caller vouches for `event`, and a pc_event is laid out as an Event.
+    unsafe { output(event.cast::<Event>()) }.map(Place::new)
+}
+
+/// Returns the name of a kind: "fork", "exec", … "overrun". For PC_EVENT_UNKNOWN and for kinds of
+/// later versions, that is "unknown". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
     event::name(kind).as_ptr().cast()
 }
 
-/// Writes an event as one readable line without a line break, for logs. Its wording may change.
+/// Writes an event as one readable line without a line break, for logs. The wording may change.
 ///
-/// buffer:  room for size bytes; NULL if size is 0. Always terminated when size > 0.
+/// buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
 ///
-/// Returns the length of the whole line, even if it did not fit, as snprintf() does; no line is
-/// longer than 255. -EINVAL: a NULL pointer.
+/// Returns the length of the whole line, at most 255, even if it did not fit, as snprintf() does.
+/// -EINVAL: a NULL pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_event_format(
     event: *const pc_event,
     buffer: *mut c_char,
     size: usize,
 ) -> c_int {
-    // SAFETY: NULL or a valid event, which is laid out as Event.
-    let event = unsafe { event.cast::<Event>().as_ref() };
+    // SAFETY: `event` is NULL or readable.
+    let event = unsafe { event_of(event) };
     let Some(event) = event.filter(|_| size == 0 || !buffer.is_null()) else {
         return -libc::EINVAL;
     };
@@ -244,7 +263,7 @@ pub unsafe extern "C" fn pc_event_format(
     let text = line.as_bytes();
     if let Some(room) = size.checked_sub(1) {
         let fitting = text.len().min(room);
-        // SAFETY: writable for `size` bytes, of which `fitting` and a terminator are written.
+        // SAFETY: `buffer` is writable for `size` bytes, and `fitting` and a terminator are no more.
         unsafe {
             buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
             buffer.add(fitting).write(0);
@@ -253,30 +272,32 @@ pub unsafe extern "C" fn pc_event_format(
     text.len() as c_int
 }
 
-/// Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
-/// alignment is assumed. Who sent it is the caller's to check: the kernel's nl_pid is 0.
+/// Parses a datagram that the program has received by other means: through io_uring, or from a
+/// recording.
 ///
-/// A datagram is a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
-/// struct proc_event (linux/netlink.h, connector.h, cn_proc.h): 76 bytes.
+/// The caller must check who sent it: the kernel's nl_pid is 0. A datagram has 76 bytes: a struct
+/// nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a struct proc_event
+/// (linux/netlink.h, linux/connector.h, linux/cn_proc.h).
 ///
-/// datagram:  size bytes as they came from the socket.
+/// datagram:  size bytes as they came from the socket, at any alignment.
 /// event:     written only when 1 is returned.
 ///
-/// Returns 1: an event; 0: a control message that carries none; -EBADMSG: truncated or damaged;
-/// -EINVAL: a NULL pointer.
+/// Returns
+/// 1           an event
+/// 0           a control message, which carries no event
+/// -EBADMSG    the datagram is truncated or damaged
+/// -EINVAL     a NULL pointer
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_parse(
     datagram: *const c_void,
     size: usize,
     event: *mut pc_event,
 ) -> c_int {
-    if datagram.is_null() || event.is_null() {
-        return -libc::EINVAL;
-    }
-    // SAFETY: readable for `size` bytes; no object is larger than isize::MAX.
+    // SAFETY: `event` is NULL or writable.
+    let place = unsafe { place(event) };
+    let Some(place) = place.ok().filter(|_| !datagram.is_null()) else { return -libc::EINVAL };
+    // SAFETY: `datagram` is readable for `size` bytes; no object is larger than isize::MAX.
     let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
-    // SAFETY: writable, and laid out as Event.
-    let place = Place::new(unsafe { &mut *event.cast() });
     if let Some(event) = wire::parse_usual(datagram) {
         place.put(event);
         return 1;
@@ -288,7 +309,7 @@ pub unsafe extern "C" fn pc_parse(
     }
 }
 
-// The kinds and reasons of the header are those of the core.
+// The header numbers kinds and reasons as the core does.
 const _: () = {
     use pc_event_kind::*;
     assert!(PC_EVENT_FORK as u32 == kind::FORK && PC_EVENT_EXEC as u32 == kind::EXEC);
@@ -301,7 +322,7 @@ const _: () = {
     assert!(pc_lost_reason::PC_LOST_DEAF as u32 == reason::DEAF);
 };
 
-// A pc_event is an Event.
+// A pc_event is laid out as an Event, so that a pointer to one may be cast.
 const _: () = {
     assert!(size_of::<pc_event>() == 64 && size_of::<Event>() == 64);
     assert!(align_of::<pc_event>() == align_of::<Event>());
