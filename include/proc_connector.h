@@ -52,12 +52,12 @@
  *               come.
  *            6. /proc may be ahead of the queue. So a FORK of a known process and an EXIT of an
  *               unknown one are normal.
- * Threads    One thread at a time may use a handle. Different handles are independent. Any thread
- *            may call these at any time before the handle ends: pc_fd(), pc_get_stats(),
- *            pc_check(), pc_interrupt(), and for tables pc_table_fd(), pc_table_get_stats(),
- *            pc_table_check(), pc_table_interrupt(). Only pc_interrupt() and pc_table_interrupt()
- *            are async-signal-safe. Only pc_recv(), pc_recv_many() and pc_table_next() are
- *            cancellation points.
+ * Threads    One thread at a time may use a handle. Different handles are independent.
+ *            Any thread may call, at any time before the handle ends: pc_fd(), pc_get_stats(),
+ *            pc_check(), pc_interrupt(), pc_table_fd(), pc_table_get_stats(), pc_table_check() and
+ *            pc_table_interrupt().
+ *            Async-signal-safe are pc_interrupt() and pc_table_interrupt() only.
+ *            Cancellation points are pc_recv(), pc_recv_many() and pc_table_next() only.
  * fork()     A handle belongs to the process that opened it. In a forked child, pc_close() closes
  *            the child's copy only, pc_fd() and pc_get_stats() work, and every other function of
  *            the handle returns -ECHILD. A child of vfork() or clone(CLONE_VM) must not call the
@@ -74,6 +74,8 @@
  * For seccomp filters: this list is frozen. "malloc" and "free" stand for what they call in libc.
  * Functions that are not listed make no system calls.
  *
+ *  Functions              System calls
+ *  ---------              ------------
  *  pc_recv                recvfrom, recvmmsg, getsockopt, ppoll, read
  *  pc_recv_many
  *
