@@ -48,22 +48,22 @@ promise "a new kind of event is allowed" allows 's/^    PC_EVENT_UNKNOWN = .*/&\
 promise "a new flag is allowed" allows 's/^#define PC_MASK_FORK .*/&\n#define PC_MASK_NEW (1u << 20)/'
 promise "a new field at the end of options is allowed" \
 	allows "$(in_struct pc_options '    uint32_t reserved;/&\n    uint64_t more;')"
-promise "a new field in the place of a reserved one of the stats is allowed" \
+promise "a new field in place of a reserved one of pc_stats is allowed" \
 	allows "$(in_struct pc_stats 'reserved2\[2\];/more;\n    uint64_t reserved2;')"
-promise "a function that is gone is noticed" notices '/^int pc_check(/d'
-promise "another type of a parameter is noticed" notices 's/^\(int pc_recv(.*\)int timeout_ms/\1long timeout_ms/'
-promise "another type of a field is noticed" \
+promise "a removed function is noticed" notices '/^int pc_check(/d'
+promise "a parameter with another type is noticed" notices 's/^\(int pc_recv(.*\)int timeout_ms/\1long timeout_ms/'
+promise "a field with another type is noticed" \
 	notices "$(in_struct pc_event_exit '    int32_t exit_code/    int64_t exit_code')"
 promise "a new field in the free bytes of an event is allowed" \
 	allows "$(in_struct pc_event_exec '    pid_t tgid;/&\n    pid_t parent_pid;')"
-promise "an event with more bytes than there are is noticed" \
+promise "an event that grows beyond its 64 bytes is noticed" \
 	notices "$(in_struct pc_event_exec '    pid_t tgid;/&\n    char path[40];')"
 promise "a field of an event in another place is noticed" \
 	notices "$(in_struct pc_event_exec '    pid_t tgid;/    pid_t parent_pid;\n&')"
 promise "a field of options in another place is noticed" \
 	notices "$(in_struct pc_options '    uint32_t events;/    uint32_t more;\n&')"
-promise "another number of a kind is noticed" notices 's/^    PC_EVENT_COMM = 8/    PC_EVENT_COMM = 18/'
-promise "another value of a flag is noticed" notices 's/^\(#define PC_MASK_GID\) .*/\1 (1u << 3)/'
+promise "a kind with another number is noticed" notices 's/^    PC_EVENT_COMM = 8/    PC_EVENT_COMM = 18/'
+promise "a flag with another value is noticed" notices 's/^\(#define PC_MASK_GID\) .*/\1 (1u << 3)/'
 
 # As if it were a later version's: dpkg-gensymbols lets a version take back what it has brought.
 symbols() { # symbols LIBRARY: those of Debian's list are there, with their versions
@@ -79,7 +79,7 @@ without() {
 	cat "$work/symbols"
 	grep '#MISSING.* pc_release@' "$work/symbols"
 }
-promise "a library that lacks one is noticed" without
+promise "a library that lacks a symbol of Debian's list is noticed" without
 
 # A program of today, and a library of tomorrow: it numbers COMM as 99, and its structs have grown.
 "${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror \
@@ -91,9 +91,10 @@ later() {
 		cd "$work/later" &&
 		sed -i 's/Layout { kind: kind::COMM,/Layout { kind: 99,/' src/protocol/wire.rs &&
 		sed -i '/^pub struct pc_options {/,/^}/s/    pub reserved: u32,/&\n    pub more: u64,/
-			/^pub struct pc_stats {/,/^}/s/    pub reserved2: .*/&\n    pub more: u64,/' src/capi/types.rs &&
+			/^pub struct pc_stats {/,/^}/s/    pub reserved2: .*/&\n    pub more: u64,/' src/capi/connector.rs &&
 		sed -i 's/rcvbuf_bytes: 0, reserved: 0 }/rcvbuf_bytes: 0, reserved: 0, more: 0 }/
-			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/convert.rs &&
+			s/rcvbuf_bytes, reserved } =/rcvbuf_bytes, reserved, more: _ } =/
+			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/connector.rs &&
 		make build/libproc_connector.so."$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)" \
 			CARGO_DIR="$OLDPWD/build/cargo-later" &&
 		LD_LIBRARY_PATH=build "$work/old" | tee "$work/strange" &&

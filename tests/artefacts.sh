@@ -31,10 +31,10 @@ compiles() { # compiles COMPILER STANDARD FILE: the header alone and used, witho
 	"$1" "-std=$2" $warnings -Iinclude -fsyntax-only "$3"
 }
 for standard in c99 c11 c2x; do
-	promise "the header is clean in $standard" compiles "${CC:-cc}" $standard "$work/program.c"
+	promise "the header compiles without a warning in $standard" compiles "${CC:-cc}" $standard "$work/program.c"
 done
 for standard in c++11 c++20; do
-	promise "the header is clean in $standard" compiles "${CXX:-c++}" $standard "$work/program.cpp"
+	promise "the header compiles without a warning in $standard" compiles "${CXX:-c++}" $standard "$work/program.cpp"
 done
 
 size() { # size LIBRARY LIMIT
@@ -47,7 +47,7 @@ promise "the stripped library is smaller than 64 KB" size "$shared" 65536
 
 connector_only() { make connector-only && size build/connector/connector.so 26616; }
 # What Debian's libmnl has, the smallest netlink library in common use.
-promise "without the process table it is smaller than libmnl" connector_only
+promise "the library without the process table is smaller than libmnl" connector_only
 
 layout() {
 	cat >"$work/layout.c" <<'END'
@@ -76,7 +76,7 @@ install() { make install PREFIX="$prefix" CARGO=false; }
 promise "make install needs no second build" install
 for file in include/proc_connector.h include/proc_connector.hpp lib/libproc_connector.a \
 	lib/pkgconfig/proc_connector.pc lib/libproc_connector.so lib/libproc_connector.so.0 "lib/libproc_connector.so.$version"; do
-	promise "it installs $file" test -f "$prefix/$file"
+	promise "make install installs $file" test -f "$prefix/$file"
 done
 
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
@@ -109,7 +109,7 @@ elsewhere() {
 		grep -qx 'libdir=/p/lib64' "$work/dest/p/lib64/pkgconfig/proc_connector.pc" &&
 		grep -qx 'includedir=/p/inc' "$work/dest/p/lib64/pkgconfig/proc_connector.pc"
 }
-promise "PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR are honoured" elsewhere
+promise "make install honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR" elsewhere
 
 spaces() {
 	make install DESTDIR="$work/de st" CARGO=false &&

@@ -10,7 +10,7 @@ trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"'
 . tests/tap.sh
 make --no-print-directory build/examples-c/confined/confined build/examples-c/confined/broker \
 	>"$work/log" 2>&1
-ok $? "the examples build" "$work/log"
+ok $? "the examples of examples-c/confined build" "$work/log"
 # Where everybody may run them.
 cp build/examples-c/confined/* build/stage/lib/libproc_connector.so.0 "$work"
 chmod 755 "$work"
@@ -63,22 +63,22 @@ works() { # works SENTENCE COMMAND …
 queue() { sed -n 's/^queue //p' "$work/out"; }
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
-refuses 'network namespace' "1. without hostNetwork: -ECONNREFUSED" unshare --net "$confined"
-refuses 'PID' "2. without hostPID: -EOPNOTSUPP" unshare --pid --fork "$confined"
-refuses 'user namespace' "3. without hostUsers: -EOPNOTSUPP, whatever the capabilities" \
+refuses 'network namespace' "1. without hostNetwork, opening fails with -ECONNREFUSED" unshare --net "$confined"
+refuses 'PID' "2. without hostPID, opening fails with -EOPNOTSUPP" unshare --pid --fork "$confined"
+refuses 'user namespace' "3. without hostUsers, opening fails with -EOPNOTSUPP, whatever the capabilities" \
 	unshare --user --map-root-user "$confined"
-works "3. other namespaces do not matter" unshare --mount --uts --ipc --cgroup "$confined"
+works "3. mount, UTS, IPC and cgroup namespaces of its own do not disturb a listener" unshare --mount --uts --ipc --cgroup "$confined"
 release=$(uname -r)
 if printf '6.6\n%s\n' "$release" | sort -V -C; then
-	works "4. nobody may listen, without a capability or a way to one" \
+	works "4. the user nobody can listen, without a capability or a way to one" \
 		"${nobody[@]}" --bounding-set=-all --no-new-privs "$confined"
 	budget=$(($(cat /proc/sys/net/core/rmem_max) * 2))
 	[ "$(queue)" = $((budget < 33554432 ? budget : 33554432)) ]
-	ok $? "6. its queue is at most twice net.core.rmem_max" "$work/out"
+	ok $? "6. the queue of the user nobody is at most twice net.core.rmem_max" "$work/out"
 else
-	refuses CAP_NET_ADMIN "4. before Linux 6.6, nobody may not listen" "${nobody[@]}" "$confined"
+	refuses CAP_NET_ADMIN "4. before Linux 6.6, the user nobody cannot listen" "${nobody[@]}" "$confined"
 fi
-works "5. no file is written: a root file system that is read-only" \
+works "5. a listener works with a read-only root file system" \
 	unshare --mount sh -c "mount --make-rprivate / && mount -o remount,bind,ro / && ! touch /writable 2>/dev/null &&
 		exec $confined"
 start setpriv --bounding-set=-all,+net_admin,+setuid,+setgid --inh-caps=-all "$confined" && stop &&
@@ -87,7 +87,7 @@ ok $? "6. root with CAP_NET_ADMIN has a queue of full size" "$work/out"
 "${nobody[@]}" --bounding-set=-all,+net_admin --inh-caps=-all,+net_admin \
 	grep CapEff /proc/self/status >"$work/out"
 grep -q '	0000000000000000$' "$work/out"
-ok $? "6. CAP_NET_ADMIN does nothing for another user than root" "$work/out"
+ok $? "6. CAP_NET_ADMIN in a container has no effect for a user other than root" "$work/out"
 
 start "$confined"
 pid=$(printer)
@@ -96,7 +96,7 @@ printf 'Uid:\t65534\t65534\t65534\t65534\nCapPrm:\t%016d\nCapEff:\t%016d\nNoNewP
 	diff - "$work/status" >"$work/diff"
 ok $? "confined has given up its user, its capabilities, and all other system calls" "$work/diff"
 stop
-ok $? "and ends with 0 on SIGTERM, by pc_close()" "$work/out"
+ok $? "confined ends with 0 on SIGTERM, by pc_close()" "$work/out"
 
 (umask 0 && exec "$broker" "$work/socket") 2>"$work/broker.err" & pid_of_broker=$!
 within 10 test -S "$work/socket"
@@ -104,14 +104,14 @@ apart=(unshare --user --net --pid --fork --mount --uts --ipc --cgroup "$confined
 start "${nobody[@]}" --no-new-privs "${apart[@]}"
 ok $? "a client of the broker receives in namespaces of its own, as nobody" "$work/out"
 [ "$(queue)" = 33554432 ]
-ok $? "with a queue of full size" "$work/out"
+ok $? "a client of the broker has a queue of full size" "$work/out"
 sockets() { find "/proc/$pid_of_broker/fd" -lname 'socket:*' 2>/dev/null | wc -l; }
 held=$(sockets)
 stop
-ok $? "it ends with 0 on SIGTERM, by pc_release()" "$work/out"
+ok $? "a client of the broker ends with 0 on SIGTERM, by pc_release()" "$work/out"
 gone() { [ "$(sockets)" = $((held - 2)) ]; }
 within 10 gone
-ok $? "and the broker ends its subscription"
+ok $? "the broker ends the subscription of a client that has ended"
 cat >"$work/useless.py" <<-'EOF'
 	# Takes a socket from the broker, makes it useless, and goes.
 	import array, socket, sys
@@ -125,7 +125,7 @@ before=$(sockets)
 for _ in 1 2 3; do python3 "$work/useless.py" "$work/socket" 2>"$work/useless.err" || echo failed; done >"$work/out"
 unchanged() { [ "$(sockets)" = "$before" ]; }
 [ ! -s "$work/out" ] && within 10 unchanged
-ok $? "a client that makes its socket useless costs the broker nothing" "$work/useless.err"
+ok $? "the broker holds no socket of a client that made its socket useless" "$work/useless.err"
 kill -TERM $pid_of_broker
 wait $pid_of_broker && [ ! -s "$work/broker.err" ] && [ ! -e "$work/socket" ]
 ok $? "the broker ends with 0 on SIGTERM, and cleans up" "$work/broker.err"

@@ -21,9 +21,9 @@ checks() { # checks COMPILER FLAG …
 }
 for compiler in g++ clang++; do
 	for standard in c++17 c++20 c++2b; do
-		promise "$compiler: the header is clean in $standard" checks $compiler -std=$standard
+		promise "$compiler: the C++ header compiles without a warning in $standard" checks $compiler -std=$standard
 	done
-	promise "$compiler: it does without exceptions and RTTI" \
+	promise "$compiler: the C++ header works without exceptions and RTTI" \
 		checks $compiler -std=c++17 -fno-exceptions -fno-rtti
 done
 
@@ -31,10 +31,10 @@ refuses() { # refuses MACRO ERROR: the mistake behind the macro is an error
 	checks g++ -std=c++17 "-D$1" 2>"$work/error" && return 1
 	grep -q "error: .*$2" "$work/error" || { cat "$work/error"; false; }
 }
-promise "a visitor that leaves out a kind does not compile" \
+promise "a C++ visitor that lacks a kind does not compile" \
 	refuses INCOMPLETE "the visitor must take every kind of event"
-promise "a result that is not looked at is a warning" refuses DISCARDED "unused-result"
-promise "a timeout shorter than a millisecond does not compile" refuses SHORTER "no matching function"
+promise "a discarded C++ result is a warning" refuses DISCARDED "unused-result"
+promise "a C++ timeout shorter than a millisecond does not compile" refuses SHORTER "no matching function"
 
 for source in promise failure init support; do
 	"${CC:-cc}" -std=c11 -D_GNU_SOURCE -I"$stage/include" -c "tests/c/$source.c" \
@@ -50,7 +50,7 @@ build() { # build COMPILER NAME FLAG …: a program with the harness of the C pr
 kept() { # kept COMPILER FLAG …: the promises, each as a test of its own
 	compiler=$1
 	shift
-	promise "$compiler: the promises compile" build "$compiler" promises "$@"
+	promise "$compiler: the C++ promises compile" build "$compiler" promises "$@"
 	# Of a thread that is cancelled, the address sanitizer takes the stack for poisoned.
 	ASAN_OPTIONS=use_sigaltstack=0 "$work/promises-$compiler" 2>&1 | sed 's/^1\.\.[0-9]*$//; /^$/d' >"$work/promises.log"
 	while read -r line; do
@@ -81,9 +81,9 @@ costs() { # costs FUNCTION: at most four instructions more per call of the libra
 }
 for compiler in g++ clang++; do
 	rm -f "$work"/calls*
-	promise "$compiler: the instructions are counted" count $compiler
+	promise "$compiler: the instructions of C and C++ can be counted" count $compiler
 	for function in batches singles walk; do
-		promise "$compiler: C++ costs what C costs: $function" costs $function
+		promise "$compiler: C++ needs at most four instructions more per call than C: $function" costs $function
 	done
 	sed "s/^/# $compiler: /" "$work/counts"
 done
@@ -103,14 +103,14 @@ shows() { # shows EXAMPLE REGEX: its output has such a line, while something mak
 	wait $pid
 	grep -q "$2" "$work/$example.out" || { cat "$work/$example.out"; false; }
 }
-promise "the example programs shows what is started" shows programs '^[0-9]* runs a new program on CPU'
-promise "the example table lists this shell" shows table "^ *$$ *[0-9]* $(cat /proc/$$/comm)$"
-promise "the example table tells who runs what" shows table "^ *[0-9]* *$$ now runs grep$"
+promise "the C++ example programs shows each program that is started" shows programs '^[0-9]* runs a new program on CPU'
+promise "the C++ example table lists this shell" shows table "^ *$$ *[0-9]* $(cat /proc/$$/comm)$"
+promise "the C++ example table reports which process runs a new program" shows table "^ *[0-9]* *$$ now runs grep$"
 
 explains() {
 	unshare --net "$work/programs" 2>"$work/error"
 	[ $? = 1 ] && grep -q 'network namespace' "$work/error"
 }
-promise "what is wrong is explained" explains
+promise "the C++ example programs explains why it cannot open a connector" explains
 
 conclude

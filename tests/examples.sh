@@ -15,5 +15,5 @@ wait $pid 2>/dev/null
 
 unshare --net build/examples-c/minimal 2>"$work/error"
 [ $? = 1 ] && grep -q 'network namespace' "$work/error"
-ok $? "what is wrong is explained" "$work/error"
+ok $? "minimal explains why it cannot open a connector" "$work/error"
 conclude

@@ -17,8 +17,8 @@ export GOCACHE="$work/cache" GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=1
 cd bindings/go || exit 1
 
 formatted() { [ -z "$(gofmt -l . | tee /dev/stderr)" ]; }
-promise "Go: it is formatted" formatted
-promise "Go: vet finds nothing" go vet ./...
+promise "the Go module is formatted" formatted
+promise "go vet has no complaint" go vet ./...
 
 kept() { # kept LABEL: the program's tests, each as a test of its own
 	"$work/$1" -test.v -test.timeout 60s >"$work/$1.log" 2>&1
@@ -32,16 +32,16 @@ kept() { # kept LABEL: the program's tests, each as a test of its own
 	[ $ended = 0 ] || sed 's/^/# /' "$work/$1.log" >&2
 }
 without_cgo() { CGO_ENABLED=0 go build . 2>&1 | tee /dev/stderr | grep -q 'CGO_ENABLED_must_be_1'; }
-promise "Go: without cgo the compiler says what is missing" without_cgo
+promise "without cgo the Go compiler names cgo as missing" without_cgo
 
-promise "Go: it links the shared library, with the race detector" go test -race -c -o "$work/shared"
+promise "the Go module links the shared library, with the race detector" go test -race -c -o "$work/shared"
 kept shared
 
 static() {
 	go test -tags static -c -o "$work/static" &&
 		! readelf -l "$work/static" | grep -E 'INTERP|DYNAMIC'
 }
-promise "Go: with the tag static it links no shared library" static
+promise "with the tag static the Go module links no shared library" static
 kept static
 
 conclude

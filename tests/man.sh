@@ -11,11 +11,11 @@ header=include/proc_connector.h
 
 # shellcheck disable=SC2086
 lint() { mandoc -T lint -W warning $pages 2>&1; }
-promise "mandoc finds nothing to warn of" lint
+promise "mandoc has no warning about the man pages" lint
 
 # shellcheck disable=SC2086
 groff_warnings() { man --warnings -l $pages 2>&1 >/dev/null | tee "$work/warnings" && [ ! -s "$work/warnings" ]; }
-promise "groff finds nothing to warn of" groff_warnings
+promise "groff has no warning about the man pages" groff_warnings
 
 # The SYNOPSIS of each page as prototypes; the header's, as the compiler sees them.
 awk '/^\.Sh/ { synopsis = $2 == "SYNOPSIS" }
@@ -27,8 +27,8 @@ awk '/^\.Sh/ { synopsis = $2 == "SYNOPSIS" }
 		print type " " $2 "(" arguments ");"
 	}' man/*.3 | sed 's/\* /*/g' | sort >"$work/synopsis"
 tests/prototypes.sh >"$work/prototypes"
-promise "there are prototypes to compare" test -s "$work/prototypes"
-promise "each function has one SYNOPSIS, which is the header's prototype" \
+promise "the header has prototypes to compare with the man pages" test -s "$work/prototypes"
+promise "each function is in the SYNOPSIS of one man page, with the header's prototype" \
 	diff "$work/synopsis" "$work/prototypes"
 
 words() { grep -hv '^\.Dt' "$@" | grep -oE '\bPC_[A-Z_]*[A-Z]\b' | sort -u; }
@@ -38,7 +38,7 @@ constants() {
 	words $pages >"$work/page-words"
 	diff "$work/header-words" "$work/page-words"
 }
-promise "the pages name each constant of the header, and no other" constants
+promise "the man pages name each constant of the header, and no other" constants
 
 # shellcheck disable=SC2086
 fields() {
@@ -50,7 +50,7 @@ fields() {
 	done <"$work/fields"
 	return $result
 }
-promise "the pages name each field of the header" fields
+promise "the man pages name each field of the header" fields
 
 make install PREFIX="$work/usr" CARGO=false >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 finds() { # finds SECTION NAME …: man shows a page of that name
@@ -62,9 +62,9 @@ finds() { # finds SECTION NAME …: man shows a page of that name
 	done
 }
 # shellcheck disable=SC2046
-promise "after an installation man finds each function" \
+promise "after an installation, man finds a page for each function" \
 	finds 3 $(sed -n 's/^\t\(pc_[a-z_]*\);$/\1/p' src/capi/proc_connector.map)
-promise "after an installation man finds the overview" finds 7 proc_connector
+promise "after an installation, man finds the page proc_connector(7)" finds 7 proc_connector
 
 # shellcheck disable=SC2086
 references() {
@@ -75,6 +75,6 @@ references() {
 	cat "$work/missing"
 	[ ! -s "$work/missing" ]
 }
-promise "each page that another one refers to exists" references
+promise "each man page that another one refers to exists" references
 
 conclude

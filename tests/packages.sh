@@ -26,10 +26,10 @@ trap 'exit 1' INT TERM
 mkdir "$work/source"
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
 build() { (cd "$work/source" && dpkg-buildpackage -us -uc -d); }
-promise "the packages build without network" build
+promise "the Debian packages build without network" build
 no_complaint() { lintian --allow-root --display-info --fail-on error,warning,info "$work"/*.changes; }
-promise "lintian has nothing to say" no_complaint
-promise "they can be installed" apt install "$work"/libproc-connector0_*.deb \
+promise "lintian has no complaint about the Debian packages" no_complaint
+promise "the Debian packages can be installed" apt install "$work"/libproc-connector0_*.deb \
 	"$work"/libproc-connector-dev_*.deb "$work"/proc-connector-tools_*.deb
 
 shows_event() {
@@ -57,13 +57,13 @@ shared() {
 	"${CC:-cc}" examples-c/minimal.c -o "$work/shared" $(pkg-config --cflags --libs proc_connector) &&
 		ldd "$work/shared" | grep -q 'libproc_connector.so.0 => /' && runs "$work/shared"
 }
-promise "a C program is compiled, and runs" shared
+promise "a C program compiles with the installed packages, and runs" shared
 # shellcheck disable=SC2046
 static() {
 	"${CC:-cc}" -static examples-c/minimal.c -o "$work/static" \
 		$(pkg-config --static --cflags --libs proc_connector) && runs "$work/static"
 }
-promise "a static C program is compiled, and runs" static
+promise "a static C program compiles with the installed packages, and runs" static
 with_cmake() {
 	mkdir "$work/cmake" &&
 		sed -n '/^```cmake$/,/^```$/{/^```/d;p}' docs/packaging.md >"$work/cmake/CMakeLists.txt" &&
@@ -71,16 +71,16 @@ with_cmake() {
 		cmake -S "$work/cmake" -B "$work/cmake/build" && cmake --build "$work/cmake/build" &&
 		runs "$work/cmake/build/watcher"
 }
-promise "the CMake project of docs/packaging.md is built, and runs" with_cmake
+promise "the CMake project of docs/packaging.md builds, and runs" with_cmake
 pages() { man -w 1 pcwatch && man -w 3 pc_recv_many && man -w 7 proc_connector; }
-promise "man finds the pages" pages
+promise "man finds the pages of the installed packages" pages
 
 left() {
 	find /usr /etc /var/lib /var/cache -xdev 2>/dev/null | grep -E 'proc[-_]connector|pcwatch|/pc_[a-z_]*\.3'
 }
-promise "while they are installed, there are files of theirs" left
-promise "they can be purged" purge
+promise "the search for leftovers finds the files of the installed packages" left
+promise "the Debian packages can be purged" purge
 nothing_left() { ! left && ! dpkg-query -W 'libproc-connector*' proc-connector-tools; }
-promise "nothing is left" nothing_left
+promise "a purge leaves no file and no package behind" nothing_left
 
 conclude

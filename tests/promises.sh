@@ -22,7 +22,7 @@ valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=de
 		$valgrind build/promises
 	PROMISES_FLOOD=20000 PROMISES_RUNS=2 run static build/promises-static
 	if build/soak "${SOAK_SECONDS:-15}" >&2; then verdict=ok; else verdict='not ok'; fi
-	echo "$verdict soak: the books balance through storms"
+	echo "$verdict soak: the statistics balance through storms of events"
 } >build/promises.tap
 echo "1..$(wc -l <build/promises.tap)"
 sed 's/^\(not \)\{0,1\}ok /&- /' build/promises.tap

@@ -9,7 +9,7 @@ trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"'
 . tests/tap.sh
 testing=build/examples-c/testing
 make --no-print-directory $testing/made-up $testing/reader >"$work/log" 2>&1
-ok $? "the examples build" "$work/log"
+ok $? "the examples of examples-c/testing build" "$work/log"
 
 # Where everybody may read them.
 cp $testing/made-up build/stage/lib/libproc_connector.so.0 "$work"
@@ -17,7 +17,7 @@ chmod 755 "$work"
 LD_LIBRARY_PATH=$work unshare --net --pid --fork \
 	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$work/made-up" >"$work/out" 2>&1 &&
 	[ "$(grep -c '^ok' "$work/out")" = 4 ]
-ok $? "made-up events need no privilege, nor the initial namespaces" "$work/out"
+ok $? "made-up events need neither privilege nor the initial namespaces" "$work/out"
 
 if ! make --no-print-directory $testing/record $testing/replay >"$work/log" 2>&1; then
 	grep -q 'not found in the pkg-config' "$work/log"
@@ -53,14 +53,14 @@ about_us "$work/replayed" >"$work/got"
 within 10 recorded
 diff "$work/expected" "$work/got" >"$work/diff" && [ "$(grep -c ^exec "$work/got")" = 21 ] &&
 	[ "$(grep -c '^exit.*status=' "$work/got")" = 21 ]
-ok $? "what is replayed is what happened" "$work/diff"
+ok $? "replay delivers exactly the events that were recorded" "$work/diff"
 
 if command -v tshark >/dev/null; then
 	tshark -r "$work/events.pcap" >"$work/frames" 2>"$work/err"
 	[ "$(grep -c Netlink "$work/frames")" = "$(wc -l <"$work/replayed")" ]
 	ok $? "tshark shows every event as a netlink message" "$work/err"
 	tshark -V -c 1 -r "$work/events.pcap" 2>"$work/err" | grep -q 'Family: Kernel connector'
-	ok $? "of the kernel's connector" "$work/err"
+	ok $? "tshark shows every event as a message of the kernel's connector" "$work/err"
 else
 	ok 0 "tshark opens the recording # SKIP tshark is not installed"
 fi
@@ -69,11 +69,11 @@ fi
 descriptors='ls -l /proc/$$/fd; true'
 $testing/record "$work/fds.pcap" sh -c "$descriptors" >"$work/fds" 2>&1 &&
 	$testing/replay "$work/fds.pcap" sh -c "$descriptors" >>"$work/fds" 2>&1 && ! grep pcap "$work/fds"
-ok $? "neither gives its command the recording" "$work/fds"
+ok $? "neither record nor replay leaves the recording open in its command" "$work/fds"
 
 printf 'no recording' >"$work/bad"
 ! $testing/replay "$work/bad" true 2>"$work/err" && grep -q '^replay: ' "$work/err"
-ok $? "what is no recording is an error" "$work/err"
+ok $? "replay refuses a file that is not a recording" "$work/err"
 
 # A recorder that is stopped loses events, and says so.
 mkfifo "$work/hold"
@@ -90,9 +90,9 @@ for i in range(100000): rename(15, b"flood")'
 echo go >"$work/hold"
 kill -CONT $record
 wait "$record" && unset 'pids[1]' && grep -q '^record: [1-9][0-9]* events were lost$' "$work/err"
-ok $? "a recording that is not complete says so" "$work/err"
+ok $? "record reports how many events it lost" "$work/err"
 
 $testing/replay "$work/lossy.pcap" true 2>"$work/err" && [ ! -s "$work/err" ]
-ok $? "a command that has seen enough is no error" "$work/err"
+ok $? "a command that exits before the end of the recording is no error" "$work/err"
 
 conclude

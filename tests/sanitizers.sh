@@ -75,10 +75,10 @@ reports() { # reports address|thread WORD: whether the misuse is reported
 instrument address asan -fsanitize=address,undefined -fsanitize-trap=undefined
 instrument thread tsan -fsanitize=thread
 {
-	if reports address heap-buffer-overflow; then echo "ok address: it is active"
-	else echo "not ok address: it is active"; fi
-	if reports thread 'data race'; then echo "ok thread: it is active"
-	else echo "not ok thread: it is active"; fi
+	if reports address heap-buffer-overflow; then echo "ok address: AddressSanitizer reports a misuse"
+	else echo "not ok address: AddressSanitizer reports a misuse"; fi
+	if reports thread 'data race'; then echo "ok thread: ThreadSanitizer reports a data race"
+	else echo "not ok thread: ThreadSanitizer reports a data race"; fi
 	"$work/promises-address" | sed -n 's/^\(not \)\{0,1\}ok [0-9]* - /\1ok address: /p'
 	"$work/promises-thread" waiting | sed -n 's/^\(not \)\{0,1\}ok [0-9]* - /\1ok thread: /p'
 } >"$work/tap"

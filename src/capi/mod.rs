@@ -1,18 +1,24 @@
-//! The C face: include/proc_connector.h is made from it. Conversions, no logic.
+//! The C face, from which include/proc_connector.h is made. It converts, and decides nothing.
+//!
+//! Every function trusts what the header demands of its caller. A pointer is NULL or valid for what
+//! it points to, and a handle is NULL or open. While one thread is in a function of a handle, no
+//! other thread is, except in the functions that the header allows to any thread. Each unsafe block
+//! names the part of this that it relies on.
 #![allow(non_camel_case_types)]
 
-mod convert;
-mod functions;
+mod arguments;
+mod connector;
+mod event;
+mod handle;
+mod library;
+mod process;
 #[cfg(feature = "table")]
 mod table;
-#[cfg(feature = "table")]
-mod table_types;
-mod types;
 
-/// C's library has nobody to report a panic to. The symbol test proves that none can be reached.
+/// The C library has nobody to report a panic to. The symbol test proves that none can be reached.
 #[cfg(not(any(test, feature = "std")))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: abort() takes nothing and does not return.
+    // SAFETY: abort() has no arguments and does not return.
     unsafe { libc::abort() }
 }

@@ -1,151 +1,255 @@
-//! The process table's functions in proc_connector.h. The comments become the header's; what they
-//! demand is what makes the unsafe blocks sound, as in `functions.rs`.
-#![allow(clippy::missing_safety_doc)]
+//! The process table. The comments become the header's.
+#![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::convert::{count, options_of, stats_into, status, timeout};
-use super::table_types::{pc_change, pc_process, pc_table_options};
-use super::types::pc_stats;
+use super::arguments::{INVALID, count, options_of, output, status, timeout};
+use super::connector::{pc_stats, stats_into};
+use super::handle::{self, Handle, both, shared};
 use crate::errno::Errno;
-use crate::memory;
+use crate::sys;
 use crate::table::{
-    self, Change, DEFAULT_WORK, Process, Remote, Table, TableOptions, field, state,
+    Change, DEFAULT_WORK, Process, Remote, Table, TableOptions, change, field, remark, state,
 };
-use core::cell::UnsafeCell;
-use core::ffi::c_int;
-use core::ptr::NonNull;
+use core::ffi::{c_char, c_int};
+use core::mem::{MaybeUninit, offset_of};
 
 /// cbindgen:no-export
 type pid_t = i32;
+/// cbindgen:no-export
+type uid_t = u32;
+/// cbindgen:no-export
+type gid_t = u32;
 
-const INVALID: Errno = Errno(libc::EINVAL);
+/// A table of all processes, and the connector that keeps it up to date.
+pub struct pc_table(());
 
-/// A table of all processes, and the connector that keeps it true.
-pub struct pc_table {
-    shared: Remote,
-    /// Touched only by functions that one thread at a time may call.
-    table: UnsafeCell<Table>,
+impl Handle for pc_table {
+    type Shared = Remote;
+    /// Belongs to the thread that follows the table.
+    type Exclusive = Table;
 }
 
-/// The part of a table that any thread may use.
-///
-/// # Safety
-/// NULL or an open table.
-unsafe fn shared<'a>(table: *const pc_table) -> Result<&'a Remote, Errno> {
-    // SAFETY: field access without a reference to the whole, whose other part may be in use.
-    if table.is_null() { Err(INVALID) } else { Ok(unsafe { &(*table).shared }) }
+/// Fields of a struct pc_process: bits for pc_table_options.fields and pc_process.valid.
+pub const PC_FIELD_PARENT: u32 = 1u32 << 0;
+pub const PC_FIELD_START: u32 = 1u32 << 1;
+pub const PC_FIELD_SESSION: u32 = 1u32 << 2;
+pub const PC_FIELD_COMM: u32 = 1u32 << 3;
+pub const PC_FIELD_CREDENTIALS: u32 = 1u32 << 4;
+
+/// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_table_options {
+    /// sizeof(struct pc_table_options); the rules are those of pc_options.size.
+    pub size: usize,
+    /// PC_FIELD_* bits to keep up to date; 0: all. PARENT and START always are. Without CREDENTIALS
+    /// each process costs one read of /proc less. Without COMM, programs that rename themselves all
+    /// the time cost nothing.
+    pub fields: u32,
+    /// Must be 0.
+    pub flags: u32,
+    /// The budget of the queue, as in pc_options.
+    pub rcvbuf_bytes: u32,
+    /// How many processes one call of pc_table_next() may read from /proc, at 10 to 30 us each;
+    /// 0: 64.
+    pub max_work: u32,
 }
 
-/// The part that is read.
-///
-/// # Safety
-/// NULL or an open table which no other thread uses but through [`shared`].
-unsafe fn contents<'a>(table: *const pc_table) -> Result<&'a Table, Errno> {
-    // SAFETY: passed on; nobody changes it meanwhile.
-    if table.is_null() { Err(INVALID) } else { Ok(unsafe { &*(*table).table.get() }) }
-}
+const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
+    size: size_of::<pc_table_options>(),
+    fields: 0,
+    flags: 0,
+    rcvbuf_bytes: 0,
+    max_work: 0,
+};
 
-/// Opens a connector, and a table of all processes that is kept true through it.
+/// Opens a table of all processes, and a connector that keeps it up to date.
 ///
-/// List, then follow, then heal: pc_table_next() tells every process that is there (FOUND), then
-/// SYNCED, then every change. (What a process did before it could be read is not told one by one:
-/// its STARTED, or EXECED, has it all.) Processes, not threads: each begins once (FOUND or STARTED)
-/// and ends once (EXITED or VANISHED), when its last thread has, whatever the order of the kernel's
-/// events. When events were lost, the table reads /proc anew, tells what is different (RECOVERED),
-/// and then SYNCED with the number of events lost: after that nothing is in doubt.
+/// pc_table_next() first reports every process that exists (FOUND), then SYNCED, then every change.
+/// What a process did before the table could read it is not reported step by step: its STARTED or
+/// EXECED includes everything.
 ///
-/// It needs what pc_open() needs, and a /proc that shows all processes. Its memory grows with the
-/// most processes that there have been at a time: for each, 210 bytes (pids side by side) to 470
-/// (far apart) are in use, and at most 1,100 allocated. A descriptor is held for each process that
-/// lives on without its leader.
+/// The table has processes, not threads. Each process begins once (FOUND or STARTED). It ends once
+/// (EXITED or VANISHED), when its last thread is gone, whatever the order of the kernel's events.
 ///
-/// out:      receives the table, to be given to pc_table_close().
-/// options:  NULL: all fields, 32 MiB.
+/// After a loss of events, the table reads /proc again and reports the differences (RECOVERED).
+/// Then it reports SYNCED with the number of lost events. From then on nothing is in doubt.
 ///
-/// Returns 0, what pc_open() returns, or
+/// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows with
+/// the largest number of processes that existed at a time. Each of them uses 210 bytes (pids side by
+/// side) to 470 (pids far apart), and at most 1,100 are allocated. A descriptor is held for each
+/// process that lives on without its leader.
+///
+/// out:      receives the table, which pc_table_close() ends.
+/// options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
+///
+/// Returns 0, an error of pc_open(), or
 /// -EACCES             /proc is not mounted, hides processes, or is another PID namespace's
-/// -EOPNOTSUPP         not in the initial time namespace either
+/// -EOPNOTSUPP         also: not in the initial time namespace
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_open(
     out: *mut *mut pc_table,
     options: *const pc_table_options,
 ) -> c_int {
-    let open = || {
-        if out.is_null() {
-            return Err(INVALID);
-        }
-        // SAFETY: NULL or valid.
-        let options = unsafe { table_options(options) }?;
-        let memory = memory::allocate::<pc_table>()?;
-        match Table::open(&options) {
-            Ok((shared, table)) => {
-                // SAFETY: allocated for one pc_table; `out` is writable.
-                unsafe {
-                    memory.write(pc_table { shared, table: UnsafeCell::new(table) });
-                    out.write(memory.as_ptr());
-                }
-                Ok(())
-            }
-            Err(error) => {
-                // SAFETY: allocated above, never used.
-                unsafe { memory::release(memory) };
-                Err(error)
-            }
-        }
-    };
-    status(open())
+    // SAFETY: `options` is NULL or as long as it says.
+    let open = || Table::open(&unsafe { table_options(options) }?);
+    // SAFETY: `out` is NULL or writable.
+    status(unsafe { handle::create(out, open) })
 }
 
 /// # Safety
-/// NULL, or readable for as many bytes as its `size` says.
+/// `options` is NULL, or readable for as many bytes as its size says.
 unsafe fn table_options(options: *const pc_table_options) -> Result<TableOptions, Errno> {
-    let defaults = pc_table_options {
-        size: size_of::<pc_table_options>(),
-        fields: 0,
-        flags: 0,
-        rcvbuf_bytes: 0,
-        max_work: 0,
-    };
-    // SAFETY: passed on.
-    let options = unsafe { options_of(options, defaults) }?;
-    if options.fields & !field::ALL != 0
-        || options.flags != 0
-        || c_int::try_from(options.rcvbuf_bytes).is_err()
-    {
+    // SAFETY: pc_table_options begins with its size, and the caller vouches for that.
+    let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
+    // Every field is named, so that a new one cannot be forgotten here.
+    let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work } = options;
+    if fields & !field::ALL != 0 || flags != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
     Ok(TableOptions {
-        fields: if options.fields == 0 { field::ALL } else { options.fields },
-        budget: (options.rcvbuf_bytes != 0).then_some(options.rcvbuf_bytes),
-        max_work: if options.max_work == 0 { DEFAULT_WORK } else { options.max_work },
+        fields: if fields == 0 { field::ALL } else { fields },
+        budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
+        max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
     })
 }
 
 /// Returns a descriptor for poll() and the like; -EINVAL if table is NULL.
 ///
-/// It is readable while pc_table_next() has something to do: call that until it returns 0, or once
-/// per wake-up in a level-triggered loop. Do nothing else with it.
+/// The descriptor is readable while pc_table_next() has something to do. Call that until it returns
+/// 0; a level-triggered loop may also call it once per wake-up. Use the descriptor for nothing else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_fd(table: *const pc_table) -> c_int {
-    // SAFETY: NULL or an open table.
+    // SAFETY: `table` is NULL or open.
     match unsafe { shared(table) } {
         Ok(shared) => shared.fd().raw(),
         Err(Errno(error)) => -error,
     }
 }
 
-/// Tells the next change.
+/// pc_process.state: a kernel thread. It can rename itself without an event, so PC_FIELD_COMM is
+/// never valid: comm is the name that was read once.
+pub const PC_PROCESS_KERNEL_THREAD: u32 = 1u32 << 0;
+/// pc_process.state: the leader has exited, but other threads live on.
+pub const PC_PROCESS_LEADER_GONE: u32 = 1u32 << 1;
+
+/// A process: 112 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_process {
+    /// The table's number for this process. Unlike a pid, it is not reused while the table is open.
+    pub id: u64,
+    /// The parent's id; 0: there is no parent, or it is not known yet. No change reports when it
+    /// becomes known.
+    pub parent_id: u64,
+    /// When the process started: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms.
+    pub start_boottime_ns: u64,
+    /// What pc_table_set_user() has set; 0 in a new process.
+    pub user: u64,
+    pub pid: pid_t,
+    pub parent_pid: pid_t,
+    pub session: pid_t,
+    /// PC_FIELD_* bits of what is known and kept up to date. Do not use the other fields. They hold
+    /// what was read once, what the parent had (if the process exited before it could be read), or
+    /// 0, which is also root's id.
+    pub valid: u32,
+    pub ruid: uid_t,
+    pub euid: uid_t,
+    pub rgid: gid_t,
+    pub egid: gid_t,
+    /// The leader's name, always NUL-terminated.
+    pub comm: [c_char; 16],
+    /// PC_PROCESS_* bits at this moment. No change reports that only these have changed.
+    pub state: u32,
+    pub reserved: u32,
+    pub reserved2: [u64; 3],
+}
+
+/// What a change reports: values of pc_change.kind.
+#[repr(C)]
+pub enum pc_change_kind {
+    /// The process was running when the table was opened.
+    PC_CHANGE_FOUND = 1,
+    /// The process started.
+    PC_CHANGE_STARTED = 2,
+    /// The process runs a new program.
+    PC_CHANGE_EXECED = 3,
+    /// The process's leader has a new name.
+    PC_CHANGE_RENAMED = 4,
+    /// The process has other user or group ids.
+    PC_CHANGE_CREDENTIALS = 5,
+    /// The process is in another session.
+    PC_CHANGE_SESSION = 6,
+    /// The process's parent exited, and the process has another parent.
+    PC_CHANGE_REPARENTED = 7,
+    /// The process exited: its last thread is gone. It may still be a zombie; no event reports when
+    /// it is reaped.
+    PC_CHANGE_EXITED = 8,
+    /// The process exited, as a reading of /proc has shown. The event that would have reported this
+    /// was lost, or comes too late.
+    PC_CHANGE_VANISHED = 9,
+    /// The table agrees with /proc, and all that was found has been reported. This change is about
+    /// no process.
+    PC_CHANGE_SYNCED = 10,
+}
+
+/// pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
+/// timestamp is that of the reading. With SYNCED: such a reading is complete.
+pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
+/// pc_change.flags, with EXITED: exit_code is known. It is unknown where the kernel's events leave
+/// it open:
+/// - The process outlived its leader. From Linux 6.15 on, its exit code is known even then, if this
+///   process may trace it (ptrace(2)).
+/// - The process was reaped before its EXIT was generated.
+/// - Its pid was reused at once.
+/// - The table lagged by more than 10 ms: the process may have outlived its leader unseen.
+pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
+/// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired it.
+/// So lost is not the whole number.
+pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
+/// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. The process
+/// itself could not be asked: before Linux 6.15, because it had been reaped, or because this process
+/// may not trace it (ptrace(2)). This is the process's own exit code too, unless another thread
+/// outlived the leader by less than 10 ms and exited with a different one.
+pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
+
+/// A change of a process: 168 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_change {
+    /// A value of enum pc_change_kind. A newer library may report other kinds, too.
+    pub kind: u32,
+    /// PC_CHANGE_RECOVERED and the other three flags.
+    pub flags: u32,
+    /// CLOCK_MONOTONIC in nanoseconds.
+    pub timestamp_ns: u64,
+    /// With SYNCED: how many events were lost since the last SYNCED.
+    pub lost: u64,
+    /// With SYNCED, if events were lost: the earliest time at which one may be missing,
+    /// CLOCK_MONOTONIC. Otherwise 0.
+    pub since_ns: u64,
+    /// With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0.
+    pub exit_code: i32,
+    pub reserved: u32,
+    pub reserved2: [u64; 2],
+    /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED: zero.
+    pub process: pc_process,
+}
+
+/// Reports the next change.
 ///
-/// One call does a limited amount of work (pc_table_options.max_work), so that a loop is not held
-/// up. With timeout 0 it may therefore return 0 with work left; then pc_table_fd() is readable,
-/// and edge-triggered loops hear of it anew.
+/// One call does a limited amount of work (pc_table_options.max_work), so that it does not hold up
+/// an event loop. With timeout 0 it may therefore return 0 with work left. Then pc_table_fd() is
+/// readable, and an edge-triggered loop is woken again.
 ///
-/// change:      room for one.
-/// timeout_ms:  as for pc_recv().
+/// change:      written only when 1 is returned.
+/// timeout_ms:  how long to wait, as for pc_recv().
 ///
-/// Returns 1: a change; 0: none yet; what pc_recv() returns; -ENOMEM; or -EMFILE, -ENFILE and what
-/// else open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) and pidfd_open(2) return. After an
-/// error nothing is lost: call again. That a process without its leader cannot be watched is said
-/// once; its end is then noticed by one of the later calls.
+/// Returns 1: a change; 0: none came in time, or work is left; or
+/// -ENOMEM             out of memory
+/// -EMFILE, -ENFILE    out of descriptors
+/// or an error of pc_recv(), open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) or
+/// pidfd_open(2). After an error nothing is lost: call again. If the exit of a process without its
+/// leader cannot be watched, one call returns the error, and a later call notices the exit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_next(
     table: *mut pc_table,
@@ -153,44 +257,43 @@ pub unsafe extern "C" fn pc_table_next(
     timeout_ms: c_int,
 ) -> c_int {
     let next = || {
-        // SAFETY: NULL or an open table.
-        let shared = unsafe { shared(table) }?;
-        if change.is_null() {
-            return Err(INVALID);
-        }
-        let timeout = timeout(timeout_ms)?;
-        // SAFETY: an open table that no other thread follows or reads.
-        let table = unsafe { &mut *(*table).table.get() };
-        let Some(next) = table.next(shared, timeout)? else { return Ok(0) };
-        // SAFETY: writable, and laid out as Change.
-        unsafe { change.cast::<Change>().write(next) };
+        // SAFETY: `table` is NULL or open, and no other thread follows or reads it; `change` is NULL
+        // or writable, and a pc_change is laid out as a Change.
+        let ((shared, table), change) = unsafe { (both(table)?, output(change.cast::<Change>())?) };
+        let Some(next) = table.next(shared, timeout(timeout_ms)?)? else { return Ok(0) };
+        change.write(next);
         Ok(1)
     };
     count(next())
 }
 
-/// Looks a process up, as the changes told so far have left it.
+/// Looks a process up, as the changes reported so far have left it.
 ///
-/// Returns 1: process is written; 0: there is no such process; -EINVAL: a NULL pointer.
+/// process:  written only when 1 is returned.
+///
+/// Returns 1: a process; 0: there is none with this pid; -EINVAL: a NULL pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_get(
     table: *const pc_table,
     pid: pid_t,
     process: *mut pc_process,
 ) -> c_int {
-    // SAFETY: NULL or an open table that no other thread follows.
-    count(unsafe { contents(table) }.and_then(|table| {
-        // SAFETY: NULL or writable.
-        unsafe { give(table.get(pid), process) }
-    }))
+    let get = || {
+        // SAFETY: `table` is NULL or open, and no other thread follows or reads it; `process` is NULL
+        // or writable.
+        let ((_, table), process) = unsafe { (both(table)?, place(process)?) };
+        Ok(give(table.get(pid), process))
+    };
+    count(get())
 }
 
-/// Walks through the table in the order of pids. Changes may be told in between: what is there all
-/// the time is met once.
+/// Walks through the table in the order of pids. Changes may be reported during the walk: a process
+/// that is in the table all the time is visited exactly once.
 ///
-/// cursor:  0 at first; then what the last call has left there.
+/// cursor:   points to 0 before the first call; each call leaves there what the next one needs.
+/// process:  written only when 1 is returned.
 ///
-/// Returns 1: process is written; 0: no more; -EINVAL: a NULL pointer.
+/// Returns 1: a process; 0: there are no more; -EINVAL: a NULL pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_each(
     table: *const pc_table,
@@ -198,129 +301,143 @@ pub unsafe extern "C" fn pc_table_each(
     process: *mut pc_process,
 ) -> c_int {
     let each = || {
-        // SAFETY: NULL or an open table that no other thread follows.
-        let table = unsafe { contents(table) }?;
-        // SAFETY: NULL or writable.
-        let cursor = unsafe { cursor.as_mut() }.ok_or(INVALID)?;
+        // SAFETY: `table` is NULL or open, and no other thread follows or reads it; `cursor` is NULL
+        // or points to a number; `process` is NULL or writable.
+        let ((_, table), cursor, process) =
+            unsafe { (both(table)?, cursor.as_mut().ok_or(INVALID)?, place(process)?) };
         let next = table.above(i32::try_from(*cursor).unwrap_or(i32::MAX));
-        // SAFETY: NULL or writable.
-        let given = unsafe { give(next, process) }?;
         if let Some(next) = next {
             *cursor = u64::from(next.pid.unsigned_abs());
         }
-        Ok(given)
+        Ok(give(next, process))
     };
     count(each())
 }
 
+/// The place of a process that C wants to have.
+///
 /// # Safety
-/// `out` is NULL or writable.
-unsafe fn give(process: Option<Process>, out: *mut pc_process) -> Result<u32, Errno> {
-    if out.is_null() {
-        return Err(INVALID);
-    }
-    let Some(process) = process else { return Ok(0) };
-    // SAFETY: writable, and laid out as Process.
-    unsafe { out.cast::<Process>().write(process) };
-    Ok(1)
+/// `process` is NULL or writable, and nothing else uses it during `'a`.
+pub(super) unsafe fn place<'a>(
+    process: *mut pc_process,
+) -> Result<&'a mut MaybeUninit<Process>, Errno> {
+    // SAFETY: the caller vouches for `process`, and a pc_process is laid out as a Process.
+    unsafe { output(process.cast()) }
 }
 
-/// Keeps a value of the caller's with a process: it is in pc_process.user from then on, also in the
-/// change that tells its end.
+/// How many processes are given: 1 or 0.
+fn give(process: Option<Process>, out: &mut MaybeUninit<Process>) -> u32 {
+    process.map_or(0, |process| {
+        out.write(process);
+        1
+    })
+}
+
+/// Keeps a value of the caller's with a process. From then on pc_process.user has the value, also in
+/// the change that reports the process exit.
 ///
 /// Returns 0; -ESRCH: there is no such process in the table; -EINVAL: table is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_set_user(table: *mut pc_table, pid: pid_t, user: u64) -> c_int {
-    if table.is_null() {
-        return -libc::EINVAL;
-    }
-    // SAFETY: an open table that no other thread follows or reads.
-    status(unsafe { &mut *(*table).table.get() }.set_user(pid, user))
+    // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
+    let both = unsafe { both(table) };
+    status(both.and_then(|(_, table)| table.set_user(pid, user)))
 }
 
-/// Returns how many processes the changes told so far have left in the table; 0 if it is NULL.
+/// Returns how many processes the changes reported so far have left in the table; 0 if it is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
-    // SAFETY: NULL or an open table that no other thread follows.
-    unsafe { contents(table) }.map_or(0, Table::count)
+    // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
+    unsafe { both(table) }.map_or(0, |(_, table)| table.count())
 }
 
-/// pc_check() for the table's connector; if it returns 1, the table heals itself.
+/// Calls pc_check() for the table's connector. If this returns 1, the table recovers by itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_check(table: *mut pc_table) -> c_int {
-    // SAFETY: NULL or an open table.
-    count(unsafe { shared(table) }.and_then(Remote::check))
+    // SAFETY: `table` is NULL or open.
+    let shared = unsafe { shared(table) };
+    count(shared.and_then(Remote::check))
 }
 
-/// Has the table read /proc anew, as if events had been lost: differences are told, then SYNCED
-/// (RECOVERED both, with 0 lost). For programs that must be sure although a deafness that another
-/// listener has repaired leaves no trace.
+/// Makes the table read /proc again, as if events had been lost. It reports the differences, then
+/// SYNCED, all with RECOVERED and with 0 lost.
+///
+/// This is for programs that must be sure: a deafness that another listener has repaired leaves no
+/// trace.
 ///
 /// Returns 0, -ECHILD, or -EINVAL if table is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_rescan(table: *mut pc_table) -> c_int {
-    let rescan = || {
-        // SAFETY: NULL or an open table.
-        let shared = unsafe { shared(table) }?;
-        // SAFETY: an open table that no other thread follows or reads.
-        unsafe { &mut *(*table).table.get() }.rescan(shared)
-    };
-    status(rescan())
+    // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
+    let both = unsafe { both(table) };
+    status(both.and_then(|(shared, table)| table.rescan(shared)))
 }
 
-/// pc_get_stats() for the table's connector.
+/// Calls pc_get_stats() for the table's connector.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_get_stats(
     table: *const pc_table,
     stats: *mut pc_stats,
     size: usize,
 ) -> c_int {
-    // SAFETY: NULL or an open table; `stats` is NULL or writable for `size` bytes.
-    status(
-        unsafe { shared(table) }
-            .and_then(|shared| unsafe { stats_into(&shared.connector, stats, size) }),
-    )
+    // SAFETY: `table` is NULL or open, and `stats` is NULL or writable for `size` bytes.
+    status(unsafe { shared(table).and_then(|shared| stats_into(&shared.connector, stats, size)) })
 }
 
-/// Ends a wait in pc_table_next(), as pc_interrupt() does in pc_recv().
+/// Ends a wait in pc_table_next(), as pc_interrupt() ends one in pc_recv().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_interrupt(table: *mut pc_table) -> c_int {
     let interrupt = || {
-        // SAFETY: NULL or an open table.
+        // SAFETY: `table` is NULL or open.
         let connector = &unsafe { shared(table) }?.connector;
         connector.require_owner()?;
-        crate::sys::preserving_errno(|| connector.interrupt());
+        sys::preserving_errno(|| connector.interrupt());
         Ok(())
     };
     status(interrupt())
 }
 
-/// Closes the table and its connector. NULL is allowed. errno stays as it is.
+/// Closes the table and its connector. NULL is allowed. errno is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_close(table: *mut pc_table) {
-    if let Some(table) = NonNull::new(table) {
-        // SAFETY: an open table, made by pc_table_open(), that nobody uses any more.
-        unsafe {
-            table.drop_in_place();
-            memory::release(table);
-        }
-    }
+    // SAFETY: `table` is NULL, or open and not used any more.
+    unsafe { handle::end(table) };
 }
 
-/// Reads one process from /proc, without a table, and without allocation. Its id, parent_id and
-/// user are 0.
-///
-/// Returns what pc_process_alive() returns; process is written if that is 1 or 2.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pc_process_read(pid: pid_t, process: *mut pc_process) -> c_int {
-    let read_process = || {
-        if process.is_null() {
-            return Err(INVALID);
-        }
-        let Some(read) = table::read_process(pid)? else { return Ok(0) };
-        // SAFETY: writable, and laid out as Process.
-        unsafe { process.cast::<Process>().write(read) };
-        Ok(if read.state & state::LEADER_GONE != 0 { 2 } else { 1 })
-    };
-    count(read_process())
-}
+// The constants of the header are those of the core.
+const _: () = {
+    use pc_change_kind::*;
+    assert!(PC_CHANGE_FOUND as u32 == change::FOUND && PC_CHANGE_STARTED as u32 == change::STARTED);
+    assert!(
+        PC_CHANGE_EXECED as u32 == change::EXECED && PC_CHANGE_RENAMED as u32 == change::RENAMED
+    );
+    assert!(PC_CHANGE_CREDENTIALS as u32 == change::CREDENTIALS);
+    assert!(PC_CHANGE_SESSION as u32 == change::SESSION);
+    assert!(PC_CHANGE_REPARENTED as u32 == change::REPARENTED);
+    assert!(PC_CHANGE_EXITED as u32 == change::EXITED);
+    assert!(PC_CHANGE_VANISHED as u32 == change::VANISHED);
+    assert!(PC_CHANGE_SYNCED as u32 == change::SYNCED);
+    assert!(PC_FIELD_PARENT == field::PARENT && PC_FIELD_START == field::START);
+    assert!(PC_FIELD_SESSION == field::SESSION && PC_FIELD_COMM == field::COMM);
+    assert!(PC_FIELD_CREDENTIALS == field::CREDENTIALS);
+    assert!(PC_PROCESS_KERNEL_THREAD == state::KERNEL_THREAD);
+    assert!(PC_PROCESS_LEADER_GONE == state::LEADER_GONE);
+    assert!(PC_CHANGE_RECOVERED == remark::RECOVERED && PC_CHANGE_DEAF == remark::DEAF);
+    assert!(PC_CHANGE_EXIT_CODE == remark::EXIT_CODE);
+    assert!(PC_CHANGE_LEADER_CODE == remark::LEADER_CODE);
+};
+
+// A pc_process is laid out as a Process, and a pc_change as a Change, so that pointers may be cast.
+const _: () = {
+    assert!(size_of::<pc_process>() == 112 && size_of::<Process>() == 112);
+    assert!(offset_of!(pc_process, user) == offset_of!(Process, user));
+    assert!(offset_of!(pc_process, pid) == offset_of!(Process, pid));
+    assert!(offset_of!(pc_process, valid) == offset_of!(Process, valid));
+    assert!(offset_of!(pc_process, egid) == offset_of!(Process, egid));
+    assert!(offset_of!(pc_process, comm) == offset_of!(Process, comm));
+    assert!(offset_of!(pc_process, state) == offset_of!(Process, state));
+    assert!(size_of::<pc_change>() == 168 && size_of::<Change>() == 168);
+    assert!(offset_of!(pc_change, timestamp_ns) == offset_of!(Change, timestamp_ns));
+    assert!(offset_of!(pc_change, exit_code) == offset_of!(Change, exit_code));
+    assert!(offset_of!(pc_change, process) == offset_of!(Change, process));
+};

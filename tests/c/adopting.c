@@ -36,7 +36,7 @@ static int netlink(int type, int protocol, uint32_t groups)
 	return fd;
 }
 
-PROMISE(netlink_sockets, "a netlink socket is adopted, subscribed and made non-blocking")
+PROMISE(netlink_sockets, "pc_open_fd adopts a netlink socket, subscribes it and makes it non-blocking")
 {
 	static const int types[] = { SOCK_DGRAM, SOCK_RAW };
 	for (int i = 0; i < 2; i++) {
@@ -50,14 +50,14 @@ PROMISE(netlink_sockets, "a netlink socket is adopted, subscribed and made non-b
 	}
 }
 
-PROMISE(member_by_option, "membership by NETLINK_ADD_MEMBERSHIP counts too")
+PROMISE(member_by_option, "pc_open_fd accepts a socket that joined the group by NETLINK_ADD_MEMBERSHIP")
 {
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 0), group = 1;
 	CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
 	pc_close(adopt(fd, 0, 0));
 }
 
-PROMISE(pending_events, "pending events are kept, drops from before are not counted")
+PROMISE(pending_events, "an adopted socket keeps its pending events, and its earlier drops are not counted")
 {
 	struct pc_connector *other = open_connector(PC_MASK_COMM, 0, 0);
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1);
@@ -87,7 +87,7 @@ PROMISE(subscribed_by_opener, "PC_OPEN_SUBSCRIBED sends no LISTEN, and pc_close 
 	pc_close(pc);
 }
 
-PROMISE(released_sockets, "pc_release() hands the subscribed socket to a successor, who misses nothing")
+PROMISE(released_sockets, "pc_release hands the subscribed socket to a successor, who misses nothing")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	int before = open_descriptors(), fd = pc_fd(pc);
@@ -103,7 +103,7 @@ PROMISE(released_sockets, "pc_release() hands the subscribed socket to a success
 	CHECK_EQ(pc_release(NULL), -EINVAL);
 }
 
-PROMISE(released_while_paused, "of a paused connector, pc_release() hands on a socket without subscription")
+PROMISE(released_while_paused, "the socket that pc_release returns of a paused connector is not subscribed")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	CHECK_EQ(pc_unsubscribe(pc), 0);
@@ -116,7 +116,7 @@ PROMISE(released_while_paused, "of a paused connector, pc_release() hands on a s
 	CHECK_EQ(count_listeners(), listeners);
 }
 
-PROMISE(large_queue_kept, "a queue is never made smaller unasked")
+PROMISE(large_queue_kept, "pc_open_fd makes a queue smaller only if options ask for it")
 {
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), size = 64 << 20;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
@@ -138,7 +138,7 @@ static void check_refused(int fd, int error)
 	close(fd);
 }
 
-PROMISE(refusals, "everything else is refused, and stays the caller's")
+PROMISE(refusals, "pc_open_fd refuses every other kind of socket, which stays the caller's")
 {
 	int pair[2];
 	check_refused(-1, -EBADF);
@@ -160,7 +160,7 @@ PROMISE(refusals, "everything else is refused, and stays the caller's")
 	check_refused(listener, -EPROTOTYPE);
 }
 
-PROMISE(bad_options_adopting, "bad options leave the descriptor alone")
+PROMISE(bad_options_adopting, "pc_open_fd with bad options leaves the descriptor as it was")
 {
 	int pair[2];
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
@@ -180,7 +180,7 @@ static struct pc_connector *fed(int type, uint32_t events, uint32_t flags, int *
 	return adopt(pair[0], events, flags);
 }
 
-PROMISE(unix_sockets, "AF_UNIX DGRAM and SEQPACKET sockets feed made-up events without privilege")
+PROMISE(unix_sockets, "a program without privilege can be fed events through AF_UNIX DGRAM and SEQPACKET sockets")
 {
 	static const int types[] = { SOCK_DGRAM, SOCK_SEQPACKET };
 	for (int i = 0; i < 2; i++) {
@@ -202,7 +202,7 @@ PROMISE(unix_sockets, "AF_UNIX DGRAM and SEQPACKET sockets feed made-up events w
 	}
 }
 
-PROMISE(unix_filters, "on AF_UNIX, masks and flags are applied as the kernel would")
+PROMISE(unix_filters, "on AF_UNIX, masks and flags filter as the kernel would")
 {
 	int feed;
 	struct pc_connector *pc = fed(SOCK_SEQPACKET, PC_MASK_EXEC | PC_MASK_EXIT,
@@ -226,7 +226,7 @@ PROMISE(unix_filters, "on AF_UNIX, masks and flags are applied as the kernel wou
 	pc_close(pc);
 }
 
-PROMISE(end_of_stream, "the end of a SEQPACKET stream is -EPIPE, repeatedly, after what was sent")
+PROMISE(end_of_stream, "after the last event of a SEQPACKET stream that was closed, every call returns -EPIPE")
 {
 	for (size_t batch = 1; batch <= 64; batch += 63) {
 		int feed;
@@ -251,7 +251,7 @@ PROMISE(end_of_stream, "the end of a SEQPACKET stream is -EPIPE, repeatedly, aft
 	}
 }
 
-PROMISE(unread_answer, "a peer that closes with unread data does not hide what it sent")
+PROMISE(unread_answer, "a peer that closes an AF_UNIX socket with unread data does not hide what it sent")
 {
 	int feed;
 	struct pc_connector *pc = fed(SOCK_SEQPACKET, 0, 0, &feed);
@@ -266,7 +266,7 @@ PROMISE(unread_answer, "a peer that closes with unread data does not hide what i
 	pc_close(pc);
 }
 
-PROMISE(bound_feeder, "a feeder with a long address of its own harms nothing")
+PROMISE(bound_feeder, "a feeder whose AF_UNIX socket has a long address of its own causes no harm")
 {
 	int pair[2];
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
@@ -305,7 +305,7 @@ static void check_edge(struct pc_connector *pc, uint32_t kind)
 	close(epoll);
 }
 
-PROMISE(edge_unix, "behind any number of unwanted datagrams, a wanted one is received before a 0")
+PROMISE(edge_unix, "pc_recv finds a wanted datagram behind any number of unwanted ones before it returns 0")
 {
 	int feed, size = 1 << 24;
 	struct pc_connector *pc = fed(SOCK_SEQPACKET, PC_MASK_EXEC, 0, &feed);
@@ -329,7 +329,7 @@ static void start_session(void *unused)
 	setsid();
 }
 
-PROMISE(edge_shrunk, "so is one in an adopted queue that holds more than its new budget")
+PROMISE(edge_shrunk, "pc_recv finds a wanted event in an adopted queue that holds more than its new, smaller budget before it returns 0")
 {
 	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), size = 1 << 24;
@@ -347,7 +347,7 @@ PROMISE(edge_shrunk, "so is one in an adopted queue that holds more than its new
 	pc_close(keeper);
 }
 
-PROMISE(locked_filter, "a socket that refuses our settings keeps its own, and its subscription")
+PROMISE(locked_filter, "a socket that refuses the library's settings keeps its own, and its subscription")
 {
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1), lock = 1, size = 0;
 	raw_request(fd, PROC_CN_MCAST_LISTEN, 1);
@@ -369,7 +369,7 @@ PROMISE(locked_filter, "a socket that refuses our settings keeps its own, and it
 	close(fd);
 }
 
-PROMISE(unwanted_events, "an event that the filter rejects is not written anywhere")
+PROMISE(unwanted_events, "an event that the filter rejects is not written to the caller's memory")
 {
 	int feed;
 	struct pc_connector *pc = fed(SOCK_DGRAM, PC_MASK_EXIT, 0, &feed);
@@ -385,7 +385,7 @@ PROMISE(unwanted_events, "an event that the filter rejects is not written anywhe
 	pc_close(pc);
 }
 
-PROMISE(any_bytes, "any bytes in a datagram: counted as malformed, and the stream goes on")
+PROMISE(any_bytes, "a datagram with any bytes is counted as malformed, and the stream goes on")
 {
 	for (size_t batch = 1; batch <= 64; batch += 63) {
 		int feed;
@@ -410,7 +410,7 @@ PROMISE(any_bytes, "any bytes in a datagram: counted as malformed, and the strea
 	}
 }
 
-PROMISE(grown_event, "an event of up to 256 bytes is received, a longer one is malformed")
+PROMISE(grown_event, "an event of up to 256 bytes is received, and a longer one is counted as malformed")
 {
 	int feed;
 	struct pc_connector *pc = fed(SOCK_DGRAM, 0, 0, &feed);

@@ -15,7 +15,7 @@ PROMISE(close_null, "pc_close(NULL) does nothing and keeps errno")
 	CHECK_EQ(errno, 123);
 }
 
-PROMISE(null_handles, "a NULL handle or output is -EINVAL")
+PROMISE(null_handles, "every function returns -EINVAL for a NULL handle or output")
 {
 	struct pc_event event;
 	struct pc_stats stats;
@@ -44,7 +44,7 @@ PROMISE(null_handles, "a NULL handle or output is -EINVAL")
 	pc_close(pc);
 }
 
-PROMISE(bad_timeouts, "a timeout below -1 and a count of 0 are -EINVAL, and consume nothing")
+PROMISE(bad_timeouts, "a timeout below -1 and a count of 0 return -EINVAL and consume no event")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	struct pc_event event;
@@ -66,7 +66,7 @@ static void check_refused(const struct pc_options *options, int error)
 	CHECK_EQ(open_descriptors(), before);
 }
 
-PROMISE(bad_options, "bad options are refused; nothing is written or left open")
+PROMISE(bad_options, "pc_open refuses bad options; nothing is written or left open")
 {
 	struct pc_options options;
 #define REFUSED(field, value, error)                                                               \
@@ -102,7 +102,7 @@ PROMISE(bad_options, "bad options are refused; nothing is written or left open")
 	pc_close(pc);
 }
 
-PROMISE(bad_filters, "pc_set_filter refuses what is no filter, and keeps the old one")
+PROMISE(bad_filters, "pc_set_filter refuses options that are not a filter, and keeps the old filter")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 0);
 	struct pc_options options;
@@ -136,7 +136,7 @@ PROMISE(stats_sizes, "pc_get_stats refuses a short struct and zeroes the tail of
 	pc_close(pc);
 }
 
-PROMISE(texts, "every documented error has a text of its own, whatever its sign")
+PROMISE(texts, "pc_strerror has a text of its own for every documented error, whatever its sign")
 {
 	static const int errors[] = { EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS, ECONNREFUSED,
 				      EOPNOTSUPP, EPERM, EMFILE, ENFILE, ENOMEM, ETIMEDOUT,
@@ -159,7 +159,7 @@ PROMISE(version, "the library's version is the header's")
 	CHECK_EQ(PC_VERSION, PC_VERSION_MAJOR << 16 | PC_VERSION_MINOR << 8 | PC_VERSION_PATCH);
 }
 
-PROMISE(descriptor, "pc_fd is non-blocking, and every descriptor of a handle is close-on-exec")
+PROMISE(descriptor, "the descriptor of pc_fd is non-blocking, and every descriptor of a handle is close-on-exec")
 {
 	bool before[64];
 	for (int fd = 0; fd < 64; fd++)
@@ -176,7 +176,7 @@ PROMISE(descriptor, "pc_fd is non-blocking, and every descriptor of a handle is 
 	pc_close(pc);
 }
 
-PROMISE(no_leaks, "opening and closing leaves no descriptor behind")
+PROMISE(no_leaks, "opening and closing a connector leaves no descriptor open")
 {
 	pc_close(open_connector(0, 0, 0));
 	int before = open_descriptors();

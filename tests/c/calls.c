@@ -63,21 +63,21 @@ static int count_calls(void *batch)
 #endif
 }
 
-PROMISE(one_call, "an event that is ready costs one system call")
+PROMISE(one_call, "receiving an event that is pending costs one system call")
 {
 	if (getenv("INSTRUMENTED"))
 		skip("instrumented code makes system calls of its own");
 	CHECK_EQ(count_calls(NULL), EVENTS);
 }
 
-PROMISE(one_call_many, "a batch that is ready costs one system call")
+PROMISE(one_call_many, "receiving a batch that is pending costs one system call")
 {
 	if (getenv("INSTRUMENTED"))
 		skip("instrumented code makes system calls of its own");
 	CHECK(count_calls((void *)1) <= 2);
 }
 
-PROMISE(no_allocation, "nothing is allocated between pc_open and pc_close")
+PROMISE(no_allocation, "between pc_open and pc_close nothing is allocated")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 8192);
 	struct pc_event events[64];

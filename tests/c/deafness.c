@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-PROMISE(repair, "pc_check notices a deaf kernel and repairs it; the stream says since when")
+PROMISE(repair, "pc_check notices a deaf kernel and repairs it; the stream reports since when")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	uint64_t opened = now_ns();
@@ -31,7 +31,7 @@ PROMISE(repair, "pc_check notices a deaf kernel and repairs it; the stream says 
 	pc_close(pc);
 }
 
-PROMISE(deep, "a count that was brought far below one is repaired too")
+PROMISE(deep, "pc_check repairs a listener count that was brought far below one")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	deafen();
@@ -76,7 +76,7 @@ static void *check_soon(void *pc)
 	return NULL;
 }
 
-PROMISE(waiting_reader, "a repair by another thread reaches a reader that waits")
+PROMISE(waiting_reader, "a reader that waits is woken by a repair by another thread")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_SID, 0, 0);
 	pthread_t thread;
@@ -88,7 +88,7 @@ PROMISE(waiting_reader, "a repair by another thread reaches a reader that waits"
 	pc_close(pc);
 }
 
-PROMISE(closed_dup, "a subscription that the close of another handle took away is renewed by pc_check")
+PROMISE(closed_dup, "pc_check renews a subscription that was ended by closing another handle on the socket")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);

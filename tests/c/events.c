@@ -53,7 +53,7 @@ static void *tell_tid(void *tid)
 	return NULL;
 }
 
-PROMISE(thread_event, "a thread's FORK has another child_pid than child_tgid, its EXIT signal is -1")
+PROMISE(thread_event, "a thread's FORK has child_pid other than child_tgid, and its EXIT has signal -1")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_FORK | PC_MASK_EXIT, 0, 0);
 	uint64_t begun = now_ns();
@@ -83,7 +83,7 @@ static void execute(void *unused)
 	exec_self(unused);
 }
 
-PROMISE(exec_event, "EXEC names the process")
+PROMISE(exec_event, "EXEC names the process that runs a new program")
 {
 	struct pc_connector *pc = open_connector(0, 0, 0);
 	uint64_t begun = now_ns();
@@ -116,7 +116,7 @@ static void check_exit(void (*body)(void *), int signal)
 	pc_close(pc);
 }
 
-PROMISE(exit_event, "EXIT carries the status that wait() gives")
+PROMISE(exit_event, "EXIT carries the status that wait() returns")
 {
 	check_exit(exit_with_3, 0);
 }
@@ -128,7 +128,7 @@ static void sleep_for_ever(void *unused)
 		pause();
 }
 
-PROMISE(killed_event, "EXIT carries the signal that killed")
+PROMISE(killed_event, "EXIT of a killed process carries the signal")
 {
 	check_exit(sleep_for_ever, SIGKILL);
 }
@@ -178,7 +178,7 @@ PROMISE(session_event, "SID names the new session's leader")
 	pc_close(pc);
 }
 
-PROMISE(ptrace_events, "PTRACE names the tracer on attach, and 0 on detach")
+PROMISE(ptrace_events, "PTRACE names the tracer when it attaches, and 0 when it detaches")
 {
 	struct pc_connector *pc = open_connector(0, 0, 0);
 	uint64_t begun = now_ns();
@@ -245,7 +245,7 @@ PROMISE(coredump_event, "COREDUMP comes before its EXIT, and names the parent")
 	pc_close(pc);
 }
 
-PROMISE(sequence_numbers, "a CPU's sequence numbers rise")
+PROMISE(sequence_numbers, "the sequence numbers of each CPU rise")
 {
 	struct pc_connector *pc = open_connector(0, 0, 0);
 	cpu_set_t one;

@@ -76,7 +76,7 @@ static uint32_t kinds_received(struct pc_connector *pc)
 	return kinds;
 }
 
-PROMISE(masks, "each mask lets its own kind pass and no other")
+PROMISE(masks, "each mask bit admits its own kind and no other")
 {
 	struct pc_connector *handles[10];
 	for (uint32_t kind = PC_EVENT_FORK; kind <= PC_EVENT_COREDUMP; kind++)
@@ -92,7 +92,7 @@ PROMISE(masks, "each mask lets its own kind pass and no other")
 	pc_close(all);
 }
 
-PROMISE(no_threads, "PC_FILTER_NO_THREADS drops what threads do, in the kernel")
+PROMISE(no_threads, "PC_FILTER_NO_THREADS discards the events of threads in the kernel")
 {
 	struct pc_connector *pc = open_connector(0, PC_FILTER_NO_THREADS, 0);
 	run_to_exit(make_all_kinds, 0);
@@ -110,7 +110,7 @@ PROMISE(no_threads, "PC_FILTER_NO_THREADS drops what threads do, in the kernel")
 	pc_close(pc);
 }
 
-PROMISE(nonzero_exit, "PC_FILTER_NONZERO_EXIT drops exits with code 0, and nothing else")
+PROMISE(nonzero_exit, "PC_FILTER_NONZERO_EXIT discards exits with code 0, and nothing else")
 {
 	struct pc_connector *pc = open_connector(0, PC_FILTER_NONZERO_EXIT, 0);
 	run_to_exit(make_all_kinds, 0);
@@ -139,7 +139,7 @@ static void set_filter(struct pc_connector *pc, uint32_t events, uint32_t flags)
 	CHECK_EQ(pc_set_filter(pc, &filter), 0);
 }
 
-PROMISE(queued_events, "events queued before pc_set_filter are judged by the new filter and counted")
+PROMISE(queued_events, "events queued before pc_set_filter are judged by the new filter, and those it rejects are counted")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	flood(100);
@@ -150,7 +150,7 @@ PROMISE(queued_events, "events queued before pc_set_filter are judged by the new
 	pc_close(pc);
 }
 
-PROMISE(filter_swap, "pc_set_filter swaps the kernel's filter, and NULL removes it")
+PROMISE(filter_swap, "pc_set_filter replaces the kernel's filter, and NULL removes it")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 0);
 	set_filter(pc, PC_MASK_COMM, 0);
@@ -178,7 +178,7 @@ static void acknowledgements_without_end(void *unused)
 		raw_request(fd, 9, ack);
 }
 
-PROMISE(acknowledgement_flood, "a flood of acknowledgements by anybody makes no event and no loss, and opening succeeds")
+PROMISE(acknowledgement_flood, "a flood of acknowledgements that another process causes makes no event and no loss, and pc_open succeeds")
 {
 	struct pc_connector *pc = open_connector(0, 0, 0);
 	pid_t flooder = start_child(acknowledgements_without_end, NULL);

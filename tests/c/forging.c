@@ -51,27 +51,27 @@ static void check_dropped(bool multicast, size_t batch)
 	pc_close(pc);
 }
 
-PROMISE(unicast, "a message forged for this socket is dropped and counted, by pc_recv")
+PROMISE(unicast, "pc_recv discards and counts a message forged for this socket")
 {
 	check_dropped(false, 1);
 }
 
-PROMISE(multicast, "a message forged for the group is dropped and counted, by pc_recv")
+PROMISE(multicast, "pc_recv discards and counts a message forged for the group")
 {
 	check_dropped(true, 1);
 }
 
-PROMISE(unicast_many, "a message forged for this socket is dropped and counted, by pc_recv_many")
+PROMISE(unicast_many, "pc_recv_many discards and counts a message forged for this socket")
 {
 	check_dropped(false, 64);
 }
 
-PROMISE(multicast_many, "a message forged for the group is dropped and counted, by pc_recv_many")
+PROMISE(multicast_many, "pc_recv_many discards and counts a message forged for the group")
 {
 	check_dropped(true, 64);
 }
 
-PROMISE(only_forged, "where only forged messages wait, a readable descriptor gives 0 events")
+PROMISE(only_forged, "a descriptor that is readable only for forged messages gives 0 events")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 0);
 	unsigned char datagram[EVENT_SIZE];
@@ -85,7 +85,7 @@ PROMISE(only_forged, "where only forged messages wait, a readable descriptor giv
 	pc_close(pc);
 }
 
-PROMISE(large_forged, "losses that a few large forged messages cause are announced while the queue is readable")
+PROMISE(large_forged, "losses that a few large forged messages cause are reported while the queue is readable")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXEC | PC_MASK_COMM, 0, 16384);
 	static unsigned char large[12000];
@@ -106,7 +106,7 @@ PROMISE(large_forged, "losses that a few large forged messages cause are announc
 	pc_close(pc);
 }
 
-PROMISE(forged_flood, "a flood of forged messages does not hold a call that must not wait")
+PROMISE(forged_flood, "a flood of forged messages does not hold up a call with timeout 0")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXEC, 0, 8192);
 	uint32_t port = port_of(pc_fd(pc));

@@ -27,7 +27,7 @@ static void use_parents_handle(void *argument)
 	CHECK_EQ(dup(fd), -1);
 }
 
-PROMISE(child_calls, "in a forked child every call is -ECHILD, and pc_close closes the copy only")
+PROMISE(child_calls, "in a forked child every call returns -ECHILD, and pc_close closes the child's copy only")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	rename_self("before"); /* ready, but not for the child */
@@ -39,7 +39,7 @@ PROMISE(child_calls, "in a forked child every call is -ECHILD, and pc_close clos
 	pc_close(pc);
 }
 
-PROMISE(grandchild, "a child of a child is a child")
+PROMISE(grandchild, "in a child of a forked child every call returns -ECHILD")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	pid_t child = fork();
@@ -60,7 +60,7 @@ static void open_own(void *argument)
 	pc_close(pc);
 }
 
-PROMISE(child_opens, "a forked child can open its own")
+PROMISE(child_opens, "a forked child can open a connector of its own")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	in_child(open_own, pc);
@@ -69,7 +69,7 @@ PROMISE(child_opens, "a forked child can open its own")
 	pc_close(pc);
 }
 
-PROMISE(daemon, "a daemon opens first, then forks with a dup and adopts it")
+PROMISE(daemon, "a daemon can open a connector, fork with a dup of its socket, and adopt that in the child")
 {
 	int ready[2];
 	CHECK_EQ(pipe(ready), 0);

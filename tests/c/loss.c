@@ -17,7 +17,7 @@ static void check_books(const struct reader *reader)
 	CHECK_EQ(stats.lost, reader->tally.lost);
 }
 
-PROMISE(drained, "a drained queue delivers what it held and announces the rest exactly")
+PROMISE(drained, "a drained queue delivers what it held and reports exactly how many more were lost")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, SMALL_QUEUE);
 	CHECK_EQ(stats_of(pc).rcvbuf_bytes, SMALL_QUEUE);
@@ -31,7 +31,7 @@ PROMISE(drained, "a drained queue delivers what it held and announces the rest e
 	pc_close(pc);
 }
 
-PROMISE(level_triggered, "one event per level-triggered wake-up still finds every loss while the queue is readable")
+PROMISE(level_triggered, "a level-triggered loop that takes one event per wake-up finds every loss while the queue is readable")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, SMALL_QUEUE);
 	struct reader reader = { .pc = pc, .batch = 1 };
@@ -54,7 +54,7 @@ static void flood_5000(void *unused)
 	flood(5000);
 }
 
-PROMISE(edge_triggered, "draining at each edge finds everything")
+PROMISE(edge_triggered, "an edge-triggered loop that drains the queue at each edge finds every event and every loss")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -29,7 +29,7 @@ enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 static const unsigned char payload[24] = { 1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
 					   13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24 };
 
-PROMISE(defined_bytes, "each kind's fields are taken over, and what it does not define is zero")
+PROMISE(defined_bytes, "pc_parse takes over every field that a kind defines, and zeroes all other bytes")
 {
 	for (int i = 0; i < KINDS; i++) {
 		unsigned char datagram[EVENT_SIZE + 1];
@@ -57,7 +57,7 @@ PROMISE(defined_bytes, "each kind's fields are taken over, and what it does not 
 	}
 }
 
-PROMISE(every_length, "a datagram cut at any length is refused without being read beyond it")
+PROMISE(every_length, "pc_parse refuses a datagram cut at any length, without reading beyond it")
 {
 	for (int i = 0; i < KINDS; i++) {
 		unsigned char whole[EVENT_SIZE];
@@ -86,7 +86,7 @@ PROMISE(every_length, "a datagram cut at any length is refused without being rea
 	}
 }
 
-PROMISE(control_messages, "control messages and acknowledgements are 0 and write nothing")
+PROMISE(control_messages, "for control messages and acknowledgements pc_parse returns 0 and writes nothing")
 {
 	unsigned char datagram[EVENT_SIZE];
 	struct pc_event event = { .kind = 99 };
@@ -107,7 +107,7 @@ PROMISE(control_messages, "control messages and acknowledgements are 0 and write
 	CHECK_EQ(event.kind, 99);
 }
 
-PROMISE(lying_headers, "headers that claim more than there is are refused")
+PROMISE(lying_headers, "pc_parse refuses headers that claim more bytes than the datagram has")
 {
 	static const uint32_t sizes[] = { 0, 15, 17, 35, 37, 75, 77, 0x7fffffff, 0xffffffff };
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -128,7 +128,7 @@ PROMISE(lying_headers, "headers that claim more than there is are refused")
 	}
 }
 
-PROMISE(tgids, "pc_event_tgid names the process the event is about")
+PROMISE(tgids, "pc_event_tgid returns the process that an event is about")
 {
 	for (int i = 0; i < KINDS; i++) {
 		unsigned char datagram[EVENT_SIZE];
@@ -144,7 +144,7 @@ PROMISE(tgids, "pc_event_tgid names the process the event is about")
 	CHECK_EQ(pc_event_tgid(&overrun), 0);
 }
 
-PROMISE(names, "every kind has its name, and kinds of the future have one too")
+PROMISE(names, "pc_event_name has a name for every kind, also for kinds of later versions")
 {
 	for (int i = 0; i < KINDS; i++)
 		CHECK(strcmp(pc_event_name(kinds[i].kind), kinds[i].name) == 0);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-PROMISE(queued_stay, "what is queued when a pause begins can still be received, and nothing else comes")
+PROMISE(queued_stay, "events that are queued when a pause begins can still be received, and no others arrive")
 {
 	struct pc_connector *other = open_connector(PC_MASK_EXEC, 0, 0);
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
@@ -27,7 +27,7 @@ PROMISE(queued_stay, "what is queued when a pause begins can still be received, 
 	pc_close(other);
 }
 
-PROMISE(losses_stay, "losses from before a pause are announced")
+PROMISE(losses_stay, "losses from before a pause are still reported during it")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 8192);
 	flood(1000);
@@ -43,7 +43,7 @@ static void start_session(void *unused)
 	setsid();
 }
 
-PROMISE(filter_while_paused, "a filter set while paused judges what comes after the pause, not before")
+PROMISE(filter_while_paused, "a filter set during a pause judges the events after the pause, not those from before")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	rename_self("before");
@@ -72,7 +72,7 @@ static void close_copy(void *pc)
 	pc_close(pc);
 }
 
-PROMISE(even_count, "whatever a handle does, it takes one listener and gives it back")
+PROMISE(even_count, "whatever is done with a handle, it adds one listener to the kernel's count and removes one")
 {
 	int before = count_listeners();
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);

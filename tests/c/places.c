@@ -58,7 +58,7 @@ static void in_network_namespace(void *unused)
 	check_open_gives(-ECONNREFUSED);
 }
 
-PROMISE(network_namespace, "another network namespace gives -ECONNREFUSED")
+PROMISE(network_namespace, "in another network namespace pc_open returns -ECONNREFUSED")
 {
 	check_elsewhere(in_network_namespace);
 }
@@ -76,7 +76,7 @@ static void in_pid_namespace(void *unused)
 	in_child(expect_foreign, NULL);
 }
 
-PROMISE(pid_namespace, "another PID namespace gives -EOPNOTSUPP")
+PROMISE(pid_namespace, "in another PID namespace pc_open returns -EOPNOTSUPP")
 {
 	check_elsewhere(in_pid_namespace);
 }
@@ -88,7 +88,7 @@ static void in_user_namespace(void *unused)
 	check_open_gives(-EOPNOTSUPP);
 }
 
-PROMISE(user_namespace, "another user namespace gives -EOPNOTSUPP")
+PROMISE(user_namespace, "in another user namespace pc_open returns -EOPNOTSUPP")
 {
 	check_elsewhere(in_user_namespace);
 }
@@ -107,7 +107,7 @@ static void in_pid_namespace_without_proc(void *unused)
 	CHECK_EQ(end_child(child), 0);
 }
 
-PROMISE(unknown_silence, "silence that /proc cannot explain gives -ETIMEDOUT, and changes nothing")
+PROMISE(unknown_silence, "if the kernel is silent and /proc does not show why, pc_open returns -ETIMEDOUT and changes nothing")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	in_child(in_pid_namespace_without_proc, NULL);
@@ -138,7 +138,7 @@ static void unprivileged(void *unused)
 	pc_close(pc);
 }
 
-PROMISE(privilege, "without privilege: -EPERM before Linux 6.6, from then on everything works")
+PROMISE(privilege, "without privilege pc_open returns -EPERM before Linux 6.6, and everything works from 6.6 on")
 {
 	pc_close(open_connector(0, 0, 0));
 	in_child(unprivileged, NULL);
@@ -151,7 +151,7 @@ static void without_netlink(void *unused)
 	check_open_gives(-EAFNOSUPPORT);
 }
 
-PROMISE(address_families, "a forbidden address family gives -EAFNOSUPPORT")
+PROMISE(address_families, "where netlink sockets are forbidden, pc_open returns -EAFNOSUPPORT")
 {
 	pc_close(open_connector(0, 0, 0));
 	in_child(without_netlink, NULL);
@@ -201,14 +201,14 @@ static void without_socket_options(void *unused)
 	check_open_gives(-EPERM);
 }
 
-PROMISE(seccomp, "a seccomp filter that forbids setsockopt or getsockopt gives -EPERM")
+PROMISE(seccomp, "under a seccomp filter that forbids setsockopt or getsockopt, pc_open returns -EPERM")
 {
 	pc_close(open_connector(0, 0, 0));
 	in_child(without_socket_options, NULL);
 	in_child(without_counter, NULL);
 }
 
-PROMISE(descriptors, "out of descriptors gives -EMFILE at each step, and leaks none")
+PROMISE(descriptors, "out of descriptors at any step, pc_open returns -EMFILE and leaks none")
 {
 	pc_close(open_connector(0, 0, 0));
 	int lowest = dup(0);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-PROMISE(living, "a living process is 1, whatever it calls itself")
+PROMISE(living, "pc_process_alive returns 1 for a living process, whatever its name")
 {
 	CHECK_EQ(pc_process_alive(getpid()), 1);
 	rename_self("x\nTgid:\t1\nSt");
@@ -23,7 +23,7 @@ PROMISE(living, "a living process is 1, whatever it calls itself")
 	CHECK_EQ(pc_process_alive(getpid()), 1);
 }
 
-PROMISE(zombie, "a zombie and an ended process are 0")
+PROMISE(zombie, "pc_process_alive returns 0 for a zombie and for a process that has exited")
 {
 	pid_t child = fork();
 	if (child == 0)
@@ -42,7 +42,7 @@ static void *wait_for_byte(void *fd)
 	return NULL;
 }
 
-PROMISE(leader_gone, "2 while other threads live on after the leader's EXIT, then 0")
+PROMISE(leader_gone, "pc_process_alive returns 2 while threads live on after the leader's EXIT, then 0")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXIT, 0, 0);
 	int gate[2];
@@ -63,7 +63,7 @@ PROMISE(leader_gone, "2 while other threads live on after the leader's EXIT, the
 	pc_close(pc);
 }
 
-PROMISE(thread_exec, "after a thread's exec the leader's EXIT is no end")
+PROMISE(thread_exec, "after the exec of a thread, pc_process_alive shows that the leader's EXIT was not the process exit")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_EXIT | PC_MASK_EXEC, 0, 0);
 	pid_t child = fork();
@@ -105,7 +105,7 @@ __attribute__((constructor)) static void go_on_if_executed(int argc, char **argv
 		exec_from_threads();
 }
 
-PROMISE(thread_execs, "a process whose threads exec is never taken for ended")
+PROMISE(thread_execs, "pc_process_alive never returns 0 for a process whose threads exec")
 {
 	pid_t child = fork();
 	if (child == 0)
@@ -119,7 +119,7 @@ PROMISE(thread_execs, "a process whose threads exec is never taken for ended")
 	end_child(child);
 }
 
-PROMISE(reused_id, "the EXIT of a process whose id is in use again does not make the new one ended")
+PROMISE(reused_id, "the EXIT of a pid's old owner does not make pc_process_alive return 0 for the new one")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_FORK | PC_MASK_EXIT, 0, 0);
 	for (int round = 0; round < 50; round++) {
@@ -162,7 +162,7 @@ static void *tell_tid_and_wait(void *argument)
 	return wait_for_byte(&pipes[2]);
 }
 
-PROMISE(thread_id, "a thread's id is never a process, although /proc opens it")
+PROMISE(thread_id, "pc_process_alive returns -ESRCH for a thread's id, although /proc opens it")
 {
 	int pipes[4];
 	CHECK_EQ(pipe(pipes), 0);
@@ -176,7 +176,7 @@ PROMISE(thread_id, "a thread's id is never a process, although /proc opens it")
 	pthread_join(thread, NULL);
 }
 
-PROMISE(bad_ids, "ids that are none are -EINVAL, and unused ones have ended")
+PROMISE(bad_ids, "pc_process_alive returns -EINVAL for ids below 1, and 0 for unused ids")
 {
 	CHECK_EQ(pc_process_alive(0), -EINVAL);
 	CHECK_EQ(pc_process_alive(-1), -EINVAL);
@@ -194,7 +194,7 @@ static void without_proc(void *unused)
 	CHECK_EQ(pc_process_alive(2147483647), 0);
 }
 
-PROMISE(no_proc, "without /proc a living process is -EACCES, not ended")
+PROMISE(no_proc, "without /proc, pc_process_alive returns -EACCES for a living process, not 0")
 {
 	in_child(without_proc, NULL);
 }
@@ -213,7 +213,7 @@ static void with_hidepid(void *unused)
 	CHECK_EQ(pc_process_alive(getpid()), 1);
 }
 
-PROMISE(hidepid, "a process that hidepid hides is -EACCES, not ended")
+PROMISE(hidepid, "pc_process_alive returns -EACCES for a process that hidepid hides, not 0")
 {
 	in_child(with_hidepid, NULL);
 }

@@ -22,7 +22,7 @@ static void check_reading(pid_t pid, int result)
 	CHECK(memcmp(&process, &expected, sizeof(process)) == 0);
 }
 
-PROMISE(fields, "its fields are what /proc says, and the others are 0")
+PROMISE(fields, "pc_process_read writes what /proc says, and 0 in the fields that only a table knows")
 {
 	check_reading(getpid(), 1);
 	check_reading(1, 1);
@@ -41,7 +41,7 @@ PROMISE(fields, "its fields are what /proc says, and the others are 0")
 	dismiss(&puppet, 'q');
 }
 
-PROMISE(leader_gone, "2 while threads live on without their leader")
+PROMISE(leader_gone, "pc_process_read returns 2 while threads live on without their leader")
 {
 	struct puppet puppet = start_puppet();
 	order(&puppet, 'l');
@@ -55,7 +55,7 @@ static void *read_own_id(void *process)
 	return NULL;
 }
 
-PROMISE(no_process, "what is no living process leaves the output untouched: 0, -ESRCH or -EINVAL")
+PROMISE(no_process, "pc_process_read leaves the output untouched when it returns 0, -ESRCH or -EINVAL")
 {
 	struct pc_process process, untouched;
 	memset(&untouched, 0xaa, sizeof(untouched));
@@ -80,7 +80,7 @@ PROMISE(no_process, "what is no living process leaves the output untouched: 0, -
 	CHECK(memcmp(&process, &untouched, sizeof(process)) == 0);
 }
 
-PROMISE(no_cancellation, "it is no cancellation point")
+PROMISE(no_cancellation, "pc_process_read is not a cancellation point")
 {
 	struct pc_process process;
 	CHECK_EQ(pthread_cancel(pthread_self()), 0);

@@ -1,4 +1,4 @@
-/* The system calls that the header lists are all that are needed, group by group. */
+/* The library makes no other system calls than those that the header lists, group by group. */
 #include "churn.h"
 #include "support.h"
 
@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the promise itself needs: to make events and to end. */
+/* What the promise itself needs, to make events and to exit. */
 #define OWN SYS_prctl, SYS_exit_group, SYS_getpid
 #define RECEIVING                                                                                  \
 	SYS_recvfrom, SYS_recvmmsg, SYS_getsockopt, SYS_ppoll, SYS_read, SYS_clock_gettime
@@ -45,7 +45,7 @@ static void receive_confined(void *argument)
 	exit(0);
 }
 
-PROMISE(receiving, "receiving, with losses, needs the listed system calls only")
+PROMISE(receiving, "receiving, with losses, makes only the system calls that the header lists")
 {
 	in_child(receive_confined, NULL);
 }
@@ -65,12 +65,12 @@ static void control_confined(void *deaf)
 	exit(0);
 }
 
-PROMISE(controlling, "check, pause, resume and filter need the listed system calls only")
+PROMISE(controlling, "checking, pausing, resuming and filtering make only the system calls that the header lists")
 {
 	in_child(control_confined, NULL);
 }
 
-PROMISE(repairing, "so does the repair of a deaf kernel")
+PROMISE(repairing, "the repair of a deaf kernel makes only the system calls that the header lists")
 {
 	in_child(control_confined, (void *)1);
 }
@@ -78,16 +78,18 @@ PROMISE(repairing, "so does the repair of a deaf kernel")
 static void close_confined(void *unused)
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_connector *released = open_connector(PC_MASK_COMM, 0, 0);
 	struct pc_table *table;
 	(void)unused;
 	CHECK_EQ(pc_table_open(&table, NULL), 0);
 	CONFINE(SYS_sendto, SYS_close, SYS_munmap, SYS_brk, SYS_madvise);
 	pc_close(pc);
+	CHECK(pc_release(released) >= 0);
 	pc_table_close(table);
 	exit(0);
 }
 
-PROMISE(closing, "pc_close and pc_table_close need the listed system calls only")
+PROMISE(closing, "pc_close, pc_release and pc_table_close make only the system calls that the header lists")
 {
 	in_child(close_confined, NULL);
 }
@@ -104,7 +106,7 @@ static void look_up_confined(void *unused)
 	exit(0);
 }
 
-PROMISE(looking_up, "pc_process_alive and pc_process_read need the listed system calls only")
+PROMISE(looking_up, "pc_process_alive and pc_process_read make only the system calls that the header lists")
 {
 	in_child(look_up_confined, NULL);
 }
@@ -136,7 +138,44 @@ static void follow_confined(void *unused)
 	exit(0);
 }
 
-PROMISE(following, "a table needs the listed system calls only")
+PROMISE(following, "following a table makes only the system calls that the header lists")
 {
 	in_child(follow_confined, NULL);
+}
+
+static void look_confined(void *unused)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_table *table;
+	struct pc_change change = { 0 };
+	struct pc_process process;
+	struct pc_event event = { 0 };
+	struct pc_stats stats;
+	char line[256];
+	uint64_t cursor = 0;
+	(void)unused;
+	CHECK_EQ(pc_table_open(&table, NULL), 0);
+	while (change.kind != PC_CHANGE_SYNCED)
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+	pid_t self = getpid();
+	CONFINE(SYS_exit);
+	CHECK(pc_fd(pc) >= 0);
+	CHECK_EQ(pc_get_stats(pc, &stats, sizeof(stats)), 0);
+	CHECK_EQ(pc_parse(line, 0, &event), -EBADMSG);
+	CHECK_EQ(pc_event_tgid(&event), 0);
+	CHECK(pc_event_format(&event, line, sizeof(line)) > 0);
+	CHECK(*pc_event_name(PC_EVENT_FORK) && *pc_strerror(EINVAL));
+	CHECK_EQ(pc_version(), PC_VERSION);
+	CHECK(pc_table_fd(table) >= 0);
+	CHECK_EQ(pc_table_get_stats(table, &stats, sizeof(stats)), 0);
+	CHECK_EQ(pc_table_get(table, self, &process), 1);
+	CHECK_EQ(pc_table_each(table, &cursor, &process), 1);
+	CHECK_EQ(pc_table_set_user(table, self, 1), 0);
+	CHECK(pc_table_count(table) > 0);
+	exit(0);
+}
+
+PROMISE(unlisted, "the functions that the header does not list make no system calls")
+{
+	in_child(look_confined, NULL);
 }

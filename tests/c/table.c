@@ -17,7 +17,7 @@ static struct follower open_default(void)
 	return open_follower(TABLE_OPTIONS(.fields = 0));
 }
 
-PROMISE(found, "every process is found once, in the order of pids, then SYNCED; and the table is /proc")
+PROMISE(found, "a new table reports every process once, in the order of pids, then SYNCED; it then agrees with /proc")
 {
 	struct puppet puppet = start_puppet();
 	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
@@ -50,7 +50,7 @@ PROMISE(found, "every process is found once, in the order of pids, then SYNCED; 
 	close_follower(&f);
 }
 
-PROMISE(kernel_threads, "a kernel thread is marked, and its name is never valid")
+PROMISE(kernel_threads, "a kernel thread is marked in the table, and its name is never valid")
 {
 	struct follower f = open_default();
 	struct pc_process process = look_up(&f, 2);
@@ -61,7 +61,7 @@ PROMISE(kernel_threads, "a kernel thread is marked, and its name is never valid"
 	close_follower(&f);
 }
 
-PROMISE(life, "a life is told step by step, each step once, with what it changed")
+PROMISE(life, "the table reports the life of a process step by step, each step once, with what it changed")
 {
 	struct follower f = open_default();
 	struct puppet puppet = start_puppet();
@@ -114,7 +114,7 @@ PROMISE(life, "a life is told step by step, each step once, with what it changed
 	close_follower(&f);
 }
 
-PROMISE(same_name, "a new name that is the old one is no change, nor is one that the table was not asked for")
+PROMISE(same_name, "neither a renaming to the old name, nor a change of a field that was not asked for, is reported")
 {
 	struct follower f = open_default();
 	struct follower other = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_SESSION));
@@ -137,7 +137,7 @@ PROMISE(same_name, "a new name that is the old one is no change, nor is one that
 	close_follower(&f);
 }
 
-PROMISE(killed, "the exit code is the wait status, of a signal too")
+PROMISE(killed, "the exit code in EXITED is the wait status, also of a process that a signal killed")
 {
 	struct follower f = open_default();
 	bool known = false;
@@ -154,7 +154,7 @@ PROMISE(killed, "the exit code is the wait status, of a signal too")
 	close_follower(&f);
 }
 
-PROMISE(unreaped, "of a process that nobody has reaped, the exit code is its own on new kernels, on old ones its leader's")
+PROMISE(unreaped, "the exit code of an unreaped process is its own on new kernels, and its leader's on old ones")
 {
 	struct utsname kernel;
 	int major, minor;
@@ -182,7 +182,7 @@ PROMISE(unreaped, "of a process that nobody has reaped, the exit code is its own
 	close_follower(&f);
 }
 
-PROMISE(short_life, "a life that is over before it is read: STARTED, EXECED, EXITED, and what is valid is right")
+PROMISE(short_life, "a process that exits before the table can read it is reported as STARTED, EXECED and EXITED, with valid fields that are right")
 {
 	struct follower f = open_default();
 	struct pc_process self = look_up(&f, getpid());
@@ -208,7 +208,7 @@ PROMISE(short_life, "a life that is over before it is read: STARTED, EXECED, EXI
 	close_follower(&f);
 }
 
-PROMISE(each, "a walk meets once, in the order of pids, what is there all the time, whatever ends in between")
+PROMISE(each, "a walk through the table visits once, in the order of pids, every process that is there all the time, whatever exits in between")
 {
 	struct puppet puppets[6];
 	struct pc_process process;
@@ -268,7 +268,7 @@ static void check_orphan(struct follower *f, bool stalled)
 	CHECK_HISTORY(f, puppet.pid, "SE");
 }
 
-PROMISE(orphans, "orphans are REPARENTED to init or to a subreaper, after their parent's end")
+PROMISE(orphans, "orphans are REPARENTED to init or to a subreaper, after their parent's exit")
 {
 	struct follower f = open_default();
 	check_orphan(&f, false);
@@ -279,7 +279,7 @@ PROMISE(orphans, "orphans are REPARENTED to init or to a subreaper, after their 
 	close_follower(&f);
 }
 
-PROMISE(siblings, "with CLONE_PARENT the caller's parent is told; after vfork the child's whole life")
+PROMISE(siblings, "with CLONE_PARENT the table reports the caller's parent; after vfork it reports the child's whole life")
 {
 	struct follower f = open_default();
 	struct puppet puppet = start_puppet();
@@ -310,7 +310,7 @@ static pid_t start_again(pid_t id)
 	return pid;
 }
 
-PROMISE(reused_pid, "a pid's owners are told one after the other, with other ids, read soon or late")
+PROMISE(reused_pid, "the owners of a reused pid are reported one after the other, with different ids, whether they are read soon or late")
 {
 	struct follower f = open_default();
 	for (int round = 0; round < 40; round++) {
@@ -373,7 +373,7 @@ static pid_t start_and_run(void)
 	return child;
 }
 
-PROMISE(reused_in_a_tick, "so are they if the clock of /proc tells no difference, and the first one's FORK was not heard")
+PROMISE(reused_in_a_tick, "the owners of a reused pid are reported one after the other, even if both started in one tick of /proc's clock and the FORK of the first was not received")
 {
 	for (int round = 0; round < 20; round++) {
 		start_tick();
@@ -392,7 +392,7 @@ PROMISE(reused_in_a_tick, "so are they if the clock of /proc tells no difference
 	}
 }
 
-PROMISE(reused_unreaped, "nor is the first one's exit code the second one's, which is a zombie when that is looked for")
+PROMISE(reused_unreaped, "the exit code of a pid's first owner is never taken from the second, even if the second is a zombie by then")
 {
 	for (int round = 0; round < 20; round++) {
 		struct follower f = open_default();
@@ -434,7 +434,7 @@ static pid_t highest_id(void)
 	return limit - 1;
 }
 
-PROMISE(late_parent, "a child that the first scan finds knows the parent that it has missed")
+PROMISE(late_parent, "a child that the first scan finds has the right parent_id, although the scan missed the parent")
 {
 	pid_t low = free_id(300, 1), high = free_id(highest_id(), -1), child;
 	int pipes[2], below = 0;
@@ -465,7 +465,7 @@ PROMISE(late_parent, "a child that the first scan finds knows the parent that it
 	close_follower(&f);
 }
 
-PROMISE(reused_unlost, "a new owner that is read before its FORK is not RECOVERED: nothing was lost")
+PROMISE(reused_unlost, "the new owner of a pid that is read before its FORK arrives is not marked RECOVERED, because nothing was lost")
 {
 	struct follower f = open_default();
 	struct puppet puppet = start_puppet();

@@ -225,12 +225,12 @@ static void survive(uint32_t rcvbuf_bytes, unsigned stall_us)
 	pc_table_close(table);
 }
 
-PROMISE(churned, "through any churn the table is /proc, and each id begins once and ends once")
+PROMISE(churned, "through any churn the table agrees with /proc, and each id begins once and ends once")
 {
 	survive(0, 0);
 }
 
-PROMISE(churned_with_losses, "so it is when hundreds of losses have to be healed")
+PROMISE(churned_with_losses, "through any churn with hundreds of losses the table agrees with /proc, and each id begins once and ends once")
 {
 	survive(32768, 30000);
 }

@@ -47,7 +47,7 @@ static void without_proc(void *unused)
 	CHECK(table == NULL);
 }
 
-PROMISE(no_proc, "without /proc: -EACCES")
+PROMISE(no_proc, "without /proc, pc_table_open returns -EACCES")
 {
 	open_and_close();
 	in_child(without_proc, NULL);
@@ -67,7 +67,7 @@ static void with_hidepid(void *unused)
 	CHECK_EQ(pc_table_open(&table, NULL), -EACCES);
 }
 
-PROMISE(hidepid, "a /proc that hides processes: -EACCES, but not to whom it shows them")
+PROMISE(hidepid, "pc_table_open returns -EACCES where hidepid hides processes from the caller, and succeeds for root")
 {
 	open_and_close();
 	in_child(with_hidepid, NULL);
@@ -96,7 +96,7 @@ static void with_foreign_proc(void *unused)
 	end_child(child);
 }
 
-PROMISE(foreign_proc, "the /proc of another PID namespace: -EACCES")
+PROMISE(foreign_proc, "with the /proc of another PID namespace, pc_table_open returns -EACCES")
 {
 	open_and_close();
 	in_child(with_foreign_proc, NULL);
@@ -116,7 +116,7 @@ static void with_foreign_clock(void *unused)
 	in_child(expect_foreign_clock, NULL);
 }
 
-PROMISE(foreign_clock, "in another time namespace: -EOPNOTSUPP")
+PROMISE(foreign_clock, "in another time namespace, pc_table_open returns -EOPNOTSUPP")
 {
 	open_and_close();
 	in_child(with_foreign_clock, NULL);
@@ -129,7 +129,7 @@ static void in_namespace(void *namespace)
 	check_open_gives(*(int *)namespace == CLONE_NEWNET ? -ECONNREFUSED : -EOPNOTSUPP);
 }
 
-PROMISE(namespaces, "in other network and user namespaces: what pc_open gives")
+PROMISE(namespaces, "in other network and user namespaces, pc_table_open returns what pc_open returns")
 {
 	open_and_close();
 	in_child(in_namespace, &(int){ CLONE_NEWNET });
@@ -157,7 +157,7 @@ static void restore(rlim_t old)
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-PROMISE(open_without, "out of descriptors at any step of opening: -EMFILE, and nothing is left open")
+PROMISE(open_without, "out of descriptors at any step, pc_table_open returns -EMFILE and leaves nothing open")
 {
 	open_and_close();
 	int spare = 0;
@@ -186,7 +186,7 @@ static int hear_error(struct follower *f)
 	return result;
 }
 
-PROMISE(first_without, "out of descriptors while the table is read: -EMFILE, and then it goes on")
+PROMISE(first_without, "out of descriptors while the table first reads /proc, pc_table_next returns -EMFILE, and later goes on")
 {
 	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 2));
 	for (int i = 0; i < 3; i++) {
@@ -203,7 +203,7 @@ PROMISE(first_without, "out of descriptors while the table is read: -EMFILE, and
 	close_follower(&f);
 }
 
-PROMISE(follow_without, "out of descriptors while following: -EMFILE; then nothing is missing, nor told twice")
+PROMISE(follow_without, "out of descriptors while following, pc_table_next returns -EMFILE; later nothing is missing or reported twice")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct puppet puppet = start_puppet(), other = start_puppet();
@@ -229,7 +229,7 @@ PROMISE(follow_without, "out of descriptors while following: -EMFILE; then nothi
 	close_follower(&f);
 }
 
-PROMISE(readable_without, "after an error the descriptor is readable, because there is something to do")
+PROMISE(readable_without, "after an error of pc_table_next the descriptor is readable, because there is work left")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
 	struct pollfd poll_set = { .fd = pc_table_fd(f.table), .events = POLLIN };
@@ -256,7 +256,7 @@ static void end_leader_unwatched(struct follower *f, const struct puppet *puppet
 	restore(old);
 }
 
-PROMISE(watch_without, "without a descriptor to watch a process without a leader: -EMFILE, and its end is told later")
+PROMISE(watch_without, "out of descriptors to watch a process without a leader, pc_table_next returns -EMFILE, and reports the exit later")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	for (int round = 0; round < 2; round++) {
@@ -294,7 +294,7 @@ static void keep_puppet(void *unused)
 		pause();
 }
 
-PROMISE(orphan_without, "a process that could not be watched is REPARENTED all the same")
+PROMISE(orphan_without, "a process without a leader that could not be watched is REPARENTED all the same")
 {
 	skip_if_instrumented();
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
@@ -320,7 +320,7 @@ PROMISE(orphan_without, "a process that could not be watched is REPARENTED all t
 	close_follower(&f);
 }
 
-PROMISE(memory, "out of memory while following: -ENOMEM; then nothing is missing, nor told twice")
+PROMISE(memory, "out of memory while following, pc_table_next returns -ENOMEM; later nothing is missing or reported twice")
 {
 	enum { MANY = 1200 }; /* more than one page of them */
 	static pid_t children[MANY];
@@ -363,7 +363,7 @@ static long mapped(void)
 	return size * 4;
 }
 
-PROMISE(no_leaks, "closing leaves no descriptor, no subscription and no memory behind, in whatever state the table is")
+PROMISE(no_leaks, "pc_table_close leaves no descriptor, subscription or memory behind, in whatever state the table is")
 {
 	struct puppet puppet = start_puppet();
 	order(&puppet, 'l'); /* it holds a pidfd for this one */

@@ -64,7 +64,7 @@ static void check_lost(struct follower *f, uint64_t opened)
 	CHECK_EQ(lost, table_stats(f).lost);
 }
 
-PROMISE(lost, "all that happened in a loss is told as RECOVERED, then SYNCED with the number; the table is /proc again")
+PROMISE(lost, "after a loss the table reports all that happened in it as RECOVERED, then SYNCED with the number lost; it then agrees with /proc")
 {
 	uint64_t opened = now_ns();
 	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE));
@@ -126,7 +126,7 @@ PROMISE(lost, "all that happened in a loss is told as RECOVERED, then SYNCED wit
 	close_follower(&f);
 }
 
-PROMISE(lost_name, "a name that was changed in a loss is recovered; so is an exec, whichever fields are asked for")
+PROMISE(lost_name, "the table recovers a renaming whose event was lost; and an exec, whichever fields are asked for")
 {
 	static const uint32_t fields[] = { 0, PC_FIELD_COMM, PC_FIELD_CREDENTIALS, PC_FIELD_PARENT };
 	for (size_t i = 0; i < 4; i++) {
@@ -153,7 +153,7 @@ PROMISE(lost_name, "a name that was changed in a loss is recovered; so is an exe
 	}
 }
 
-PROMISE(lost_parent, "an orphan whose parent ended in a loss is REPARENTED as RECOVERED")
+PROMISE(lost_parent, "an orphan whose parent exited in a loss is reported as REPARENTED and RECOVERED")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE));
 	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
@@ -170,7 +170,7 @@ PROMISE(lost_parent, "an orphan whose parent ended in a loss is REPARENTED as RE
 	close_follower(&f);
 }
 
-PROMISE(lost_leader, "a process whose leader ended before or in a loss is still told to end")
+PROMISE(lost_leader, "the exit of a process is reported even if its leader exited before or in a loss")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE));
 	struct puppet puppet = start_puppet();
@@ -215,7 +215,7 @@ static pid_t start_waiting_as(pid_t id)
 	return pid;
 }
 
-PROMISE(reuse_in_scan, "a pid that gets a new owner while the table reads /proc: both are told")
+PROMISE(reuse_in_scan, "when a pid gets a new owner while the table reads /proc, both owners are reported")
 {
 	struct follower f = open_follower(
 		TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE, .max_work = 1));
@@ -246,7 +246,7 @@ PROMISE(reuse_in_scan, "a pid that gets a new owner while the table reads /proc:
 	close_follower(&f);
 }
 
-PROMISE(orphan_in_scan, "a process that the table finds while its parent ends has begun before it is REPARENTED")
+PROMISE(orphan_in_scan, "a process that the table finds while its parent exits is STARTED before it is REPARENTED")
 {
 	skip_if_instrumented();
 	struct follower f = open_follower(
@@ -288,7 +288,7 @@ PROMISE(orphan_in_scan, "a process that the table finds while its parent ends ha
 	close_follower(&f);
 }
 
-PROMISE(lost_reuse, "in a loss too, a pid's owners are told one after the other")
+PROMISE(lost_reuse, "the owners of a pid that was reused in a loss are reported one after the other")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE));
 	for (int round = 0; round < 5; round++) {
@@ -312,7 +312,7 @@ PROMISE(lost_reuse, "in a loss too, a pid's owners are told one after the other"
 	close_follower(&f);
 }
 
-PROMISE(lost_at_first, "events that are lost before the first SYNCED are healed behind it")
+PROMISE(lost_at_first, "events that are lost before the first SYNCED are recovered after it")
 {
 	uint64_t opened = now_ns();
 	struct follower f = open_unheard(TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE));
@@ -329,7 +329,7 @@ PROMISE(lost_at_first, "events that are lost before the first SYNCED are healed 
 	close_follower(&f);
 }
 
-PROMISE(endless_flood, "a flood that never ends does not put off the healing")
+PROMISE(endless_flood, "a flood that never ends does not delay the table's recovery from a loss")
 {
 	struct follower f = open_follower(
 		TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE, .max_work = 1));
@@ -349,7 +349,7 @@ PROMISE(endless_flood, "a flood that never ends does not put off the healing")
 	close_follower(&f);
 }
 
-PROMISE(deaf, "pc_table_check repairs a deaf kernel, the descriptor says so, and what it did not report is told")
+PROMISE(deaf, "pc_table_check repairs a deaf kernel: the descriptor becomes readable, and the table reports what the kernel did not")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct puppet puppet = start_puppet(), dying = start_puppet();
@@ -378,7 +378,7 @@ PROMISE(deaf, "pc_table_check repairs a deaf kernel, the descriptor says so, and
 	close_follower(&f);
 }
 
-PROMISE(rescan, "pc_table_rescan finds what happened in a deafness that somebody else has repaired")
+PROMISE(rescan, "pc_table_rescan finds what happened in a deafness that another listener has repaired")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct puppet puppet = start_puppet(), dying = start_puppet();
@@ -406,7 +406,7 @@ PROMISE(rescan, "pc_table_rescan finds what happened in a deafness that somebody
 	close_follower(&f);
 }
 
-PROMISE(deaf_unread, "a repair is told although changes from before it were waiting, to a level-triggered loop too")
+PROMISE(deaf_unread, "a level-triggered loop gets the report of a repair by pc_table_check although earlier changes were pending")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	hear_all(&f);

@@ -76,19 +76,19 @@ static void check_loop(uint32_t how, uint32_t max_work)
 	close_follower(&f);
 }
 
-PROMISE(level_triggered, "one call per level-triggered wake-up hears everything")
+PROMISE(level_triggered, "a level-triggered loop that calls pc_table_next once per wake-up gets every change")
 {
 	check_loop(0, 0);
 	check_loop(0, 1);
 }
 
-PROMISE(edge_triggered, "calls until 0 at each edge hear everything")
+PROMISE(edge_triggered, "an edge-triggered loop that calls pc_table_next until 0 at each edge gets every change")
 {
 	check_loop(EPOLLET, 0);
 	check_loop(EPOLLET, 1);
 }
 
-PROMISE(little_work, "with max_work 1 a call returns 0 with work left, and the descriptor says so anew")
+PROMISE(little_work, "with max_work 1, pc_table_next returns 0 with work left, and the descriptor becomes readable again")
 {
 	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 1));
 	int epoll = epoll_on(&f, EPOLLET);
@@ -105,7 +105,7 @@ PROMISE(little_work, "with max_work 1 a call returns 0 with work left, and the d
 	close_follower(&f);
 }
 
-PROMISE(quiet, "after a 0 the descriptor is not readable while nothing happens, and a wait sleeps")
+PROMISE(quiet, "after pc_table_next returned 0, the descriptor is not readable while nothing happens, and a wait sleeps")
 {
 	/* Others may make an event at any time, but not each time. */
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
@@ -123,7 +123,7 @@ PROMISE(quiet, "after a 0 the descriptor is not readable while nothing happens, 
 	close_follower(&f);
 }
 
-PROMISE(timeouts, "a timeout lasts as long as it says, and less only with a change; -1 waits for one")
+PROMISE(timeouts, "a timeout of pc_table_next lasts as long as it says, unless a change comes; -1 waits for a change")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_SESSION));
 	for (int i = 0, silent = 0; i < 100 && !silent; i++) {
@@ -164,7 +164,7 @@ static void on_signal(int number)
 		pc_table_interrupt(for_handler);
 }
 
-PROMISE(interrupt, "an interrupt ends one wait with -ECANCELED, from before, a thread or a signal handler")
+PROMISE(interrupt, "pc_table_interrupt, called before a wait, from another thread or from a signal handler, ends one wait with -ECANCELED")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct pc_change change;
@@ -191,7 +191,7 @@ PROMISE(interrupt, "an interrupt ends one wait with -ECANCELED, from before, a t
 	close_follower(&f);
 }
 
-PROMISE(interrupt_open, "an interrupt comes through while the table is being read, and nothing is lost by it")
+PROMISE(interrupt_open, "pc_table_interrupt ends a wait while the table reads /proc, and no process is missed")
 {
 	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 1));
 	for (int i = 0; i < 10; i++) {
@@ -223,7 +223,7 @@ static void *use_from_thread(void *argument)
 	return NULL;
 }
 
-PROMISE(any_thread, "check, stats, fd and interrupt from another thread disturb no following")
+PROMISE(any_thread, "pc_table_check, pc_table_get_stats, pc_table_fd and pc_table_interrupt from another thread do not disturb pc_table_next")
 {
 	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
 	struct helper helper = { .table = f.table };
@@ -248,7 +248,7 @@ static void *wait_until_cancelled(void *table)
 	return NULL;
 }
 
-PROMISE(cancellation, "a waiting thread can be cancelled, and the table goes on working")
+PROMISE(cancellation, "a thread that waits in pc_table_next can be cancelled, and the table goes on working")
 {
 	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
 	struct puppet puppet = start_puppet();
@@ -291,7 +291,7 @@ static void use_parents_table(void *argument)
 	CHECK_EQ(fcntl(fd, F_GETFD), -1);
 }
 
-PROMISE(fork, "a forked child can look at the table and close its copy; the parent's goes on")
+PROMISE(fork, "a forked child can read its copy of the table and close it, and the parent's table goes on working")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct puppet puppet = start_puppet();
@@ -314,7 +314,7 @@ static void check_refused(const struct pc_table_options *options, int error)
 	CHECK_EQ(open_descriptors(), before);
 }
 
-PROMISE(bad_options, "bad options are refused; nothing is written or left open")
+PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or left open")
 {
 	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
 #define REFUSED(field, value, error)                                                               \
@@ -345,7 +345,7 @@ PROMISE(bad_options, "bad options are refused; nothing is written or left open")
 	pc_table_close(table);
 }
 
-PROMISE(bad_arguments, "NULLs and bad timeouts are -EINVAL; an error or a 0 leaves the outputs untouched")
+PROMISE(bad_arguments, "the functions of a table return -EINVAL for NULLs and bad timeouts; an error or a 0 leaves the outputs untouched")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct pc_change change, old_change;

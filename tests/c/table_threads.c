@@ -10,7 +10,7 @@ static struct follower open_default(void)
 	return open_follower(TABLE_OPTIONS(.fields = 0));
 }
 
-PROMISE(threads, "threads are no processes: their births, names and deaths are not told")
+PROMISE(threads, "the table reports no start, name or exit of a thread, because threads are not processes")
 {
 	struct follower f = open_default();
 	struct puppet puppet = start_puppet();
@@ -54,7 +54,7 @@ static void check_leader_gone(struct follower *f, char last_order)
 	CHECK_HISTORY(f, puppet.pid, "SE");
 }
 
-PROMISE(leader_gone, "a process that outlives its leader ends with its last thread, and its exit code is right or unknown")
+PROMISE(leader_gone, "a process that outlives its leader is EXITED with its last thread, and its exit code is right or unknown")
 {
 	struct follower f = open_default();
 	int before = open_descriptors();
@@ -64,7 +64,7 @@ PROMISE(leader_gone, "a process that outlives its leader ends with its last thre
 	close_follower(&f);
 }
 
-PROMISE(leader_gone_first, "so it is when the leader's EXIT is read last")
+PROMISE(leader_gone_first, "the exit code of a process that outlived its leader is right or unknown, even if the leader's EXIT is read last")
 {
 	struct follower f = open_default();
 	for (int life = 0; life < 10; life++) {
@@ -79,7 +79,7 @@ PROMISE(leader_gone_first, "so it is when the leader's EXIT is read last")
 	close_follower(&f);
 }
 
-PROMISE(leader_gone_unread, "so it is when all is over before it is read")
+PROMISE(leader_gone_unread, "the exit code of a process that outlived its leader is right or unknown, even if both exited before the table reads it")
 {
 	struct follower f = open_default();
 	for (const char *last = "qQ"; *last; last++) {
@@ -97,7 +97,7 @@ PROMISE(leader_gone_unread, "so it is when all is over before it is read")
 	close_follower(&f);
 }
 
-PROMISE(leader_gone_found, "a process without a leader is found, and its end is told")
+PROMISE(leader_gone_found, "a process without a leader is found by a new table, and its exit is reported")
 {
 	struct puppet puppet = start_puppet();
 	order(&puppet, 'l');
@@ -130,7 +130,7 @@ static void check_thread_exec(struct follower *f, const char *orders, bool stall
 	CHECK_HISTORY(f, puppet.pid, "SXE");
 }
 
-PROMISE(thread_exec, "a thread's exec is one EXECED and no EXITED, whether its leader lives or has gone")
+PROMISE(thread_exec, "the exec of a thread is reported as one EXECED and no EXITED, whether its leader lives or is gone")
 {
 	struct follower f = open_default();
 	for (int stalled = 0; stalled < 2; stalled++) {
@@ -140,7 +140,7 @@ PROMISE(thread_exec, "a thread's exec is one EXECED and no EXITED, whether its l
 	close_follower(&f);
 }
 
-PROMISE(failed_exec, "a thread's exec that fails behind the point of no return is one EXITED")
+PROMISE(failed_exec, "the exec of a thread that fails beyond the point of no return is reported as one EXITED")
 {
 	struct follower f = open_default();
 	for (int round = 0; round < 6; round++) {

@@ -72,12 +72,12 @@ static void follow_outliving(void *watched)
 	exit(0);
 }
 
-PROMISE(watched, "the hidden status of a process that has outlived its leader is not taken for a 0")
+PROMISE(watched, "the 0 that /proc shows of a process that may not be traced and outlived its leader is not taken for its exit code")
 {
 	in_child(follow_outliving, (void *)1);
 }
 
-PROMISE(unwatched, "nor is it if the table has not followed until then")
+PROMISE(unwatched, "the 0 that /proc shows of a process that may not be traced and outlived its leader is not taken for its exit code, even if the table was not followed until then")
 {
 	in_child(follow_outliving, NULL);
 }
@@ -114,7 +114,7 @@ static void follow_simple(void *unused)
 	exit(0);
 }
 
-PROMISE(simple, "of a hidden zombie without threads, the code is what its EXIT said")
+PROMISE(simple, "the exit code of a zombie without threads that may not be traced is that of its EXIT")
 {
 	in_child(follow_simple, NULL);
 }
@@ -150,7 +150,7 @@ static void follow_hiding(void *unused)
 	exit(0);
 }
 
-PROMISE(hiding, "a process that hides its memory runs no other program")
+PROMISE(hiding, "a process that starts to hide its memory is not reported to run another program")
 {
 	in_child(follow_hiding, NULL);
 }

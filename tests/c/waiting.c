@@ -18,7 +18,7 @@ static struct pc_connector *open_silent(void)
 	return open_connector(PC_MASK_UNKNOWN, 0, 0);
 }
 
-PROMISE(no_wait, "timeout 0 does not wait")
+PROMISE(no_wait, "pc_recv with timeout 0 does not wait")
 {
 	struct pc_connector *pc = open_silent();
 	struct pc_event event;
@@ -29,7 +29,7 @@ PROMISE(no_wait, "timeout 0 does not wait")
 	pc_close(pc);
 }
 
-PROMISE(timeout, "a timeout lasts as long as it says")
+PROMISE(timeout, "a timeout of pc_recv lasts as long as it says")
 {
 	struct pc_connector *pc = open_silent();
 	struct pc_event event;
@@ -49,7 +49,7 @@ static void *rename_without_end(void *stop)
 	return NULL;
 }
 
-PROMISE(deadline, "what is dropped on the way does not restart the timeout")
+PROMISE(deadline, "messages that are discarded do not restart the timeout of pc_recv")
 {
 	/* On a stream where every datagram is dropped in user space: a fed AF_UNIX pair. */
 	int pair[2];
@@ -81,7 +81,7 @@ static void on_signal(int number)
 	(void)number;
 }
 
-PROMISE(signal, "a signal ends a wait with -EINTR, and nothing is lost")
+PROMISE(signal, "a signal ends a wait with -EINTR, and no event is lost")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -100,7 +100,7 @@ PROMISE(signal, "a signal ends a wait with -EINTR, and nothing is lost")
 	pc_close(pc);
 }
 
-PROMISE(signal_storm, "under 1,000 signals a second, a timeout is a deadline and the books balance in a flood")
+PROMISE(signal_storm, "under 1,000 signals a second and a flood, a timeout stays a deadline and the statistics balance")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 8192);
 	struct sigaction action = { .sa_handler = on_signal };
@@ -139,7 +139,7 @@ PROMISE(signal_storm, "under 1,000 signals a second, a timeout is a deadline and
 	pc_close(pc);
 }
 
-PROMISE(interrupt_before, "an interrupt cancels the next wait, once, however often it was asked for")
+PROMISE(interrupt_before, "pc_interrupt cancels the next wait, once, however often it was called")
 {
 	struct pc_connector *pc = open_silent();
 	struct pc_event event;
@@ -165,7 +165,7 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-PROMISE(no_spinning, "after an interrupt, a wait sleeps again")
+PROMISE(no_spinning, "a wait after an interrupted one sleeps again")
 {
 	struct pc_connector *pc = open_silent();
 	struct pc_event event;
@@ -184,7 +184,7 @@ static void *interrupt_soon(void *pc)
 	return NULL;
 }
 
-PROMISE(interrupt_thread, "an interrupt from another thread ends a wait")
+PROMISE(interrupt_thread, "pc_interrupt from another thread ends a wait")
 {
 	struct pc_connector *pc = open_silent();
 	struct pc_event event;
@@ -206,7 +206,7 @@ static void interrupt_in_handler(int number)
 	pc_interrupt(for_handler);
 }
 
-PROMISE(interrupt_handler, "an interrupt from a signal handler ends a wait with -ECANCELED, not -EINTR")
+PROMISE(interrupt_handler, "pc_interrupt from a signal handler ends a wait with -ECANCELED, not -EINTR")
 {
 	for_handler = open_silent();
 	struct sigaction action = { .sa_handler = interrupt_in_handler };
@@ -218,7 +218,7 @@ PROMISE(interrupt_handler, "an interrupt from a signal handler ends a wait with 
 	pc_close(for_handler);
 }
 
-PROMISE(interrupt_anywhere, "an interrupt in the middle of a call costs no event, and no entry in the books")
+PROMISE(interrupt_anywhere, "an interrupt in the middle of a call loses no event, and the statistics balance")
 {
 	int pair[2];
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
@@ -256,7 +256,7 @@ PROMISE(interrupt_anywhere, "an interrupt in the middle of a call costs no event
 	close(pair[0]);
 }
 
-PROMISE(interrupt_load, "an interrupt arrives under full load")
+PROMISE(interrupt_load, "pc_interrupt ends a wait under full load")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	pid_t child = start_flood();
@@ -278,7 +278,7 @@ static void *receive_until_cancelled(void *pc)
 	return NULL;
 }
 
-PROMISE(cancellation, "a waiting thread can be cancelled, and the handle goes on working")
+PROMISE(cancellation, "a thread that waits in pc_recv can be cancelled, and the handle goes on working")
 {
 	struct pc_connector *pc = open_silent();
 	pthread_t thread;
@@ -313,7 +313,7 @@ static void *use_all_when_cancelled(void *out)
 	return NULL;
 }
 
-PROMISE(no_cancellation, "no other call than a receiving one is a cancellation point")
+PROMISE(no_cancellation, "of the functions of a connector, only pc_recv and pc_recv_many are cancellation points")
 {
 	struct pc_connector *pc = NULL;
 	pthread_t thread;
@@ -342,7 +342,7 @@ static void *check_without_end(void *argument)
 	return NULL;
 }
 
-PROMISE(any_thread, "check, stats and fd from another thread disturb neither receiving nor pausing")
+PROMISE(any_thread, "pc_check, pc_get_stats and pc_fd from another thread disturb neither receiving nor pausing")
 {
 	struct checker checker = { .pc = open_connector(PC_MASK_COMM, 0, 0) };
 	pthread_t thread, renamer;

@@ -83,7 +83,7 @@ PROMISE(receives, "a child's fork and exit arrive, typed, in a batch and one by 
 	end_child(child);
 }
 
-PROMISE(room, "a room holds what the last call received, and nothing after a timeout or an error")
+PROMISE(room, "a C++ room holds what the last call received, and nothing after a timeout or an error")
 {
 	pc::connector connector;
 	const int feed = feed_of(connector);
@@ -166,7 +166,7 @@ PROMISE(errors, "an error has pc_strerror's text, its own category, and compares
 	CHECK(connector.recv(events, -2ms).error() == std::errc::invalid_argument);
 }
 
-PROMISE(interrupts, "another thread ends a wait without limit")
+PROMISE(interrupts, "an interrupt from another thread ends a C++ wait without limit")
 {
 	pc::connector connector;
 	feed_of(connector);
@@ -176,7 +176,7 @@ PROMISE(interrupts, "another thread ends a wait without limit")
 	other.join();
 }
 
-PROMISE(releases, "what happens between release and adopt is not missed")
+PROMISE(releases, "events between release and adopt are not missed")
 {
 	auto connector = open_or_fail(PC_MASK_EXIT);
 	const auto fd = connector.release();
@@ -193,7 +193,7 @@ PROMISE(releases, "what happens between release and adopt is not missed")
 	CHECK(hears_of<64>(*successor, child, 9));
 }
 
-PROMISE(pauses, "pausing, filtering and the books work through the handle")
+PROMISE(pauses, "pausing, filtering and the statistics work through the C++ handle")
 {
 	pc::connector connector;
 	const int feed = feed_of(connector);
@@ -215,7 +215,7 @@ PROMISE(pauses, "pausing, filtering and the books work through the handle")
 	CHECK(deaf && !*deaf);
 }
 
-PROMISE(cancelled, "a thread that waits can be cancelled, as in C")
+PROMISE(cancelled, "a thread that waits in a C++ call can be cancelled")
 {
 	pc::connector connector;
 	feed_of(connector);
@@ -279,7 +279,7 @@ static pc::change await_change(pc::table &table, std::uint32_t kind, pid_t pid)
 	}
 }
 
-PROMISE(lists, "a table lists, finds, keeps a value, and tells the end")
+PROMISE(lists, "a C++ table lists and finds processes, keeps a value, and reports an exit")
 {
 	auto opened = pc::table::open();
 	CHECK(opened);

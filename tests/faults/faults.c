@@ -108,7 +108,7 @@ static void check_opened(struct subject *subject, int result)
 	}
 }
 
-PROMISE(open, "pc_open fails cleanly, whichever call fails")
+PROMISE(open, "pc_open fails cleanly, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_open",
@@ -140,7 +140,7 @@ static void check_adopted(struct subject *subject, int result)
 	close(subject->fd);
 }
 
-PROMISE(open_fd, "pc_open_fd fails cleanly, and the descriptor is still the caller's")
+PROMISE(open_fd, "pc_open_fd fails cleanly, whichever libc call fails, and the descriptor stays the caller's")
 {
 	check_operation(&(struct operation){
 		.name = "pc_open_fd",
@@ -204,7 +204,7 @@ static void check_handle(struct subject *subject, int result)
 	pc_close(subject->pc);
 }
 
-PROMISE(recv, "pc_recv loses nothing, whichever call fails")
+PROMISE(recv, "pc_recv loses nothing, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_recv",
@@ -213,7 +213,7 @@ PROMISE(recv, "pc_recv loses nothing, whichever call fails")
 		.check = check_handle });
 }
 
-PROMISE(recv_many, "pc_recv_many loses nothing, whichever call fails")
+PROMISE(recv_many, "pc_recv_many loses nothing, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_recv_many",
@@ -246,7 +246,7 @@ static void check_filter(struct subject *subject, int result)
 	check_handle(subject, result);
 }
 
-PROMISE(set_filter, "pc_set_filter changes all or nothing")
+PROMISE(set_filter, "pc_set_filter changes all or nothing, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_set_filter",
@@ -267,7 +267,7 @@ static void check_unsubscribed(struct subject *subject, int result)
 	check_handle(subject, result);
 }
 
-PROMISE(unsubscribe, "pc_unsubscribe pauses or goes on, whichever call fails")
+PROMISE(unsubscribe, "pc_unsubscribe pauses or goes on, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_unsubscribe",
@@ -300,7 +300,7 @@ static void check_subscribed(struct subject *subject, int result)
 	check_handle(subject, result);
 }
 
-PROMISE(subscribe, "pc_subscribe resumes or stays paused, whichever call fails")
+PROMISE(subscribe, "pc_subscribe resumes or stays paused, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_subscribe",
@@ -314,7 +314,7 @@ static int run_check(struct subject *subject)
 	return pc_check(subject->pc);
 }
 
-PROMISE(check, "pc_check fails cleanly, whichever call fails")
+PROMISE(check, "pc_check fails cleanly, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_check",
@@ -370,7 +370,7 @@ static void check_closed(struct subject *subject, int result)
 	CHECK_EQ(result, 0);
 }
 
-PROMISE(close, "pc_close closes, whichever call fails, and keeps errno")
+PROMISE(close, "pc_close closes and keeps errno, whichever libc call fails")
 {
 	check_operation(&(struct operation){
 		.name = "pc_close",

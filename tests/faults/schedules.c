@@ -89,7 +89,7 @@ static void *repair(void *table)
 	return NULL;
 }
 
-PROMISE(two_bells, "a table's descriptor is readable while there are changes, although a repair rings in between")
+PROMISE(two_bells, "a table's descriptor is readable while there are changes, although a repair by another thread rings in between")
 {
 	struct pc_table *table = open_table((struct pc_table_options){ 0 });
 	struct pc_change change = { 0 };
@@ -146,7 +146,7 @@ static void *repair_and_interrupt(void *table)
 	return NULL;
 }
 
-PROMISE(interrupted_repair, "a repair is heard of although an interrupt comes right behind it")
+PROMISE(interrupted_repair, "pc_table_next reports a repair although an interrupt came right after it")
 {
 	struct pc_table *table = open_table((struct pc_table_options){ 0 });
 	struct pc_change change;
@@ -197,7 +197,7 @@ static void check_hears(struct pc_connector *pc)
 	while (pc_event_tgid(&event) != getpid());
 }
 
-PROMISE(pause_without_memory, "a pause that fails halfway, and cannot be undone, is a pause; the kernel is told later")
+PROMISE(pause_without_memory, "a pause that fails half-way and cannot be undone still pauses, and the kernel's listener count is corrected later")
 {
 	int listeners = count_listeners();
 	for (int resumes = 0; resumes < 2; resumes++) {
@@ -229,7 +229,7 @@ static long be_deaf_and_fail(long number, const long arguments[6])
 	return really(number, arguments);
 }
 
-PROMISE(deaf_before_pause, "a deafness that could not be repaired is told, even if a pause comes in between")
+PROMISE(deaf_before_pause, "a deafness that could not be repaired is reported, even if a pause comes in between")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
 	struct pc_event event;
@@ -273,7 +273,7 @@ static void outlive_leader(void *unused)
 	(void)unused;
 }
 
-PROMISE(small_work, "a call looks at one process if max_work is 1, although several have ended that had no leader")
+PROMISE(small_work, "with max_work 1 a call of pc_table_next reads one process, although several without a leader have exited")
 {
 	enum { CHILDREN = 8 };
 	pid_t children[CHILDREN];
@@ -350,7 +350,7 @@ static void exec_sleep(void *unused)
 	(void)unused;
 }
 
-PROMISE(kernel_helper, "a helper of the kernel's whose EXEC is lost is found to run a program, and is its thread no more")
+PROMISE(kernel_helper, "a helper process of the kernel whose EXEC was lost is found to run a program, and is no longer marked as a kernel thread")
 {
 	struct pc_table *table = open_table((struct pc_table_options){ .rcvbuf_bytes = 65536 });
 	struct pc_change change;

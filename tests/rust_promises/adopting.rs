@@ -34,7 +34,7 @@ fn finish(feeder: &File) {
 }
 
 #[test]
-fn a_program_can_be_fed_without_privilege_and_hears_the_end() {
+fn a_program_without_privilege_can_be_fed_events_until_the_stream_ends() {
     let (feeder, connector) = fed(&Options::new().filter(EventMask::EXEC));
     feed(&feeder, &datagram(PROC_EVENT_FORK, &[1; 24]));
     feed(&feeder, &datagram(PROC_EVENT_EXEC, &[1; 24]));
@@ -54,7 +54,7 @@ fn a_program_can_be_fed_without_privilege_and_hears_the_end() {
 }
 
 #[test]
-fn every_thread_that_waits_hears_the_end() {
+fn every_waiting_thread_gets_the_end_of_the_stream() {
     for _ in 0..20 {
         let (feeder, connector) = fed(&Options::new());
         std::thread::scope(|scope| {
@@ -88,7 +88,7 @@ fn an_unknown_event_is_delivered_whole() {
 }
 
 #[test]
-fn what_does_not_fit_stays_even_behind_what_is_dropped() {
+fn recv_raw_leaves_an_event_that_does_not_fit_in_the_queue_even_behind_a_discarded_one() {
     let (feeder, connector) = fed(&Options::new());
     feed(&feeder, &[0xff; 40]);
     feed(&feeder, &datagram(PROC_EVENT_COMM, b"\x07\0\0\0\x07\0\0\0a-name\0\0\0\0\0\0\0\0\0\0"));
@@ -107,7 +107,7 @@ fn what_does_not_fit_stays_even_behind_what_is_dropped() {
 }
 
 #[test]
-fn a_descriptor_that_does_not_fit_comes_back() {
+fn from_fd_gives_back_a_descriptor_that_cannot_be_adopted() {
     let file = File::open("/proc/self/status").expect("a file");
     let raw = file.as_raw_fd();
     let (error, fd) =
@@ -120,7 +120,7 @@ fn a_descriptor_that_does_not_fit_comes_back() {
 }
 
 #[test]
-fn a_socket_from_a_privileged_parent_is_taken_over_with_what_is_queued() {
+fn from_fd_keeps_the_events_queued_in_a_socket_from_a_privileged_parent() {
     needs_root!();
     let mut beacon = Beacon::start();
     let raw = Raw::open();
@@ -135,7 +135,7 @@ fn a_socket_from_a_privileged_parent_is_taken_over_with_what_is_queued() {
 }
 
 #[test]
-fn a_socket_that_is_given_away_is_still_subscribed() {
+fn a_socket_that_is_given_away_stays_subscribed() {
     needs_root!();
     let mut beacon = Beacon::start();
     let options = Options::new().filter(EventMask::GID);

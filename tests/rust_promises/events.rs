@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Defect 1: 0.3 takes SIGCHLD, which every parent gets, for the signal that killed the child.
 #[test]
-fn how_a_child_ended_is_what_its_parent_is_told() {
+fn an_exit_carries_the_status_that_the_parent_gets() {
     needs_root!();
     let connector = open(Options::new().filter(EventMask::EXIT));
     for script in ["exit 0", "exit 3", "exit 255", "kill -9 $$", "kill -15 $$"] {
@@ -28,7 +28,7 @@ fn how_a_child_ended_is_what_its_parent_is_told() {
 }
 
 #[test]
-fn all_ways_to_receive_tell_the_same() {
+fn every_way_to_receive_delivers_equal_events() {
     needs_root!();
     let mut beacon = Beacon::start();
     let connectors: Vec<_> = (0..4).map(|_| open(Options::new().filter(EventMask::GID))).collect();
@@ -100,7 +100,7 @@ fn a_fork_an_exec_and_an_exit_come_in_this_order() {
 }
 
 #[test]
-fn process_alive_knows_processes_from_threads() {
+fn process_alive_reports_processes_and_refuses_the_ids_of_threads() {
     assert!(matches!(process_alive(std::process::id()), Ok(Liveness::Alive)));
     assert!(matches!(process_alive(std::process::id() as i32), Ok(Liveness::Alive)));
     let mut child = Command::new("true").spawn().expect("true");

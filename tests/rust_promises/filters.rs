@@ -70,7 +70,7 @@ fn subscribe_means_everything_and_resume_keeps_the_filter() {
 }
 
 #[test]
-fn nothing_comes_while_unsubscribed_but_what_was_queued_stays() {
+fn while_unsubscribed_no_event_arrives_but_queued_ones_can_be_received() {
     needs_root!();
     let mut beacon = Beacon::start();
     let connector = open(Options::new().filter(EventMask::GID));

@@ -8,7 +8,7 @@ fn is_child_error<T>(result: Result<T, Error>) -> bool {
 
 /// Defect 6: in 0.3 a forked child takes the parent's events, and its drop unsubscribes the parent.
 #[test]
-fn a_forked_child_can_only_close_its_copy() {
+fn a_forked_child_can_only_close_its_copy_of_a_connector() {
     needs_root!();
     let mut beacon = Beacon::start();
     let connector = open(Options::new().filter(EventMask::GID));
@@ -51,7 +51,7 @@ fn a_forked_child_can_only_close_its_copy() {
 
 /// Defect 3: in a PID namespace 0.3 says that all is well, or blocks for ever.
 #[test]
-fn in_another_pid_namespace_the_error_says_so_at_once() {
+fn opening_in_another_pid_namespace_fails_at_once_with_its_own_error() {
     needs_root!();
     // So that the kernel builds events at all.
     let _listener = ProcConnector::new().expect("new");
@@ -70,7 +70,7 @@ fn in_another_pid_namespace_the_error_says_so_at_once() {
 }
 
 #[test]
-fn in_another_network_namespace_the_error_says_so() {
+fn opening_in_another_network_namespace_fails_with_its_own_error() {
     needs_root!();
     let status = in_child(|| {
         // SAFETY: takes no pointer.
@@ -109,6 +109,6 @@ fn an_unprivileged_queue_never_claims_more_than_it_has() {
 }
 
 #[test]
-fn only_an_adopted_socket_can_have_been_subscribed() {
+fn the_option_subscribed_is_refused_unless_a_socket_is_adopted() {
     assert_os(ProcConnector::open(&Options::new().subscribed()), libc::EINVAL);
 }

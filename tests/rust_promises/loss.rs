@@ -108,7 +108,7 @@ fn every_lost_event_is_counted() {
 
 /// The calls of 0.3 announce the same losses, each once, and go on with what is queued.
 #[test]
-fn an_overrun_is_an_error_once_and_the_books_tell_how_many() {
+fn an_overrun_is_an_error_once_and_the_statistics_have_the_number() {
     needs_root!();
     let mut beacon = Beacon::start();
     let filter = EventMask::GID;
@@ -143,7 +143,7 @@ fn an_overrun_is_an_error_once_and_the_books_tell_how_many() {
 
 /// A queue that is resized while it overflows keeps its books.
 #[test]
-fn resizing_keeps_the_books_exact() {
+fn resizing_the_queue_keeps_the_statistics_exact() {
     needs_root!();
     let mut beacon = Beacon::start();
     let filter = EventMask::GID;

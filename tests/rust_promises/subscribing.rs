@@ -23,7 +23,7 @@ fn subscribing_swallows_no_event() {
 /// Defects 2 and 4: in 0.3 other listeners' acknowledgements come as events with `what` 0, and
 /// their failures fail one's own subscription.
 #[test]
-fn others_acknowledgements_do_not_matter() {
+fn acknowledgements_for_other_listeners_are_ignored() {
     needs_root!();
     let mut beacon = Beacon::start();
     // Kinds that this version does not know, too.

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
 #[test]
-fn a_connector_is_made_to_be_shared() {
+fn a_connector_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
     shared::<ProcConnector>();
 }
 
 #[test]
-fn threads_share_the_events_and_nobody_gets_one_twice() {
+fn threads_share_the_events_of_a_connector_and_none_is_delivered_twice() {
     needs_root!();
     let mut beacon = Beacon::start();
     const COUNT: usize = 2000;

@@ -36,7 +36,7 @@ fn a_short_wait_sleeps() {
 
 /// Defect 9: Duration::MAX panics in 0.3.
 #[test]
-fn no_wait_is_too_long_and_an_interrupt_ends_it_once() {
+fn a_wait_of_any_length_is_ended_once_by_an_interrupt() {
     needs_root!();
     let connector = silent();
     for wait in
@@ -91,7 +91,7 @@ fn a_signal_ends_a_wait_and_loses_nothing() {
 
 /// Defect 10: 0.3 consumes, and loses, what does not fit.
 #[test]
-fn a_small_buffer_loses_nothing() {
+fn a_buffer_that_is_too_small_loses_no_event() {
     needs_root!();
     let mut beacon = Beacon::start();
     let connector = open(Options::new().filter(EventMask::GID));
@@ -117,7 +117,7 @@ fn a_small_buffer_loses_nothing() {
 
 /// Defect 10: 0.3's recv() and recv_raw() have different errors for it.
 #[test]
-fn nothing_there_is_the_same_error_everywhere() {
+fn every_nonblocking_receive_returns_would_block_when_no_event_is_pending() {
     needs_root!();
     let connector = silent();
     connector.set_nonblocking().expect("set_nonblocking");
@@ -133,7 +133,7 @@ fn nothing_there_is_the_same_error_everywhere() {
 }
 
 #[test]
-fn the_descriptor_is_made_for_event_loops() {
+fn the_descriptor_works_in_event_loops() {
     needs_root!();
     let mut beacon = Beacon::start();
     let connector = open(Options::new().filter(EventMask::GID));
@@ -154,7 +154,7 @@ fn the_descriptor_is_made_for_event_loops() {
 }
 
 #[test]
-fn batches_hold_all_events_in_order() {
+fn batches_contain_all_events_in_order() {
     needs_root!();
     let mut beacon = Beacon::start();
     let connector = open(Options::new().filter(EventMask::GID));

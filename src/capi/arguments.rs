@@ -1,0 +1,75 @@
+//! C's arguments and results, turned into the core's and back.
+
+use crate::errno::Errno;
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+pub(super) const INVALID: Errno = Errno(libc::EINVAL);
+
+/// What a function returns whose only success is 0.
+pub(super) fn status(result: Result<(), Errno>) -> c_int {
+    count(result.map(|()| 0))
+}
+
+/// What a function returns that succeeds with a number, which is at most `INT_MAX`.
+pub(super) fn count(result: Result<u32, Errno>) -> c_int {
+    match result {
+        Ok(count) => count as c_int,
+        Err(Errno(error)) => -error,
+    }
+}
+
+/// A timeout in nanoseconds; `None` for -1, which waits without limit.
+pub(super) fn timeout(timeout_ms: c_int) -> Result<Option<u64>, Errno> {
+    match timeout_ms {
+        -1 => Ok(None),
+        0.. => Ok(Some(u64::from(timeout_ms.unsigned_abs()) * 1_000_000)),
+        _ => Err(INVALID),
+    }
+}
+
+/// The place behind an output parameter. The caller may have left it uninitialised.
+///
+/// # Safety
+/// `out` is NULL or valid for writes of a `T`, and nothing else uses that place during `'a`.
+#[inline]
+pub(super) unsafe fn output<'a, T>(out: *mut T) -> Result<&'a mut MaybeUninit<T>, Errno> {
+    // SAFETY: a MaybeUninit<T> has T's layout, needs no value, and as_mut() checks for NULL.
+    unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or(INVALID)
+}
+
+/// The size of every options struct in version 0.1. Programs for later versions pass longer ones.
+const SIZE_MIN: usize = size_of::<usize>() + 16;
+
+/// No version's options will be longer: a greater size was never initialised.
+const SIZE_MAX: usize = 4096;
+
+/// The caller's options, of which only the size has been checked; `defaults` if `options` is NULL.
+///
+/// # Safety
+/// `T` is a struct of integers that begins with its size, a `usize`. `options` is NULL, or readable
+/// for as many bytes as its size says.
+pub(super) unsafe fn options_of<T: Copy>(options: *const T, defaults: T) -> Result<T, Errno> {
+    let mut result = defaults;
+    if options.is_null() {
+        return Ok(result);
+    }
+    // SAFETY: every options struct begins with its size.
+    let size = unsafe { options.cast::<usize>().read() };
+    if size < SIZE_MIN {
+        return Err(INVALID);
+    }
+    if size > SIZE_MAX {
+        return Err(Errno(libc::E2BIG));
+    }
+    for offset in size_of::<T>()..size {
+        // SAFETY: the offset is below the size that the caller vouches for.
+        if unsafe { options.cast::<u8>().add(offset).read() } != 0 {
+            return Err(Errno(libc::E2BIG));
+        }
+    }
+    let known = size.min(size_of::<T>());
+    // SAFETY: neither struct is shorter than `known`, and integers may have any bytes.
+    unsafe { options.cast::<u8>().copy_to_nonoverlapping((&raw mut result).cast(), known) };
+    Ok(result)
+}

@@ -1,0 +1,531 @@
+//! The connector. The comments become the header's.
+#![allow(missing_docs, clippy::missing_safety_doc)]
+
+use super::arguments::{INVALID, count, options_of, status, timeout};
+use super::event::{pc_event, place};
+use super::handle::{self, Handle, both, shared};
+use crate::connector::{Connector, Options, Receiver, Reception, receive};
+use crate::errno::Errno;
+use crate::memory::Slots;
+use crate::protocol::event::Event;
+use crate::protocol::filter::Filter;
+use crate::protocol::wire::DATAGRAM_MAX;
+use crate::sys;
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use core::slice;
+
+/// A connector: a subscription, its queue and its statistics.
+pub struct pc_connector(());
+
+impl Handle for pc_connector {
+    type Shared = Connector;
+    /// Belongs to the thread that receives.
+    type Exclusive = Receiver;
+}
+
+/// Events to receive: bits for pc_options.events. PC_EVENT_OVERRUN passes every mask.
+pub const PC_MASK_FORK: u32 = 1u32 << 1;
+pub const PC_MASK_EXEC: u32 = 1u32 << 2;
+pub const PC_MASK_EXIT: u32 = 1u32 << 3;
+pub const PC_MASK_UID: u32 = 1u32 << 4;
+pub const PC_MASK_GID: u32 = 1u32 << 5;
+pub const PC_MASK_SID: u32 = 1u32 << 6;
+pub const PC_MASK_PTRACE: u32 = 1u32 << 7;
+pub const PC_MASK_COMM: u32 = 1u32 << 8;
+pub const PC_MASK_COREDUMP: u32 = 1u32 << 9;
+/// Kernel events that this version does not know.
+pub const PC_MASK_UNKNOWN: u32 = 1u32 << 11;
+/// The nine kinds that kernels send today: bits 1 to 9.
+pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
+
+/// pc_options.flags: discard the events of tasks that are not the leader of their process. These
+/// are the events with pid != tgid, and FORKs with child_pid != child_tgid.
+///
+/// The EXIT of a leader is not always the process exit: other threads may live on, or one of them
+/// may take the leader's place by execve(2). So ask pc_process_alive() at each EXIT. If it returns
+/// 2, no event will report the process exit under this filter. Either ask again from a timer, or
+/// receive without this filter and ask at each EXIT with that tgid. No event shows which exit code
+/// is that of such a process. (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
+/// 7.3.)
+pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
+/// pc_options.flags: of the EXIT events, deliver only those whose exit_code is not 0. This judges
+/// tasks, not processes: a leader may exit with 0 before its process fails. See
+/// PC_FILTER_NO_THREADS.
+pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
+/// pc_options.flags, for pc_open_fd(): the socket is subscribed already. The library sends no
+/// LISTEN, but it sends one IGNORE at pc_close().
+///
+/// Queue, filter and subscription belong to the socket, not to a descriptor. So any other program
+/// that holds the socket must no longer receive from it, set its filter, or close a handle on it.
+pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
+
+/// How to open a connector. Start from PC_OPTIONS_INIT. NULL stands for PC_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_options {
+    /// sizeof(struct pc_options). Smaller than in version 0.1: -EINVAL. Above 4096, or with a field
+    /// in use that this library does not know: -E2BIG.
+    pub size: usize,
+    /// PC_MASK_* bits; 0: everything, unknown kinds included.
+    pub events: u32,
+    /// PC_FILTER_* and PC_OPEN_* bits.
+    pub flags: u32,
+    /// The budget of the queue in bytes, at most INT_MAX; 0: 32 MiB, some 35,000 events.
+    ///
+    /// The kernel charges 768 to 960 bytes per event (measured on Linux 5.10 to 7.3). Memory is in
+    /// use only while events are pending, but a stalled reader can pin the whole budget. Without
+    /// CAP_NET_ADMIN the kernel grants at most twice the sysctl net.core.rmem_max, which on a stock
+    /// system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes has what was granted.
+    /// On AF_UNIX the budget has no effect.
+    pub rcvbuf_bytes: u32,
+    pub reserved: u32,
+}
+
+const PC_OPTIONS_INIT: pc_options =
+    pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, reserved: 0 };
+
+/// Opens a connector and subscribes to process events.
+///
+/// The call never blocks. It returns once the kernel has acknowledged this subscription. From then
+/// on, every event is delivered or counted as lost.
+///
+/// out:      receives the handle, which pc_close() ends.
+/// options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
+///
+/// Returns 0 or, each with its own text in pc_strerror():
+/// -EINVAL, -E2BIG     bad options, PC_OPEN_SUBSCRIBED among them
+/// -EPROTONOSUPPORT    the kernel lacks CONFIG_CONNECTOR
+/// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
+/// -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
+/// -ECONNREFUSED       not in the initial network namespace
+/// -EOPNOTSUPP         not in the initial PID and user namespaces
+/// -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+/// -EMFILE, -ENFILE    out of descriptors
+/// -ENOMEM             out of memory
+/// -ETIMEDOUT          the kernel did not acknowledge, and no cause was found
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc_options) -> c_int {
+    // SAFETY: `out` is NULL or writable, and `options` is NULL or as long as it says.
+    status(unsafe { create(out, None, options) })
+}
+
+/// Opens a connector on a socket that exists already.
+///
+/// Two kinds of sockets can be adopted:
+/// - A NETLINK_CONNECTOR socket, DGRAM or RAW, that is a member of group 1, as a privileged parent
+///   or systemd passes it on. Its pending events are kept. Its earlier losses are not counted.
+/// - An AF_UNIX socket, DGRAM or SEQPACKET, that feeds a program under test with events, without
+///   privilege or kernel. Each datagram carries one event, as pc_parse() takes it. Prefer
+///   SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks and
+///   flags work here too, and nothing is lost. pc_subscribe(), pc_unsubscribe() and pc_check()
+///   return 0 and do nothing.
+///
+/// The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
+/// queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
+/// before Linux 6.6 the IGNORE of an unprivileged pc_close() has no effect.
+///
+/// out:      receives the handle.
+/// fd:       the socket. On success it belongs to the handle. On failure it stays open, belongs to
+///           the caller, and has its old settings, with two exceptions. A BPF filter of its own is
+///           lost. If options ask for a smaller queue, an old size above net.core.rmem_max can be
+///           restored with CAP_NET_ADMIN only.
+/// options:  as for pc_open().
+///
+/// Returns 0, an error of pc_open(), or
+/// -EBADF              fd is not an open descriptor
+/// -EPROTOTYPE         fd is not such a socket
+/// -EINVAL             fd is not a member of group 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_open_fd(
+    out: *mut *mut pc_connector,
+    fd: c_int,
+    options: *const pc_options,
+) -> c_int {
+    // SAFETY: `out` is NULL or writable, and `options` is NULL or as long as it says.
+    status(unsafe { create(out, Some(fd), options) })
+}
+
+/// Opens a connector or, given a descriptor, adopts it.
+///
+/// # Safety
+/// `out` is NULL or writable. `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn create(
+    out: *mut *mut pc_connector,
+    fd: Option<c_int>,
+    options: *const pc_options,
+) -> Result<(), Errno> {
+    let make = || {
+        // SAFETY: `options` is NULL or as long as it says.
+        let options = unsafe { open_options(options) }?;
+        // Only an adopted socket can have been subscribed before.
+        if fd.is_none() && options.subscribed {
+            return Err(INVALID);
+        }
+        let (mut connector, mut receiver) = Connector::new(options.filter)?;
+        match fd {
+            Some(fd) => connector.adopt(&mut receiver, fd, &options)?,
+            None => connector.open(&mut receiver, &options)?,
+        }
+        Ok((connector, receiver))
+    };
+    // SAFETY: `out` is NULL or writable.
+    unsafe { handle::create(out, make) }
+}
+
+/// # Safety
+/// `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
+    // SAFETY: pc_options begins with its size, and the caller vouches for that.
+    let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
+    // Every field is named, so that a new one cannot be forgotten here.
+    let pc_options { size: _, events, flags, rcvbuf_bytes, reserved } = options;
+    if reserved != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
+        return Err(INVALID);
+    }
+    Ok(Options {
+        filter: Filter::new(events, flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
+        budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
+        subscribed: flags & PC_OPEN_SUBSCRIBED != 0,
+    })
+}
+
+/// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
+///
+/// When the socket is readable, call pc_recv() or pc_recv_many() until it returns 0. The first call
+/// may already return 0, if everything pending was forged or filtered. Do not read, close or
+/// configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
+    // SAFETY: `pc` is NULL or open.
+    match unsafe { shared(pc) } {
+        Ok(connector) => connector.socket().raw(),
+        Err(Errno(error)) => -error,
+    }
+}
+
+/// Receives one event. If an event is pending, this costs one system call.
+///
+/// event:       written only when 1 is returned.
+/// timeout_ms:  how long to wait for the event; 0: not at all, -1: without limit. Discarded messages
+///              do not restart the timeout. But those that are pending already (forged, or queued
+///              under another filter) are discarded before the call returns 0.
+///
+/// Returns 1: an event; 0: no event came in time; or
+/// -EINTR       a signal arrived during the wait, SA_RESTART or not; nothing is lost: call again
+/// -ECANCELED   pc_interrupt() was called
+/// -EPIPE       the stream has ended (AF_UNIX SEQPACKET only); later calls return this too
+/// -ECHILD      the handle belongs to the parent process
+/// -EINVAL      a NULL pointer, or a timeout below -1
+/// or an error of recvfrom(2), getsockopt(2) or ppoll(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_recv(
+    pc: *mut pc_connector,
+    event: *mut pc_event,
+    timeout_ms: c_int,
+) -> c_int {
+    let mut first = None;
+    if timeout_ms >= -1
+        // SAFETY: `event` is NULL or writable; `pc` is NULL or open, and no other thread receives
+        // from it.
+        && let (Ok(place), Ok((connector, receiver))) = unsafe { (place(event), both(pc)) }
+    {
+        match receiver.take_one(connector, place) {
+            Ok(()) => return 1,
+            Err(other) => first = other,
+        }
+    }
+    // SAFETY: `event` is NULL or has room for one; `pc` is NULL or open, and no other thread
+    // receives from it.
+    unsafe { receive_many(pc, event, 1, timeout_ms, first) }
+}
+
+/// Receives up to count events, at most 64, in one system call.
+///
+/// A short batch does not mean that no more events are pending. Only 0 means that.
+///
+/// events:      room for count events. What is behind the returned number is unspecified.
+/// timeout_ms:  how long to wait for the first event, as for pc_recv().
+///
+/// Returns the number of events received; 0: none came in time; or an error of pc_recv(), or
+/// -EINVAL if count is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_recv_many(
+    pc: *mut pc_connector,
+    events: *mut pc_event,
+    count: usize,
+    timeout_ms: c_int,
+) -> c_int {
+    // SAFETY: `events` is NULL or has room for `count` events; `pc` is NULL or open, and no other
+    // thread receives from it.
+    unsafe { receive_many(pc, events, count, timeout_ms, None) }
+}
+
+/// Receives into an array. `first` is what a system call has received already.
+///
+/// # Safety
+/// `events` is NULL or has room for `count` events. `pc` is NULL or open, and no other thread is in
+/// a function that needs the receiver.
+unsafe fn receive_many(
+    pc: *mut pc_connector,
+    events: *mut pc_event,
+    count: usize,
+    timeout_ms: c_int,
+    mut first: Option<Reception>,
+) -> c_int {
+    let mut receive = || {
+        // SAFETY: `pc` is NULL or open, and no other thread needs the receiver.
+        let (connector, receiver) = unsafe { both(pc) }?;
+        if events.is_null() || count == 0 {
+            return Err(INVALID);
+        }
+        let room = count.min(sys::BATCH);
+        // SAFETY: there is room for `room` events, and a pc_event is laid out as an Event.
+        let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
+        let timeout = timeout(timeout_ms)?;
+        let has_taken = matches!(first, Some(Ok(_)));
+        let mut attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
+        // An interrupt must not discard what has been received.
+        if has_taken && let count @ 1.. = attempt()? {
+            return Ok(count);
+        }
+        receive(connector, timeout, attempt)
+    };
+    self::count(receive())
+}
+
+/// Replaces the filter, atomically.
+///
+/// Events that are queued already are judged when they are received, by the filter then in force.
+/// Those that it rejects count as filtered. A filter that is set during a pause takes effect with
+/// pc_subscribe().
+///
+/// filter:  events and PC_FILTER_* flags; all other fields are as in PC_OPTIONS_INIT. NULL:
+///          everything.
+///
+/// Returns 0, -EINVAL, -E2BIG, -ECHILD, -ENOMEM, or -EPERM (a seccomp filter forbids it, or the
+/// socket's filter is locked). On failure the old filter stays in force.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_options) -> c_int {
+    let set = || {
+        // SAFETY: `pc` is NULL or open, and no other thread receives from it; `filter` is NULL or as
+        // long as it says.
+        let ((connector, receiver), filter) = unsafe { (both(pc)?, filter_options(filter)?) };
+        receiver.set_filter(connector, filter)
+    };
+    status(set())
+}
+
+/// # Safety
+/// `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
+    // SAFETY: pc_options begins with its size, and the caller vouches for that.
+    let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
+    // Every field is named, so that a new one cannot be forgotten here.
+    let pc_options { size: _, events, flags, rcvbuf_bytes, reserved } = options;
+    if reserved != 0 || rcvbuf_bytes != 0 {
+        return Err(INVALID);
+    }
+    Filter::new(events, flags).ok_or(INVALID)
+}
+
+/// Resumes after pc_unsubscribe(). If the connector is not paused, this does nothing.
+///
+/// If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
+/// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
+///
+/// Returns 0, -ECHILD, or an error of pc_open(). On failure the connector remains paused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
+    // SAFETY: `pc` is NULL or open, and no other thread receives from it.
+    let both = unsafe { both(pc) };
+    status(both.and_then(|(connector, receiver)| receiver.subscribe(connector)))
+}
+
+/// Pauses: from now on no event is queued. If the connector is paused already, this does nothing.
+///
+/// Pending events, and losses that have not been reported yet, can still be received.
+///
+/// Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2), where EACCES becomes
+/// -EPERM and ENOBUFS becomes -ENOMEM. On failure the connector remains subscribed. If events may
+/// have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
+    // SAFETY: `pc` is NULL or open, and no other thread receives from it.
+    let both = unsafe { both(pc) };
+    status(both.and_then(|(connector, receiver)| receiver.unsubscribe(connector)))
+}
+
+/// Checks that the kernel still reports events, and repairs it if it does not.
+///
+/// Any thread may call this; it costs microseconds. A daemon calls it from a timer, and receives
+/// when it returns 1. A paused connector is not checked.
+///
+/// The kernel counts its listeners for the whole machine, and reports to nobody while the count is
+/// below one. From Linux 6.6 on, any unprivileged process can lower the count that far
+/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried).
+///
+/// From Linux 6.6 on, the call also renews this connector's own subscription, which another holder
+/// of the socket may have ended. The kernel does not say whether it had been ended: the result is 0
+/// either way, and the events that were missed are not reported.
+///
+/// Returns
+/// 0           the kernel reports now. A deafness that another process repaired since the last
+///             check cannot be detected.
+/// 1           the kernel was deaf and is repaired. A PC_EVENT_OVERRUN with PC_LOST_DEAF follows
+///             in the stream. pc_fd() does not become readable for it: call pc_recv().
+/// -EPERM      before Linux 6.6: this process has dropped its privilege
+/// -ECHILD, -EINVAL, or an error of pc_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
+    // SAFETY: `pc` is NULL or open.
+    let shared = unsafe { shared(pc) };
+    count(shared.and_then(Connector::check))
+}
+
+/// Ends a wait: the current or the next call with a timeout other than 0 returns -ECANCELED, once.
+///
+/// Any thread and any signal handler may call this, until pc_close() or pc_release() is called.
+/// Several interrupts before that return count as one. Calls with timeout 0 neither see nor consume
+/// an interrupt, and pc_fd() does not become readable.
+///
+/// An interrupt that comes late cancels the next wait. So a program that uses interrupts to say
+/// "stop" first sets a flag of its own, and reads the flag whenever it gets -ECANCELED.
+///
+/// Returns 0, -EINVAL or -ECHILD. errno is unchanged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
+    let interrupt = || {
+        // SAFETY: `pc` is NULL or open.
+        let connector = unsafe { shared(pc) }?;
+        connector.require_owner()?;
+        sys::preserving_errno(|| connector.interrupt());
+        Ok(())
+    };
+    status(interrupt())
+}
+
+/// The statistics of a connector. Whenever pc_recv() has returned 0,
+/// received + filtered + lost + foreign + malformed is exactly the number of messages that the
+/// socket's filter in the kernel has admitted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pc_stats {
+    /// Kernel events delivered to the caller.
+    pub received: u64,
+    /// Messages that the kernel admitted and the library rejected: events queued before a
+    /// pc_set_filter(), filtered events on AF_UNIX, and messages that carry no event.
+    pub filtered: u64,
+    /// Events lost in a full queue: the sum of what all PC_EVENT_OVERRUN reported.
+    pub lost: u64,
+    /// Forged messages: the kernel did not send them.
+    pub foreign: u64,
+    /// Damaged messages.
+    pub malformed: u64,
+    /// How often a deaf kernel was repaired.
+    pub repaired: u64,
+    /// The queue budget that the kernel granted.
+    pub rcvbuf_bytes: u32,
+    pub reserved: u32,
+    pub reserved2: [u64; 2],
+}
+
+/// The size of `pc_stats` in version 0.1.
+const STATS_MIN: usize = 72;
+
+/// Copies the statistics. Any thread may call this. Each field by itself is exact.
+///
+/// stats:  receives the statistics.
+/// size:   sizeof(struct pc_stats). Bytes behind the fields that this library knows are zeroed.
+///
+/// Returns 0, or -EINVAL: a NULL pointer, or a size smaller than in version 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_get_stats(
+    pc: *const pc_connector,
+    stats: *mut pc_stats,
+    size: usize,
+) -> c_int {
+    // SAFETY: `pc` is NULL or open, and `stats` is NULL or writable for `size` bytes.
+    status(unsafe { shared(pc).and_then(|connector| stats_into(connector, stats, size)) })
+}
+
+/// # Safety
+/// `stats` is NULL, or writable for `size` bytes.
+pub(super) unsafe fn stats_into(
+    connector: &Connector,
+    stats: *mut pc_stats,
+    size: usize,
+) -> Result<(), Errno> {
+    if stats.is_null() || size < STATS_MIN {
+        return Err(INVALID);
+    }
+    let statistics = self::stats(connector);
+    let known = size.min(size_of::<pc_stats>());
+    // SAFETY: `known` bytes are in both structs, and `stats` is writable for `size` bytes.
+    unsafe {
+        (&raw const statistics).cast::<u8>().copy_to_nonoverlapping(stats.cast(), known);
+        stats.cast::<u8>().add(known).write_bytes(0, size - known);
+    }
+    Ok(())
+}
+
+fn stats(connector: &Connector) -> pc_stats {
+    let counters = &connector.counters;
+    pc_stats {
+        received: counters.received.get(),
+        filtered: counters.filtered.get(),
+        lost: counters.lost.get(),
+        foreign: counters.foreign.get(),
+        malformed: counters.malformed.get(),
+        repaired: counters.repaired.get(),
+        rcvbuf_bytes: connector.budget(),
+        reserved: 0,
+        reserved2: [0; 2],
+    }
+}
+
+/// Unsubscribes, exactly once, and closes the connector. NULL is allowed. errno is unchanged.
+///
+/// The subscription belongs to the socket: closing ends it for every dup() of pc_fd() too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
+    // SAFETY: `pc` is NULL, or open and not used any more.
+    unsafe { handle::end(pc) };
+}
+
+/// Ends the handle but not the subscription, and returns the socket, which then belongs to the
+/// caller.
+///
+/// The socket is meant for a successor: a child, or this daemon after its restart, which gets it
+/// through systemd's FD store. The successor gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and
+/// misses nothing.
+///
+/// Receive until 0 is returned before this call: the successor does not count a loss that has not
+/// been reported yet. The socket of a paused connector is not subscribed: its successor adopts it
+/// without PC_OPEN_SUBSCRIBED.
+///
+/// The socket stays non-blocking and close-on-exec and keeps its filter. To pass it through
+/// execve(2), first clear FD_CLOEXEC with fcntl(2).
+///
+/// Returns the descriptor, -EINVAL or -ECHILD. On failure nothing has changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
+    // SAFETY: `pc` is NULL, or open and not used by any other thread, nor by anyone afterwards.
+    match unsafe { handle::end_with(pc, Connector::release) } {
+        Ok(mut socket) => socket.disown(),
+        Err(Errno(error)) => -error,
+    }
+}
+
+// The masks and flags of the header are those of the core.
+const _: () = {
+    use crate::protocol::event::kind;
+    use crate::protocol::filter::{MASK_ALL, MASK_UNKNOWN, NO_THREADS, NONZERO_EXIT};
+    assert!(PC_MASK_FORK == 1 << kind::FORK && PC_MASK_EXEC == 1 << kind::EXEC);
+    assert!(PC_MASK_EXIT == 1 << kind::EXIT && PC_MASK_UID == 1 << kind::UID);
+    assert!(PC_MASK_GID == 1 << kind::GID && PC_MASK_SID == 1 << kind::SID);
+    assert!(PC_MASK_PTRACE == 1 << kind::PTRACE && PC_MASK_COMM == 1 << kind::COMM);
+    assert!(PC_MASK_COREDUMP == 1 << kind::COREDUMP && PC_MASK_UNKNOWN == MASK_UNKNOWN);
+    assert!(PC_MASK_ALL == MASK_ALL);
+    assert!(PC_FILTER_NO_THREADS == NO_THREADS && PC_FILTER_NONZERO_EXIT == NONZERO_EXIT);
+};

@@ -1,0 +1,112 @@
+//! The memory behind a `struct pc_connector *` or a `struct pc_table *`.
+
+use super::arguments::{INVALID, output};
+use crate::errno::Errno;
+use crate::memory;
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+
+/// The C name of a handle. Rust never makes a value of such a type: behind a pointer to one are
+/// [`Parts`].
+pub(super) trait Handle {
+    /// Used by any number of threads at once.
+    type Shared;
+    /// Used by one thread at a time.
+    type Exclusive;
+}
+
+/// Any thread may call some functions of a handle at any time, and one thread at a time may call the
+/// others. So no reference to the whole is formed while the handle is open.
+struct Parts<H: Handle> {
+    shared: H::Shared,
+    exclusive: UnsafeCell<H::Exclusive>,
+}
+
+/// Gives C the handle of what `make` makes. If that fails, nothing is left.
+///
+/// # Safety
+/// `out` is NULL or writable.
+pub(super) unsafe fn create<H: Handle>(
+    out: *mut *mut H,
+    make: impl FnOnce() -> Result<(H::Shared, H::Exclusive), Errno>,
+) -> Result<(), Errno> {
+    // SAFETY: the caller vouches for `out`, which nothing else uses during this call.
+    let out = unsafe { output(out) }?;
+    // Before `make`, so that what has been made cannot be lost for lack of memory.
+    let memory = memory::allocate::<Parts<H>>()?;
+    match make() {
+        Ok((shared, exclusive)) => {
+            let exclusive = UnsafeCell::new(exclusive);
+            // SAFETY: the memory was allocated for these Parts.
+            unsafe { memory.write(Parts { shared, exclusive }) };
+            out.write(memory.as_ptr().cast());
+            Ok(())
+        }
+        Err(error) => {
+            // SAFETY: the memory comes from allocate(), and nothing was written to it.
+            unsafe { memory::release(memory) };
+            Err(error)
+        }
+    }
+}
+
+/// The part of a handle that any thread may use.
+///
+/// # Safety
+/// `handle` is NULL or open, and stays open during `'a`.
+#[inline]
+pub(super) unsafe fn shared<'a, H: Handle>(handle: *const H) -> Result<&'a H::Shared, Errno> {
+    if handle.is_null() {
+        return Err(INVALID);
+    }
+    // SAFETY: create() made the Parts of an open handle. This borrows one of them alone: another
+    // thread may hold the other.
+    Ok(unsafe { &(*handle.cast::<Parts<H>>()).shared })
+}
+
+/// Both parts of a handle.
+///
+/// # Safety
+/// `handle` is NULL or open, and stays open during `'a`. Nothing else borrows its exclusive part
+/// during `'a`.
+#[inline]
+pub(super) unsafe fn both<'a, H: Handle>(
+    handle: *const H,
+) -> Result<(&'a H::Shared, &'a mut H::Exclusive), Errno> {
+    // SAFETY: the handle is NULL or open, which shared() demands; shared() rejects NULL, and the
+    // caller vouches that no other borrow of the exclusive part exists.
+    unsafe { Ok((shared(handle)?, &mut *(*handle.cast::<Parts<H>>()).exclusive.get())) }
+}
+
+/// Ends a handle after `take` has taken something out of it. If that fails, the handle stays open.
+///
+/// # Safety
+/// `handle` is NULL or open. Nothing else uses it, and nothing uses it afterwards if this succeeds.
+pub(super) unsafe fn end_with<H: Handle, T>(
+    handle: *mut H,
+    take: impl FnOnce(&mut H::Shared) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    if handle.is_null() {
+        return Err(INVALID);
+    }
+    // SAFETY: create() made the Parts of an open handle, and nothing else borrows them.
+    let taken = take(unsafe { &mut (*handle.cast::<Parts<H>>()).shared })?;
+    // SAFETY: the handle is open, and nothing uses it any more.
+    unsafe { end(handle) };
+    Ok(taken)
+}
+
+/// Drops both parts of a handle and frees the memory. NULL is allowed.
+///
+/// # Safety
+/// `handle` is NULL, or open and not used any more.
+#[inline(never)]
+pub(super) unsafe fn end<H: Handle>(handle: *mut H) {
+    if let Some(parts) = NonNull::new(handle.cast::<Parts<H>>()) {
+        // SAFETY: create() allocated and initialised the Parts, and nothing uses them any more.
+        unsafe {
+            parts.drop_in_place();
+            memory::release(parts);
+        }
+    }
+}
