@@ -475,11 +475,16 @@ impl Follower {
             return;
         }
         record.process.state |= state::LEADER_GONE;
-        if record.life != Life::Leaderless(Watch::Pidfd) {
-            self.census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
-            // If this fails, Job::Watch tries again and reports the error.
-            let _ = self.watch(slot, world);
+        match record.life {
+            Life::Leaderless(Watch::Pidfd) => return,
+            // The caller may have been told already that the process cannot be watched.
+            Life::Leaderless(Watch::Missing { .. }) => {}
+            Life::Led | Life::Exited(_) => {
+                self.census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
+            }
         }
+        // If this fails, Job::Watch tries again and reports the error.
+        let _ = self.watch(slot, world);
     }
 
     /// Waits for the exit of a process through its pidfd.
