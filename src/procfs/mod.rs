@@ -16,6 +16,8 @@ pub(crate) use listing::Listing;
 pub use liveness::{Liveness, process_alive};
 #[cfg(feature = "table")]
 pub(crate) use sight::{Sight, look, look_alive};
+#[cfg(all(test, feature = "table"))]
+pub(crate) use stat::Stat;
 #[cfg(feature = "table")]
 pub(crate) use stat::{Condition, Image, TICK_NS};
 #[cfg(feature = "table")]
