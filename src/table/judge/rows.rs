@@ -40,6 +40,7 @@ fn every_row_holds() {
     differences(&mut rows);
     jobs(&mut rows);
     losses(&mut rows);
+    programs(&mut rows);
     execs_by_threads(&mut rows);
     leaders_that_exit_first(&mut rows);
     reused_pids(&mut rows);
@@ -48,6 +49,8 @@ fn every_row_holds() {
     hidden_statuses(&mut rows);
     families(&mut rows);
     healing(&mut rows);
+    the_callers_view(&mut rows);
+    errors(&mut rows);
     rows.check();
 }
 
@@ -1197,11 +1200,6 @@ fn differences(rows: &mut Rows) {
 fn jobs(rows: &mut Rows) {
     let due = |stage: &Stage| stage.next_job(Quiet::Unknown);
     let work = |stage: &Stage| stage.next_job(Quiet::All);
-    let other = |pid| {
-        let mut record = forked();
-        record.process.pid = pid;
-        record
-    };
     let queue = |stage: &mut Stage, heard: Heard| {
         stage.follower.agenda.batch_mut()[0] = heard.event;
         stage.follower.agenda.received(1, 0, Slept(0));
@@ -1295,7 +1293,7 @@ fn jobs(rows: &mut Rows) {
     );
 
     // A parent that exited and left an orphan, and one whose pid has another owner.
-    let mut orphan = other(8);
+    let mut orphan = forked_as(8);
     orphan.process.parent_pid = PID;
     let mut stage = Stage::with([forked(), orphan, forked_as(9).exited(Leaders(0)).replaced()]);
     stage.follower.agenda.received(0, 1_902 * MS, Slept(0));
@@ -1324,6 +1322,7 @@ fn jobs(rows: &mut Rows) {
     rows.row("a pid whose next owner was looked for is no work", work(&stage), Some(Job::Scan));
 }
 
+/// A process with this pid whose FORK was seen.
 fn forked_as(pid: i32) -> Record {
     let mut record = forked();
     record.process.pid = pid;
@@ -1501,6 +1500,51 @@ fn execs_by_threads(rows: &mut Rows) {
         "an exec by a thread that fails, read late, is one EXITED",
         &mut stage,
         &["7 exited 0xb"],
+    );
+}
+
+fn programs(rows: &mut Rows) {
+    let dog = |look: Look| look.named(DOG).program(OTHER_PROGRAM);
+    let mut stage = Stage::with([forked()]);
+    let as_another_user = dog(led()).with(|sight| {
+        sight.stat.session = 4;
+        sight.credentials = Some(Credentials { ruid: 0, euid: 5, rgid: 0, egid: 0 });
+    });
+    stage.hear(exec(), as_another_user);
+    told(
+        rows,
+        "a program that is run with other ids, in another session, has these reported behind it",
+        &mut stage,
+        &["7 execed", "7 session", "7 credentials"],
+    );
+    rows.row(
+        "the name of a program that was run comes with it",
+        (stage.record(PID).process.comm, stage.record(PID).image),
+        (DOG, OTHER_PROGRAM),
+    );
+
+    let mut stage = Stage::with([forked()]);
+    stage.hear(exec(), dog(zombie()).program(Image::UNKNOWN));
+    rows.row(
+        "a zombie has the name of its last program, and the program itself is not known",
+        (stage.record(PID).process.comm, stage.record(PID).image),
+        (DOG, PROGRAM),
+    );
+
+    let mut stage = Stage::with([forked()]);
+    stage.hear(exec(), nobody());
+    rows.row(
+        "a process that is gone after an EXEC has no name that is valid",
+        stage.record(PID).process.valid & field::COMM,
+        0,
+    );
+
+    let mut stage = Stage::with([kernel_thread()]);
+    stage.hear(exec(), dog(led()));
+    rows.row(
+        "a kernel's helper is no kernel thread once its EXEC has come",
+        (stage.record(PID).process.state, stage.record(PID).process.valid & field::COMM),
+        (0, field::COMM),
     );
 }
 
@@ -1743,6 +1787,13 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
         &["7 exited leader's 0x0", "7 started"],
     );
 
+    let mut stage = Stage::with([found().fork_seen()]);
+    rows.row(
+        "a FORK that came is not forgotten because an EXIT of the leader shows that it had to come",
+        (stage.hear(exit(0), led()), stage.hear(fork().at(1_400), led()).len()),
+        (vec![exec_to_come()], 2),
+    );
+
     let mut stage = Stage::with([found_at(1_005).fork_seen(), found_as(8).fork_seen()]);
     stage.hear(exit(0).at(1_013).judged(1_020), next);
     stage.hear(exit(0).of(8).at(1_014).judged(1_020), next);
@@ -1759,6 +1810,7 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
     );
 }
 
+/// A process with this pid that a scan found at 1,005 ms.
 fn found_as(pid: i32) -> Record {
     let mut record = found_at(1_005);
     record.process.pid = pid;
@@ -1999,5 +2051,123 @@ fn healing(rows: &mut Rows) {
         "what the first scan finds is FOUND, and then the table is /proc",
         &mut stage,
         &["7 found", "synced"],
+    );
+
+    let mut stage = Stage::with([]);
+    stage.hear(comm(DOG), led());
+    told(
+        rows,
+        "a process whose FORK was lost is RECOVERED by any of its events",
+        &mut stage,
+        &["7 started recovered"],
+    );
+
+    let mut stage = Stage::with([]);
+    stage.hear(overrun, nobody());
+    stage.show(PID, leaderless());
+    stage.settle();
+    rows.row(
+        "a process that a scan finds without a leader is watched",
+        stage.record(PID).life,
+        Life::Leaderless(Watch::Pidfd),
+    );
+
+    let mut child = Record { origin: unreported().origin, ..forked_as(8) };
+    child.process.parent_pid = PID;
+    let mut stage = Stage::with([forked(), child]);
+    stage.follower.agenda.scan = Scan::Reporting { cause: HEALING, done: 0 };
+    stage.hear(exit(0), nobody());
+    stage.show(8, led());
+    let history = ["7 exited leader's 0x0", "8 started recovered", "synced recovered"];
+    told(
+        rows,
+        "a process that a scan found as an orphan starts as the child of its new parent",
+        &mut stage,
+        &history,
+    );
+
+    let mut stage = Stage::with([forked(), forked_as(8).vanished()]);
+    let slot = stage.slot(8);
+    stage.follower.census.at_mut(slot).process.parent_pid = PID;
+    stage.follower.census.link(slot);
+    let parent = stage.slot(PID);
+    stage.follower.census.remove(parent, false);
+    rows.row(
+        "a process that exited is no orphan",
+        stage.follower.census.first(Queue::Orphans),
+        None,
+    );
+
+    let mut stage = Stage::with((2..=250).map(forked_as));
+    stage.follower.agenda.scan = Scan::Reporting { cause: HEALING, done: 0 };
+    let _ = stage.run();
+    rows.row(
+        "one step of a scan passes 100 processes, however large the table is",
+        stage.follower.agenda.scan,
+        Scan::Reporting { cause: HEALING, done: 100 },
+    );
+}
+
+fn the_callers_view(rows: &mut Rows) {
+    let mut stage = Stage::with([unreported(), forked_as(8)]);
+    rows.row("a process that was not reported cannot be looked up", stage.follower.get(PID), None);
+    rows.row(
+        "a process that was not reported can be given nothing to keep",
+        stage.follower.set_user(PID, 1),
+        None,
+    );
+    rows.row(
+        "a walk passes a process that was not reported",
+        stage.follower.above(INIT).map(|process| process.pid),
+        Some(8),
+    );
+    rows.row("a process that was not reported does not count", stage.follower.census.count(), 2);
+    stage.hear(exit(0).at(1_600), led());
+    rows.row("a process counts once it is reported", stage.follower.census.count(), 3);
+
+    let mut stage = Stage::with([forked()]);
+    stage.follower.set_user(PID, 77);
+    stage.hear(fork().of(8).by(PID), nobody());
+    rows.row(
+        "a child that is gone before it is read inherits the name, and not what the caller keeps",
+        stage.follower.get(8).map(|it| (it.comm, it.user, it.state, it.start_boottime_ns)),
+        Some((CAT, 0, 0, 0)),
+    );
+}
+
+fn errors(rows: &mut Rows) {
+    let failed = Some(Errno(libc::EMFILE));
+    // What the job is, the error, and what the job is afterwards.
+    let again = |stage: &mut Stage| {
+        let before = stage.next_job(Quiet::Unknown);
+        stage.machine.look_error.set(failed);
+        let error = stage.run().err();
+        (error, before.is_some() && before == stage.next_job(Quiet::Unknown))
+    };
+    let mut orphan = forked_as(8);
+    orphan.process.parent_pid = PID;
+    let mut stage = Stage::with([forked(), orphan]);
+    let parent = stage.slot(PID);
+    stage.follower.census.remove(parent, false);
+    rows.row("after an error, an orphan is looked at again", again(&mut stage), (failed, true));
+
+    let mut stage = Stage::with([forked().exited(Leaders(0)).replaced()]);
+    let previous = stage.slot(PID);
+    stage.follower.census.remove(previous, false);
+    rows.row("after an error, a next owner is looked for again", again(&mut stage), (failed, true));
+
+    let mut stage = Stage::with([forked()]);
+    stage.follower.agenda.batch_mut()[0] = exit(0).event;
+    stage.follower.agenda.received(1, 0, Slept(0));
+    rows.row("after an error, an event is judged again", again(&mut stage), (failed, true));
+
+    let mut stage = Stage::with([forked()]);
+    let here = Scan::Listing { cause: HEALING, done: INIT };
+    stage.follower.agenda.scan = here;
+    stage.machine.look_error.set(failed);
+    rows.row(
+        "after an error, a scan looks at the same process again",
+        (stage.run().err(), stage.follower.agenda.scan),
+        (failed, here),
     );
 }

@@ -27,6 +27,9 @@ pub struct Machine {
     pub watched: BTreeSet<i32>,
     pub readable: Option<i32>,
     pub pidfd_error: Option<Errno>,
+    /// The next look fails.
+    pub look_error: Cell<Option<Errno>>,
+    receptions: u32,
     pub is_status_shown: bool,
     pub may_trace: bool,
 }
@@ -42,6 +45,8 @@ impl World for Machine {
     }
 
     fn receive(&mut self, batch: &mut [Event; BATCH]) -> Result<u32, Errno> {
+        self.receptions += 1;
+        assert!(self.receptions < 10_000, "the table receives for ever");
         self.slept_ns += std::mem::take(&mut self.sleeps_ns);
         let count = self.queue.len().min(BATCH);
         for (to, event) in batch.iter_mut().zip(self.queue.drain(..count)) {
@@ -55,6 +60,9 @@ impl World for Machine {
     }
 
     fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+        if let Some(error) = self.look_error.take() {
+            return Err(error);
+        }
         let sight = self.shown.get(&pid).copied();
         let hide = |sight| Sight { credentials: None, ..sight };
         Ok(if with_credentials { sight } else { sight.map(hide) })
@@ -143,6 +151,8 @@ impl Stage {
             watched: BTreeSet::new(),
             readable: None,
             pidfd_error: None,
+            look_error: Cell::new(None),
+            receptions: 0,
             is_status_shown: false,
             may_trace: true,
         };
@@ -198,8 +208,12 @@ impl Stage {
 
     /// The table works until it has nothing to do. What it reported since the last time.
     pub fn settle(&mut self) -> Vec<String> {
-        while !matches!(self.run().unwrap(), Run::Idle) {}
-        std::mem::take(&mut self.told)
+        for _ in 0..10_000 {
+            if matches!(self.run().unwrap(), Run::Idle) {
+                return std::mem::take(&mut self.told);
+            }
+        }
+        panic!("the table works for ever, and reports {:?}", self.told)
     }
 
     /// One job that is work.
