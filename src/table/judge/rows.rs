@@ -217,6 +217,16 @@ fn forks_of_known_pids(rows: &mut Rows) {
         exit_first(),
     );
     rows.event(
+        "a FORK from the moment of the look is not from before it",
+        found_running(),
+        fork().at(1_500),
+        unasked(),
+        Verdict::ExitFirst {
+            exit: Exit { timestamp_ns: FOUND, code: Unknown },
+            is_exit_pending: true,
+        },
+    );
+    rows.event(
         "a FORK right after the look is the process's own while /proc's clock cannot tell them apart",
         found_at(1_005),
         fork().at(1_019),
@@ -732,6 +742,28 @@ fn details(rows: &mut Rows) {
         sid(),
         unasked(),
         Known,
+    );
+    let mut stage = Stage::with([forked_unseen()]);
+    stage.hear(sid(), unasked());
+    stage.hear(comm(DOG), unasked());
+    stage.hear(uid(5, 6), unasked());
+    stage.hear(gid(7, 8), unasked());
+    let process = stage.record(PID).process;
+    rows.row(
+        "what events say is what the table has: a session, a name, ids",
+        (process.session, process.comm, process.ruid, process.euid, process.rgid, process.egid),
+        (PID, DOG, 5, 6, 7, 8),
+    );
+    rows.row(
+        "a session and a name that an event carried are valid",
+        process.valid,
+        field::PARENT | field::SESSION | field::COMM,
+    );
+    told(
+        rows,
+        "an event that carries what is new is a change",
+        &mut stage,
+        &["7 session", "7 renamed", "7 credentials", "7 credentials"],
     );
     rows.event(
         "a kind of event that the table does not ask for is nothing",
