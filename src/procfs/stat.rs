@@ -62,7 +62,7 @@ impl Image {
     pub(crate) const NONE: Self = Self(NonZero::new(1));
 
     /// From the fields startcode and startstack.
-    const fn at(code: u64, stack: u64) -> Self {
+    pub(crate) const fn at(code: u64, stack: u64) -> Self {
         Self(NonZero::new(code.rotate_left(32) ^ stack))
     }
 }

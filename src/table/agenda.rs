@@ -62,8 +62,8 @@ pub(super) struct Agenda {
     /// Every event that was queued before this moment has been handled.
     horizon_ns: u64,
     events_since_scan_step: u32,
-    /// When the batch was received. A process that started after the machine has slept once more
-    /// is younger than any of its events.
+    /// Read after the batch was received, so that the machine had slept no longer than this when any
+    /// of its events was generated.
     pub slept: Slept,
 }
 
@@ -153,7 +153,7 @@ impl Agenda {
         &mut self.batch
     }
 
-    /// So many events were received. `asked_ns` is from before they were asked for.
+    /// So many events were received. `asked_ns` is from before the queue was read, `slept` from after.
     pub(super) fn received(&mut self, count: u32, asked_ns: u64, slept: Slept) {
         (self.end, self.slept) = (count, slept);
         if count == 0 {

@@ -4,7 +4,7 @@ use super::agenda::{Job, Quiet};
 use super::census::{Queue, Slot};
 use super::changes::change_of;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
-use super::judge::{self, Clock, Presence};
+use super::judge::{self, Presence};
 use super::leaderless;
 use super::record::{Life, Watch};
 use super::report::{Change, Process, change, field, remark};
@@ -90,9 +90,10 @@ impl Follower {
     }
 
     fn receive(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
-        let Clock { now_ns, slept } = world.clock();
+        let asked_ns = world.clock().now_ns;
         let count = world.receive(self.agenda.batch_mut())?;
-        self.agenda.received(count, now_ns, slept);
+        // The machine may sleep before the events are received, and they are generated after that.
+        self.agenda.received(count, asked_ns, world.clock().slept);
         Ok(if count > 0 { Outcome::Worked(EVENT) } else { Outcome::Nothing(Quiet::Queue) })
     }
 

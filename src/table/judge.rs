@@ -360,3 +360,6 @@ pub(super) fn presence(record: &Record, sight: Option<&Sight>) -> Presence {
         _ => Presence::Exited,
     }
 }
+
+#[cfg(test)]
+mod rows;

@@ -25,11 +25,16 @@ pub(super) fn settle(
         return;
     }
     record.process.state |= state::LEADER_GONE;
-    if record.life != Life::Leaderless(Watch::Pidfd) {
-        census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
-        // If this fails, it is tried again, and the error is reported then.
-        let _ = watch(census, slot, world);
+    match record.life {
+        Life::Leaderless(Watch::Pidfd) => return,
+        // The caller may have been told already that the process cannot be watched.
+        Life::Leaderless(Watch::Missing { .. }) => {}
+        Life::Led | Life::Exited(_) => {
+            census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
+        }
     }
+    // If this fails, it is tried again, and the error is reported then.
+    let _ = watch(census, slot, world);
 }
 
 /// Waits for the exit of a process through its pidfd.

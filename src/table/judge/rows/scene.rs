@@ -1,0 +1,359 @@
+//! The words that rows are written in.
+//!
+//! The process has pid 7 and started 1,000 ms after the machine booted. An event comes at 2,000 ms;
+//! the look at /proc that it causes, and the judgement, follow a millisecond later. Records, events
+//! and looks that differ from that say so.
+
+use super::super::*;
+use crate::procfs::{Condition, Credentials, Image, Stat};
+use crate::protocol::event::pair;
+use crate::table::report::field;
+
+pub const MS: u64 = 1_000_000;
+pub const PID: i32 = 7;
+pub const INIT: i32 = 1;
+pub const STARTED: u64 = 1_000 * MS;
+pub const FOUND: u64 = 1_500 * MS;
+pub const HEARD: u64 = 2_000 * MS;
+pub const JUDGED: u64 = 2_001 * MS;
+
+pub const CAT: [u8; 16] = *b"cat\0\0\0\0\0\0\0\0\0\0\0\0\0";
+pub const DOG: [u8; 16] = *b"dog\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// Two programs: what /proc shows of where their code and stacks are.
+pub const PROGRAM: Image = Image::at(1, 1);
+pub const OTHER_PROGRAM: Image = Image::at(2, 2);
+
+// ---- Records ----
+
+fn record(origin: Origin) -> Record {
+    let sight = Sight { taken_ns: STARTED, ..sight(Condition::Led) };
+    Record::seen(PID, &sight, origin)
+}
+
+/// A process whose FORK was seen.
+pub fn forked() -> Record {
+    record(Origin::Forked { predecessor_pending: false })
+}
+
+/// A process whose FORK was seen before the EXIT of the pid's previous owner.
+pub fn forked_after_another() -> Record {
+    record(Origin::Forked { predecessor_pending: true })
+}
+
+/// A process that exited before it could be read: even its start time is not known.
+pub fn forked_unseen() -> Record {
+    let origin = Origin::Forked { predecessor_pending: false };
+    Record::inherited(PID, INIT, &Process { comm: CAT, ..Process::EMPTY }, origin)
+}
+
+/// A process that a scan found at 1,500 ms and reported, and whose FORK may still come.
+pub fn found() -> Record {
+    let sight = Sight { taken_ns: FOUND, ..sight(Condition::Led) };
+    Record::seen(PID, &sight, Origin::Found(Found::new(FOUND, false, true)))
+}
+
+/// A process that had run when a scan found it.
+pub fn found_running() -> Record {
+    Record { origin: Origin::Found(Found::new(FOUND, true, true)), ..found() }
+}
+
+/// A process that a scan found and has not reported.
+pub fn unreported() -> Record {
+    Record { origin: Origin::Found(Found::new(FOUND, false, false)), ..found() }
+}
+
+pub fn kernel_thread() -> Record {
+    let mut record = found();
+    record.process.state |= state::KERNEL_THREAD;
+    record.process.valid &= !field::COMM;
+    Record { image: Image::NONE, ..record }
+}
+
+impl Record {
+    /// A scan found the process, and then its FORK came.
+    pub fn fork_seen(self) -> Self {
+        let Origin::Found(found) = self.origin else { panic!("its FORK was seen first") };
+        Self { origin: Origin::Found(Found { fork: OwnFork::Seen, ..found }), ..self }
+    }
+
+    /// An EXIT of the leader came, and the process lived on.
+    pub fn leader_exited(self) -> Self {
+        Self { leader_exited: true, ..self }
+    }
+
+    /// The leader was seen to be gone; the pidfd is waited for.
+    pub fn watched(self) -> Self {
+        self.leaderless(Watch::Pidfd)
+    }
+
+    /// The leader was seen to be gone; the pidfd could not be opened.
+    pub fn unwatched(self) -> Self {
+        self.leaderless(Watch::Missing { is_reported: true })
+    }
+
+    fn leaderless(self, watch: Watch) -> Self {
+        let mut record = Self { life: Life::Leaderless(watch), ..self };
+        record.process.state |= state::LEADER_GONE;
+        record
+    }
+
+    /// The process exited at 1,900 ms; so it was seen at 1,901 ms.
+    pub fn exited(self, code: ExitCode) -> Self {
+        let exit = Some(Exit { timestamp_ns: 1_900 * MS, code });
+        Self { life: Life::Exited(Gone { at_ns: 1_901 * MS, exit, is_replaced: false }), ..self }
+    }
+
+    /// A scan no longer saw the process at 1,901 ms.
+    pub fn vanished(self) -> Self {
+        let gone = Gone { at_ns: 1_901 * MS, exit: None, is_replaced: false };
+        Self { life: Life::Exited(gone), ..self }
+    }
+
+    /// The record says that another process was seen with the pid.
+    pub fn replaced(self) -> Self {
+        let Some(&gone) = self.gone() else { panic!("the process lives") };
+        Self { life: Life::Exited(Gone { is_replaced: true, ..gone }), ..self }
+    }
+
+    pub fn program(self, image: Image) -> Self {
+        Self { image, ..self }
+    }
+}
+
+// ---- Events ----
+
+/// An event, and when it is judged.
+#[derive(Clone, Copy)]
+pub struct Heard {
+    pub event: Event,
+    pub judged_ns: u64,
+    pub slept: Slept,
+}
+
+fn heard(kind: u32, words: [u32; 6]) -> Heard {
+    let [a, b, c, d, e, f] = words;
+    let data = [pair(a, b), pair(c, d), pair(e, f), 0, 0];
+    let event = Event { kind, timestamp_ns: HEARD, data, ..Event::EMPTY };
+    Heard { event, judged_ns: JUDGED, slept: Slept(0) }
+}
+
+fn about(kind: u32, first: u32, second: u32) -> Heard {
+    heard(kind, [PID as u32, PID as u32, first, second, 0, 0])
+}
+
+/// pid 1 forks pid 7.
+pub fn fork() -> Heard {
+    heard(kind::FORK, [INIT as u32, INIT as u32, PID as u32, PID as u32, 0, 0])
+}
+
+/// The leader exits with this wait status; its parent is pid 1.
+pub fn exit(status: i32) -> Heard {
+    let [pid, init] = [PID as u32, INIT as u32];
+    heard(kind::EXIT, [pid, pid, status as u32, 17, init, init])
+}
+
+pub fn exec() -> Heard {
+    about(kind::EXEC, 0, 0)
+}
+
+pub fn comm(name: [u8; 16]) -> Heard {
+    let mut heard = about(kind::COMM, 0, 0);
+    let (low, high) = name.split_at(8);
+    heard.event.data[1] = u64::from_ne_bytes(low.try_into().unwrap());
+    heard.event.data[2] = u64::from_ne_bytes(high.try_into().unwrap());
+    heard
+}
+
+pub fn uid(real: u32, effective: u32) -> Heard {
+    about(kind::UID, real, effective)
+}
+
+pub fn gid(real: u32, effective: u32) -> Heard {
+    about(kind::GID, real, effective)
+}
+
+pub fn sid() -> Heard {
+    about(kind::SID, 0, 0)
+}
+
+pub fn coredump() -> Heard {
+    about(kind::COREDUMP, INIT as u32, INIT as u32)
+}
+
+impl Heard {
+    /// The event comes at this time, and is judged a millisecond later.
+    pub fn at(mut self, ms: u64) -> Self {
+        self.event.timestamp_ns = ms * MS;
+        self.judged(ms + 1)
+    }
+
+    pub fn judged(self, ms: u64) -> Self {
+        Self { judged_ns: ms * MS, ..self }
+    }
+
+    /// The machine had slept that long when the event was received.
+    pub fn slept(self, ms: u64) -> Self {
+        Self { slept: Slept(ms * MS), ..self }
+    }
+
+    /// The process had been reaped when the kernel generated the EXIT.
+    pub fn reaped(mut self) -> Self {
+        self.event.data[2] = 0;
+        self
+    }
+
+    pub fn of(mut self, pid: i32) -> Self {
+        match self.event.kind {
+            kind::FORK => self.event.data[1] = pair(pid as u32, pid as u32),
+            _ => self.event.data[0] = pair(pid as u32, pid as u32),
+        }
+        self
+    }
+
+    pub fn by(mut self, parent: i32) -> Self {
+        self.event.data[0] = pair(parent as u32, parent as u32);
+        self
+    }
+
+    pub fn clock(&self) -> Clock {
+        Clock { now_ns: self.judged_ns, slept: self.slept }
+    }
+}
+
+// ---- Looks ----
+
+/// What /proc shows.
+#[derive(Clone, Copy)]
+pub struct Look {
+    pub sight: Option<Sight>,
+    /// The status of a zombie can be believed.
+    pub is_status_shown: bool,
+    /// The row says that the event is judged without a look.
+    pub is_needless: bool,
+}
+
+fn sight(condition: Condition) -> Sight {
+    let stat = Stat {
+        condition,
+        parent: INIT,
+        session: PID,
+        start_ns: STARTED,
+        image: PROGRAM,
+        comm: CAT,
+        is_kernel_thread: false,
+        has_run: false,
+    };
+    let credentials = Some(Credentials { ruid: 0, euid: 0, rgid: 0, egid: 0 });
+    Sight { taken_ns: JUDGED, stat, credentials }
+}
+
+fn look(condition: Condition) -> Look {
+    Look { sight: Some(sight(condition)), is_status_shown: false, is_needless: false }
+}
+
+/// The event is judged without a look.
+pub fn unasked() -> Look {
+    Look { is_needless: true, ..nobody() }
+}
+
+/// No process has the pid.
+pub fn nobody() -> Look {
+    Look { sight: None, is_status_shown: false, is_needless: false }
+}
+
+/// The process lives, with its leader.
+pub fn led() -> Look {
+    look(Condition::Led)
+}
+
+/// The process lives without its leader.
+pub fn leaderless() -> Look {
+    look(Condition::Leaderless)
+}
+
+/// One of its threads is about to take the leader's place.
+pub fn between_leaders() -> Look {
+    look(Condition::BetweenLeaders)
+}
+
+/// The process exited; this reader may not see how.
+pub fn zombie() -> Look {
+    look(Condition::Zombie { status: 0 })
+}
+
+/// The process exited, and /proc shows its own status.
+pub fn zombie_with(status: i32) -> Look {
+    Look { is_status_shown: true, ..look(Condition::Zombie { status }) }
+}
+
+impl Look {
+    /// A process that started at this time has the pid.
+    pub fn started(self, ms: u64) -> Self {
+        self.with(|sight| sight.stat.start_ns = ms * MS)
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Sight)) -> Self {
+        self.sight.as_mut().map(change);
+        self
+    }
+
+    pub fn program(self, image: Image) -> Self {
+        self.with(|sight| sight.stat.image = image)
+    }
+
+    pub fn named(self, comm: [u8; 16]) -> Self {
+        self.with(|sight| sight.stat.comm = comm)
+    }
+
+    pub fn evidence(&self) -> Evidence {
+        let condition = self.sight.map(|sight| sight.stat.condition);
+        let own_status = match condition {
+            Some(Condition::Zombie { status }) if self.is_status_shown => Some(status),
+            _ => None,
+        };
+        Evidence { sight: self.sight, own_status }
+    }
+}
+
+// ---- Verdicts ----
+
+/// The EXIT that came at 2,000 ms was the exit of the process.
+pub fn gone(code: ExitCode) -> Gone {
+    let exit = Some(Exit { timestamp_ns: HEARD, code });
+    Gone { at_ns: JUDGED, exit, is_replaced: false }
+}
+
+pub fn exited(code: ExitCode) -> Verdict {
+    Verdict::Exited(gone(code))
+}
+
+/// The EXIT that came at this time, and was judged a millisecond later, was the exit of the process.
+pub fn exited_at(ms: u64, code: ExitCode) -> Verdict {
+    let exit = Some(Exit { timestamp_ns: ms * MS, code });
+    Verdict::Exited(Gone { at_ns: (ms + 1) * MS, exit, is_replaced: false })
+}
+
+/// The FORK that came at 2,000 ms was the first sign that the previous owner exited.
+pub fn exit_first() -> Verdict {
+    let exit = Exit { timestamp_ns: HEARD, code: ExitCode::Unknown };
+    Verdict::ExitFirst { exit, is_exit_pending: true }
+}
+
+/// The previous owner's exit was known: it exited at 1,900 ms.
+pub fn known_exit_first(code: ExitCode) -> Verdict {
+    let exit = Exit { timestamp_ns: 1_900 * MS, code };
+    Verdict::ExitFirst { exit, is_exit_pending: false }
+}
+
+pub fn started(is_seen: bool) -> Verdict {
+    Verdict::Started { is_seen }
+}
+
+pub fn outlived() -> Verdict {
+    Verdict::Outlived { is_leader_gone: true, is_fork_earlier: true }
+}
+
+pub fn exec_to_come() -> Verdict {
+    Verdict::Outlived { is_leader_gone: false, is_fork_earlier: true }
+}

@@ -1,0 +1,276 @@
+//! A machine on which a row says what happens: the table's own driver runs on it.
+
+use super::scene::*;
+use super::*;
+use crate::errno::Errno;
+use crate::sys::PidfdExit;
+use crate::table::agenda::{Agenda, BATCH, Job, Quiet};
+use crate::table::census::{Census, Slot};
+use crate::table::follow::Run;
+use crate::table::follower::Follower;
+use crate::table::report::{Change, change, field, remark};
+use crate::table::scan::Scan;
+use crate::table::world::World;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub struct Machine {
+    pub now_ns: Cell<u64>,
+    pub slept_ns: u64,
+    /// How long the machine sleeps while the next events are received.
+    pub sleeps_ns: u64,
+    pub queue: VecDeque<Event>,
+    pub has_announcement: bool,
+    pub shown: BTreeMap<i32, Sight>,
+    listed_after: i32,
+    /// How the processes of pidfds exited. A pidfd is the pid that it was opened for.
+    pub exits: BTreeMap<i32, PidfdExit>,
+    pub watched: BTreeSet<i32>,
+    pub readable: Option<i32>,
+    pub pidfd_error: Option<Errno>,
+    /// The next look fails.
+    pub look_error: Cell<Option<Errno>>,
+    receptions: u32,
+    pub is_status_shown: bool,
+    pub may_trace: bool,
+}
+
+impl World for Machine {
+    type Pidfd = i32;
+
+    /// Time passes with each look at the clock.
+    fn clock(&self) -> Clock {
+        let now_ns = self.now_ns.get();
+        self.now_ns.set(now_ns + 1);
+        Clock { now_ns, slept: Slept(self.slept_ns) }
+    }
+
+    fn receive(&mut self, batch: &mut [Event; BATCH]) -> Result<u32, Errno> {
+        self.receptions += 1;
+        assert!(self.receptions < 10_000, "the table receives for ever");
+        self.slept_ns += std::mem::take(&mut self.sleeps_ns);
+        let count = self.queue.len().min(BATCH);
+        for (to, event) in batch.iter_mut().zip(self.queue.drain(..count)) {
+            *to = event;
+        }
+        Ok(count as u32)
+    }
+
+    fn has_announcement(&self) -> bool {
+        self.has_announcement
+    }
+
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+        if let Some(error) = self.look_error.take() {
+            return Err(error);
+        }
+        let sight = self.shown.get(&pid).copied();
+        let hide = |sight| Sight { credentials: None, ..sight };
+        Ok(if with_credentials { sight } else { sight.map(hide) })
+    }
+
+    fn listed(&mut self) -> Result<Option<i32>, Errno> {
+        Ok(self.shown.range(self.listed_after + 1..).next().map(|(pid, _)| *pid))
+    }
+
+    fn take_listed(&mut self) {
+        self.listed_after = self.listed().unwrap().unwrap();
+    }
+
+    fn rewind_listing(&mut self) -> Result<(), Errno> {
+        self.listed_after = 0;
+        Ok(())
+    }
+
+    fn shows_exit_status(&self) -> bool {
+        self.is_status_shown
+    }
+
+    fn may_trace(&self) -> bool {
+        self.may_trace
+    }
+
+    fn open_pidfd(&self, pid: i32) -> Result<i32, Errno> {
+        self.pidfd_error.map_or(Ok(pid), Err)
+    }
+
+    fn exit_of(&self, pidfd: &i32) -> PidfdExit {
+        match self.exits.get(pidfd) {
+            Some(PidfdExit::Status(status)) => PidfdExit::Status(*status),
+            Some(PidfdExit::Unreaped) => PidfdExit::Unreaped,
+            Some(PidfdExit::Unknown) | None => PidfdExit::Unknown,
+        }
+    }
+
+    fn watch(&mut self, pid: i32, pidfd: i32) -> Result<(), Errno> {
+        assert!(self.watched.insert(pid), "watched twice");
+        assert_eq!(pid, pidfd);
+        Ok(())
+    }
+
+    fn unwatch(&mut self, pid: i32) -> Option<i32> {
+        assert!(self.watched.remove(&pid), "not watched");
+        Some(pid)
+    }
+
+    fn exited(&self) -> Option<i32> {
+        self.readable.filter(|pid| self.watched.contains(pid))
+    }
+}
+
+/// A table on a machine.
+pub struct Stage {
+    pub follower: Follower,
+    pub machine: Machine,
+    /// What the table reported since the last time that it was asked.
+    told: Vec<String>,
+}
+
+impl Stage {
+    /// A table of these processes and of pid 1, of which all was reported; nothing happens.
+    pub fn with(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut init = found();
+        init.process.pid = INIT;
+        init.process.parent_pid = 0;
+        let mut census = Census::new().unwrap();
+        for record in [init].into_iter().chain(records) {
+            census.insert(record).unwrap();
+        }
+        census.link_parentless();
+        let mut agenda = Agenda::new();
+        agenda.scan = Scan::Off { ended_ns: 0 };
+        let follower = Follower { census, agenda, fields: field::ALL, max_work: 1 };
+        let machine = Machine {
+            now_ns: Cell::new(JUDGED),
+            slept_ns: 0,
+            sleeps_ns: 0,
+            queue: VecDeque::new(),
+            has_announcement: false,
+            shown: BTreeMap::new(),
+            listed_after: 0,
+            exits: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            readable: None,
+            pidfd_error: None,
+            look_error: Cell::new(None),
+            receptions: 0,
+            is_status_shown: false,
+            may_trace: true,
+        };
+        let mut stage = Self { follower, machine, told: Vec::new() };
+        stage.show(INIT, led().with(|sight| sight.stat.parent = 0));
+        let pids: Vec<_> = std::iter::successors(stage.follower.above(0), |process| {
+            stage.follower.above(process.pid)
+        })
+        .map(|process| process.pid)
+        .collect();
+        for pid in pids {
+            if stage.record(pid).life == Life::Leaderless(Watch::Pidfd) {
+                stage.machine.watched.insert(pid);
+            }
+        }
+        stage
+    }
+
+    pub fn show(&mut self, pid: i32, look: Look) {
+        match look.sight {
+            Some(sight) => drop(self.machine.shown.insert(pid, sight)),
+            None => drop(self.machine.shown.remove(&pid)),
+        }
+        self.machine.is_status_shown = look.is_status_shown;
+    }
+
+    pub fn slot(&self, pid: i32) -> Slot {
+        self.follower.census.find(pid).unwrap_or_else(|| panic!("{pid} is not in the table"))
+    }
+
+    pub fn record(&self, pid: i32) -> &Record {
+        self.follower.census.at(self.slot(pid))
+    }
+
+    /// The event is received and handled while /proc shows this. How it was judged, each time.
+    pub fn hear(&mut self, heard: Heard, look: Look) -> Vec<Verdict> {
+        self.machine.queue.push_back(heard.event);
+        self.machine.slept_ns = heard.slept.0;
+        let pid = heard.event.tgid();
+        self.show(pid, look);
+        let mut verdicts = Vec::new();
+        while !self.machine.queue.is_empty() || self.follower.agenda.event().is_some() {
+            if self.next_job(Quiet::Unknown) == Some(Job::Judge) {
+                self.machine.now_ns.set(heard.judged_ns);
+                let slot = self.follower.census.find(pid);
+                let record = slot.map(|slot| *self.follower.census.at(slot));
+                verdicts.push(verdict_of(record.as_ref(), heard, look).1);
+            }
+            self.run().unwrap();
+        }
+        verdicts
+    }
+
+    /// The table works until it has nothing to do. What it reported since the last time.
+    pub fn settle(&mut self) -> Vec<String> {
+        for _ in 0..10_000 {
+            if matches!(self.run().unwrap(), Run::Idle) {
+                return std::mem::take(&mut self.told);
+            }
+        }
+        panic!("the table works for ever, and reports {:?}", self.told)
+    }
+
+    /// One job that is work.
+    pub fn run(&mut self) -> Result<Run, Errno> {
+        let run = self.follower.run(&mut self.machine)?;
+        if let Run::Report(change) = &run {
+            self.told.push(tell(change));
+        }
+        Ok(run)
+    }
+
+    pub fn next_job(&self, quiet: Quiet) -> Option<Job> {
+        let now_ns = || self.machine.now_ns.get();
+        let machine = &self.machine;
+        self.follower.agenda.next(&self.follower.census, quiet, machine.has_announcement, now_ns)
+    }
+}
+
+/// A change, in words: the pid, what happened, and what is remarked on it.
+fn tell(change: &Change) -> String {
+    let what = match change.kind {
+        change::FOUND => "found",
+        change::STARTED => "started",
+        change::EXECED => "execed",
+        change::RENAMED => "renamed",
+        change::CREDENTIALS => "credentials",
+        change::SESSION => "session",
+        change::REPARENTED => "reparented",
+        change::EXITED => "exited",
+        change::VANISHED => "vanished",
+        change::SYNCED => "synced",
+        _ => "?",
+    };
+    let mut told = match change.kind {
+        change::SYNCED => what.to_owned(),
+        _ => format!("{} {what}", change.process.pid),
+    };
+    match change.flags & (remark::EXIT_CODE | remark::LEADER_CODE) {
+        0 => {}
+        remark::EXIT_CODE => told += &format!(" {:#x}", change.exit_code),
+        _ => told += &format!(" leader's {:#x}", change.exit_code),
+    }
+    for (flag, word) in [(remark::RECOVERED, " recovered"), (remark::DEAF, " deaf")] {
+        if change.flags & flag != 0 {
+            told += word;
+        }
+    }
+    told
+}
+
+/// Whether an event needs a look, and with it what it means: what the driver does.
+pub fn verdict_of(record: Option<&Record>, heard: Heard, look: Look) -> (bool, Verdict) {
+    match ask(record, &heard.event, heard.slept) {
+        Question::None(verdict) => (false, verdict),
+        Question::Look { .. } => {
+            (true, judge(record, &heard.event, &look.evidence(), heard.clock()))
+        }
+    }
+}
