@@ -33,8 +33,10 @@ def our_children():
 
 @atexit.register
 def clean_up():
-    for pid in our_children():
-        os.kill(pid, signal.SIGKILL)
+    while our_children():  # when one ends, its children become ours
+        for pid in our_children():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     shutil.rmtree(work)
 
 
@@ -196,10 +198,12 @@ class Manager:
         return code
 
 
+prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a child leaves behind becomes ours
+
 # ---- By hand ----
 
 def run(*arguments, prefix=()):
-    return subprocess.run([*prefix, DAEMON, *arguments], text=True, capture_output=True, timeout=20)
+    return subprocess.run(["timeout", "20", *prefix, DAEMON, *arguments], text=True, capture_output=True)
 
 
 def start_daemon(log, file=config, **environment):
@@ -245,7 +249,6 @@ result = run("-u", "nobody", config, prefix=(
 ok(result.returncode == 1 and "/proc" in result.stderr,
    "-u: the daemon refuses a user that /proc hides processes from", result)
 
-prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what it leaves in the background becomes our child
 early = start_target()
 before = our_children()
 result = run("-b", "-u", "nobody", config)
@@ -273,18 +276,22 @@ ok(within(10, lambda: status(daemon)["State"][0] == "Z") and os.waitpid(daemon, 
 
 # ---- Which value wins ----
 
-# A program that starts children at its reader's command, which at once give themselves another value.
+# A program that for each line starts a child, which at once gives itself another value, and then runs
+# the program that the line names, if any.
 shutil.copy(sys.executable, work + "/pcp-parent")
 with open(work + "/parent", "w") as file:
     file.write("pcp-parent 3\npcp-target -5\n")
 CHILDREN = """
 import os, time
 while True:
-    input()
+    program = input()
     child = os.fork()
     if child == 0:
         os.setpriority(os.PRIO_PROCESS, 0, 9)
+        if program:
+            os.execl(program, program, "-c", "import time; time.sleep(60)")
         time.sleep(60)
+        os._exit(0)
     print(child, flush=True)
 """
 child = start_daemon("parents", work + "/parent")
@@ -295,8 +302,8 @@ def start_parent():
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def child_of(parent):
-    print(file=parent.stdin, flush=True)
+def child_of(parent, program=""):
+    print(program, file=parent.stdin, flush=True)
     child = int(parent.stdout.readline())
     within(10, lambda: nice(child) == 9)
     return child
@@ -366,6 +373,21 @@ ok(reniced(execs.pid) and "recovered: reniced %d " % execs.pid in read("overload
    "a known process whose exec was lost in an overload gets what the policy asks for", read("overload"))
 good = within(10, lambda: re.search("recovered: [1-9][0-9]* events were lost", read("overload")))
 ok(good and nice(by_hand) == 7, "a value set by hand outlasts an overload", read("overload"))
+stop(child)
+
+with open(work + "/parent", "w") as file:
+    file.write("pcp-parent 3\n")
+child = start_daemon("overload-2", work + "/parent", RCVBUF_BYTES="4096")
+parent = start_parent()
+within(10, lambda: nice(parent.pid) == 3)
+time.sleep(0.05)
+stopped(child)
+flood()
+execs = child_of(parent, work + "/pcp-parent")
+flood()
+child.send_signal(signal.SIGCONT)
+ok(within(10, lambda: nice(execs) == 3),
+   "a child that ran a program unseen in an overload gets what the policy asks for", read("overload-2"))
 stop(child)
 
 # ---- A deaf kernel ----
