@@ -165,7 +165,7 @@ class Manager:
         self.notify.bind(address.replace("@", "\0"))
         if address[0] != "@":
             os.chmod(address, 0o777)
-        self.notify.settimeout(10)
+        self.notify.settimeout(0.5)
         self.pid = 0
 
     def start(self, log):
@@ -181,14 +181,16 @@ class Manager:
             os._exit(126)
 
     def hears(self, line):
-        """Whether the daemon says so, within the time limit."""
-        while True:
+        """Whether the daemon says so, within the time limit and before it ends."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
             try:
-                text = self.notify.recv(4096)
+                if line in self.notify.recv(4096).decode().split("\n"):
+                    return True
             except socket.timeout:
-                return False
-            if line in text.decode().split("\n"):
-                return True
+                if not self.pid or os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    break
+        return False
 
     def stop(self, number):
         """Its exit status."""
@@ -390,6 +392,32 @@ ok(within(10, lambda: nice(execs) == 3),
    "a child that ran a program unseen in an overload gets what the policy asks for", read("overload-2"))
 stop(child)
 
+# ---- Many processes without a leader, for each of which the daemon needs a descriptor ----
+
+LEADERLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall(%d, 0)
+""" % system_call_numbers(["exit"])[0]
+
+
+def start_leaderless():
+    process = subprocess.Popen([sys.executable, "-c", LEADERLESS])
+    within(10, lambda: status(process.pid)["State"][0] == "Z")
+    return process
+
+
+child = start_daemon("descriptors")
+subprocess.run(["prlimit", "--nofile=24:24", "--pid", str(child.pid)], check=True)
+many = [start_leaderless() for _ in range(24)]
+good = within(10, lambda: "RLIMIT_NOFILE" in read("descriptors"))
+for process in many:
+    process.kill()
+    process.wait()
+ok(good and reniced(start_target()) and child.poll() is None,
+   "the daemon goes on after it has run out of descriptors", read("descriptors"))
+stop(child)
+
 # ---- A deaf kernel ----
 
 def open_connector(groups=0):
@@ -477,8 +505,6 @@ else:
 
 # ---- As a service ----
 
-with open(config, "w") as file:
-    file.write("pcp-target -5\n")
 for kind, address in ("path", work + "/notify"), ("abstract address", "@pcpolicyd-%d" % os.getpid()):
     manager = Manager(address)
     log = "service-" + kind[:4]
@@ -487,7 +513,11 @@ for kind, address in ("path", work + "/notify"), ("abstract address", "@pcpolicy
     ok(manager.hears("READY=1") and nice(early) == -5,
        "NOTIFY_SOCKET, a%s %s: the daemon is ready when what ran before has its value" %
        ("n"[:kind[0] == "a"], kind), read(log))
-    ok(manager.hears("WATCHDOG=1") and reniced(start_target()),
+    leaderless = start_leaderless()
+    good = reniced(start_target())
+    leaderless.kill()
+    leaderless.wait()
+    ok(good and manager.hears("WATCHDOG=1") and reniced(start_target()),
        "NOTIFY_SOCKET, a%s %s: the daemon works under all that the unit forbids" %
        ("n"[:kind[0] == "a"], kind), read(log))
     code = manager.stop(signal.SIGTERM)

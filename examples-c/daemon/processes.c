@@ -106,9 +106,9 @@ static void synced(const struct pc_change *change)
 		       change->flags & PC_CHANGE_DEAF ? "at least " : "",
 		       (unsigned long long)change->lost);
 	if (!ready) {
-		ready = true;
-		notify("READY=1");
 		background_ready();
+		notify("READY=1");
+		ready = true;
 	}
 }
 
