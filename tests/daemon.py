@@ -242,7 +242,8 @@ result = run(work + "/long")
 ok(result.returncode == 1 and "long:1: " in result.stderr, "the daemon rejects a line that is too long",
    result)
 result = run(work)
-ok(result.returncode == 1 and work in result.stderr, "the daemon names a file that cannot be read", result)
+ok(result.returncode == 1 and work in result.stderr, "the daemon names a file that cannot be read",
+   result)
 result = run("-b", config, prefix=("unshare", "--net"))
 ok(result.returncode == 1 and "network namespace" in result.stderr,
    "-b: what fails before the daemon is ready is on the terminal and in the exit status", result)

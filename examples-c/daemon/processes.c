@@ -44,23 +44,16 @@ void processes_close(void)
 	pc_table_close(table);
 }
 
-static uint64_t boottime_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /*
  * Applies the policy to a process. The value that the table keeps with it is the time since which
- * it has what the policy asks for.
+ * it has what the policy asks for, by the clock of its children's start.
  */
 static void apply(const struct pc_process *process, const char *prefix)
 {
-	/* Without a valid name: a thread of the kernel, or a process that exited unread. */
-	bool named = process->valid & PC_FIELD_COMM;
-	const struct rule *rule = named ? policy_find(process->comm) : NULL;
 	struct pc_process now;
+	struct timespec since;
+	/* Without a valid name: a thread of the kernel, or a process that exited unread. */
+	const struct rule *rule = process->valid & PC_FIELD_COMM ? policy_find(process->comm) : NULL;
 	int alive = rule ? pc_process_read(process->pid, &now) : 0;
 	if (alive < 0 && alive != -ESRCH)
 		report(LOG_WARNING, "%s%d (%s) cannot be read: %s\n", prefix, process->pid,
@@ -70,7 +63,9 @@ static void apply(const struct pc_process *process, const char *prefix)
 	    strcmp(now.comm, process->comm) != 0)
 		return;
 	policy_apply(rule, process->pid, prefix);
-	pc_table_set_user(table, process->pid, boottime_ns());
+	clock_gettime(CLOCK_BOOTTIME, &since);
+	pc_table_set_user(table, process->pid,
+			  (uint64_t)since.tv_sec * 1000000000u + (uint64_t)since.tv_nsec);
 }
 
 void processes_apply_again(void)
@@ -147,7 +142,7 @@ void processes_follow(void)
 
 /*
  * From Linux 6.6 on any process can make the kernel report to nobody. The check repairs that, and
- * then the table recovers.
+ * the table then recovers.
  */
 void processes_check(void)
 {
