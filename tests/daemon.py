@@ -3,10 +3,10 @@
 
 systemd need not be the first process here: a small manager does its part. It gives the daemon what
 the shipped unit gives it (an unprivileged user, ambient capabilities, no new privileges, the filters
-of system calls and address families, as seccomp has them), receives its notifications, keeps its
-descriptor and hands it to the next instance.
+of system calls and address families, as seccomp has them), and receives its notifications.
 """
-import array, atexit, ctypes, os, re, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import atexit, ctypes, os, re, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
+
 
 os.chdir(os.path.dirname(os.path.abspath(__file__)) + "/..")
 UNIT = "examples-c/daemon/pcpolicyd.service"
@@ -33,8 +33,10 @@ def our_children():
 
 @atexit.register
 def clean_up():
-    for pid in our_children():
-        os.kill(pid, signal.SIGKILL)
+    while our_children():  # when one ends, its children become ours
+        for pid in our_children():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     shutil.rmtree(work)
 
 
@@ -72,8 +74,16 @@ def start_target():
     return subprocess.Popen([target, "60"]).pid
 
 
+def nice(pid):
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def renice(pid, value):
+    os.setpriority(os.PRIO_PROCESS, pid, value)
+
+
 def reniced(pid):
-    return within(10, lambda: os.getpriority(os.PRIO_PROCESS, pid) == -5)
+    return within(10, lambda: nice(pid) == -5)
 
 
 def read(name):
@@ -149,132 +159,325 @@ def confine():
 
 
 class Manager:
-    def __init__(self, address, environment={}):
+    def __init__(self, address):
         self.address = address
-        self.environment = environment
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(address.replace("@", "\0"))
         if address[0] != "@":
             os.chmod(address, 0o777)
-        self.notify.settimeout(10)
-        self.stored = {}
+        self.notify.settimeout(0.5)
         self.pid = 0
 
     def start(self, log):
-        environment = {**os.environ, "NOTIFY_SOCKET": self.address, **self.environment}
-        names = list(self.stored)
         self.pid = os.fork()
         if self.pid:
             return
         try:
-            if names:
-                environment.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)),
-                                   LISTEN_FDNAMES=":".join(names))
-            stored = [os.dup(self.stored[name]) for name in names]
             os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY, 0o644), 2)
-            for i, fd in enumerate(stored):
-                os.dup2(fd, 3 + i)
-            os.closerange(3 + len(stored), 1000)
+            os.closerange(3, 1000)
             confine()
-            os.execve(DAEMON, [DAEMON, config], environment)
+            os.execve(DAEMON, [DAEMON, config], {**os.environ, "NOTIFY_SOCKET": self.address})
         finally:
             os._exit(126)
 
     def hears(self, line):
-        """Whether the daemon says so, within the time limit. Descriptors are kept by their names."""
-        while True:
+        """Whether the daemon says so, within the time limit and before it ends."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
             try:
-                text, control, _, _ = self.notify.recvmsg(4096, 64)
+                if line in self.notify.recv(4096).decode().split("\n"):
+                    return True
             except socket.timeout:
-                return False
-            lines = text.decode().split("\n")
-            for level, kind, data in control:
-                fds = array.array("i")
-                fds.frombytes(data)
-                name = [l[7:] for l in lines if l.startswith("FDNAME=")]
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS) and name:
-                    self.stored[name[0]] = fds[0]
-            if line in lines:
-                return True
+                if not self.pid or os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    break
+        return False
 
     def stop(self, number):
         """Its exit status."""
         os.kill(self.pid, number)
-        return self.wait()
-
-    def wait(self):
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self.pid = 0
         return code
 
 
+prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a child leaves behind becomes ours
+
 # ---- By hand ----
 
 def run(*arguments, prefix=()):
-    return subprocess.run([*prefix, DAEMON, *arguments], text=True, capture_output=True, timeout=20)
+    return subprocess.run(["timeout", "20", *prefix, DAEMON, *arguments], text=True, capture_output=True)
+
+
+def start_daemon(log, file=config, **environment):
+    """Returns when the daemon is ready."""
+    address = "@pcpolicyd-test-%d" % os.getpid()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(work + "/" + log, "w") as log:
+        notify.bind(address.replace("@", "\0"))
+        notify.settimeout(10)
+        child = subprocess.Popen([DAEMON, file], stderr=log,
+                                 env={**os.environ, "NOTIFY_SOCKET": address, **environment})
+        notify.recv(4096)
+    return child
+
+
+def stop(child):
+    """Its exit status."""
+    child.send_signal(signal.SIGTERM)
+    return child.wait()
+
+
+def stopped(child):
+    child.send_signal(signal.SIGSTOP)
+    within(5, lambda: status(child.pid)["State"][0] == "T")
 
 
 with open(work + "/bad", "w") as file:
     file.write("fine 1\n\nworse 20 # too nice\n")
 result = run(work + "/bad")
-ok(result.returncode == 1 and "bad:3: " in result.stderr, "what is wrong in the file is explained",
+ok(result.returncode == 1 and "bad:3: " in result.stderr, "the daemon explains a wrong line of its file",
    result)
 with open(work + "/long", "w") as file:
     file.write("# %s pcp-target 7\n" % ("x" * 253))
 result = run(work + "/long")
-ok(result.returncode == 1 and "long:1: " in result.stderr, "so is a line that is too long", result)
+ok(result.returncode == 1 and "long:1: " in result.stderr, "the daemon rejects a line that is too long",
+   result)
 result = run(work)
-ok(result.returncode == 1 and work in result.stderr, "and what cannot be read", result)
+ok(result.returncode == 1 and work in result.stderr, "the daemon names a file that cannot be read",
+   result)
 result = run("-b", config, prefix=("unshare", "--net"))
 ok(result.returncode == 1 and "network namespace" in result.stderr,
-   "-b: what fails before it is ready is on the terminal and in the exit status", result)
+   "-b: what fails before the daemon is ready is on the terminal and in the exit status", result)
+result = run("-u", "nobody", config, prefix=(
+    "unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=invisible proc /proc && exec "$0" "$@"'))
+ok(result.returncode == 1 and "/proc" in result.stderr,
+   "-u: the daemon refuses a user that /proc hides processes from", result)
 
-prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what it leaves in the background becomes our child
 early = start_target()
 before = our_children()
 result = run("-b", "-u", "nobody", config)
+value = nice(early)
 new = [pid for pid in our_children() if pid not in before]
 ok(result.returncode == 0 and len(new) == 1 and result.stderr == "",
-   "-b: it returns when the daemon is ready, and no descriptor of the terminal stays open", result)
+   "-b: the command returns when the daemon is ready, and no descriptor of the terminal stays open",
+   result)
 daemon = new[0]
-ok(reniced(early), "it applies the policy to what runs already")
-ok(reniced(start_target()), "it applies the policy to what is started")
+ok(value == -5, "when the daemon is ready, what ran before has what the policy asks for", value)
+ok(reniced(start_target()), "the daemon applies the policy to a program that starts")
 got = status(daemon)
 ok((got["Uid"].split(), got["CapPrm"], got["CapEff"], got["NoNewPrivs"]) ==
    (["65534"] * 4, "%016x" % (1 << 23), "%016x" % (1 << 23), "1"),
-   "-u: it is that user, with CAP_SYS_NICE alone, for good", got)
+   "-u: the daemon is that user, with CAP_SYS_NICE alone, for good", got)
 os.kill(daemon, signal.SIGTERM)
-ok(os.waitpid(daemon, 0)[1] == 0, "it ends with 0 on SIGTERM")
+ok(os.waitpid(daemon, 0)[1] == 0, "the daemon ends with 0 on SIGTERM")
 before = our_children()
 result = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', DAEMON, "-b", config], timeout=20)
 daemon, = [pid for pid in our_children() if pid not in before]
 good = result.returncode == 0 and reniced(start_target())
 os.kill(daemon, signal.SIGTERM)
 ok(within(10, lambda: status(daemon)["State"][0] == "Z") and os.waitpid(daemon, 0)[1] == 0 and good,
-   "-b: it also works where stdin, stdout and stderr are closed", result)
+   "-b: the daemon also works where stdin, stdout and stderr are closed", result)
+
+# ---- Which value wins ----
+
+# A program that for each line starts a child, which at once gives itself another value, and then runs
+# the program that the line names, if any.
+shutil.copy(sys.executable, work + "/pcp-parent")
+with open(work + "/parent", "w") as file:
+    file.write("pcp-parent 3\npcp-target -5\n")
+CHILDREN = """
+import os, time
+while True:
+    program = input()
+    child = os.fork()
+    if child == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 9)
+        if program:
+            os.execl(program, program, "-c", "import time; time.sleep(60)")
+        time.sleep(60)
+        os._exit(0)
+    print(child, flush=True)
+"""
+child = start_daemon("parents", work + "/parent")
+
+
+def start_parent():
+    return subprocess.Popen([work + "/pcp-parent", "-c", CHILDREN], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def child_of(parent, program=""):
+    print(program, file=parent.stdin, flush=True)
+    child = int(parent.stdout.readline())
+    within(10, lambda: nice(child) == 9)
+    return child
+
+
+parent = start_parent()
+within(10, lambda: nice(parent.pid) == 3)
+time.sleep(0.05)  # /proc gives the start of a child in units of 10 ms
+stopped(child)
+inherits = child_of(parent)
+young_parent = start_parent()
+comes_early = child_of(young_parent)
+child.send_signal(signal.SIGCONT)
+good = reniced(start_target())  # the daemon has heard of the forks, too
+ok(good and nice(inherits) == 9,
+   "a value that a child gives itself stays, if its parent had what the policy asks for",
+   (nice(inherits), read("parents")))
+ok(good and nice(comes_early) == nice(young_parent.pid) == 3,
+   "a child that was forked before its parent got its value gets it, too", read("parents"))
+stopped(child)
+renice(parent.pid, 0)
+renamed = subprocess.Popen([sys.executable, "-c", "input(); open('/proc/self/comm', 'w').write("
+                            "'pcp-target'); input()"], stdin=subprocess.PIPE)
+child.send_signal(signal.SIGCONT)
+time.sleep(0.1)
+renamed.stdin.write(b"\n")
+renamed.stdin.flush()
+ok(reniced(renamed.pid), "the daemon applies the policy to a process that takes a program's name",
+   read("parents"))
+ok(nice(parent.pid) == 0, "a value set by hand stays while the daemon runs", read("parents"))
+stop(child)
+child = start_daemon("again", work + "/parent")
+ok(nice(parent.pid) == 3, "a daemon that starts gives its value even to a process reniced by hand",
+   read("again"))
+with open(work + "/parent", "w") as file:
+    file.write("pcp-parent 4\nwrong\n")
+child.send_signal(signal.SIGHUP)
+good = within(10, lambda: "parent:2: " in read("again"))
+ok(good and nice(parent.pid) == 3 and reniced(start_target()),
+   "on SIGHUP the daemon explains a wrong file, and its old rules stay in force", read("again"))
+with open(work + "/parent", "w") as file:
+    file.write("pcp-parent 4\n")
+child.send_signal(signal.SIGHUP)
+ok(within(10, lambda: nice(parent.pid) == 4),
+   "on SIGHUP the daemon applies new rules to what runs already", read("again"))
+stop(child)
 
 # ---- Overload ----
 
-with open(work + "/overload", "w") as log:
-    child = subprocess.Popen([DAEMON, config], stderr=log, env={**os.environ, "RCVBUF_BYTES": "4096"})
-reniced(start_target())
-child.send_signal(signal.SIGSTOP)
-within(5, lambda: status(child.pid)["State"][0] == "T")
+by_hand = start_target()
+child = start_daemon("overload", RCVBUF_BYTES="4096")
+execs = subprocess.Popen(["sh", "-c", 'read line; exec "$0" 60', target], stdin=subprocess.PIPE)
+within(10, lambda: status(execs.pid)["Name"] == "sh")
+reniced(start_target())  # the daemon knows the shell by now
+stopped(child)
+renice(by_hand, 7)
 flood()
 missed = start_target()
+execs.stdin.write(b"\n")
+execs.stdin.flush()
+within(10, lambda: status(execs.pid)["Name"] == "pcp-target")
 flood()
 child.send_signal(signal.SIGCONT)
-ok(reniced(missed) and "scan: reniced %d " % missed in read("overload"),
-   "what was lost in an overload is made up for", read("overload"))
-child.send_signal(signal.SIGTERM)
-child.wait()
+ok(reniced(missed) and "recovered: reniced %d " % missed in read("overload"),
+   "a program whose start was lost in an overload gets what the policy asks for", read("overload"))
+ok(reniced(execs.pid) and "recovered: reniced %d " % execs.pid in read("overload"),
+   "a known process whose exec was lost in an overload gets what the policy asks for", read("overload"))
+good = within(10, lambda: re.search("recovered: [1-9][0-9]* events were lost", read("overload")))
+ok(good and nice(by_hand) == 7, "a value set by hand outlasts an overload", read("overload"))
+stop(child)
+
+with open(work + "/parent", "w") as file:
+    file.write("pcp-parent 3\n")
+child = start_daemon("overload-2", work + "/parent", RCVBUF_BYTES="4096")
+parent = start_parent()
+within(10, lambda: nice(parent.pid) == 3)
+time.sleep(0.05)
+stopped(child)
+flood()
+execs = child_of(parent, work + "/pcp-parent")
+flood()
+child.send_signal(signal.SIGCONT)
+ok(within(10, lambda: nice(execs) == 3),
+   "a child that ran a program unseen in an overload gets what the policy asks for", read("overload-2"))
+stop(child)
+
+# ---- Many processes without a leader, for each of which the daemon needs a descriptor ----
+
+LEADERLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall(%d, 0)
+""" % system_call_numbers(["exit"])[0]
+
+
+def start_leaderless():
+    process = subprocess.Popen([sys.executable, "-c", LEADERLESS])
+    within(10, lambda: status(process.pid)["State"][0] == "Z")
+    return process
+
+
+child = start_daemon("descriptors")
+subprocess.run(["prlimit", "--nofile=24:24", "--pid", str(child.pid)], check=True)
+many = [start_leaderless() for _ in range(24)]
+good = within(10, lambda: "RLIMIT_NOFILE" in read("descriptors"))
+for process in many:
+    process.kill()
+    process.wait()
+ok(good and reniced(start_target()) and child.poll() is None,
+   "the daemon goes on after it has run out of descriptors", read("descriptors"))
+stop(child)
+
+# ---- A deaf kernel ----
+
+def open_connector(groups=0):
+    connector = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 11)  # NETLINK_CONNECTOR
+    connector.bind((0, groups))
+    return connector
+
+
+def request(connector, operation):
+    """A header of netlink (NLMSG_DONE), one of the connector (CN_IDX_PROC), and the operation."""
+    message = struct.pack("IHHII", 40, 3, 0, 0, 0) + struct.pack("IIIIHH", 1, 1, 1, 77, 4, 0)
+    connector.sendto(message + struct.pack("I", operation), (0, 0))
+
+
+def is_deaf():
+    """Whether the kernel acknowledges nothing, not even an invalid operation."""
+    with open_connector(groups=1) as connector:
+        request(connector, 9)
+        connector.setblocking(False)
+        try:
+            while struct.unpack_from("I", connector.recv(128), 28)[0] != 78:
+                pass
+            return False
+        except BlockingIOError:
+            return True
+
+
+def deafen():
+    """What any process may do from Linux 6.6 on: take listeners away until none is left."""
+    for _ in range(10000):
+        if is_deaf():
+            return True
+        with open_connector() as connector:
+            request(connector, 9)
+            request(connector, 2)  # PROC_CN_MCAST_IGNORE
+    return False
+
+
+sentence = "a program that starts while the kernel is deaf gets what the policy asks for"
+if tuple(map(int, re.findall("[0-9]+", os.uname().release)[:2])) < (6, 6):
+    skip(sentence, "before Linux 6.6 only a privileged process can make the kernel deaf")
+else:
+    child = start_daemon("deaf")
+    execs = subprocess.Popen(["sh", "-c", 'read line; exec "$0" 60', target], stdin=subprocess.PIPE)
+    reniced(start_target())
+    good = deafen()
+    execs.stdin.write(b"\n")
+    execs.stdin.flush()
+    missed = start_target()
+    ok(good and reniced(missed) and reniced(execs.pid) and "at least 0 events" in read("deaf"),
+       sentence, read("deaf"))
+    stop(child)
 
 # ---- Cgroups ----
 
 with open("/proc/self/mounts") as file:
     cgroups = [line.split()[1] for line in file if line.split()[2] == "cgroup2"]
 group = (cgroups or [""])[0] + "/pcpolicyd-%d" % os.getpid()
-sentence = "it moves what is started to its cgroup, and leaves a nice value of - alone"
+sentence = "the daemon moves a program to its cgroup, and leaves a nice value of - alone"
 try:
     os.mkdir(group)
 except OSError as error:
@@ -282,20 +485,18 @@ except OSError as error:
 else:
     with open(work + "/cgroups", "w") as file:
         file.write("pcp-target - %s\n" % group)
-    with open(work + "/moves", "w") as log:
-        child = subprocess.Popen([DAEMON, work + "/cgroups"], stderr=log)
     early = start_target()
+    child = start_daemon("moves", work + "/cgroups")
     def is_moved(pid):
         with open("/proc/%d/cgroup" % pid) as file:
             return "0::/%s\n" % os.path.basename(group) in file.read()
-    good = within(10, lambda: is_moved(early))
+    good = is_moved(early)
     late = start_target()
     good = good and within(10, lambda: is_moved(late))
     log = read("moves")
-    ok(good and "exec: moved %d (pcp-target)" % late in log and "reniced" not in log and
+    ok(good and "\nmoved %d (pcp-target)" % late in log and "reniced" not in log and
        os.getpriority(os.PRIO_PROCESS, late) == 0, sentence, log)
-    child.terminate()
-    child.wait()
+    stop(child)
     with open(group + "/cgroup.procs") as file:
         members = [int(pid) for pid in file]
     for pid in members:
@@ -307,51 +508,85 @@ else:
 
 for kind, address in ("path", work + "/notify"), ("abstract address", "@pcpolicyd-%d" % os.getpid()):
     manager = Manager(address)
-    first, second = work + "/first-" + kind[:4], work + "/second-" + kind[:4]
-    manager.start(first)
-    ok(manager.hears("READY=1"), "NOTIFY_SOCKET, a%s %s: it says that it is ready" %
-       ("n"[:kind[0] == "a"], kind), open(first).read())
-    ok(manager.hears("WATCHDOG=1") and reniced(start_target()),
-       "it works under all that the unit forbids", open(first).read())
-    code = manager.stop(signal.SIGUSR1)
-    ok(code == 0 and manager.hears("FDSTORE=1") and list(manager.stored) == ["process-events"],
-       "it leaves its socket in the FD store", manager.stored)
-    between = start_target()
-    manager.start(second)
-    manager.hears("READY=1")
-    ok(reniced(between) and "exec: reniced %d " % between in open(second).read() and
-       "scan:" not in open(second).read(),
-       "its successor hears of what happened between the two", open(second).read())
-    ok(reniced(start_target()), "and of what happens now")
+    log = "service-" + kind[:4]
+    early = start_target()
+    manager.start(work + "/" + log)
+    ok(manager.hears("READY=1") and nice(early) == -5,
+       "NOTIFY_SOCKET, a%s %s: the daemon is ready when what ran before has its value" %
+       ("n"[:kind[0] == "a"], kind), read(log))
+    leaderless = start_leaderless()
+    good = reniced(start_target())
+    leaderless.kill()
+    leaderless.wait()
+    ok(good and manager.hears("WATCHDOG=1") and reniced(start_target()),
+       "NOTIFY_SOCKET, a%s %s: the daemon works under all that the unit forbids" %
+       ("n"[:kind[0] == "a"], kind), read(log))
     code = manager.stop(signal.SIGTERM)
-    ok(code == 0 and manager.hears("STOPPING=1"), "it says that it stops, and ends with 0", code)
+    ok(code == 0 and manager.hears("STOPPING=1"),
+       "NOTIFY_SOCKET, a%s %s: the daemon says that it stops, and ends with 0" %
+       ("n"[:kind[0] == "a"], kind), code)
 
-manager = Manager(work + "/notify3")
-with open(config, "w") as file:
-    file.write("# no rules yet\n")
-manager.start(work + "/fifth")
+manager = Manager(work + "/restarts")
+for number_of_signal in signal.SIGTERM, signal.SIGKILL:
+    name = signal.Signals(number_of_signal).name
+    execs = subprocess.Popen(["sh", "-c", 'read line; exec "$0" 60', target], stdin=subprocess.PIPE)
+    manager.start(work + "/before-" + name)
+    manager.hears("READY=1")
+    manager.stop(number_of_signal)
+    between = start_target()
+    execs.stdin.write(b"\n")
+    execs.stdin.flush()
+    within(10, lambda: status(between)["Name"] == status(execs.pid)["Name"] == "pcp-target")
+    manager.start(work + "/after-" + name)
+    manager.hears("READY=1")
+    ok(nice(between) == nice(execs.pid) == -5,
+       "after a restart by %s, what started in between has its value when the successor is ready" % name,
+       read("after-" + name))
+    ok(reniced(start_target()), "after a restart by %s, a program that starts gets its value" % name,
+       read("after-" + name))
+    manager.stop(signal.SIGTERM)
+
+# A restart in the midst of a storm: whatever the moment at which a program starts.
+storm = []
+running = threading.Event()
+
+
+def start_many():
+    while not running.is_set():
+        storm.append(start_target())
+        time.sleep(0.005)
+
+
+manager.start(work + "/storm-0")
 manager.hears("READY=1")
+thread = threading.Thread(target=start_many)
+thread.start()
+for i in range(1, 11):
+    manager.stop(signal.SIGTERM)
+    manager.start(work + "/storm-%d" % i)
+    manager.hears("READY=1")
+running.set()
+thread.join()
+ok(len(storm) >= 10 and within(10, lambda: all(nice(pid) == -5 for pid in storm)),
+   "restarts while programs start miss none that still runs",
+   (len(storm), [pid for pid in storm if nice(pid) != -5]))
+for pid in storm:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
 early = start_target()
-manager.stop(signal.SIGUSR1)
-manager.hears("FDSTORE=1")
+reniced(early)
+with open(config, "w") as file:
+    file.write("pcp-target -6\n")
+os.kill(manager.pid, signal.SIGHUP)
+ok(manager.hears("RELOADING=1") and manager.hears("READY=1") and nice(early) == -6,
+   "under the unit, a reload applies new rules to what runs already", read("storm-10"))
+manager.stop(signal.SIGTERM)
 with open(config, "w") as file:
     file.write("pcp-target -5\n")
-manager.start(work + "/sixth")
+manager.start(work + "/new-rules")
 manager.hears("READY=1")
-ok(reniced(early), "its successor applies new rules to what runs already", read("sixth"))
-manager.stop(signal.SIGTERM)
-
-manager = Manager(work + "/notify2", {"RCVBUF_BYTES": "4096"})
-manager.start(work + "/third")
-manager.hears("READY=1")
-manager.stop(signal.SIGUSR1)
-manager.hears("FDSTORE=1")
-flood()
-missed = start_target()
-manager.start(work + "/fourth")
-manager.hears("READY=1")
-ok(reniced(missed) and "scan: reniced %d " % missed in read("fourth"),
-   "what was lost between the two is made up for", read("fourth"))
+ok(nice(early) == -5, "a successor applies new rules to what runs already", read("new-rules"))
 manager.stop(signal.SIGTERM)
 
 # ---- The unit ----

@@ -1,27 +1,25 @@
-#include "background.h"
+/*
+ * The way into the background. The parent, and so the shell, waits until the daemon is ready, and
+ * returns its exit status if it fails before. Until then errors reach the terminal.
+ */
+#include "pcpolicyd.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int ready = -1;
+static int parent = -1; /* the pipe that it waits on */
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
+/*
+ * Forks, and returns in the child only. Call it before pc_table_open(): a table belongs to the
+ * process that opened it.
+ */
 void background_start(void)
 {
 	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		fail("pipe2");
-	pid_t child = fork();
-	if (child < 0)
-		fail("fork");
+	require(pipe2(ends, O_CLOEXEC), "pipe2");
+	pid_t child = require(fork(), "fork");
 	if (child > 0) {
 		char byte;
 		int status;
@@ -32,22 +30,22 @@ void background_start(void)
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 	}
 	close(ends[0]);
-	ready = ends[1];
-	setsid(); /* no terminal's signals reach it */
-	if (chdir("/") < 0)
-		fail("/");
+	parent = ends[1];
+	setsid(); /* signals of the terminal no longer reach this process */
+	require(chdir("/"), "/");
 }
 
+/* Lets the parent exit with 0 and leaves the terminal. Does nothing in the foreground. */
 void background_ready(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		fail("/dev/null");
+	if (parent < 0)
+		return;
+	int null = require(open("/dev/null", O_RDWR | O_CLOEXEC), "/dev/null");
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
-	if (write(ready, "", 1) != 1)
-		exit(1); /* the parent has been killed: nobody wants us */
-	close(ready);
+	if (write(parent, "", 1) != 1)
+		exit(1); /* it was killed, so nobody wants this daemon */
+	close(parent);
 }

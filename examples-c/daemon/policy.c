@@ -1,32 +1,34 @@
-#include "policy.h"
+/*
+ * Which programs get which nice value and cgroup: lines of NAME NICE [CGROUP] in a file. A NICE of
+ * "-" leaves the nice value alone. CGROUP is a folder of a cgroup2 file system.
+ */
+#include "pcpolicyd.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { RULES = 256 };
-static struct rule {
-	char name[16]; /* the kernel keeps no more of it */
+struct rule {
+	char name[16]; /* the kernel keeps 15 bytes of a program's name */
 	bool renices;
 	int nice;
-	int procs; /* cgroup.procs, to be written to; -1: its cgroup is left alone */
-} rules[RULES];
-static size_t count;
-char policy_name[16];
+	int procs; /* cgroup.procs of the cgroup; -1: the cgroup is left alone */
+};
+struct policy {
+	size_t count;
+	struct rule rules[256];
+};
+static struct policy current;
 
-static void reject(const char *path, int line, const char *why)
-{
-	fprintf(stderr, "%s:%d: %s\n", path, line, why);
-	exit(1);
-}
-
-/* Opened by whoever may: Linux 5.16 asks what the opener was allowed, older ones ask the writer. */
+/*
+ * Opening cgroup.procs early keeps the permission: since Linux 5.16 the kernel asks what the opener
+ * was allowed; older kernels ask the writer.
+ */
 static int open_cgroup(const char *folder)
 {
 	char path[300];
@@ -34,69 +36,89 @@ static int open_cgroup(const char *folder)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-void policy_read(const char *path)
+/* Adds the rule of a line, if there is one. Returns NULL, or what is wrong with the line. */
+static const char *add_rule(struct policy *policy, char *line)
 {
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		perror(path);
-		exit(1);
-	}
+	char name[256], value[256], cgroup[256], excess[256], *end;
+	if (strlen(line) == 255 && line[254] != '\n')
+		return "a line of more than 254 characters";
+	line[strcspn(line, "#\n")] = '\0';
+	int words = sscanf(line, "%255s %255s %255s %255s", name, value, cgroup, excess);
+	if (words <= 0)
+		return NULL;
+	if (words != 2 && words != 3)
+		return "expected: NAME NICE [CGROUP]";
+	bool renices = strcmp(value, "-") != 0;
+	long nice = renices ? strtol(value, &end, 10) : 0;
+	if (renices && (*end != '\0' || nice < -20 || nice > 19))
+		return "a nice value is a number from -20 to 19, or \"-\"";
+	if (policy->count == sizeof(policy->rules) / sizeof(policy->rules[0]))
+		return "too many rules";
+	int procs = words == 3 ? open_cgroup(cgroup) : -1;
+	if (words == 3 && procs < 0)
+		return strerror(errno);
+	struct rule *rule = &policy->rules[policy->count++];
+	*rule = (struct rule){ .renices = renices, .nice = (int)nice, .procs = procs };
+	snprintf(rule->name, sizeof(rule->name), "%.15s", name);
+	return NULL;
+}
+
+static void close_cgroups(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->count; i++)
+		if (policy->rules[i].procs >= 0)
+			close(policy->rules[i].procs);
+}
+
+/*
+ * Reads the file and opens the cgroups. If anything is wrong, reports it and returns false; then
+ * the rules that were read before stay in force.
+ */
+bool policy_read(const char *path)
+{
+	static struct policy next;
 	char line[256];
-	for (int number = 1; fgets(line, sizeof(line), file); number++) {
-		char name[256], value[256], cgroup[256], excess[256], *end;
-		if (!strchr(line, '\n') && !feof(file))
-			reject(path, number, "a line of more than 254 characters");
-		line[strcspn(line, "#\n")] = '\0';
-		int words = sscanf(line, "%255s %255s %255s %255s", name, value, cgroup, excess);
-		if (words <= 0)
-			continue;
-		if (words != 2 && words != 3)
-			reject(path, number, "expected: NAME NICE [CGROUP]");
-		bool renices = strcmp(value, "-") != 0;
-		long nice = renices ? strtol(value, &end, 10) : 0;
-		if (renices && (*end != '\0' || nice < -20 || nice > 19))
-			reject(path, number, "a nice value is a number from -20 to 19, or \"-\"");
-		if (count == RULES)
-			reject(path, number, "too many rules");
-		struct rule *rule = &rules[count++];
-		snprintf(rule->name, sizeof(rule->name), "%.15s", name);
-		rule->renices = renices;
-		rule->nice = (int)nice;
-		rule->procs = words == 3 ? open_cgroup(cgroup) : -1;
-		if (words == 3 && rule->procs < 0)
-			reject(path, number, strerror(errno));
+	const char *error = NULL;
+	int number = 0;
+	next.count = 0;
+	FILE *file = fopen(path, "re");
+	while (file && !error && fgets(line, sizeof(line), file)) {
+		number++;
+		error = add_rule(&next, line);
 	}
-	if (ferror(file)) {
-		perror(path);
-		exit(1);
+	if (!file || ferror(file)) {
+		error = strerror(errno);
+		report(LOG_ERR, "%s: %s\n", path, error);
+	} else if (error) {
+		report(LOG_ERR, "%s:%d: %s\n", path, number, error);
 	}
-	fclose(file);
+	if (file)
+		fclose(file);
+	close_cgroups(error ? &next : &current);
+	if (!error)
+		current = next;
+	return !error;
 }
 
-/* What one read of /proc/PID/NAME gives, without its last line feed. False: the process has ended. */
-static bool read_proc(pid_t pid, const char *name, char *text, size_t room)
+/* Returns the first rule for a program's name; NULL if there is none. */
+const struct rule *policy_find(const char *name)
 {
-	char path[32];
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t size = read(fd, text, room);
-	close(fd);
-	if (size <= 0)
-		return false;
-	text[size - 1] = '\0';
-	return true;
+	for (size_t i = 0; i < current.count; i++)
+		if (strcmp(current.rules[i].name, name) == 0)
+			return &current.rules[i];
+	return NULL;
 }
 
-/* To Linux, a nice value is a thread's. Returns how many threads had another one, or -errno. */
+/* Linux keeps a nice value per thread. Returns how many threads had another one, or -errno. */
 static int renice_threads(pid_t pid, int nice)
 {
 	char path[32];
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	DIR *tasks = opendir(path);
+	if (!tasks)
+		return errno == ENOENT ? 0 : -errno; /* ENOENT: the process exited */
 	int changed = 0;
-	for (struct dirent *entry; tasks && (entry = readdir(tasks)) != NULL;) {
+	for (struct dirent *entry; changed >= 0 && (entry = readdir(tasks)) != NULL;) {
 		id_t task = (id_t)atoi(entry->d_name);
 		if (task == 0 || getpriority(PRIO_PROCESS, task) == nice)
 			continue;
@@ -104,38 +126,42 @@ static int renice_threads(pid_t pid, int nice)
 			changed++;
 		else if (errno != ESRCH)
 			changed = -errno;
-		if (changed < 0)
-			break;
 	}
-	if (tasks)
-		closedir(tasks);
+	closedir(tasks);
 	return changed;
 }
 
-/* Returns 1 if it was in another cgroup, 0, or -errno. */
+/* Reads the name of a process's cgroup; an empty text if the process exited. */
+static void read_cgroup(pid_t pid, char text[4096])
+{
+	snprintf(text, 4096, "/proc/%d/cgroup", pid);
+	int fd = open(text, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd >= 0 ? read(fd, text, 4095) : 0;
+	text[size > 0 ? size : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Returns 1 if the process was in another cgroup, 0 if it was not or exited, or -errno. */
 static int move(pid_t pid, int procs)
 {
 	char before[4096], after[4096];
-	if (!read_proc(pid, "cgroup", before, sizeof(before)))
-		return 0;
+	read_cgroup(pid, before);
 	if (dprintf(procs, "%d", pid) < 0)
 		return errno == ESRCH ? 0 : -errno;
-	return read_proc(pid, "cgroup", after, sizeof(after)) && strcmp(before, after) != 0;
+	read_cgroup(pid, after);
+	return after[0] != '\0' && strcmp(before, after) != 0;
 }
 
-int policy_apply(pid_t pid)
+/* Gives a process what the rule asks for, and reports what that changed. */
+void policy_apply(const struct rule *rule, pid_t pid, const char *prefix)
 {
-	if (!read_proc(pid, "comm", policy_name, sizeof(policy_name)))
-		return 0;
-	for (size_t i = 0; i < count; i++) {
-		const struct rule *rule = &rules[i];
-		if (strcmp(rule->name, policy_name) != 0)
-			continue;
-		int reniced = rule->renices ? renice_threads(pid, rule->nice) : 0;
-		int moved = rule->procs >= 0 ? move(pid, rule->procs) : 0;
-		if (reniced < 0 || moved < 0)
-			return reniced < 0 ? reniced : moved;
-		return (reniced > 0 ? POLICY_RENICED : 0) | (moved > 0 ? POLICY_MOVED : 0);
-	}
-	return 0;
+	int reniced = rule->renices ? renice_threads(pid, rule->nice) : 0;
+	int moved = rule->procs >= 0 ? move(pid, rule->procs) : 0;
+	if (reniced > 0 || moved > 0)
+		report(LOG_NOTICE, "%s%s%s%d (%s)\n", prefix, reniced > 0 ? "reniced " : "",
+		       moved > 0 ? "moved " : "", pid, rule->name);
+	if (reniced < 0 || moved < 0)
+		report(LOG_WARNING, "%s%d (%s) cannot be given what it should have: %s\n", prefix,
+		       pid, rule->name, strerror(reniced < 0 ? -reniced : -moved));
 }

@@ -1,0 +1,34 @@
+/* What the files of pcpolicyd share. Each function is described where it is defined. */
+#ifndef PCPOLICYD_H
+#define PCPOLICYD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <syslog.h>
+
+/* pcpolicyd.c */
+extern bool ready; /* the policy was applied to every process */
+__attribute__((format(printf, 2, 3))) void report(int priority, const char *format, ...);
+_Noreturn void fail(const char *what, const char *why);
+int require(int result, const char *what);
+
+/* processes.c */
+int processes_open(const char *user);
+void processes_follow(void);
+void processes_check(void);
+void processes_apply_again(void);
+void processes_close(void);
+
+/* policy.c */
+struct rule;
+bool policy_read(const char *path);
+const struct rule *policy_find(const char *name);
+void policy_apply(const struct rule *rule, pid_t pid, const char *prefix);
+
+/* background.c, notify.c, privileges.c */
+void background_start(void);
+void background_ready(void);
+void notify(const char *lines);
+void privileges_keep_only(int capability, const char *user);
+
+#endif
