@@ -13,7 +13,6 @@ use crate::errno::Errno;
 use crate::memory::{self, Place, Slots};
 use crate::procfs::stat::{Liveness, process_alive};
 use crate::protocol::event::{self, Event};
-use crate::protocol::filter::Filter;
 use crate::protocol::format::format;
 use crate::protocol::wire::{self, DATAGRAM_MAX};
 use crate::sys;
@@ -435,8 +434,17 @@ pub unsafe extern "C" fn pc_parse(
         place.put(event);
         return 1;
     }
-    match wire::parse_unusual(datagram, &Filter::EVERYTHING, place) {
-        Ok(Some(_)) => 1,
+    parse_unusual(datagram, place)
+}
+
+#[cold]
+#[inline(never)]
+fn parse_unusual(datagram: &[u8], place: Place<'_>) -> c_int {
+    match wire::parse_unusual(datagram) {
+        Ok(Some(event)) => {
+            place.put(event);
+            1
+        }
         Ok(None) => 0,
         Err(wire::Malformed) => -libc::EBADMSG,
     }

@@ -3,6 +3,7 @@
 use super::shared::{DEFAULT_BUDGET, Options, Transport};
 use super::subscription::{self, Repairs};
 use crate::errno::Errno;
+use crate::protocol::bpf::Program;
 use crate::sys::{self, Fd, Modes};
 
 /// What the new owner has to know.
@@ -22,7 +23,7 @@ pub(crate) fn adopt(socket: &Fd, options: &Options) -> Result<Adopted, Errno> {
     let before = Settings::of(socket, transport)?;
     if transport == Transport::Netlink {
         // First, because it is what cannot be put back if the socket had another one.
-        sys::attach_filter(socket, &options.filter.program())?;
+        sys::attach_filter(socket, Program::admitting(options.filter).instructions())?;
     }
     socket
         .set_modes(&before.modes.of_a_handle())

@@ -151,12 +151,13 @@ impl Receiver {
                 self.ended = true;
                 break;
             } else {
-                match wire::parse(datagram.bytes, &self.filter, place) {
-                    Ok(Some(_)) => {
+                match wire::parse(datagram.bytes) {
+                    Ok(Some(event)) if self.filter.admits(&event) => {
+                        place.put(event);
                         slots.keep();
                         &counters.received
                     }
-                    Ok(None) => &counters.filtered,
+                    Ok(_) => &counters.filtered,
                     Err(wire::Malformed) => {
                         suspect = true;
                         &counters.malformed

@@ -9,8 +9,9 @@ use super::loss::LossMeter;
 use super::receiver::Receiver;
 use super::subscription::{self, Repairs};
 use crate::errno::Errno;
+use crate::protocol::bpf::Program;
 use crate::protocol::event::{Event, reason};
-use crate::protocol::filter::{self, Filter};
+use crate::protocol::filter::Filter;
 use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, monotonic_ns};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -269,7 +270,7 @@ impl Connector {
 
     #[inline(never)]
     fn attach(&self, filter: Filter) -> Result<(), Errno> {
-        sys::attach_filter(&self.socket, &filter.program())
+        sys::attach_filter(&self.socket, Program::admitting(filter).instructions())
     }
 
     /// Swaps the kernel's filter; false while paused, when it must wait.
@@ -311,7 +312,7 @@ impl Connector {
             return Ok(());
         }
         let begun = monotonic_ns();
-        sys::attach_filter(&self.socket, &filter::nothing())?;
+        sys::attach_filter(&self.socket, Program::admitting_nothing().instructions())?;
         let told = subscription::unsubscribe(&self.socket);
         // If neither could be done, it pauses all the same: nothing passes the filter.
         if told.is_err() && self.subscribed.load(Relaxed) && self.attach(filter).is_ok() {

@@ -7,11 +7,12 @@
 
 use crate::errno::Errno;
 use crate::procfs::namespace::{Namespaces, lacks_process_events, namespaces};
-use crate::protocol::filter;
-use crate::protocol::wire::{
-    DATAGRAM_MAX, Length, PROC_CN_MCAST_IGNORE, PROC_CN_MCAST_LISTEN, PROC_CN_MCAST_PROBE,
-    acknowledgement, request,
+use crate::protocol::bpf::Program;
+use crate::protocol::request::{
+    Length, PROC_CN_MCAST_IGNORE, PROC_CN_MCAST_LISTEN, PROC_CN_MCAST_PROBE, Request,
+    acknowledgement, answer_to,
 };
+use crate::protocol::wire::DATAGRAM_MAX;
 use crate::sys::{self, Fd};
 
 /// How often a repair adds one to the kernel's count of listeners before it gives up. Whatever is
@@ -67,8 +68,7 @@ pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
 }
 
 fn send(socket: &Fd, operation: u32, ack: u32, length: Length) -> Result<(), Errno> {
-    let (message, size) = request(operation, ack, length);
-    sys::send_to_kernel(socket, message.get(..size).unwrap_or_default())
+    sys::send_to_kernel(socket, Request::new(operation, ack, length).as_bytes())
 }
 
 /// A throw-away socket that hears only the answers to its own token.
@@ -82,7 +82,7 @@ impl Helper {
     fn open() -> Result<Self, Errno> {
         let token = sys::random_number();
         let socket = sys::connector_socket()?;
-        sys::attach_filter(&socket, &filter::only_acknowledgement(token.wrapping_add(1)))?;
+        sys::attach_filter(&socket, Program::admitting_answer_to(token).instructions())?;
         join(&socket)?;
         Ok(Self { socket, token })
     }
@@ -97,7 +97,7 @@ impl Helper {
                     let datagram = buffer.get(..size as usize).unwrap_or_default();
                     if let Some((ack, error)) = acknowledgement(datagram)
                         && sender.nl_pid == 0
-                        && ack == self.token.wrapping_add(1)
+                        && ack == answer_to(self.token)
                     {
                         return Ok(Some(error));
                     }

@@ -15,7 +15,7 @@ impl<'a> Place<'a> {
     }
 
     /// The event that is there is overwritten.
-    #[cfg(any(test, feature = "std"))]
+    #[cfg(feature = "std")]
     pub(crate) const fn over(event: &'a mut Event) -> Self {
         let event: *mut Event = event;
         // SAFETY: MaybeUninit<Event> is laid out as Event, the borrow is handed on, and whole

@@ -2,7 +2,6 @@
 
 use super::{Fd, check, granted};
 use crate::errno::Errno;
-use crate::protocol::filter::Program;
 use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
 use core::mem::{MaybeUninit, zeroed};
 
@@ -90,12 +89,11 @@ pub(crate) fn receive_answer(
 }
 
 /// Swaps the socket's filter atomically.
-pub(crate) fn attach_filter(socket: &Fd, program: &Program) -> Result<(), Errno> {
-    let instructions = program.instructions();
+pub(crate) fn attach_filter(socket: &Fd, instructions: &[libc::sock_filter]) -> Result<(), Errno> {
     let program = libc::sock_fprog {
         len: instructions.len() as libc::c_ushort,
-        // Instruction is laid out as sock_filter, and the kernel only reads.
-        filter: instructions.as_ptr().cast_mut().cast(),
+        // The kernel only reads it.
+        filter: instructions.as_ptr().cast_mut(),
     };
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
