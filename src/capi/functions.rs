@@ -7,15 +7,14 @@
 
 use super::convert::{count, filter_options, open_options, stats_into, status, timeout};
 use super::types::{PC_VERSION, pc_event, pc_options, pc_stats};
-use crate::connector::Connector;
-use crate::connector::{Receiver, Reception, receive};
+use crate::connector::{self, BATCH, Connector, Receiver, Reception, receive};
 use crate::errno::Errno;
-use crate::memory::{self, Place, Slots};
+use crate::memory::{self, OutSlice};
 use crate::procfs::stat::{Liveness, process_alive};
 use crate::protocol::event::{self, Event};
 use crate::protocol::format::format;
-use crate::protocol::wire::{self, DATAGRAM_MAX};
-use crate::sys;
+use crate::protocol::wire::{self, Malformed};
+use crate::sys::{self, Fd};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
@@ -66,30 +65,29 @@ unsafe fn make(
     }
     // SAFETY: passed on.
     let options = unsafe { open_options(options) }?;
-    // Only an adopted socket can have been subscribed before.
-    if fd.is_none() && options.subscribed {
-        return Err(INVALID);
+    if fd.is_some_and(|fd| fd < 0) {
+        return Err(Errno(libc::EBADF));
     }
-    let (connector, receiver) = Connector::new(options.filter)?;
     let memory = memory::allocate::<pc_connector>()?;
-    // SAFETY: allocated for one pc_connector.
-    let pc = unsafe {
-        memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
-        &mut *memory.as_ptr()
-    };
-    let receiver = pc.receiver.get_mut();
-    let made = match fd {
-        Some(fd) => pc.connector.adopt(receiver, fd, &options),
-        None => pc.connector.open(receiver, &options),
-    };
-    // SAFETY: `out` is writable; on failure nobody else has the handle.
-    unsafe {
-        match made {
-            Ok(()) => out.write(memory.as_ptr()),
-            Err(_) => unmake(memory),
+    // SAFETY: the caller hands the descriptor over. On failure, such as for a descriptor that is not
+    // open, it is given back below.
+    let socket = fd.map(|fd| unsafe { Fd::from_raw(fd) });
+    match connector::open_on(socket, &options) {
+        Ok((connector, receiver)) => {
+            // SAFETY: allocated for one pc_connector; `out` is writable.
+            unsafe {
+                memory.write(pc_connector { connector, receiver: UnsafeCell::new(receiver) });
+                out.write(memory.as_ptr());
+            }
+            Ok(())
+        }
+        Err((error, socket)) => {
+            socket.map(Fd::into_raw);
+            // SAFETY: allocated above, never used.
+            unsafe { memory::release(memory) };
+            Err(error)
         }
     }
-    made
 }
 
 /// Opens a connector and subscribes to process events.
@@ -189,8 +187,8 @@ pub unsafe extern "C" fn pc_recv(
         && let Ok((connector, receiver)) = unsafe { both(pc) }
     {
         // SAFETY: writable, and laid out as Event.
-        let place = Place::new(unsafe { &mut *event.cast() });
-        match receiver.take_one(connector, place) {
+        let out = unsafe { slice::from_raw_parts_mut(event.cast::<MaybeUninit<Event>>(), 1) };
+        match receiver.take_one(connector, &mut OutSlice::new(out)) {
             Ok(()) => return 1,
             Err(other) => first = other,
         }
@@ -235,12 +233,12 @@ unsafe fn receive_many(
         if events.is_null() || count == 0 {
             return Err(INVALID);
         }
-        let room = count.min(sys::BATCH);
+        let room = count.min(BATCH);
         // SAFETY: room for at least `room` events, which are laid out as Event.
         let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
         let timeout = timeout(timeout_ms)?;
         let has_taken = matches!(first, Some(Ok(_)));
-        let mut attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
+        let mut attempt = || receiver.fill(connector, first.take(), &mut OutSlice::new(out));
         // What has been taken must not fall to an interrupt.
         if has_taken && let count @ 1.. = attempt()? {
             return Ok(count);
@@ -334,10 +332,7 @@ pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
 pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
     let interrupt = || {
         // SAFETY: NULL or an open handle.
-        let connector = unsafe { shared(pc) }?;
-        connector.require_owner()?;
-        sys::preserving_errno(|| connector.interrupt());
-        Ok(())
+        unsafe { shared(pc) }?.interrupt()
     };
     status(interrupt())
 }
@@ -374,11 +369,11 @@ pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
 /// `pc` is from [`make`], and nobody uses it any more.
 #[inline(never)]
 unsafe fn unmake(pc: NonNull<pc_connector>) {
-    // SAFETY: as above.
-    unsafe {
+    // SAFETY: an open handle, made by make(), that nobody uses any more.
+    sys::preserving_errno(|| unsafe {
         pc.drop_in_place();
         memory::release(pc);
-    }
+    });
 }
 
 /// Ends the handle but not the subscription, and returns the socket, which is the caller's now: for
@@ -394,16 +389,17 @@ unsafe fn unmake(pc: NonNull<pc_connector>) {
 /// Returns the descriptor, or -EINVAL or -ECHILD, and then nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
-    let Some(mut pc) = NonNull::new(pc) else { return -libc::EINVAL };
-    // SAFETY: an open handle, made by make(), that nobody else uses any more.
-    match unsafe { pc.as_mut() }.connector.release() {
-        Ok(mut socket) => {
-            // SAFETY: as above.
-            unsafe { unmake(pc) };
-            socket.disown()
-        }
-        Err(Errno(error)) => -error,
+    // SAFETY: NULL or an open handle.
+    if let Err(Errno(error)) = unsafe { shared(pc) }.and_then(Connector::require_owner) {
+        return -error;
     }
+    // SAFETY: an open handle that nobody else uses any more. Both halves are moved out of it.
+    let pc_connector { connector, receiver } = unsafe { pc.read() };
+    let fd = connector.release().into_raw();
+    drop(receiver);
+    // SAFETY: the handle's memory was allocated by make(), and nothing is left in it.
+    unsafe { memory::release(NonNull::new_unchecked(pc)) };
+    fd
 }
 
 /// Takes a datagram apart, for those who receive it by other means: io_uring, a recording. No
@@ -429,24 +425,25 @@ pub unsafe extern "C" fn pc_parse(
     // SAFETY: readable for `size` bytes; no object is larger than isize::MAX.
     let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
     // SAFETY: writable, and laid out as Event.
-    let place = Place::new(unsafe { &mut *event.cast() });
+    let out = unsafe { &mut *event.cast::<MaybeUninit<Event>>() };
     if let Some(event) = wire::parse_usual(datagram) {
-        place.put(event);
+        out.write(event);
         return 1;
     }
-    parse_unusual(datagram, place)
+    parse_unusual(datagram, out)
 }
 
+/// Apart from pc_parse(), which needs no stack without it.
 #[cold]
 #[inline(never)]
-fn parse_unusual(datagram: &[u8], place: Place<'_>) -> c_int {
-    match wire::parse_unusual(datagram) {
+fn parse_unusual(datagram: &[u8], out: &mut MaybeUninit<Event>) -> c_int {
+    match wire::parse(datagram) {
         Ok(Some(event)) => {
-            place.put(event);
+            out.write(event);
             1
         }
         Ok(None) => 0,
-        Err(wire::Malformed) => -libc::EBADMSG,
+        Err(Malformed) => -libc::EBADMSG,
     }
 }
 

@@ -7,6 +7,7 @@ use super::table_types::{pc_change, pc_process, pc_table_options};
 use super::types::pc_stats;
 use crate::errno::Errno;
 use crate::memory;
+use crate::sys;
 use crate::table::{
     self, Change, DEFAULT_WORK, Process, Shared, Table, TableOptions, field, state,
 };
@@ -287,10 +288,7 @@ pub unsafe extern "C" fn pc_table_get_stats(
 pub unsafe extern "C" fn pc_table_interrupt(table: *mut pc_table) -> c_int {
     let interrupt = || {
         // SAFETY: NULL or an open table.
-        let connector = &unsafe { shared(table) }?.connector;
-        connector.require_owner()?;
-        crate::sys::preserving_errno(|| connector.interrupt());
-        Ok(())
+        unsafe { shared(table) }?.connector.interrupt()
     };
     status(interrupt())
 }
@@ -300,10 +298,10 @@ pub unsafe extern "C" fn pc_table_interrupt(table: *mut pc_table) -> c_int {
 pub unsafe extern "C" fn pc_table_close(table: *mut pc_table) {
     if let Some(table) = NonNull::new(table) {
         // SAFETY: an open table, made by pc_table_open(), that nobody uses any more.
-        unsafe {
+        sys::preserving_errno(|| unsafe {
             table.drop_in_place();
             memory::release(table);
-        }
+        });
     }
 }
 

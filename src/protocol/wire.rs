@@ -159,17 +159,8 @@ impl CnMsg<'_> {
     }
 }
 
-/// The event in a datagram; `None` for a control message, which carries none.
-#[inline]
-pub(crate) fn parse(datagram: &[u8]) -> Result<Option<Event>, Malformed> {
-    match parse_usual(datagram) {
-        None => parse_unusual(datagram),
-        event => Ok(event),
-    }
-}
-
-/// The event in a datagram of the shape that kernels send. When there is none, [`parse_unusual`]
-/// decides what the datagram is.
+/// The event in a datagram of the shape that kernels send. When there is none, [`parse`] decides what
+/// the datagram is.
 #[inline]
 pub(crate) fn parse_usual(datagram: &[u8]) -> Option<Event> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>().filter(|bytes| is_usual(bytes))?;
@@ -186,7 +177,7 @@ pub(super) fn is_usual(datagram: &[u8; DATAGRAM_SIZE]) -> bool {
 
 /// The event in a datagram of any shape; `None` for a control message.
 #[cold]
-pub(crate) fn parse_unusual(datagram: &[u8]) -> Result<Option<Event>, Malformed> {
+pub(crate) fn parse(datagram: &[u8]) -> Result<Option<Event>, Malformed> {
     let (message_type, body) = split_message(datagram)?;
     match message_type {
         NLMSG_NOOP | NLMSG_ERROR | NLMSG_OVERRUN => Ok(None),
@@ -218,46 +209,31 @@ pub(crate) fn split_cn_msg(body: &[u8]) -> Result<CnMsg<'_>, Malformed> {
 
 /// The event in a `struct proc_event` of any size; `None` for an acknowledgement.
 pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malformed> {
-    if let Ok(data) = data.try_into() {
-        return Ok(decode(data, seq, UNION_SIZE, 0));
-    }
     let header = data.first_chunk::<PROC_EVENT_HEADER_SIZE>().ok_or(Malformed)?;
     let (what, size) = (u32_at(header, 0), data.len() - header.len());
-    if Recipe::of(what).is_some_and(|recipe| usize::from(recipe.size) > size) {
-        return Err(Malformed);
-    }
     let mut padded = [0; PROC_EVENT_SIZE + 8];
     for (to, from) in padded.iter_mut().zip(data) {
         *to = *from;
     }
-    let rest = u64_at(&padded, PROC_EVENT_SIZE);
-    let data = padded.first_chunk().ok_or(Malformed)?;
-    Ok(decode(data, seq, size, rest))
-}
-
-/// The event in the first 40 bytes of a `struct proc_event`; `None` for an acknowledgement. When
-/// the kind is unknown, its union has `size` bytes and continues with `rest`.
-#[inline(never)]
-fn decode(data: &[u8; PROC_EVENT_SIZE], seq: u32, size: usize, rest: u64) -> Option<Event> {
-    let what = u32_at(data, 0);
-    match decode_known(data, seq) {
+    Ok(match Recipe::of(what) {
+        Some(recipe) if usize::from(recipe.size) > size => return Err(Malformed),
+        Some(_) => decode_known(padded.first_chunk().ok_or(Malformed)?, seq),
         None if what == PROC_EVENT_NONE => None,
         None => Some(Event {
             kind: kind::UNKNOWN,
-            cpu: u32_at(data, 4),
-            timestamp_ns: u64_at(data, 8),
+            cpu: u32_at(&padded, 4),
+            timestamp_ns: u64_at(&padded, 8),
             seq,
             reserved: 0,
             data: [
                 pair(what, size as u32),
-                u64_at(data, 16),
-                u64_at(data, 24),
-                u64_at(data, 32),
-                rest,
+                u64_at(&padded, 16),
+                u64_at(&padded, 24),
+                u64_at(&padded, 32),
+                u64_at(&padded, 40),
             ],
         }),
-        event => event,
-    }
+    })
 }
 
 /// The event in a `struct proc_event` of one of the nine kinds.
@@ -325,8 +301,7 @@ mod tests {
         ) {
             let mut bytes = datagram(what, PROC_EVENT_SIZE);
             bytes[40..].copy_from_slice(&payload);
-            let careful = parse_unusual(&bytes);
-            prop_assert_eq!(parse(&bytes), careful);
+            let careful = parse(&bytes);
             let known = LAYOUTS.iter().any(|layout| layout.what == what);
             prop_assert_eq!(parse_usual(&bytes), careful.expect("whole").filter(|_| known));
         }

@@ -12,7 +12,6 @@ pub(crate) type Slot = u32;
 pub(crate) const NOBODY: Slot = 0;
 
 /// What else the table knows of a process. A process is in at most one list.
-#[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub process: Process,
     /// See [`Reading::image`](crate::procfs::stat::Reading::image).
@@ -24,8 +23,8 @@ pub(crate) struct Entry {
     /// While it is ending: /proc had it no more at this time.
     pub gone_ns: u64,
     pub exit: Option<Exit>,
-    /// Watches the end of a process whose leader has ended; -1: none.
-    pub pidfd: i32,
+    /// Watches the end of a process whose leader has ended.
+    pub pidfd: Option<Fd>,
     pub marks: u32,
     parent: Slot,
     first_child: Slot,
@@ -80,7 +79,7 @@ impl Entry {
         found_ns: 0,
         gone_ns: 0,
         exit: None,
-        pidfd: -1,
+        pidfd: None,
         marks: 0,
         parent: NOBODY,
         first_child: NOBODY,
@@ -256,19 +255,16 @@ impl Store {
     }
 
     /// Keeps a pidfd that watches a process.
-    pub(crate) fn watch(&mut self, slot: Slot, mut pidfd: Fd) {
-        self.at_mut(slot).pidfd = pidfd.disown();
+    pub(crate) fn watch(&mut self, slot: Slot, pidfd: Fd) {
+        self.at_mut(slot).pidfd = Some(pidfd);
         self.watched += 1;
     }
 
     /// Gives it back.
     pub(crate) fn take_pidfd(&mut self, slot: Slot) -> Option<Fd> {
-        let pidfd = core::mem::replace(&mut self.at_mut(slot).pidfd, -1);
-        if pidfd < 0 {
-            return None;
-        }
+        let pidfd = self.at_mut(slot).pidfd.take()?;
         self.watched -= 1;
-        Some(Fd::own(pidfd))
+        Some(pidfd)
     }
 
     /// How many processes are watched.
@@ -316,15 +312,5 @@ impl Store {
             self.at_mut(next).previous = previous;
         }
         self.at_mut(slot).list = List::None;
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let mut slot = self.next(-1);
-        while slot != NOBODY {
-            drop(self.take_pidfd(slot));
-            slot = self.next(self.at(slot).process.pid);
-        }
     }
 }

@@ -14,7 +14,7 @@ impl Table {
         let entry = self.store.at_mut(slot);
         if leader_gone {
             entry.process.state |= state::LEADER_GONE;
-            if entry.pidfd < 0 {
+            if entry.pidfd.is_none() {
                 self.store.list(slot, List::Unwatched);
                 // If that fails, it is tried again, and the user is told.
                 let _ = self.watch(shared, slot);
@@ -108,7 +108,7 @@ impl Table {
         // The socket, the bell, and a pidfd: one, so that a call does no more than it may.
         for token in shared.epoll.ready::<3>() {
             let slot = i32::try_from(token).map_or(NOBODY, |pid| self.store.find(pid));
-            if slot == NOBODY || self.store.at(slot).pidfd < 0 {
+            if slot == NOBODY || self.store.at(slot).pidfd.is_none() {
                 continue;
             }
             let reading = look_alive(self.store.at(slot).process.pid)?;

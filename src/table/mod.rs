@@ -17,16 +17,14 @@ mod scan;
 pub(crate) use remote::Shared;
 pub use report::{Change, Process, change, field, remark, state};
 
-use crate::connector::Receiver;
-use crate::connector::{Connector, Options};
+use crate::connector::{self, Options, Receiver};
 use crate::errno::Errno;
-use crate::memory::Slots;
+use crate::memory::OutSlice;
 use crate::procfs::namespace;
 use crate::procfs::stat::{Reading, read, read_even_zombie};
 use crate::procfs::status::{Credentials, read_credentials};
 use crate::protocol::event::{Event, kind, reason};
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::protocol::wire::DATAGRAM_MAX;
 use crate::sys::{self, Doorbell, Epoll, monotonic_ns};
 use census::{BEREAVED, Exit, List, NOBODY, RAN, Slot, Store, UNREPORTED};
 use compare::Comparison;
@@ -125,9 +123,8 @@ impl Table {
         let filter = Filter::new(mask, NO_THREADS).ok_or(Errno(libc::EINVAL))?;
         let (store, scan) = (Store::new()?, Scan::new()?);
         let (epoll, bell) = (Epoll::new()?, Doorbell::new()?);
-        let (mut connector, mut receiver) = Connector::new(filter)?;
         let how = Options { filter, budget: options.budget, subscribed: false };
-        connector.open(&mut receiver, &how)?;
+        let (connector, receiver) = connector::open(&how)?;
         let shared = Shared::new(connector, epoll, bell)?;
         let table = Self {
             receiver,
@@ -277,12 +274,8 @@ impl Table {
         let asked_ns = monotonic_ns();
         self.next = 0;
         self.end = 0;
-        self.end = self.receiver.fill(
-            &shared.connector,
-            None,
-            Slots::over(&mut self.batch),
-            DATAGRAM_MAX,
-        )?;
+        let mut batch = OutSlice::over(&mut self.batch);
+        self.end = self.receiver.fill(&shared.connector, None, &mut batch)?;
         if self.end > 0 {
             return Ok(Step::Worked(EVENT));
         }
@@ -341,7 +334,7 @@ impl Table {
         let entry = self.store.at_mut(slot);
         let flags = if entry.is(BEREAVED) { remark::RECOVERED } else { 0 };
         entry.marks &= !BEREAVED;
-        let is_unwatched = entry.process.state & state::LEADER_GONE != 0 && entry.pidfd < 0;
+        let is_unwatched = entry.process.state & state::LEADER_GONE != 0 && entry.pidfd.is_none();
         self.store.list(slot, if is_unwatched { List::Unwatched } else { List::None });
         if let Some(reading) = reading
             && self.is_same(slot, &reading)

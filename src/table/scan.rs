@@ -190,7 +190,7 @@ impl Table {
                 self.store.at_mut(slot).gone_ns = monotonic_ns();
                 Ok(Some(self.end(shared, slot)))
             }
-            None if self.store.at(slot).pidfd >= 0 => {
+            None if self.store.at(slot).pidfd.is_some() => {
                 if let Some(pidfd) = self.take_pidfd(shared, slot) {
                     self.note_end_of_watched(shared, slot, &pidfd);
                 }
