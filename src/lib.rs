@@ -165,6 +165,7 @@ pub use {
     procfs::Liveness,
     protocol::event::{Event, View, kind, reason},
     protocol::filter::Filter,
+    protocol::request::*,
     protocol::wire::*,
     rust::*,
 };

@@ -4,13 +4,12 @@
 use super::arguments::{INVALID, count, options_of, status, timeout};
 use super::event::{pc_event, place};
 use super::handle::{self, Handle, both, shared};
-use crate::connector::{Connector, Options, Receiver, Reception, receive};
+use crate::connector::{self, BATCH, Connector, Options, Receiver, Reception, receive};
 use crate::errno::Errno;
-use crate::memory::Slots;
+use crate::memory::OutSlice;
 use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use crate::protocol::wire::DATAGRAM_MAX;
-use crate::sys;
+use crate::sys::Fd;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::slice;
@@ -158,16 +157,16 @@ unsafe fn create(
     let make = || {
         // SAFETY: `options` is NULL or as long as it says.
         let options = unsafe { open_options(options) }?;
-        // Only an adopted socket can have been subscribed before.
-        if fd.is_none() && options.subscribed {
-            return Err(INVALID);
+        if fd.is_some_and(|fd| fd < 0) {
+            return Err(Errno(libc::EBADF));
         }
-        let (mut connector, mut receiver) = Connector::new(options.filter)?;
-        match fd {
-            Some(fd) => connector.adopt(&mut receiver, fd, &options)?,
-            None => connector.open(&mut receiver, &options)?,
-        }
-        Ok((connector, receiver))
+        // SAFETY: the caller hands the descriptor over. On failure, which a descriptor that is not
+        // open causes, it is given back untouched.
+        let socket = fd.map(|fd| unsafe { Fd::from_raw(fd) });
+        connector::open_on(socket, &options).map_err(|(error, socket)| {
+            let _ = socket.map(Fd::into_raw);
+            error
+        })
     };
     // SAFETY: `out` is NULL or writable.
     unsafe { handle::create(out, make) }
@@ -230,7 +229,7 @@ pub unsafe extern "C" fn pc_recv(
         // from it.
         && let (Ok(place), Ok((connector, receiver))) = unsafe { (place(event), both(pc)) }
     {
-        match receiver.take_one(connector, place) {
+        match receiver.take_one(connector, &mut OutSlice::new(slice::from_mut(place))) {
             Ok(()) => return 1,
             Err(other) => first = other,
         }
@@ -279,12 +278,12 @@ unsafe fn receive_many(
         if events.is_null() || count == 0 {
             return Err(INVALID);
         }
-        let room = count.min(sys::BATCH);
+        let room = count.min(BATCH);
         // SAFETY: there is room for `room` events, and a pc_event is laid out as an Event.
         let out = unsafe { slice::from_raw_parts_mut(events.cast::<MaybeUninit<Event>>(), room) };
         let timeout = timeout(timeout_ms)?;
         let has_taken = matches!(first, Some(Ok(_)));
-        let mut attempt = || receiver.fill(connector, first.take(), Slots::new(out), DATAGRAM_MAX);
+        let mut attempt = || receiver.fill(connector, first.take(), &mut OutSlice::new(out));
         // An interrupt must not discard what has been received.
         if has_taken && let count @ 1.. = attempt()? {
             return Ok(count);
@@ -395,14 +394,8 @@ pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
 /// Returns 0, -EINVAL or -ECHILD. errno is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_interrupt(pc: *mut pc_connector) -> c_int {
-    let interrupt = || {
-        // SAFETY: `pc` is NULL or open.
-        let connector = unsafe { shared(pc) }?;
-        connector.require_owner()?;
-        sys::preserving_errno(|| connector.interrupt());
-        Ok(())
-    };
-    status(interrupt())
+    // SAFETY: `pc` is NULL or open.
+    status(unsafe { shared(pc) }.and_then(Connector::interrupt))
 }
 
 /// The statistics of a connector. Whenever pc_recv() has returned 0,
@@ -511,8 +504,8 @@ pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
     // SAFETY: `pc` is NULL, or open and not used by any other thread, nor by anyone afterwards.
-    match unsafe { handle::end_with(pc, Connector::release) } {
-        Ok(mut socket) => socket.disown(),
+    match unsafe { handle::end_into(pc, Connector::require_owner) } {
+        Ok((connector, _)) => connector.release().into_raw(),
         Err(Errno(error)) => -error,
     }
 }

@@ -3,13 +3,11 @@
 
 use super::arguments::output;
 use crate::errno::Errno;
-use crate::memory::Place;
 use crate::protocol::event::{self, Event, kind, reason};
-use crate::protocol::filter::Filter;
 use crate::protocol::format::format;
-use crate::protocol::wire;
+use crate::protocol::wire::{self, Malformed};
 use core::ffi::{c_char, c_int, c_void};
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use core::slice;
 
 /// cbindgen:no-export
@@ -230,9 +228,9 @@ unsafe fn event_of<'a>(event: *const pc_event) -> Option<&'a Event> {
 /// # Safety
 /// `event` is NULL or writable, and nothing else uses it during `'a`.
 #[inline]
-pub(super) unsafe fn place<'a>(event: *mut pc_event) -> Result<Place<'a>, Errno> {
+pub(super) unsafe fn place<'a>(event: *mut pc_event) -> Result<&'a mut MaybeUninit<Event>, Errno> {
     // SAFETY: the caller vouches for `event`, and a pc_event is laid out as an Event.
-    unsafe { output(event.cast::<Event>()) }.map(Place::new)
+    unsafe { output(event.cast::<Event>()) }
 }
 
 /// Returns the name of a kind: "fork", "exec", … "overrun". For PC_EVENT_UNKNOWN and for kinds of
@@ -299,13 +297,23 @@ pub unsafe extern "C" fn pc_parse(
     // SAFETY: `datagram` is readable for `size` bytes; no object is larger than isize::MAX.
     let datagram = unsafe { slice::from_raw_parts(datagram.cast::<u8>(), size) };
     if let Some(event) = wire::parse_usual(datagram) {
-        place.put(event);
+        place.write(event);
         return 1;
     }
-    match wire::parse_unusual(datagram, &Filter::EVERYTHING, place) {
-        Ok(Some(_)) => 1,
+    parse_unusual(datagram, place)
+}
+
+/// Apart from pc_parse(), which needs no stack without it.
+#[cold]
+#[inline(never)]
+fn parse_unusual(datagram: &[u8], place: &mut MaybeUninit<Event>) -> c_int {
+    match wire::parse(datagram) {
+        Ok(Some(event)) => {
+            place.write(event);
+            1
+        }
         Ok(None) => 0,
-        Err(wire::Malformed) => -libc::EBADMSG,
+        Err(Malformed) => -libc::EBADMSG,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::arguments::{INVALID, output};
 use crate::errno::Errno;
 use crate::memory;
+use crate::sys::preserving_errno;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
@@ -78,25 +79,25 @@ pub(super) unsafe fn both<'a, H: Handle>(
     unsafe { Ok((shared(handle)?, &mut *(*handle.cast::<Parts<H>>()).exclusive.get())) }
 }
 
-/// Ends a handle after `take` has taken something out of it. If that fails, the handle stays open.
+/// Ends a handle, and returns its parts, if `check` allows it. Otherwise the handle stays open.
 ///
 /// # Safety
 /// `handle` is NULL or open. Nothing else uses it, and nothing uses it afterwards if this succeeds.
-pub(super) unsafe fn end_with<H: Handle, T>(
+pub(super) unsafe fn end_into<H: Handle>(
     handle: *mut H,
-    take: impl FnOnce(&mut H::Shared) -> Result<T, Errno>,
-) -> Result<T, Errno> {
-    if handle.is_null() {
-        return Err(INVALID);
-    }
-    // SAFETY: create() made the Parts of an open handle, and nothing else borrows them.
-    let taken = take(unsafe { &mut (*handle.cast::<Parts<H>>()).shared })?;
-    // SAFETY: the handle is open, and nothing uses it any more.
-    unsafe { end(handle) };
-    Ok(taken)
+    check: impl FnOnce(&H::Shared) -> Result<(), Errno>,
+) -> Result<(H::Shared, H::Exclusive), Errno> {
+    let parts = NonNull::new(handle.cast::<Parts<H>>()).ok_or(INVALID)?;
+    // SAFETY: create() made the Parts of an open handle, and nothing else uses them.
+    check(unsafe { &parts.as_ref().shared })?;
+    // SAFETY: create() initialised the Parts, and nothing uses the memory after they are moved out.
+    let Parts { shared, exclusive } = unsafe { parts.read() };
+    // SAFETY: create() allocated the memory, and nothing is left in it.
+    preserving_errno(|| unsafe { memory::release(parts) });
+    Ok((shared, exclusive.into_inner()))
 }
 
-/// Drops both parts of a handle and frees the memory. NULL is allowed.
+/// Drops both parts of a handle and frees the memory. NULL is allowed. errno is unchanged.
 ///
 /// # Safety
 /// `handle` is NULL, or open and not used any more.
@@ -104,9 +105,9 @@ pub(super) unsafe fn end_with<H: Handle, T>(
 pub(super) unsafe fn end<H: Handle>(handle: *mut H) {
     if let Some(parts) = NonNull::new(handle.cast::<Parts<H>>()) {
         // SAFETY: create() allocated and initialised the Parts, and nothing uses them any more.
-        unsafe {
+        preserving_errno(|| unsafe {
             parts.drop_in_place();
             memory::release(parts);
-        }
+        });
     }
 }

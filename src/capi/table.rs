@@ -5,7 +5,6 @@ use super::arguments::{INVALID, count, options_of, output, status, timeout};
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, shared};
 use crate::errno::Errno;
-use crate::sys;
 use crate::table::{
     Change, DEFAULT_WORK, Process, Remote, Table, TableOptions, change, field, remark, state,
 };
@@ -387,14 +386,8 @@ pub unsafe extern "C" fn pc_table_get_stats(
 /// Ends a wait in pc_table_next(), as pc_interrupt() ends one in pc_recv().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_interrupt(table: *mut pc_table) -> c_int {
-    let interrupt = || {
-        // SAFETY: `table` is NULL or open.
-        let connector = &unsafe { shared(table) }?.connector;
-        connector.require_owner()?;
-        sys::preserving_errno(|| connector.interrupt());
-        Ok(())
-    };
-    status(interrupt())
+    // SAFETY: `table` is NULL or open.
+    status(unsafe { shared(table) }.and_then(|remote| remote.connector.interrupt()))
 }
 
 /// Closes the table and its connector. NULL is allowed. errno is unchanged.

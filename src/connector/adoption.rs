@@ -1,57 +1,40 @@
-//! Taking over a socket that somebody else made: all of it or nothing.
+//! Adopting a socket that another program made: with all of its settings, or not at all.
 
-use super::shared::{DEFAULT_BUDGET, Options, Transport};
-use super::subscription::{self, Repairs};
+use super::handshake;
+use super::options::{DEFAULT_BUDGET, Options};
+use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
+use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
 use crate::sys::{self, Fd, Modes};
 
-/// What the new owner has to know.
-pub(crate) struct Adopted {
-    pub transport: Transport,
-    pub repairs: Repairs,
-    pub budget: u32,
-    /// The bytes that wait already, perhaps more than the budget.
-    pub queued: u32,
-    /// The drop counter, from which on losses are the new owner's.
-    pub drops: u32,
-}
-
-/// Gives the socket our settings. Where that fails, it has its old ones.
-pub(crate) fn adopt(socket: &Fd, options: &Options) -> Result<Adopted, Errno> {
+/// Gives the socket the settings of a handle, and subscribes it. On failure it has the settings that
+/// it had before.
+pub(super) fn adopt(socket: &Fd, options: &Options) -> Result<Prepared, Errno> {
     let transport = identify(socket)?;
     let before = Settings::of(socket, transport)?;
     if transport == Transport::Netlink {
-        // First, because it is what cannot be put back if the socket had another one.
-        sys::attach_filter(socket, &options.filter.program())?;
+        // First, because it cannot be undone if the socket had another filter.
+        handshake::attach(socket, options.filter)?;
     }
     socket
         .set_modes(&before.modes.of_a_handle())
-        .and_then(|()| take_over(socket, transport, options))
+        .and_then(|()| prepare(socket, transport, options))
         .inspect_err(|_| before.restore(socket))
 }
 
-fn take_over(socket: &Fd, transport: Transport, options: &Options) -> Result<Adopted, Errno> {
+fn prepare(socket: &Fd, transport: Transport, options: &Options) -> Result<Prepared, Errno> {
     let is_netlink = transport == Transport::Netlink;
-    if is_netlink {
-        sys::disable_congestion(socket)?;
-        match options.budget {
-            Some(bytes) => sys::set_queue_budget(socket, bytes)?,
-            None => enlarge_queue(socket)?,
-        }
-    }
-    let mut adopted = Adopted {
-        transport,
-        repairs: 0,
-        budget: sys::queue_budget(socket)?,
-        queued: sys::queue_use(socket)?,
-        drops: if is_netlink { sys::drop_counter(socket)? } else { 0 },
+    let budget = match options.budget {
+        None if is_netlink => default_budget(socket)?,
+        budget => budget,
     };
-    // Last, so that nothing can fail behind it: the opener may have subscribed the socket without
-    // telling, and to take ours back would take that.
+    let mut prepared = Prepared::configure(socket, transport, budget)?;
+    // Last, so that no later failure has to undo it. The previous owner may have subscribed the
+    // socket although the options do not say so, and an IGNORE would end that subscription too.
     if is_netlink && !options.subscribed {
-        adopted.repairs = subscription::subscribe(socket)?;
+        prepared.repairs = handshake::subscribe(socket)?;
     }
-    Ok(adopted)
+    Ok(prepared)
 }
 
 /// What the socket is, if it is one that can be adopted.
@@ -64,9 +47,9 @@ fn identify(socket: &Fd) -> Result<Transport, Errno> {
     })?;
     match (option(libc::SO_DOMAIN)?, socket_type) {
         (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW)
-            if option(libc::SO_PROTOCOL)? == crate::protocol::wire::NETLINK_CONNECTOR =>
+            if option(libc::SO_PROTOCOL)? == NETLINK_CONNECTOR =>
         {
-            if !sys::has_joined(socket)? {
+            if !sys::has_joined(socket, CN_IDX_PROC)? {
                 return Err(Errno(libc::EINVAL));
             }
             Ok(Transport::Netlink)
@@ -78,18 +61,17 @@ fn identify(socket: &Fd) -> Result<Transport, Errno> {
     }
 }
 
-/// Gives a queue the default budget, but never a smaller one than it has: an unprivileged child
-/// could not get back what a privileged parent has given. What would be got is tried elsewhere.
-fn enlarge_queue(socket: &Fd) -> Result<(), Errno> {
-    let trial = sys::connector_socket()?;
+/// The default budget for a queue, or `None` if it has more than would be granted now: an
+/// unprivileged child could not get back what a privileged parent has given. A new socket shows what
+/// would be granted.
+fn default_budget(socket: &Fd) -> Result<Option<u32>, Errno> {
+    let trial = sys::netlink_socket(NETLINK_CONNECTOR)?;
     sys::set_queue_budget(&trial, DEFAULT_BUDGET)?;
-    if sys::queue_budget(&trial)? > sys::queue_budget(socket)? {
-        sys::set_queue_budget(socket, DEFAULT_BUDGET)?;
-    }
-    Ok(())
+    let is_larger = sys::queue_budget(&trial)? > sys::queue_budget(socket)?;
+    Ok(is_larger.then_some(DEFAULT_BUDGET))
 }
 
-/// What adoption changes, as it was before.
+/// The settings that adoption changes, as they were before.
 struct Settings {
     modes: Modes,
     /// On netlink: NETLINK_NO_ENOBUFS and the budget.
@@ -100,12 +82,12 @@ impl Settings {
     fn of(socket: &Fd, transport: Transport) -> Result<Self, Errno> {
         let netlink = match transport {
             Transport::Netlink => Some((sys::congestion_off(socket)?, sys::queue_budget(socket)?)),
-            _ => None,
+            Transport::Datagram | Transport::SeqPacket => None,
         };
         Ok(Self { modes: socket.modes()?, netlink })
     }
 
-    /// As far as the kernel lets us.
+    /// Puts the settings back, as far as the kernel permits.
     fn restore(&self, socket: &Fd) {
         let _ = socket.set_modes(&self.modes);
         if let Some((congestion_off, budget)) = self.netlink {

@@ -1,8 +1,9 @@
-//! The books of a handle: where each datagram went.
+//! The statistics of a handle: what became of each datagram.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Written by the receiving thread (`repaired`: under the handle's lock), read by any.
+/// Any thread may read them. Only the receiving thread writes them, and `repaired` only the thread
+/// that has locked the subscription.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub received: Counter,
@@ -13,7 +14,7 @@ pub(crate) struct Counters {
     pub repaired: Counter,
 }
 
-/// A number with one writer at a time, which can therefore do without atomic addition.
+/// A number with one writer at a time, which therefore needs no atomic addition.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 

@@ -1,10 +1,10 @@
 //! Finding every lost event in time, and exactly. Pure code: counter readings in, losses out.
 //!
-//! With `NETLINK_NO_ENOBUFS` the kernel says nothing when it drops an event, but counts it
-//! (`netlink_overrun` in `net/netlink/af_netlink.c`). It drops only while the queue is full, and a
-//! full queue holds more than `budget / 1024` events (768 to 960 bytes each, measured on Linux 5.10
-//! to 7.3). So a reader that looks at the counter once every `budget / 2048` datagrams looks at
-//! least once between a loss and the moment the queue runs empty.
+//! With `NETLINK_NO_ENOBUFS` the kernel drops an event without an error, and increments the kernel
+//! drop counter (`netlink_overrun` in `net/netlink/af_netlink.c`). It drops only while the queue is
+//! full, and a full queue holds more than `budget / 1024` events (768 to 960 bytes each, measured on
+//! Linux 5.10 to 7.3). A reader that looks at the counter once every `budget / 2048` datagrams
+//! therefore looks at least once between a loss and the moment when the queue runs empty.
 
 use crate::protocol::event::{Event, reason};
 
@@ -12,9 +12,9 @@ use crate::protocol::event::{Event, reason};
 const INTERVAL_MAX: u32 = 256;
 
 pub(crate) struct LossMeter {
-    /// The last reading of the counter, which wraps.
+    /// The last reading of the kernel drop counter, which wraps.
     counter: u32,
-    /// When that reading was begun: nothing before is unknown.
+    /// When that reading was begun. Every earlier loss has been announced.
     read_ns: u64,
     interval: u32,
     /// Datagrams that may be received before the next look.
@@ -22,16 +22,11 @@ pub(crate) struct LossMeter {
 }
 
 impl LossMeter {
-    /// Nothing before `now_ns` is unknown.
-    pub(crate) const fn new(now_ns: u64) -> Self {
-        Self { counter: 0, read_ns: now_ns, interval: 1, allowance: 0 }
-    }
-
-    /// What is lost from this reading of the counter on is to be found.
-    pub(crate) fn begin(&mut self, budget: u32, counter: u32) {
-        self.counter = counter;
-        self.interval = Self::interval(budget);
-        self.allowance = self.interval;
+    /// A meter that finds what is lost after this reading of the counter, begun at `read_ns`, from a
+    /// queue with this budget.
+    pub(crate) fn new(budget: u32, counter: u32, read_ns: u64) -> Self {
+        let interval = Self::interval(budget);
+        Self { counter, read_ns, interval, allowance: interval }
     }
 
     fn interval(budget: u32) -> u32 {
@@ -45,7 +40,7 @@ impl LossMeter {
         self.allowance = 0;
     }
 
-    /// How many of `wanted` datagrams may be received at once.
+    /// How many of `wanted` datagrams may be received by one system call.
     pub(crate) fn batch(&self, wanted: usize) -> usize {
         wanted.min(self.interval as usize)
     }
@@ -61,8 +56,8 @@ impl LossMeter {
         self.allowance = self.allowance.saturating_sub(count);
     }
 
-    /// Takes a reading that was begun at `begun_ns`; what was lost since the one before, if
-    /// anything. `now_ns` is asked only then.
+    /// Enters a reading that was begun at `begun_ns`. Returns what was lost since the one before, and
+    /// its announcement, or `None` when nothing was. `now_ns` is called for an announcement only.
     pub(crate) fn read(
         &mut self,
         counter: u32,
@@ -83,12 +78,6 @@ mod tests {
     use super::*;
     use crate::protocol::event::View;
 
-    fn started(budget: u32, counter: u32, now_ns: u64) -> LossMeter {
-        let mut meter = LossMeter::new(now_ns);
-        meter.begin(budget, counter);
-        meter
-    }
-
     fn lost(reading: Option<(u64, Event)>) -> Option<(u64, u64, u64)> {
         let (lost, event) = reading?;
         match event.view() {
@@ -101,24 +90,24 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_the_difference_of_two_readings() {
-        let mut meter = started(1 << 20, 5, 100);
+    fn a_loss_is_the_difference_of_two_readings_of_the_kernel_drop_counter() {
+        let mut meter = LossMeter::new(1 << 20, 5, 100);
         assert_eq!(lost(meter.read(5, 200, || unreachable!())), None);
         assert_eq!(lost(meter.read(8, 300, || 310)), Some((3, 200, 310)));
         assert_eq!(lost(meter.read(8, 400, || unreachable!())), None);
     }
 
     #[test]
-    fn the_counter_may_wrap() {
-        let mut meter = started(1 << 20, u32::MAX, 0);
+    fn a_loss_is_exact_although_the_kernel_drop_counter_wraps() {
+        let mut meter = LossMeter::new(1 << 20, u32::MAX, 0);
         assert_eq!(lost(meter.read(1, 1, || 2)), Some((2, 0, 2)));
         assert_eq!(lost(meter.read(0, 3, || 4)), Some((u64::from(u32::MAX), 1, 4)));
     }
 
     #[test]
-    fn the_counter_is_read_before_a_full_queue_can_run_empty() {
+    fn the_kernel_drop_counter_is_read_before_a_full_queue_can_run_empty() {
         for budget in [0, 2304, 4096, 8192, 65536, 131_072, 212_992, 32 << 20, u32::MAX] {
-            let mut meter = started(budget, 0, 0);
+            let mut meter = LossMeter::new(budget, 0, 0);
             let mut received = 0;
             while !meter.is_due(1) {
                 meter.received(1);
@@ -130,8 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_never_exceeds_what_may_be_received_between_readings() {
-        let mut meter = started(8192, 0, 0);
+    fn a_batch_never_exceeds_what_may_be_received_between_two_readings_of_the_kernel_drop_counter()
+    {
+        let mut meter = LossMeter::new(8192, 0, 0);
         assert_eq!(meter.batch(64), 4);
         assert!(!meter.is_due(4));
         meter.received(1);

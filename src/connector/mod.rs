@@ -1,13 +1,34 @@
 //! A subscription to process events, its queue and its statistics.
+//!
+//! A handle has two halves: [`Connector`], which any thread may use at any time, and [`Receiver`],
+//! which belongs to the one thread that receives. [`open`] and [`adopt`] make both at once.
+//!
+//! ```text
+//! open -> receiver -> shared -> handshake        handshake: the kernel's requests and answers
+//!   |        |          |
+//!   |       loss     subscription, counters      loss, subscription: pure
+//!   +----> adoption -> handshake                 transport, options: shared by all of them
+//! ```
 
 mod adoption;
 mod counters;
+mod handshake;
 mod loss;
+mod open;
+mod options;
 mod receiver;
 mod shared;
 mod subscription;
+mod transport;
 
+#[cfg(any(feature = "table", feature = "std"))]
+pub(crate) use open::open;
+#[cfg(any(feature = "capi", feature = "std"))]
+pub(crate) use open::open_on;
+pub(crate) use options::Options;
+#[cfg(feature = "std")]
+pub(crate) use receiver::Sink;
 #[cfg(feature = "capi")]
-pub(crate) use receiver::Reception;
+pub(crate) use receiver::{BATCH, Reception};
 pub(crate) use receiver::{Receiver, receive};
-pub(crate) use shared::{Connector, Options};
+pub(crate) use shared::Connector;

@@ -1,175 +1,232 @@
-//! The receive path: from waiting datagrams to events, and the announcement of every loss.
+//! The receive path: from queued datagrams to events, and the announcement of every loss.
 
 use super::loss::LossMeter;
 use super::shared::Connector;
 use crate::errno::Errno;
-use crate::memory::{Place, Slots};
+use crate::memory::{Inbox, OutSlice};
+use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use crate::protocol::wire::{self, DATAGRAM_MAX};
-use crate::sys::{self, Inbox, monotonic_ns};
+use crate::protocol::wire::{self, DATAGRAM_MAX, Malformed};
+use crate::sys::{self, monotonic_ns};
+
+/// The most datagrams that one system call receives.
+pub(crate) const BATCH: usize = 64;
+
+pub(super) type DatagramInbox = Inbox<DATAGRAM_MAX, BATCH>;
 
 /// How many datagrams a system call has put into the inbox.
 pub(crate) type Reception = Result<u32, Errno>;
 
-/// The part of a handle that belongs to the thread that receives.
+/// Where received events go.
+pub(crate) trait Sink {
+    /// How many more events it takes.
+    fn room(&self) -> usize;
+
+    /// Takes an event and the datagram that it came in. An overrun comes in none.
+    fn put(&mut self, event: Event, datagram: &[u8]);
+}
+
+impl Sink for OutSlice<'_, Event> {
+    #[inline]
+    fn room(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn put(&mut self, event: Event, _datagram: &[u8]) {
+        self.push(event);
+    }
+}
+
+/// The half of a handle that belongs to the thread that receives.
 pub(crate) struct Receiver {
-    inbox: Inbox,
+    inbox: DatagramInbox,
     loss: LossMeter,
     /// The filter in force.
     filter: Filter,
     /// The filter for after a pause.
     next_filter: Filter,
-    ended: bool,
+    has_ended: bool,
 }
 
 impl Receiver {
-    pub(crate) const fn new(inbox: Inbox, loss: LossMeter, filter: Filter) -> Self {
-        Self { inbox, loss, filter, next_filter: filter, ended: false }
+    pub(super) const fn new(inbox: DatagramInbox, loss: LossMeter, filter: Filter) -> Self {
+        Self { inbox, loss, filter, next_filter: filter, has_ended: false }
     }
 
-    /// The socket is ready, with this budget and this reading of the drop counter.
-    pub(crate) fn begin(&mut self, connector: &Connector, budget: u32, drops: u32) {
-        if connector.is_netlink() {
-            self.inbox.ask_for_senders();
-        }
-        self.loss.begin(budget, drops);
-    }
-
-    /// The shortest way to an event that is ready, if nothing else has to be looked at before.
-    /// Otherwise what was received is to be passed to [`fill`](Self::fill).
+    /// The shortest way to an event that is queued, if nothing else has to be looked at before.
+    /// On failure, what was received is to be passed to [`fill`](Self::fill).
     #[inline]
     pub(crate) fn take_one(
         &mut self,
         connector: &Connector,
-        place: Place<'_>,
+        sink: &mut impl Sink,
     ) -> Result<(), Option<Reception>> {
-        if !connector.is_quiet() || self.ended || self.loss.is_due(1) {
+        if !connector.is_quiet() || self.has_ended || self.loss.is_due(1) {
             return Err(None);
         }
-        self.inbox.receive_one(connector.socket()).map_err(|error| Some(Err(error)))?;
-        let datagram = self.inbox.datagram(0);
-        if datagram.sender == 0
-            && let Some(event) = wire::parse_usual(datagram.bytes)
-            && self.filter.admits(&event)
-        {
-            self.loss.received(1);
-            connector.counters.received.add(1);
-            place.put(event);
-            return Ok(());
+        self.receive(connector, 1).map_err(|error| Some(Err(error)))?;
+        if !self.deliver_usual(connector, 0, sink) {
+            return Err(Some(Ok(1)));
         }
-        Err(Some(Ok(1)))
+        self.loss.received(1);
+        Ok(())
     }
 
-    /// Delivers what is there, without waiting: at least one event, or 0 when there is none.
+    /// Delivers what is queued, without waiting: at least one event, or 0 when there is none.
     ///
-    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue
-    /// holds: what waits then has come since this call began, and edge-triggered loops hear of it.
+    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue holds.
+    /// What is queued then has come since this call began, and edge-triggered loops are notified of
+    /// it.
     ///
-    /// `first` is what [`take_one`](Self::take_one) has received already. A datagram of more than
-    /// `limit` bytes stays where it is: `EMSGSIZE`. Only calls with a single slot may set a limit
-    /// below `DATAGRAM_MAX`.
-    #[inline]
+    /// `first` is what [`take_one`](Self::take_one) has received already.
     pub(crate) fn fill(
         &mut self,
         connector: &Connector,
         mut first: Option<Reception>,
-        mut slots: Slots<'_>,
-        limit: usize,
+        sink: &mut impl Sink,
     ) -> Result<u32, Errno> {
-        let room = slots.len();
+        let room = sink.room();
         let mut discarded = 0;
-        if first.is_none()
-            && let Some(deafness) = connector.take_deafness()
-        {
-            slots.fill(deafness);
-            return Ok(1);
-        }
         loop {
-            if self.ended {
-                return Err(Errno(libc::EPIPE));
-            }
-            let mut looked = false;
-            if first.is_none() && self.loss.is_due(self.loss.batch(slots.len())) {
-                self.look_for_loss(connector, &mut slots)?;
-                looked = true;
-                if slots.len() == 0 {
-                    return Ok(room as u32);
-                }
-            }
-            if limit < DATAGRAM_MAX
-                && sys::next_datagram_size(connector.socket())
-                    .is_ok_and(|size| size as usize > limit)
-            {
-                return Err(Errno(libc::EMSGSIZE));
-            }
-            let count = self.loss.batch(slots.len());
-            let reception = first.take();
-            let reception =
-                reception.unwrap_or_else(|| self.inbox.receive(connector.socket(), count));
-            let received = match reception {
-                Ok(received) => received,
-                Err(Errno(libc::EAGAIN)) => {
-                    if !looked {
-                        self.look_for_loss(connector, &mut slots)?;
-                    }
-                    return Ok((room - slots.len()) as u32);
-                }
-                // Said once: an adopted socket's loss from before, a peer that left data unread.
-                Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => continue,
-                Err(_) if slots.len() < room => {
-                    return Ok((room - slots.len()) as u32);
-                }
-                Err(error) => return Err(error),
-            };
-            self.loss.received(received);
-            let suspect = self.sort(connector, received, &mut slots);
-            // A few large messages can fill a queue: then the usual interval is too long.
-            let looked = if suspect { self.look_for_loss(connector, &mut slots) } else { Ok(()) };
-            if slots.len() < room {
-                return Ok((room - slots.len()) as u32);
-            }
-            looked?;
+            let received = self.step(connector, first.take(), sink)?;
             discarded += received;
-            if discarded >= connector.patience() && !self.ended {
-                return Ok(0);
+            let delivered = room - sink.room();
+            let is_empty = received == 0 || discarded >= connector.discard_limit();
+            if delivered > 0 || is_empty && !self.has_ended {
+                return Ok(delivered as u32);
             }
         }
     }
 
-    /// Delivers the events among the datagrams received last. True if some were not the kernel's,
-    /// so that they may have been of any size.
-    fn sort(&mut self, connector: &Connector, received: u32, slots: &mut Slots<'_>) -> bool {
-        let counters = &connector.counters;
-        let mut suspect = false;
-        for index in 0..received as usize {
-            let datagram = self.inbox.datagram(index);
-            let Some(place) = slots.place() else { break };
-            let fate = if datagram.sender != 0 && connector.is_netlink() {
-                suspect = true;
-                &counters.foreign
-            } else if datagram.bytes.is_empty() && connector.can_end() {
-                self.ended = true;
-                break;
-            } else {
-                match wire::parse(datagram.bytes, &self.filter, place) {
-                    Ok(Some(_)) => {
-                        slots.keep();
-                        &counters.received
-                    }
-                    Ok(None) => &counters.filtered,
-                    Err(wire::Malformed) => {
-                        suspect = true;
-                        &counters.malformed
-                    }
-                }
-            };
-            fate.add(1);
+    /// Announces what is to be announced; if that is nothing, receives once and sorts what came.
+    /// Returns how many datagrams came: 0 also means that the queue was seen empty.
+    ///
+    /// An error is returned only when the sink was given nothing.
+    #[inline]
+    pub(crate) fn step(
+        &mut self,
+        connector: &Connector,
+        mut first: Option<Reception>,
+        sink: &mut impl Sink,
+    ) -> Result<u32, Errno> {
+        if first.is_none() && self.announce(connector, sink)? {
+            return Ok(0);
         }
-        suspect
+        if self.has_ended {
+            return Err(Errno(libc::EPIPE));
+        }
+        let room = sink.room();
+        let count = self.loss.batch(room);
+        let received = loop {
+            match first.take().unwrap_or_else(|| self.receive(connector, count)) {
+                Err(Errno(libc::EAGAIN)) => break 0,
+                // A socket reports these once: what an adopted one had lost before, or that a peer
+                // left data unread.
+                Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => {}
+                result => break result?,
+            }
+        };
+        self.loss.received(received);
+        let is_suspect = self.sort(connector, received, sink);
+        // A few large messages can fill a queue: then the usual interval between looks is too long.
+        if received == 0 || is_suspect {
+            let looked = self.look_for_loss(connector, sink);
+            if sink.room() == room {
+                looked?;
+            }
+        }
+        Ok(received)
     }
 
-    /// Reads the kernel's counter and announces what was lost since the last time.
-    fn look_for_loss(&mut self, connector: &Connector, slots: &mut Slots<'_>) -> Result<(), Errno> {
+    /// Announces a repaired deafness, or a loss if it is time to look for one. True if there was
+    /// something to announce.
+    #[inline]
+    pub(crate) fn announce(
+        &mut self,
+        connector: &Connector,
+        sink: &mut impl Sink,
+    ) -> Result<bool, Errno> {
+        let room = sink.room();
+        if let Some(deafness) = connector.take_deafness() {
+            sink.put(deafness, &[]);
+        } else if self.loss.is_due(self.loss.batch(room)) {
+            self.look_for_loss(connector, sink)?;
+        }
+        Ok(sink.room() < room)
+    }
+
+    /// Receives up to `count` datagrams into the inbox.
+    #[inline]
+    fn receive(&mut self, connector: &Connector, count: usize) -> Reception {
+        let socket = connector.socket();
+        if count == 1 {
+            self.inbox.receive_one(|buffer, sender| sys::receive_one(socket, buffer, sender))
+        } else {
+            self.inbox.receive_many(count, |headers| sys::receive_many(socket, &headers))
+        }
+    }
+
+    /// Delivers the events among the datagrams received last. True if some of these did not come
+    /// from the kernel, so that they may have been of any size.
+    #[inline]
+    fn sort(&mut self, connector: &Connector, received: u32, sink: &mut impl Sink) -> bool {
+        let mut is_suspect = false;
+        for index in 0..received as usize {
+            if !self.deliver_usual(connector, index, sink) {
+                is_suspect |= self.sort_unusual(connector, index, sink);
+                if self.has_ended {
+                    break;
+                }
+            }
+        }
+        is_suspect
+    }
+
+    /// Delivers the event in a received datagram, in the one case that matters for speed: the kernel
+    /// sent it, its shape is the usual one, and the filter admits it. False in any other case, and
+    /// then nothing has been done.
+    #[inline(always)]
+    fn deliver_usual(&self, connector: &Connector, index: usize, sink: &mut impl Sink) -> bool {
+        let datagram = self.inbox.datagram(index);
+        if datagram.sender == 0
+            && let Some(event) = wire::parse_usual(datagram.bytes)
+            && self.filter.admits(&event)
+        {
+            connector.counters.received.add(1);
+            sink.put(event, datagram.bytes);
+            return true;
+        }
+        false
+    }
+
+    /// Does what is to be done with any received datagram. True if it did not come from the kernel.
+    #[cold]
+    #[inline(never)]
+    fn sort_unusual(&mut self, connector: &Connector, index: usize, sink: &mut impl Sink) -> bool {
+        let counters = &connector.counters;
+        let datagram = self.inbox.datagram(index);
+        let (counter, is_suspect) = if datagram.sender != 0 && connector.is_netlink() {
+            (&counters.foreign, true)
+        } else if datagram.bytes.is_empty() && connector.can_end() {
+            self.has_ended = true;
+            return false;
+        } else {
+            match wire::parse(datagram.bytes) {
+                Ok(Some(event)) if self.filter.admits(&event) => {
+                    sink.put(event, datagram.bytes);
+                    (&counters.received, false)
+                }
+                Ok(_) => (&counters.filtered, false),
+                Err(Malformed) => (&counters.malformed, true),
+            }
+        };
+        counter.add(1);
+        is_suspect
+    }
+
+    /// Reads the kernel drop counter, and announces what was lost since the last reading.
+    fn look_for_loss(&mut self, connector: &Connector, sink: &mut impl Sink) -> Result<(), Errno> {
         if !connector.is_netlink() {
             return Ok(());
         }
@@ -177,19 +234,12 @@ impl Receiver {
         let counter = sys::drop_counter(connector.socket())?;
         if let Some((lost, event)) = self.loss.read(counter, begun_ns, monotonic_ns) {
             connector.counters.lost.add(lost);
-            slots.fill(event);
+            sink.put(event, &[]);
         }
         Ok(())
     }
 
-    /// The datagram of the event that [`fill`](Self::fill) has delivered into a single slot, unless
-    /// that was an overrun, which has none.
-    #[cfg(feature = "std")]
-    pub(crate) fn last_datagram(&self) -> &[u8] {
-        self.inbox.datagram(0).bytes
-    }
-
-    /// Gives the queue another budget; returns what was really got.
+    /// Gives the queue another budget. Returns the one that the kernel granted.
     #[cfg(feature = "std")]
     pub(crate) fn set_budget(&mut self, connector: &Connector, bytes: u32) -> Result<u32, Errno> {
         let budget = connector.set_budget(bytes)?;
@@ -197,7 +247,7 @@ impl Receiver {
         Ok(budget)
     }
 
-    /// Swaps the filter; while paused, the one for after the pause.
+    /// Replaces the filter; while paused, the one for after the pause.
     pub(crate) fn set_filter(
         &mut self,
         connector: &Connector,
@@ -229,7 +279,7 @@ impl Receiver {
 
 /// Calls `attempt` until it delivers, the time is over, or an interrupt comes.
 ///
-/// `timeout_ns`: 0 does not wait, `None` waits for ever. Only waiting calls see interrupts.
+/// `timeout_ns`: 0 does not wait, `None` waits for ever. Only waiting calls take interrupts.
 #[inline]
 pub(crate) fn receive(
     connector: &Connector,
@@ -247,7 +297,8 @@ pub(crate) fn receive(
         if delivered > 0 || !may_wait {
             return Ok(delivered);
         }
-        // Fixed once the first attempt has found nothing, which spares ready events the clock.
+        // The clock is read once the first attempt has found nothing: queued events do not pay for
+        // it.
         let deadline =
             *deadline.get_or_insert_with(|| timeout_ns.map(|ns| monotonic_ns().saturating_add(ns)));
         match connector.wait(deadline) {

@@ -1,146 +1,68 @@
-//! A handle's life: open or adopt, pause and resume, check, close.
-//!
-//! What any thread may use at any time is in [`Connector`]; what belongs to the one thread that
-//! receives is in [`Receiver`].
+//! The half of a handle that any thread may use: wake, pause and resume, check, close.
 
-use super::adoption::{self, Adopted};
 use super::counters::Counters;
-use super::loss::LossMeter;
-use super::receiver::Receiver;
-use super::subscription::{self, Repairs};
+use super::handshake::{self, Repairs};
+use super::subscription::Subscription;
+use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
 use crate::protocol::event::{Event, reason};
-use crate::protocol::filter::{self, Filter};
-use crate::sys::{self, Doorbell, Fd, ForkGuard, Inbox, Lock, monotonic_ns};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use crate::protocol::filter::Filter;
+use crate::sys::{self, Doorbell, Fd, ForkGuard, Lock, monotonic_ns};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
-/// The queue budget when none is asked for: some 35,000 events.
-pub(crate) const DEFAULT_BUDGET: u32 = 32 << 20;
-
-/// How to open a handle.
-#[derive(Clone, Copy)]
-pub(crate) struct Options {
-    pub filter: Filter,
-    /// Queue budget in bytes; `None`: the default.
-    pub budget: Option<u32>,
-    /// Whoever made the socket has subscribed it already.
-    pub subscribed: bool,
-}
-
-/// What the handle's socket is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Netlink,
-    /// AF_UNIX; masks and flags are applied here, and nobody subscribes.
-    Datagram,
-    /// AF_UNIX with connections: it can end.
-    SeqPacket,
-}
-
-// What is waiting for the receiver, besides datagrams.
+/// The next wait is to be ended.
 const INTERRUPT: u32 = 1;
+/// A repaired deafness is to be announced.
 const DEAFNESS: u32 = 2;
 
-/// The part of a handle that any thread may use.
+/// The half of a handle that any thread may use.
+///
+/// Everything that the receiving thread reads is atomic: it must not wait for a lock that a thread
+/// holds while it talks to the kernel, and an interrupt comes from a signal handler.
+///
+/// What every reception uses comes first: a short offset makes a shorter instruction.
+#[repr(C)]
 pub(crate) struct Connector {
     guard: ForkGuard,
     socket: Fd,
+    /// What the receiver has to look at besides its queue: [`INTERRUPT`], [`DEAFNESS`].
     attention: AtomicU32,
     transport: Transport,
     doorbell: Doorbell,
-    /// Held to subscribe, unsubscribe and check.
-    lock: Lock,
-    subscribed: AtomicBool,
-    /// The kernel counts it as a listener: if it pauses, one IGNORE is still to be sent.
-    counted: AtomicBool,
-    /// When the kernel was last known to report.
-    alive_ns: AtomicU64,
-    /// Since when it may have been deaf, if it was found so and has not been heard since; else 0.
-    deaf_ns: AtomicU64,
-    /// Since when the stream is to say that it was; valid while DEAFNESS waits.
-    announced_ns: AtomicU64,
     budget: AtomicU32,
-    /// More datagrams than can wait at any time. It never gets less.
-    patience: AtomicU32,
+    /// More datagrams than are queued at any time. It never decreases.
+    discard_limit: AtomicU32,
     pub counters: Counters,
+    /// Start of the gap that the pending announcement will report. Valid while DEAFNESS is set.
+    announced_ns: AtomicU64,
+    /// Locked while the kernel is asked for anything, so that its answers and the state agree.
+    subscription: Lock<Subscription>,
 }
 
 impl Connector {
-    /// A handle without a socket, to be given one by [`open`](Self::open) or
-    /// [`adopt`](Self::adopt). Made first, so that whatever fails later is undone by its drop.
+    /// Around a socket that the kernel has begun to report to.
     #[inline]
-    pub(crate) fn new(filter: Filter) -> Result<(Self, Receiver), Errno> {
+    pub(super) fn new(
+        guard: ForkGuard,
+        doorbell: Doorbell,
+        socket: Fd,
+        prepared: &Prepared,
+    ) -> Self {
+        let &Prepared { transport, repairs, budget, queued, .. } = prepared;
         let connector = Self {
-            guard: ForkGuard::new()?,
-            socket: Fd::NONE,
+            guard,
+            socket,
             attention: AtomicU32::new(0),
-            transport: Transport::Netlink,
-            doorbell: Doorbell::new()?,
-            lock: Lock::new(),
-            subscribed: AtomicBool::new(false),
-            counted: AtomicBool::new(false),
-            alive_ns: AtomicU64::new(0),
-            deaf_ns: AtomicU64::new(0),
+            transport,
+            doorbell,
+            subscription: Lock::new(Subscription::proven(monotonic_ns())),
             announced_ns: AtomicU64::new(0),
-            budget: AtomicU32::new(0),
-            patience: AtomicU32::new(PATIENCE_UNIX),
+            budget: AtomicU32::new(budget),
+            discard_limit: AtomicU32::new(transport.discard_limit(budget.max(queued))),
             counters: Counters::default(),
         };
-        let loss = LossMeter::new(monotonic_ns());
-        Ok((connector, Receiver::new(Inbox::new()?, loss, filter)))
-    }
-
-    /// Gives it a new socket, subscribed and proven.
-    pub(crate) fn open(&mut self, receiver: &mut Receiver, options: &Options) -> Result<(), Errno> {
-        self.socket = sys::connector_socket()?;
-        let socket = &self.socket;
-        sys::disable_congestion(socket)?;
-        sys::set_queue_budget(socket, options.budget.unwrap_or(DEFAULT_BUDGET))?;
-        let drops = sys::drop_counter(socket)?;
-        self.attach(options.filter)?;
-        subscription::join(socket)?;
-        let budget = sys::queue_budget(socket)?;
-        let repairs = subscription::subscribe(socket)?;
-        let transport = Transport::Netlink;
-        self.begin(receiver, &Adopted { transport, repairs, budget, queued: 0, drops });
-        Ok(())
-    }
-
-    /// Gives it a socket that somebody else made. On failure that stays the caller's.
-    pub(crate) fn adopt(
-        &mut self,
-        receiver: &mut Receiver,
-        raw: i32,
-        options: &Options,
-    ) -> Result<(), Errno> {
-        if raw < 0 {
-            return Err(Errno(libc::EBADF));
-        }
-        self.socket = Fd::own(raw);
-        match adoption::adopt(&self.socket, options) {
-            Ok(state) => {
-                self.begin(receiver, &state);
-                Ok(())
-            }
-            Err(error) => {
-                self.socket.disown();
-                Err(error)
-            }
-        }
-    }
-
-    /// The socket is ready.
-    fn begin(&mut self, receiver: &mut Receiver, state: &Adopted) {
-        self.transport = state.transport;
-        self.subscribed = AtomicBool::new(true);
-        self.counted = AtomicBool::new(true);
-        self.alive_ns = AtomicU64::new(monotonic_ns());
-        self.budget = AtomicU32::new(state.budget);
-        if self.is_netlink() {
-            self.patience = AtomicU32::new(patience(state.budget.max(state.queued)));
-        }
-        receiver.begin(self, state.budget, state.drops);
-        self.note_repairs(state.repairs);
+        connector.note_repairs(repairs);
+        connector
     }
 
     pub(crate) const fn socket(&self) -> &Fd {
@@ -156,20 +78,20 @@ impl Connector {
         sys::set_queue_budget(&self.socket, bytes)?;
         let budget = sys::queue_budget(&self.socket)?;
         self.budget.store(budget, Relaxed);
-        self.patience.fetch_max(patience(budget), Relaxed);
+        self.discard_limit.fetch_max(self.transport.discard_limit(budget), Relaxed);
         Ok(budget)
     }
 
-    /// How many datagrams to discard before the queue can be said to have been empty.
-    pub(crate) fn patience(&self) -> u32 {
-        self.patience.load(Relaxed)
+    /// After discarding so many datagrams, the receiver may report that the queue was empty.
+    pub(crate) fn discard_limit(&self) -> u32 {
+        self.discard_limit.load(Relaxed)
     }
 
-    pub(crate) fn is_netlink(&self) -> bool {
+    pub(super) fn is_netlink(&self) -> bool {
         self.transport == Transport::Netlink
     }
 
-    pub(crate) fn can_end(&self) -> bool {
+    pub(super) fn can_end(&self) -> bool {
         self.transport == Transport::SeqPacket
     }
 
@@ -179,25 +101,28 @@ impl Connector {
         if self.guard.is_owner() { Ok(()) } else { Err(Errno(libc::ECHILD)) }
     }
 
-    /// Whether the handle is this process's, and nothing waits for the receiver but datagrams.
+    /// Whether the handle belongs to this process, and the receiver has nothing to look at but its
+    /// queue.
     #[inline]
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.guard.is_owner() && self.attention.load(SeqCst) == 0
     }
 
-    /// Ends the current or the next wait. Async-signal-safe.
-    pub(crate) fn interrupt(&self) {
+    /// Ends the current or the next wait, and leaves `errno` alone. Async-signal-safe.
+    pub(crate) fn interrupt(&self) -> Result<(), Errno> {
+        self.require_owner()?;
         self.attention.fetch_or(INTERRUPT, SeqCst);
-        self.doorbell.ring();
+        sys::preserving_errno(|| self.doorbell.ring());
+        Ok(())
     }
 
-    /// Has all who wait look again.
+    /// Has all waiting threads look again.
     #[cfg(feature = "std")]
     pub(crate) fn wake(&self) {
         self.doorbell.ring();
     }
 
-    /// Whether an interrupt is waiting, which then it is no more.
+    /// Whether an interrupt is pending. It is not pending any more after this.
     #[inline]
     pub(crate) fn take_interrupt(&self) -> bool {
         self.attention.load(SeqCst) & INTERRUPT != 0
@@ -212,53 +137,47 @@ impl Connector {
 
     /// The announcement of a repaired deafness, once.
     #[inline]
-    pub(crate) fn take_deafness(&self) -> Option<Event> {
+    pub(super) fn take_deafness(&self) -> Option<Event> {
         if self.attention.load(SeqCst) & DEAFNESS == 0 {
             return None;
         }
-        // In this order: a repair that comes in between leaves the earlier moment alone, and the
-        // event's own time, taken last, covers it.
+        // In this order. A repair that comes in between leaves the earlier moment alone, and the
+        // event's own time, which is read last, is after that repair.
         let since = self.announced_ns.load(SeqCst);
         self.attention.fetch_and(!DEAFNESS, SeqCst);
         Some(Event::overrun(0, since, monotonic_ns(), reason::DEAF))
     }
 
-    /// Waits for the socket, an interrupt or a repair; false when the deadline has passed.
-    pub(crate) fn wait(&self, deadline: Option<u64>) -> Result<bool, Errno> {
+    /// Waits for the socket, an interrupt or a repair. False when the deadline has passed.
+    pub(super) fn wait(&self, deadline: Option<u64>) -> Result<bool, Errno> {
         sys::wait_readable(&self.socket, &self.doorbell, deadline)
     }
 
-    /// Waits for another descriptor in the same way.
+    /// Waits for another descriptor, an interrupt or a repair. False when the deadline has passed.
     #[cfg(feature = "table")]
     pub(crate) fn wait_for(&self, fd: &Fd, deadline: Option<u64>) -> Result<bool, Errno> {
         sys::wait_readable(fd, &self.doorbell, deadline)
     }
 
-    /// Proves that the kernel reports; how many repairs that took.
+    /// Proves that the kernel reports. Returns how many repairs that took.
     pub(crate) fn check(&self) -> Result<Repairs, Errno> {
         self.require_owner()?;
-        let _section = self.lock.hold();
-        if !self.is_netlink() || !self.subscribed.load(Relaxed) {
+        let mut subscription = self.subscription.lock();
+        if !self.is_netlink() || !subscription.is_listening() {
             return Ok(0);
         }
         let begun = monotonic_ns();
-        // What is found is not forgotten when the repair fails, or when somebody else does it.
-        subscription::check(&self.socket, || {
-            if self.deaf_ns.load(Relaxed) == 0 {
-                self.deaf_ns.store(self.alive_ns.load(Relaxed), Relaxed);
-            }
-        })?;
-        let deaf_ns = self.deaf_ns.swap(0, Relaxed);
-        self.alive_ns.store(if deaf_ns == 0 { begun } else { monotonic_ns() }, Relaxed);
-        if deaf_ns == 0 {
-            return Ok(0);
-        }
-        self.announce_deafness(deaf_ns);
+        // A deafness is noted before it is repaired: it is to be announced even if the repair fails
+        // now, or if another process repairs the kernel meanwhile.
+        handshake::check(&self.socket, || subscription.note_deafness())?;
+        let now = if subscription.is_deaf() { monotonic_ns() } else { begun };
+        let Some(since_ns) = subscription.resume(now) else { return Ok(0) };
+        self.announce_deafness(since_ns);
         self.note_repairs(1);
         Ok(1)
     }
 
-    /// Has the stream say that nothing was heard since then.
+    /// Has the receiver report that events from `since_ns` on may be missing.
     fn announce_deafness(&self, since_ns: u64) {
         if self.attention.load(SeqCst) & DEAFNESS == 0 {
             self.announced_ns.store(since_ns, SeqCst);
@@ -267,68 +186,67 @@ impl Connector {
         self.doorbell.ring();
     }
 
-    #[inline(never)]
-    fn attach(&self, filter: Filter) -> Result<(), Errno> {
-        sys::attach_filter(&self.socket, &filter.program())
-    }
-
-    /// Swaps the kernel's filter; false while paused, when it must wait.
-    pub(crate) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
-        let _section = self.lock.hold();
-        let active = self.subscribed.load(Relaxed);
-        if active && self.is_netlink() {
-            self.attach(filter)?;
+    /// Has the kernel apply this filter. False while paused, when that must wait.
+    pub(super) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
+        let subscription = self.subscription.lock();
+        let is_listening = subscription.is_listening();
+        if is_listening && self.is_netlink() {
+            handshake::attach(&self.socket, filter)?;
         }
-        Ok(active)
+        Ok(is_listening)
     }
 
-    /// Resumes with this filter; false if there was nothing to resume.
-    pub(crate) fn subscribe(&self, filter: Filter) -> Result<bool, Errno> {
-        let _section = self.lock.hold();
-        if !self.is_netlink() || self.subscribed.load(Relaxed) {
+    /// Resumes with this filter. False if the handle is not paused.
+    pub(super) fn subscribe(&self, filter: Filter) -> Result<bool, Errno> {
+        let mut subscription = self.subscription.lock();
+        if !self.is_netlink() || subscription.is_listening() {
             return Ok(false);
         }
-        let repairs = subscription::subscribe(&self.socket)?;
-        if let Err(error) = self.attach(filter) {
-            let _ = subscription::unsubscribe(&self.socket);
+        // Before Linux 6.6 the kernel would count a second LISTEN as another listener.
+        if subscription.is_counted() {
+            handshake::unsubscribe(&self.socket)?;
+            subscription.pause(false);
+        }
+        let repairs = handshake::subscribe(&self.socket)?;
+        if let Err(error) = handshake::attach(&self.socket, filter) {
+            subscription.pause(handshake::unsubscribe(&self.socket).is_err());
             return Err(error);
         }
         self.note_repairs(repairs);
-        self.alive_ns.store(monotonic_ns(), Relaxed);
-        let deaf_ns = self.deaf_ns.swap(0, Relaxed);
-        if deaf_ns != 0 {
-            self.announce_deafness(deaf_ns);
+        if let Some(since_ns) = subscription.resume(monotonic_ns()) {
+            self.announce_deafness(since_ns);
         }
-        self.subscribed.store(true, Relaxed);
-        self.counted.store(true, Relaxed);
         Ok(true)
     }
 
-    /// Pauses; `filter` is the one in force, to be put back if the kernel cannot be told.
-    pub(crate) fn unsubscribe(&self, filter: Filter) -> Result<(), Errno> {
-        let _section = self.lock.hold();
-        if !self.is_netlink() || !self.counted.load(Relaxed) {
+    /// Pauses. `filter` is the one in force, which is attached again if the kernel cannot be asked
+    /// to stop.
+    pub(super) fn unsubscribe(&self, filter: Filter) -> Result<(), Errno> {
+        let mut subscription = self.subscription.lock();
+        if !self.is_netlink() || !subscription.is_counted() {
             return Ok(());
         }
         let begun = monotonic_ns();
-        sys::attach_filter(&self.socket, &filter::nothing())?;
-        let told = subscription::unsubscribe(&self.socket);
-        // If neither could be done, it pauses all the same: nothing passes the filter.
-        if told.is_err() && self.subscribed.load(Relaxed) && self.attach(filter).is_ok() {
+        handshake::attach_nothing(&self.socket)?;
+        let asked = handshake::unsubscribe(&self.socket);
+        // If the filter cannot be attached again either, this is a pause: nothing passes.
+        if asked.is_err()
+            && subscription.is_listening()
+            && handshake::attach(&self.socket, filter).is_ok()
+        {
             self.announce_deafness(begun);
-            return told;
+            return asked;
         }
-        self.subscribed.store(false, Relaxed);
-        self.counted.store(told.is_err(), Relaxed);
+        subscription.pause(asked.is_err());
         Ok(())
     }
 
-    /// Gives the socket away as it is: subscribed, unless paused. The handle is of no more use.
+    /// Gives the socket away as it is: subscribed, unless paused.
     #[cfg(any(feature = "capi", feature = "std"))]
-    pub(crate) fn release(&mut self) -> Result<Fd, Errno> {
-        self.require_owner()?;
-        self.counted.store(false, Relaxed);
-        Ok(core::mem::replace(&mut self.socket, Fd::NONE))
+    pub(crate) fn release(mut self) -> Fd {
+        // The drop of this handle is to send no IGNORE.
+        self.subscription.get_mut().pause(false);
+        sys::extract(self, |connector| &mut connector.socket)
     }
 
     fn note_repairs(&self, repairs: Repairs) {
@@ -337,19 +255,11 @@ impl Connector {
 }
 
 impl Drop for Connector {
-    /// Takes the subscription back, unless this is a forked child's copy. Closing without doing
-    /// so would have the kernel build events for nobody, for ever.
+    /// Ends the subscription, unless this is a forked child's copy. If the socket were only closed,
+    /// the kernel would go on making events, for nobody.
     fn drop(&mut self) {
-        if self.guard.is_owner() && self.is_netlink() && self.counted.load(Relaxed) {
-            sys::preserving_errno(|| subscription::unsubscribe(&self.socket)).ok();
+        if self.guard.is_owner() && self.is_netlink() && self.subscription.get_mut().is_counted() {
+            let _ = handshake::unsubscribe(&self.socket);
         }
     }
 }
-
-/// More datagrams than can wait in a queue of so many bytes: no message is charged less than 512.
-const fn patience(bytes: u32) -> u32 {
-    bytes / 512 + 64
-}
-
-/// The same for AF_UNIX, where the sender's buffer bounds the queue, which is at most 2 GiB.
-const PATIENCE_UNIX: u32 = patience(i32::MAX.cast_unsigned());

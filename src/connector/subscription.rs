@@ -1,143 +1,118 @@
-//! Asking the kernel to report, and proof that it does.
+//! Whether the kernel reports to a handle. Pure: the caller talks to the kernel, and reports here.
 //!
-//! The kernel answers a request before `send` returns, but it answers by multicast: to every
-//! listener, and only while its count of listeners is at least one (`cn_proc_ack` in
-//! `drivers/connector/cn_proc.c`). So the answer is read on a throw-away helper socket whose
-//! filter admits it alone: the main queue is never touched, and no flood can push the answer out.
+//! ```text
+//!                pause
+//! Listening ---------------> Paused
+//!    |  ^      resume          |  ^
+//!    |  +----------------------+  | an IGNORE is sent at last
+//!    |                            |
+//!    +---------------------> StillCounted
+//!       pause, but no IGNORE
+//!       could be sent
+//! ```
 
-use crate::errno::Errno;
-use crate::procfs::namespace::{Namespaces, lacks_process_events, namespaces};
-use crate::protocol::filter;
-use crate::protocol::wire::{
-    DATAGRAM_MAX, Length, PROC_CN_MCAST_IGNORE, PROC_CN_MCAST_LISTEN, PROC_CN_MCAST_PROBE,
-    acknowledgement, request,
-};
-use crate::sys::{self, Fd};
-
-/// How often a repair adds one to the kernel's count of listeners before it gives up. Whatever is
-/// done stays done: the next check goes on from there.
-const REPAIR_LIMIT: usize = 10_000;
-
-/// How often the kernel was found deaf and made to report again: 0 or 1.
-pub(crate) type Repairs = u32;
-
-/// Subscribes `main`, which is a member of the group, and proves it.
-pub(crate) fn subscribe(main: &Fd) -> Result<Repairs, Errno> {
-    let helper = Helper::open()?;
-    send(main, PROC_CN_MCAST_LISTEN, helper.token, Length::Short)?;
-    let proof = match helper.answer() {
-        Ok(Some(0)) => return Ok(0),
-        // Refused, hence not counted: there is nothing to take back.
-        Ok(Some(error)) => return Err(Errno(error)),
-        Ok(None) => helper.repair(),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = proof {
-        let _ = unsubscribe(main);
-        return Err(error);
-    }
-    Ok(1)
+/// Whether the kernel reports to a handle, and what is known of its deafness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Subscription {
+    state: State,
+    /// Since when the kernel may have been deaf, if it was found so and has not been repaired. This
+    /// outlives a pause: it is announced once the kernel reports again.
+    deaf_since: Option<u64>,
 }
 
-/// Takes one subscription back.
-pub(crate) fn unsubscribe(main: &Fd) -> Result<(), Errno> {
-    send(main, PROC_CN_MCAST_IGNORE, 0, Length::Short)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// The kernel counts this handle as a listener, and the filter admits events. `alive_ns` is when
+    /// the kernel was last known to report.
+    Listening { alive_ns: u64 },
+    /// The kernel does not count this handle.
+    Paused,
+    /// Nothing passes the filter, but the kernel still counts this handle: it could not be asked to
+    /// stop. One IGNORE is still to be sent.
+    StillCounted,
 }
 
-/// Proves that the kernel reports, repairs it if it does not, and renews `main`'s subscription.
-/// `note_deafness` is called as soon as it is found, whatever becomes of the repair.
-pub(crate) fn check(main: &Fd, note_deafness: impl FnOnce()) -> Result<(), Errno> {
-    let helper = Helper::open()?;
-    if !helper.is_answered()? {
-        note_deafness();
-        helper.repair()?;
-    }
-    // From 6.6 on a subscription belongs to its socket, and renewing it changes no count. Older
-    // kernels count blindly, but they ignore long requests.
-    send(main, PROC_CN_MCAST_LISTEN, 0, Length::Long)
-}
-
-/// Makes a socket a member of the group, or says why it cannot be one.
-pub(crate) fn join(socket: &Fd) -> Result<(), Errno> {
-    sys::join(socket).map_err(|error| match error {
-        // Before 6.6 root in a user namespace of its own is told that it lacks the privilege.
-        Errno(libc::EPERM) if namespaces() == Namespaces::Foreign => Errno(libc::EOPNOTSUPP),
-        error => error,
-    })
-}
-
-fn send(socket: &Fd, operation: u32, ack: u32, length: Length) -> Result<(), Errno> {
-    let (message, size) = request(operation, ack, length);
-    sys::send_to_kernel(socket, message.get(..size).unwrap_or_default())
-}
-
-/// A throw-away socket that hears only the answers to its own token.
-struct Helper {
-    socket: Fd,
-    /// What its requests carry; the answer carries the next number.
-    token: u32,
-}
-
-impl Helper {
-    fn open() -> Result<Self, Errno> {
-        let token = sys::random_number();
-        let socket = sys::connector_socket()?;
-        sys::attach_filter(&socket, &filter::only_acknowledgement(token.wrapping_add(1)))?;
-        join(&socket)?;
-        Ok(Self { socket, token })
+impl Subscription {
+    /// The kernel has acknowledged a subscription at `now_ns`.
+    pub(super) const fn proven(now_ns: u64) -> Self {
+        Self { state: State::Listening { alive_ns: now_ns }, deaf_since: None }
     }
 
-    /// The error number in the answer that is there, if one is.
-    fn answer(&self) -> Result<Option<i32>, Errno> {
-        let mut buffer = [0; DATAGRAM_MAX];
-        let mut sender = sys::netlink_address(0);
-        loop {
-            match sys::receive_answer(&self.socket, &mut buffer, &mut sender) {
-                Ok(size) => {
-                    let datagram = buffer.get(..size as usize).unwrap_or_default();
-                    if let Some((ack, error)) = acknowledgement(datagram)
-                        && sender.nl_pid == 0
-                        && ack == self.token.wrapping_add(1)
-                    {
-                        return Ok(Some(error));
-                    }
-                }
-                Err(Errno(libc::EAGAIN)) => return Ok(None),
-                Err(error) => return Err(error),
-            }
+    pub(super) const fn is_listening(&self) -> bool {
+        matches!(self.state, State::Listening { .. })
+    }
+
+    /// Whether the kernel counts this handle, so that one IGNORE is still to be sent.
+    pub(super) const fn is_counted(&self) -> bool {
+        !matches!(self.state, State::Paused)
+    }
+
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.deaf_since.is_some()
+    }
+
+    /// The kernel was found deaf: it may have been so since it was last known to report.
+    pub(super) fn note_deafness(&mut self) {
+        if let State::Listening { alive_ns } = self.state {
+            self.deaf_since.get_or_insert(alive_ns);
         }
     }
 
-    /// Whether the kernel answers a request that changes nothing.
-    fn is_answered(&self) -> Result<bool, Errno> {
-        send(&self.socket, PROC_CN_MCAST_PROBE, self.token, Length::Short)?;
-        Ok(self.answer()?.is_some())
+    /// Nothing passes the filter any more. `is_counted` is whether the kernel still counts this
+    /// handle.
+    pub(super) const fn pause(&mut self, is_counted: bool) {
+        self.state = if is_counted { State::StillCounted } else { State::Paused };
     }
 
-    /// Makes a silent kernel report again, or says why it is silent.
-    ///
-    /// Anybody can take one off the kernel's count of listeners (from 6.6 on without privilege,
-    /// with an unknown request followed by an IGNORE), and below one nobody hears anything. A
-    /// LISTEN that is never taken back adds one.
-    fn repair(&self) -> Result<(), Errno> {
-        let namespaces = namespaces();
-        if namespaces == Namespaces::Foreign {
-            return Err(Errno(libc::EOPNOTSUPP));
+    /// The kernel reports to this handle at `now_ns`. Returns since when it may have been deaf, which
+    /// is to be announced.
+    pub(super) const fn resume(&mut self, now_ns: u64) -> Option<u64> {
+        self.state = State::Listening { alive_ns: now_ns };
+        self.deaf_since.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deafness_is_remembered_from_the_last_proof_on_until_the_kernel_reports() {
+        let mut subscription = Subscription::proven(100);
+        assert_eq!(subscription.resume(200), None);
+        subscription.note_deafness();
+        subscription.note_deafness();
+        assert_eq!(subscription.deaf_since, Some(200));
+        assert_eq!(subscription.resume(300), Some(200));
+        assert_eq!(subscription, Subscription::proven(300));
+    }
+
+    #[test]
+    fn a_pause_forgets_no_deafness() {
+        for is_counted in [false, true] {
+            let mut subscription = Subscription::proven(100);
+            subscription.note_deafness();
+            subscription.pause(is_counted);
+            assert_eq!(subscription.deaf_since, Some(100));
+            assert_eq!(subscription.resume(300), Some(100));
         }
-        if lacks_process_events() {
-            return Err(Errno(libc::ENOSYS));
-        }
-        if namespaces == Namespaces::Initial && sys::drop_counter(&self.socket)? == 0 {
-            for _ in 0..REPAIR_LIMIT {
-                // Asked first: the one answer that was missed may have failed for lack of memory.
-                // And in between, because an unknown request makes each LISTEN count, on every
-                // kernel.
-                if self.is_answered()? {
-                    return Ok(());
-                }
-                send(&self.socket, PROC_CN_MCAST_LISTEN, !self.token, Length::Short)?;
-            }
-        }
-        Err(Errno(libc::ETIMEDOUT))
+    }
+
+    #[test]
+    fn a_paused_subscription_has_no_deafness_to_note() {
+        let mut subscription = Subscription::proven(100);
+        subscription.pause(false);
+        subscription.note_deafness();
+        assert_eq!(subscription.deaf_since, None);
+    }
+
+    #[test]
+    fn the_kernel_counts_a_handle_until_it_could_be_asked_to_stop() {
+        let mut subscription = Subscription::proven(100);
+        assert!(subscription.is_listening() && subscription.is_counted());
+        subscription.pause(true);
+        assert!(!subscription.is_listening() && subscription.is_counted());
+        subscription.pause(false);
+        assert!(!subscription.is_listening() && !subscription.is_counted());
     }
 }

@@ -1,66 +1,74 @@
-//! Memory that grows piece by piece: what is in it never moves, and to run out is an error.
+//! Memory that grows piece by piece. Its values never move, and running out of memory is an error.
 
 use super::heap;
 use crate::errno::Errno;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, drop_in_place};
 
-/// How many places the first chunk has; each further one has twice as many as the one before.
+/// How many values the first chunk holds. Each further chunk holds twice as many as the one before.
 const FIRST: usize = 64;
-/// Enough for 2^32 places.
+/// Enough for 2^32 values.
 const CHUNKS: usize = 26;
 
-/// A list that only gets longer. Whoever uses it reuses its places.
+/// A list that only gets longer. Its user replaces values that are of no more use.
 pub(crate) struct Arena<T> {
+    /// The chunks that exist come first. All values below `len` have been written.
     chunks: [Option<NonNull<T>>; CHUNKS],
     len: usize,
 }
 
-// SAFETY: the arena owns its chunks; nothing else points into them.
+// SAFETY: the arena owns its chunks and the values in them, as a Vec does, so that a thread that may
+// own a `T` may own the arena.
 unsafe impl<T: Send> Send for Arena<T> {}
 
 impl<T> Arena<T> {
-    /// With `first` at index 0, which stands in wherever an index is out of range.
+    /// An arena with `first` at index 0. That value stands in for every index out of range.
     pub(crate) fn new(first: T) -> Result<Self, Errno> {
         let mut arena = Self { chunks: [None; CHUNKS], len: 0 };
         arena.push(first)?;
         Ok(arena)
     }
 
-    /// Puts `value` into a new place; its index.
+    /// Adds `value` at the end, and returns its index.
     pub(crate) fn push(&mut self, value: T) -> Result<u32, Errno> {
         let index = u32::try_from(self.len).map_err(|_| Errno(libc::ENOMEM))?;
         let (chunk, offset) = place(self.len);
-        let slot = self.chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
-        let memory = match *slot {
+        let entry = self.chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
+        let memory = match *entry {
             Some(memory) => memory,
-            None => *slot.insert(heap::allocate_array(FIRST << chunk)?),
+            None => *entry.insert(heap::allocate_array(FIRST << chunk)?),
         };
-        // SAFETY: the chunk has FIRST << chunk places, of which `offset` is one.
+        // SAFETY: the chunk has room for FIRST << chunk values, and place() returns an offset below
+        // that.
         unsafe { memory.add(offset).write(value) };
         self.len += 1;
         Ok(index)
     }
 
+    /// Where the value at `index` is, or the value at 0 when `index` is out of range. `None` only
+    /// while new() has written none.
     fn find(&self, index: u32) -> Option<NonNull<T>> {
         let index = if (index as usize) < self.len { index as usize } else { 0 };
         let (chunk, offset) = place(index);
         let memory = (*self.chunks.get(chunk)?)?;
-        // SAFETY: as in push().
+        // SAFETY: the chunk exists, hence it has room for FIRST << chunk values, and place() returns
+        // an offset below that.
         Some(unsafe { memory.add(offset) })
     }
 
     pub(crate) fn at(&self, index: u32) -> &T {
-        // SAFETY: places below `len`, and index 0 always, have been written; find() knows them.
+        // SAFETY: new() has written index 0, so that find() returns a value that was written. The
+        // shared borrow of the arena keeps anyone from changing it.
         unsafe { self.find(index).unwrap_unchecked().as_ref() }
     }
 
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut T {
-        // SAFETY: as in at(); the arena is borrowed mutably.
+        // SAFETY: new() has written index 0, so that find() returns a value that was written. The
+        // exclusive borrow of the arena keeps anyone else from using it.
         unsafe { self.find(index).unwrap_unchecked().as_mut() }
     }
 }
 
-/// The chunk and the offset in it.
+/// The chunk that holds the value at `index`, and its offset in that chunk.
 const fn place(index: usize) -> (usize, usize) {
     let chunk = ((index / FIRST) + 1).ilog2() as usize;
     (chunk, index + FIRST - (FIRST << chunk))
@@ -68,14 +76,16 @@ const fn place(index: usize) -> (usize, usize) {
 
 impl<T> Drop for Arena<T> {
     fn drop(&mut self) {
-        for index in 0..self.len {
-            if let Some(place) = self.find(index as u32) {
-                // SAFETY: every index below `len` was written by push(), and each is dropped once.
-                unsafe { place.drop_in_place() };
+        if core::mem::needs_drop::<T>() {
+            for index in 0..self.len {
+                if let Some(value) = self.find(index as u32) {
+                    // SAFETY: the value was written, and nothing uses it after this.
+                    unsafe { drop_in_place(value.as_ptr()) };
+                }
             }
         }
         for memory in self.chunks.into_iter().flatten() {
-            // SAFETY: allocated in push(), and nothing borrows it any more.
+            // SAFETY: push() allocated the chunk, and nothing borrows from an arena that is dropped.
             unsafe { heap::release(memory) };
         }
     }
@@ -84,17 +94,42 @@ impl<T> Drop for Arena<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::rc::Rc;
+
+    /// Several chunks, but no more than an interpreter can fill.
+    const MANY: u32 = if cfg!(miri) { 2_000 } else { 100_000 };
 
     #[test]
-    fn what_is_in_it_is_found_again_and_an_index_out_of_range_is_the_first() {
+    fn an_arena_returns_every_value_at_its_index() {
         let mut arena = Arena::new(0_u64).expect("memory");
-        for i in 1..100_000 {
+        for i in 1..MANY {
             assert_eq!(arena.push(u64::from(i) * 7), Ok(i));
         }
-        for i in 0..100_000 {
+        for i in 0..MANY {
             assert_eq!(*arena.at(i), u64::from(i) * 7);
         }
-        *arena.at_mut(99_999) = 1;
-        assert_eq!((*arena.at(99_999), *arena.at(100_000), *arena.at(u32::MAX)), (1, 0, 0));
+        *arena.at_mut(MANY - 1) = 1;
+        assert_eq!((*arena.at(MANY - 2), *arena.at(MANY - 1)), (u64::from(MANY - 2) * 7, 1));
+    }
+
+    #[test]
+    fn an_index_out_of_range_of_an_arena_is_its_first_value() {
+        let mut arena = Arena::new(5).expect("memory");
+        assert_eq!(arena.push(6), Ok(1));
+        assert_eq!((*arena.at(2), *arena.at(u32::MAX)), (5, 5));
+        *arena.at_mut(2) = 7;
+        assert_eq!((*arena.at(0), *arena.at(1)), (7, 6));
+    }
+
+    #[test]
+    fn an_arena_drops_each_of_its_values_once() {
+        let value = Rc::new(());
+        let mut arena = Arena::new(Rc::clone(&value)).expect("memory");
+        for _ in 1..200 {
+            arena.push(Rc::clone(&value)).expect("memory");
+        }
+        assert_eq!(Rc::strong_count(&value), 201);
+        drop(arena);
+        assert_eq!(Rc::strong_count(&value), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! The event: 64 bytes, whatever its kind.
 
-use crate::protocol::texts::{self, OTHERS};
+use super::texts::{self, OTHERS};
 use core::ffi::CStr;
 
 /// What an event reports. Constants, not an enum: a newer library may deliver kinds that this one
@@ -10,7 +10,7 @@ pub mod kind {
     pub const FORK: u32 = 1;
     /// A process runs a new program.
     pub const EXEC: u32 = 2;
-    /// A task ended.
+    /// A task exited.
     pub const EXIT: u32 = 3;
     /// A task's real or effective user id changed.
     pub const UID: u32 = 4;
@@ -24,7 +24,7 @@ pub mod kind {
     pub const COMM: u32 = 8;
     /// A process dumps core.
     pub const COREDUMP: u32 = 9;
-    /// Events were lost; made by this library.
+    /// Events were lost. This library makes the event; the kernel sends none.
     pub const OVERRUN: u32 = 10;
     /// A kernel event that this version does not know.
     pub const UNKNOWN: u32 = 11;
@@ -34,11 +34,11 @@ pub mod kind {
 pub mod reason {
     /// The queue was full.
     pub const QUEUE: u32 = 1;
-    /// The kernel had been made deaf and was repaired.
+    /// The kernel had stopped reporting to every listener, and was repaired.
     pub const DEAF: u32 = 2;
 }
 
-/// How many bytes of an event depend on its kind.
+/// Size of the part of an event that depends on its kind.
 pub const DATA_SIZE: usize = 40;
 
 /// How many bytes of an unknown kernel event are delivered.
@@ -47,8 +47,8 @@ pub const RAW_SIZE: usize = 32;
 
 /// One event, laid out as `struct pc_event`.
 ///
-/// What [`data`](Self::data) holds depends on [`kind`](Self::kind); [`view`](Self::view) takes it
-/// apart. Bytes that the kind does not define are zero.
+/// What [`data`](Self::data) holds depends on [`kind`](Self::kind); [`view`](Self::view) returns it
+/// by field. Bytes that the kind does not define are zero.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
@@ -65,7 +65,7 @@ pub struct Event {
     pub data: [u64; DATA_SIZE / 8],
 }
 
-/// An event's own fields, by kind.
+/// The fields of an event that depend on its kind.
 #[cfg(any(test, feature = "std"))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -135,11 +135,11 @@ pub enum View {
 }
 
 impl Event {
-    /// An event that says nothing yet: every byte is zero.
+    /// An event of no kind, whose bytes are all zero: a value for buffers before they are filled.
     pub const EMPTY: Self =
         Self { kind: 0, cpu: 0, timestamp_ns: 0, seq: 0, reserved: 0, data: [0; DATA_SIZE / 8] };
 
-    /// `lost` events are missing from the time between `since_ns` and `until_ns`.
+    /// The announcement that `lost` events from between `since_ns` and `until_ns` are missing.
     pub(crate) const fn overrun(lost: u64, since_ns: u64, until_ns: u64, reason: u32) -> Self {
         Self {
             kind: kind::OVERRUN,
@@ -177,7 +177,7 @@ impl Event {
         self.word(index).cast_signed()
     }
 
-    /// The event's own fields.
+    /// The fields that depend on the kind.
     #[cfg(any(test, feature = "std"))]
     #[must_use]
     pub fn view(&self) -> View {
@@ -218,7 +218,8 @@ impl Event {
         }
     }
 
-    /// The process that the event is about; for a fork, the child's. 0 for kinds without one.
+    /// The id of the process that the event is about; of a fork, the child's. 0 for kinds that are
+    /// about no process.
     #[must_use]
     pub const fn tgid(&self) -> i32 {
         match self.kind {
@@ -228,7 +229,8 @@ impl Event {
         }
     }
 
-    /// The task that the event is about; for a fork, the child. 0 for kinds without one.
+    /// The id of the task that the event is about; of a fork, the child's. 0 for kinds that are
+    /// about no task.
     #[cfg(feature = "std")]
     #[must_use]
     pub const fn pid(&self) -> i32 {
@@ -239,7 +241,7 @@ impl Event {
         }
     }
 
-    /// The name of a kind: a static, lower-case word, "unknown" for kinds from the future.
+    /// The name of a kind, a lower-case word; "unknown" for kinds of later versions.
     #[cfg(feature = "std")]
     #[must_use]
     pub const fn name(kind: u32) -> &'static CStr {
@@ -263,19 +265,25 @@ const NAMES: &[(i32, &CStr)] = &[
 
 static NAMES_BLOCK: [u8; texts::size(NAMES)] = texts::block(NAMES);
 
-/// The name of a kind, its terminator, and more.
+/// The name of a kind. Its terminator and the bytes of other names follow.
 pub(crate) const fn name(kind: u32) -> &'static [u8] {
     texts::find(&NAMES_BLOCK, kind.cast_signed())
 }
 
-/// Two 32-bit words as they lie in memory.
+/// The 64-bit word that holds these two words, in this order in memory.
 pub(crate) const fn pair(first: u32, second: u32) -> u64 {
     let (low, high) =
         if cfg!(target_endian = "little") { (first, second) } else { (second, first) };
     (high as u64) << 32 | low as u64
 }
 
-/// Whole words as the bytes that they lie in memory as.
+/// The word that holds `first` and then two zero bytes in memory.
+pub(super) const fn halves(first: u16) -> u32 {
+    let [a, b] = first.to_ne_bytes();
+    u32::from_ne_bytes([a, b, 0, 0])
+}
+
+/// The bytes of these words, in their order in memory.
 #[cfg(any(test, feature = "std"))]
 fn bytes<const WORDS: usize, const BYTES: usize>(words: [u64; WORDS]) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];

@@ -1,22 +1,26 @@
 //! One readable line per event.
 
-use crate::protocol::event::{self, Event, kind};
-use crate::protocol::texts::{self, OTHERS};
+use super::event::{self, Event, kind};
+use super::texts::{self, OTHERS};
 use core::ffi::CStr;
 use core::fmt;
 
 /// "name key=value … cpu=0 seq=7 ts=seconds.nanoseconds", without a line break, in ASCII.
 ///
-/// Made without the standard formatting code, which is larger than this library.
+/// The standard formatting code is larger than this library, so none of it is used here.
 pub(crate) struct Line {
     bytes: [u8; Self::MAX],
     length: usize,
 }
 
-/// What is shown of a kind. `$` and a letter stand for the word of the event's data whose index
-/// follows:
-/// `i` signed, `u` unsigned, `x` hexadecimal, `s` a wait(2) status, `n` a name;
-/// and of its 64-bit words: `l` a number, `t` a time.
+/// The text of each kind's data. `$`, a letter and an index stand for a word of the data.
+///
+/// | letter | indexed word | shown as |
+/// |---|---|---|
+/// | `i`, `u`, `x` | 32 bits | a signed, unsigned or hexadecimal number |
+/// | `s` | 32 bits | a wait(2) status |
+/// | `n` | 32 bits, the first of four | a name |
+/// | `l`, `t` | 64 bits | a number, a time |
 const TEMPLATES: &[(i32, &CStr)] = &[
     (kind::FORK as i32, c" parent=$i0/$i1 child=$i2/$i3"),
     (kind::EXEC as i32, c" pid=$i0 tgid=$i1"),
@@ -62,7 +66,7 @@ pub(crate) fn format(event: &Event) -> Line {
 }
 
 impl Line {
-    /// Longer than any line: the longest have eight numbers of 11 digits, or a name of 60 bytes.
+    /// No line is this long: the longest have eight numbers of 11 digits, or a name of 60 bytes.
     const MAX: usize = 255;
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -77,8 +81,8 @@ impl Line {
         }
     }
 
+    /// Appends `text` up to its first zero.
     #[inline(never)]
-    /// Up to the first zero.
     fn text(&mut self, text: &[u8]) {
         for byte in text.iter().take_while(|byte| **byte != 0) {
             self.byte(*byte);
@@ -99,7 +103,7 @@ impl Line {
         }
     }
 
-    /// At least `width` digits.
+    /// Appends a decimal number of at least `width` digits.
     #[inline(never)]
     fn digits(&mut self, mut number: u64, width: usize) {
         let mut digits = [b'0'; 20];
@@ -135,7 +139,7 @@ impl Line {
         self.digits(ns % 1_000_000_000, 9);
     }
 
-    /// As wait(2) takes it apart.
+    /// Appends what a wait(2) status means.
     fn status(&mut self, code: i32) {
         let signal = code & 0x7f;
         if signal == 0 {
@@ -150,7 +154,8 @@ impl Line {
         }
     }
 
-    /// What is not printable ASCII as \xNN, so that a name cannot fake a line.
+    /// Appends a name, with `\xNN` for what is not printable ASCII, so that no name can forge a line
+    /// of a log.
     fn name(&mut self, event: &Event, index: usize) {
         for index in index * 4..index * 4 + 16 {
             let byte = event.byte(index);

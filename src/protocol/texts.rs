@@ -1,11 +1,12 @@
-//! Texts by number, in one block: no pointers to be relocated, and a loop that finds any of them.
+//! Texts by number, in one block of bytes: a table of pointers would have to be relocated when the
+//! library is loaded.
 
 use core::ffi::CStr;
 
-/// As the last number: whatever is none of the others.
+/// The last number of a block, whose text stands for every number that the block lacks.
 pub(crate) const OTHERS: i32 = 255;
 
-/// The size of the block for these texts.
+/// The size of the [`block`] for these texts.
 pub(crate) const fn size(texts: &[(i32, &CStr)]) -> usize {
     let (mut size, mut i) = (0, 0);
     while i < texts.len() {
@@ -15,7 +16,8 @@ pub(crate) const fn size(texts: &[(i32, &CStr)]) -> usize {
     size
 }
 
-/// Each number in a byte, and its text with a zero behind it. To be evaluated by the compiler.
+/// The block: each number in one byte, followed by its text and a zero. Only the compiler evaluates
+/// this.
 pub(crate) const fn block<const SIZE: usize>(texts: &[(i32, &CStr)]) -> [u8; SIZE] {
     let mut block = [0; SIZE];
     let (mut end, mut i) = (0, 0);
@@ -32,7 +34,7 @@ pub(crate) const fn block<const SIZE: usize>(texts: &[(i32, &CStr)]) -> [u8; SIZ
     block
 }
 
-/// What begins with the text of a number, and its zero.
+/// The rest of the block from the text of `number` on.
 #[inline(never)]
 pub(crate) const fn find(block: &'static [u8], number: i32) -> &'static [u8] {
     let mut rest = block;
@@ -51,7 +53,7 @@ pub(crate) const fn find(block: &'static [u8], number: i32) -> &'static [u8] {
     &[0]
 }
 
-/// A text found, for Rust.
+/// A text that [`find`] has found, without what follows it.
 pub(crate) const fn c_str(found: &'static [u8]) -> &'static CStr {
     match CStr::from_bytes_until_nul(found) {
         Ok(text) => text,

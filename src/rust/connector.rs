@@ -1,24 +1,23 @@
-//! The connector: a subscription, its queue and its books.
+//! The connector: a subscription, its queue and its statistics.
 
 use super::options::budget;
-use super::{Error, EventMask, Options, ProcEvent, Result, Stats, parse_netlink_message};
-use crate::connector::Connector;
-use crate::connector::{Receiver, receive};
+use super::{Error, EventMask, Options, Result, Stats};
+use crate::connector::{self, Connector, Receiver, receive};
 use crate::errno::Errno;
-use crate::memory::{Place, Slots};
-use crate::protocol::event::{Event, kind};
+use crate::memory::OutSlice;
+use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use crate::protocol::wire::DATAGRAM_MAX;
+use crate::protocol::wire::NETLINK_CONNECTOR;
 use crate::sys;
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::slice;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A subscription to process events, its queue and its books.
+/// A subscription to process events, its queue and its statistics.
 ///
 /// Dropping it unsubscribes, exactly once, and closes.
 ///
@@ -44,10 +43,10 @@ use std::time::Duration;
 /// and dropping the child's copy closes it without unsubscribing the parent. A daemon forks before
 /// it opens, or hands the socket to its child: see [`from_fd`](Self::from_fd).
 pub struct ProcConnector {
-    connector: Connector,
+    pub(super) connector: Connector,
     /// Locked for each attempt to receive, never while waiting.
     receiver: Mutex<Receiver>,
-    nonblocking: AtomicBool,
+    pub(super) nonblocking: AtomicBool,
 }
 
 impl ProcConnector {
@@ -68,13 +67,7 @@ impl ProcConnector {
     /// As for [`new`](Self::new), or `EINVAL` for a queue budget that cannot be, and for
     /// [`Options::subscribed`].
     pub fn open(options: &Options) -> Result<Self> {
-        if options.is_subscribed() {
-            return Err(Errno(libc::EINVAL).into());
-        }
-        let options = options.to_core()?;
-        let (mut connector, mut receiver) = Connector::new(options.filter)?;
-        connector.open(&mut receiver, &options)?;
-        Ok(Self::from_parts(connector, receiver))
+        Ok(Self::from_halves(connector::open(&options.to_core()?)?))
     }
 
     /// Adopts a socket that somebody else opened.
@@ -94,33 +87,25 @@ impl ProcConnector {
     /// [`open`](Self::open) returns or with [`Error::Os`]: `EPROTOTYPE` if it is no such socket,
     /// `EINVAL` if it is not a member of group 1.
     pub fn from_fd(fd: OwnedFd, options: &Options) -> std::result::Result<Self, (Error, OwnedFd)> {
-        let adopt = || {
-            let options = options.to_core()?;
-            let (mut connector, mut receiver) = Connector::new(options.filter)?;
-            connector.adopt(&mut receiver, fd.as_raw_fd(), &options)?;
-            Ok(Self::from_parts(connector, receiver))
-        };
-        match adopt() {
-            Ok(connector) => {
-                // The core owns it now.
-                let _ = fd.into_raw_fd();
-                Ok(connector)
-            }
+        match options.to_core() {
+            Ok(options) => connector::open_on(sys::Fd::from(fd), &options)
+                .map(Self::from_halves)
+                .map_err(|(error, fd)| (error.into(), fd.into())),
             Err(error) => Err((error, fd)),
         }
     }
 
-    const fn from_parts(connector: Connector, receiver: Receiver) -> Self {
+    fn from_halves((connector, receiver): (Connector, Receiver)) -> Self {
         Self { connector, receiver: Mutex::new(receiver), nonblocking: AtomicBool::new(false) }
     }
 
-    /// The receiver, of which no state is ever half changed: a poisoned lock means nothing.
-    fn lock(&self) -> MutexGuard<'_, Receiver> {
+    /// The receiver. A poisoned lock is as good as any: no panic leaves it half changed.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Receiver> {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`lock`](Self::lock), where a forked child gets its error instead of a lock that a thread
-    /// of its parent may hold for ever.
+    /// The receiver, or the error that a forked child gets: in its copy, a thread of the parent may
+    /// hold the lock for ever.
     fn owned(&self) -> Result<MutexGuard<'_, Receiver>> {
         self.connector.require_owner()?;
         Ok(self.lock())
@@ -168,56 +153,13 @@ impl ProcConnector {
         if events.is_empty() {
             return Err(Errno(libc::EINVAL).into());
         }
-        let attempt = || self.lock().fill(&self.connector, None, Slots::over(events), DATAGRAM_MAX);
+        let attempt = || self.lock().fill(&self.connector, None, &mut OutSlice::over(events));
         Ok(self.receive(timeout, attempt)? as usize)
     }
 
-    /// Receives one event; blocks until there is one.
-    ///
-    /// The buffer is not needed, and may be empty: it is there for the sake of programs that were
-    /// written for `proc-connector` 0.3.
-    ///
-    /// # Errors
-    /// [`Overrun`](Error::Overrun): events were lost before the next one, as many as
-    /// [`Stats::lost`] has grown by; call again. [`WouldBlock`](Error::WouldBlock) instead of
-    /// blocking after [`set_nonblocking`](Self::set_nonblocking). Others as for
-    /// [`recv_event`](Self::recv_event).
-    pub fn recv(&self, _buffer: &mut [u8]) -> Result<ProcEvent> {
-        self.next_event(self.patience())?.ok_or(Error::WouldBlock)
-    }
-
-    /// As [`recv`](Self::recv), but waits for `timeout` at most, and returns `None` when that has
-    /// passed. [`set_nonblocking`](Self::set_nonblocking) does not matter here.
-    ///
-    /// # Errors
-    /// As for [`recv`](Self::recv), but never [`WouldBlock`](Error::WouldBlock).
-    pub fn recv_timeout(&self, _buffer: &mut [u8], timeout: Duration) -> Result<Option<ProcEvent>> {
-        self.next_event(Some(timeout))
-    }
-
-    /// Receives one event as the bytes that the kernel has sent, and returns how many they are;
-    /// blocks until there is one. [`parse_netlink_message`](crate::parse_netlink_message) takes
-    /// them apart. Only events are delivered: no acknowledgements, and nothing forged.
-    ///
-    /// # Errors
-    /// [`BufferTooSmall`](Error::BufferTooSmall) if what waits does not fit: it stays where it is.
-    /// Kernels up to now send 76 bytes; 256 are enough for anything that this library receives.
-    /// Others as for [`recv`](Self::recv).
-    pub fn recv_raw(&self, buffer: &mut [u8]) -> Result<usize> {
-        self.next_raw(buffer, self.patience())?.ok_or(Error::WouldBlock)
-    }
-
-    /// As [`recv_raw`](Self::recv_raw), but waits for `timeout` at most, and returns `None` when
-    /// that has passed. [`set_nonblocking`](Self::set_nonblocking) does not matter here.
-    ///
-    /// # Errors
-    /// As for [`recv_raw`](Self::recv_raw), but never [`WouldBlock`](Error::WouldBlock).
-    pub fn recv_raw_timeout(&self, buffer: &mut [u8], timeout: Duration) -> Result<Option<usize>> {
-        self.next_raw(buffer, Some(timeout))
-    }
-
-    /// The end is everybody's: whoever hears of it wakes the next.
-    fn receive(
+    /// Calls `attempt` until it delivers or the time is over. Every waiting thread is to get the
+    /// error at the end of the stream, so that each one that gets it wakes the next.
+    pub(super) fn receive(
         &self,
         timeout: Option<Duration>,
         attempt: impl FnMut() -> std::result::Result<u32, Errno>,
@@ -227,85 +169,6 @@ impl ProcConnector {
                 self.connector.wake();
             }
         })
-    }
-
-    /// How long the calls without a timeout wait.
-    fn patience(&self) -> Option<Duration> {
-        self.nonblocking.load(Relaxed).then_some(Duration::ZERO)
-    }
-
-    fn next_event(&self, timeout: Option<Duration>) -> Result<Option<ProcEvent>> {
-        let (mut event, mut unknown) = (Event::EMPTY, Ok(None));
-        let received = self.next(timeout, usize::MAX, &mut event, |event, datagram| {
-            if event.kind == kind::UNKNOWN {
-                // All of its data, of which an Event holds the beginning only.
-                unknown = parse_netlink_message(datagram, datagram.len());
-            }
-        })?;
-        if !received {
-            return Ok(None);
-        }
-        match ProcEvent::from_event(&event) {
-            None => unknown?.ok_or(Error::UnexpectedConnector).map(Some),
-            event => Ok(event),
-        }
-    }
-
-    fn next_raw(&self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<Option<usize>> {
-        let (room, mut size, mut event) = (buffer.len(), 0, Event::EMPTY);
-        let received = self.next(timeout, room, &mut event, |_, datagram| {
-            if let Some(place) = buffer.get_mut(..datagram.len()) {
-                place.copy_from_slice(datagram);
-            }
-            size = datagram.len();
-        })?;
-        if size > room {
-            return Err(Error::BufferTooSmall { needed: size });
-        }
-        Ok(received.then_some(size))
-    }
-
-    /// Receives the next event, of a datagram of at most `room` bytes; false when the time is over.
-    /// `look` sees it and its datagram, unless it is an overrun, before another thread can receive.
-    fn next(
-        &self,
-        timeout: Option<Duration>,
-        room: usize,
-        event: &mut Event,
-        mut look: impl FnMut(&Event, &[u8]),
-    ) -> Result<bool> {
-        let mut needed = 0;
-        let attempt = || {
-            let mut receiver = self.lock();
-            let mut first = None;
-            if room >= DATAGRAM_MAX {
-                match receiver.take_one(&self.connector, Place::over(event)) {
-                    Ok(()) => {
-                        look(event, receiver.last_datagram());
-                        return Ok(1);
-                    }
-                    Err(other) => first = other,
-                }
-            }
-            let slots = Slots::over(slice::from_mut(event));
-            let count =
-                receiver.fill(&self.connector, first, slots, room).inspect_err(|error| {
-                    if *error == Errno(libc::EMSGSIZE) {
-                        needed = sys::next_datagram_size(self.connector.socket()).unwrap_or(0);
-                    }
-                })?;
-            if count > 0 && event.kind != kind::OVERRUN {
-                look(event, receiver.last_datagram());
-            }
-            Ok(count)
-        };
-        match self.receive(timeout, attempt) {
-            Err(Errno(libc::EMSGSIZE)) if needed > 0 => {
-                Err(Error::BufferTooSmall { needed: (needed as usize).min(DATAGRAM_MAX) })
-            }
-            Ok(1) if event.kind == kind::OVERRUN => Err(Error::Overrun),
-            count => Ok(count? > 0),
-        }
     }
 
     /// Subscribes to everything: resumes if unsubscribed, and replaces any filter.
@@ -359,8 +222,9 @@ impl ProcConnector {
     ///
     /// # Errors
     /// [`Os`](Error::Os) with `ECHILD`; then this copy is closed, and the parent's goes on.
-    pub fn into_fd(mut self) -> Result<OwnedFd> {
-        Ok(self.connector.release()?.into())
+    pub fn into_fd(self) -> Result<OwnedFd> {
+        self.connector.require_owner()?;
+        Ok(self.connector.release().into())
     }
 
     /// Chooses other events, atomically.
@@ -402,12 +266,10 @@ impl ProcConnector {
     /// # Errors
     /// [`Os`](Error::Os) with `ECHILD`.
     pub fn interrupt(&self) -> Result<()> {
-        self.connector.require_owner()?;
-        sys::preserving_errno(|| self.connector.interrupt());
-        Ok(())
+        Ok(self.connector.interrupt()?)
     }
 
-    /// The books; each number by itself is exact.
+    /// The statistics; each number by itself is exact.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.connector)
@@ -427,27 +289,15 @@ impl ProcConnector {
         // The kernel doubles what it is asked for.
         let wanted = budget(bytes.checked_next_multiple_of(2).unwrap_or(bytes))?;
         if wanted > self.connector.budget() {
-            // Tried elsewhere first: what a privileged parent gave could not be had again.
-            let trial = sys::connector_socket()?;
+            // Tried on another socket first: what a privileged parent has given to this one could
+            // not be got back.
+            let trial = sys::netlink_socket(NETLINK_CONNECTOR)?;
             sys::set_queue_budget(&trial, wanted)?;
             if sys::queue_budget(&trial)? < wanted {
                 return Err(Errno(libc::EPERM).into());
             }
         }
         receiver.set_budget(&self.connector, wanted)?;
-        Ok(())
-    }
-
-    /// From now on [`recv`](Self::recv) and [`recv_raw`](Self::recv_raw) return
-    /// [`Error::WouldBlock`] instead of blocking. The calls that take a timeout go by that alone.
-    ///
-    /// (The descriptor itself is non-blocking from the beginning, as event loops need it.)
-    ///
-    /// # Errors
-    /// [`Os`](Error::Os) with `ECHILD`.
-    pub fn set_nonblocking(&self) -> Result<()> {
-        self.connector.require_owner()?;
-        self.nonblocking.store(true, Relaxed);
         Ok(())
     }
 
@@ -485,6 +335,6 @@ impl fmt::Debug for ProcConnector {
     }
 }
 
-// A panic leaves no state of it half changed.
+// No panic leaves its state half changed.
 impl UnwindSafe for ProcConnector {}
 impl RefUnwindSafe for ProcConnector {}

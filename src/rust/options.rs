@@ -52,10 +52,6 @@ impl Options {
         Self { subscribed: true, ..self }
     }
 
-    pub(super) const fn is_subscribed(&self) -> bool {
-        self.subscribed
-    }
-
     /// The core's options.
     pub(super) fn to_core(self) -> Result<connector::Options> {
         Ok(connector::Options {

@@ -1,4 +1,4 @@
-//! The books.
+//! The statistics.
 
 use crate::connector::Connector;
 

@@ -4,7 +4,6 @@ use super::connector::nanoseconds;
 use super::options::budget;
 use super::{Result, Stats};
 use crate::errno::Errno;
-use crate::sys;
 use crate::table::{self, Change, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -192,9 +191,7 @@ impl TableRemote {
     /// # Errors
     /// `ECHILD` in a forked child.
     pub fn interrupt(&self) -> Result<()> {
-        self.0.connector.require_owner()?;
-        sys::preserving_errno(|| self.0.connector.interrupt());
-        Ok(())
+        Ok(self.0.connector.interrupt()?)
     }
 
     /// Proves that the kernel still reports; true if it had stopped, which is repaired then, and
@@ -206,7 +203,7 @@ impl TableRemote {
         Ok(self.0.check()? > 0)
     }
 
-    /// The connector's books.
+    /// The connector's statistics.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.0.connector)

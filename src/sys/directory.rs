@@ -11,16 +11,17 @@ impl Directory {
         Ok(Self(super::file::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?))
     }
 
-    /// Begins again.
+    /// Has the next [`read`](Self::read) return the first entries again.
     pub(crate) fn rewind(&self) -> Result<(), Errno> {
         // SAFETY: lseek() takes no pointer.
         check(unsafe { libc::lseek(self.0.raw(), 0, libc::SEEK_SET) } as i64)?;
         Ok(())
     }
 
-    /// The next entries, as getdents64(2) writes them: how many bytes; 0 at the end.
+    /// Reads the next entries in the format of getdents64(2). Returns how many bytes they take, or
+    /// 0 at the end of the directory.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<u32, Errno> {
-        // SAFETY: a buffer that is writable for its length.
+        // SAFETY: the buffer is writable for its length.
         check(unsafe {
             libc::syscall(libc::SYS_getdents64, self.0.raw(), buffer.as_mut_ptr(), buffer.len())
         })

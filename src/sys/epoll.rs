@@ -1,4 +1,4 @@
-//! Several descriptors that can be waited for as one.
+//! Several descriptors that can be waited for through one.
 
 use super::{Fd, check, granted};
 use crate::errno::Errno;
@@ -10,41 +10,42 @@ impl Epoll {
     pub(crate) fn new() -> Result<Self, Errno> {
         // SAFETY: epoll_create1() takes no pointer.
         let raw = granted(unsafe { libc::syscall(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) })?;
-        Ok(Self(Fd::own(raw as i32)))
+        // SAFETY: epoll_create1() has made this descriptor, and nothing else has its number.
+        Ok(Self(unsafe { Fd::from_raw(raw as i32) }))
     }
 
     pub(crate) const fn fd(&self) -> &Fd {
         &self.0
     }
 
-    /// Watches for input, level-triggered; `token` will tell which descriptor it was.
+    /// Watches a descriptor for input, level-triggered. [`ready`](Self::ready) returns its `token`.
     pub(crate) fn add(&self, fd: &Fd, token: u64) -> Result<(), Errno> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
-        // SAFETY: an event that lives as long as the call.
         let (epoll, add) = (self.0.raw(), libc::EPOLL_CTL_ADD);
+        // SAFETY: the event is readable, and lives as long as the call.
         let added = granted(unsafe {
             libc::syscall(libc::SYS_epoll_ctl, epoll, add, fd.raw(), &raw mut event)
         });
         match added {
-            // The sysctl fs.epoll.max_user_watches, which is a bound of memory.
+            // The sysctl fs.epoll.max_user_watches, which bounds the memory for watches.
             Err(Errno(libc::ENOSPC)) => Err(Errno(libc::ENOMEM)),
             result => result.map(drop),
         }
     }
 
-    /// Watches no longer. Closing is not enough: a forked child may hold a copy.
+    /// Stops watching a descriptor. Closing it is not enough: a forked child may hold a copy.
     pub(crate) fn remove(&self, fd: &Fd) {
-        // SAFETY: no event is needed. It fails only for what is not watched.
+        // SAFETY: EPOLL_CTL_DEL reads no event. It fails only if the descriptor is not watched.
         let _ = check(unsafe {
             libc::epoll_ctl(self.0.raw(), libc::EPOLL_CTL_DEL, fd.raw(), core::ptr::null_mut())
         });
     }
 
-    /// The tokens of what is readable, without waiting, as many as fit.
+    /// The tokens of up to `N` descriptors that are readable now.
     pub(crate) fn ready<const N: usize>(&self) -> impl Iterator<Item = u64> + use<N> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; N];
-        // Not libc's epoll_wait(), which is a cancellation point.
-        // SAFETY: room for N events; no signal mask.
+        // libc's epoll_wait() would be a cancellation point.
+        // SAFETY: there is room for N events, and no signal mask.
         let count = check(unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait,

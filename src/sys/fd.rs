@@ -1,17 +1,23 @@
 //! An owned file descriptor.
 
-use super::{granted, preserving_errno};
+use super::granted;
 use crate::errno::Errno;
+use core::mem::{forget, replace};
 
-/// Closes its descriptor when dropped, unless it was given away, and leaves `errno` alone.
+/// Closes its descriptor when dropped.
 pub(crate) struct Fd(i32);
 
-impl Fd {
-    /// No descriptor.
-    pub(crate) const NONE: Self = Self(-1);
+/// What [`extract`] leaves behind. Its drop closes nothing.
+const EXTRACTED: Fd = Fd(-1);
 
-    /// Takes over a descriptor that the caller owns.
-    pub(crate) const fn own(raw: i32) -> Self {
+impl Fd {
+    /// Takes over the descriptor `raw`.
+    ///
+    /// # Safety
+    /// `raw` is not negative. Nothing else closes it as long as the result exists. If it is not
+    /// open, the result must end in [`into_raw`](Self::into_raw): a drop would close what another
+    /// thread may have opened under this number.
+    pub(crate) const unsafe fn from_raw(raw: i32) -> Self {
         Self(raw)
     }
 
@@ -19,27 +25,25 @@ impl Fd {
         self.0
     }
 
-    /// Gives the descriptor away: it stays open.
-    #[inline]
-    pub(crate) const fn disown(&mut self) -> i32 {
-        core::mem::replace(&mut self.0, -1)
+    /// Gives the descriptor away, open.
+    pub(crate) const fn into_raw(self) -> i32 {
+        let raw = self.0;
+        forget(self);
+        raw
     }
 
     pub(crate) fn modes(&self) -> Result<Modes, Errno> {
-        Ok(Modes {
-            // SAFETY: F_GETFL and F_GETFD take no pointer.
-            status: granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFL) })?
-                as i32,
-            // SAFETY: as above.
-            descriptor: granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFD) })?
-                as i32,
-        })
+        // SAFETY: F_GETFL takes no pointer.
+        let status = granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFL) })?;
+        // SAFETY: F_GETFD takes no pointer.
+        let descriptor = granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFD) })?;
+        Ok(Modes { status: status as i32, descriptor: descriptor as i32 })
     }
 
     pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
-        // SAFETY: F_SETFL and F_SETFD take an int.
+        // SAFETY: F_SETFL takes an int, no pointer.
         granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFL, modes.status) })?;
-        // SAFETY: as above.
+        // SAFETY: F_SETFD takes an int, no pointer.
         granted(unsafe {
             libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFD, modes.descriptor)
         })?;
@@ -47,30 +51,43 @@ impl Fd {
     }
 }
 
+/// Takes the descriptor out of its owner, and drops the owner, whose fields cannot be moved out when
+/// its type has a destructor. The destructor must not use the descriptor then.
+pub(crate) fn extract<T>(mut owner: T, fd: impl FnOnce(&mut T) -> &mut Fd) -> Fd {
+    replace(fd(&mut owner), EXTRACTED)
+}
+
+#[cfg(feature = "std")]
+impl From<std::os::fd::OwnedFd> for Fd {
+    fn from(fd: std::os::fd::OwnedFd) -> Self {
+        Self(std::os::fd::IntoRawFd::into_raw_fd(fd))
+    }
+}
+
 #[cfg(feature = "std")]
 impl From<Fd> for std::os::fd::OwnedFd {
-    fn from(mut fd: Fd) -> Self {
-        // SAFETY: the descriptor is owned and open, and given away here.
-        unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.disown()) }
+    fn from(fd: Fd) -> Self {
+        // SAFETY: an Fd owns its descriptor, which is open, and gives it away here.
+        unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.into_raw()) }
     }
 }
 
 #[cfg(feature = "std")]
 impl std::os::fd::AsFd for Fd {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        // SAFETY: the descriptor is owned, and open as long as the borrow lives.
+        // SAFETY: an Fd owns its descriptor, which stays open as long as the borrow lives.
         unsafe { std::os::fd::BorrowedFd::borrow_raw(self.0) }
     }
 }
 
-/// A descriptor's status and descriptor flags.
+/// A descriptor's status flags and descriptor flags.
 pub(crate) struct Modes {
     status: i32,
     descriptor: i32,
 }
 
 impl Modes {
-    /// The same, but non-blocking and close-on-exec.
+    /// These flags, with O_NONBLOCK and FD_CLOEXEC set.
     pub(crate) const fn of_a_handle(&self) -> Self {
         Self {
             status: self.status | libc::O_NONBLOCK,
@@ -85,8 +102,8 @@ impl Drop for Fd {
         if self.0 < 0 {
             return;
         }
-        // SAFETY: the descriptor is owned, so nobody else relies on its number. On Linux it is
-        // released whatever close() returns.
-        preserving_errno(|| unsafe { libc::syscall(libc::SYS_close, self.0) });
+        // SAFETY: this is the only owner of the descriptor, so that nothing else relies on its
+        // number. Linux releases it even when close() fails.
+        unsafe { libc::syscall(libc::SYS_close, self.0) };
     }
 }

@@ -5,7 +5,7 @@ use crate::errno::Errno;
 use core::ffi::c_char;
 use core::mem::MaybeUninit;
 
-/// A path that ends with a zero, for the kernel.
+/// A pointer to a path, which must end with a zero.
 fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
     match path {
         [.., 0] => Ok(path.as_ptr().cast()),
@@ -17,25 +17,26 @@ fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
 pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
     let path = terminated(path)?;
     let mut status = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: a terminated string, and room for what stat() writes.
+    // SAFETY: the path is terminated, and `status` has room for what stat() writes.
     check(unsafe { libc::stat(path, status.as_mut_ptr()) })?;
-    // SAFETY: stat() succeeded, so it has written all of it.
+    // SAFETY: stat() succeeded, so it has written all of the status.
     let status = unsafe { status.assume_init() };
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets
     Ok(status.st_ino as u64)
 }
 
-/// Opens what exists; close-on-exec.
+/// Opens a file that exists, close-on-exec.
 pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
     let path = terminated(path)?;
-    // SAFETY: a terminated string; no O_CREAT, hence no mode.
+    // SAFETY: the path is terminated. Without O_CREAT, openat() takes no mode.
     let raw = check(unsafe {
         libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags | libc::O_CLOEXEC)
     })?;
-    Ok(Fd::own(raw as i32))
+    // SAFETY: openat() has made this descriptor, and nothing else has its number.
+    Ok(unsafe { Fd::from_raw(raw as i32) })
 }
 
-/// The beginning of the file, as much as one read gives and the buffer holds.
+/// Reads the beginning of a file: what one read(2) returns, and no more than the buffer holds.
 pub(crate) fn read_file<'a>(path: &[u8], buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
     let file = open(path, libc::O_RDONLY)?;
     // SAFETY: the buffer is writable for its length.

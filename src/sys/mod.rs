@@ -1,7 +1,8 @@
-//! Every system call and every `unsafe` of the core; safe functions around them, nothing else.
+//! Every system call, and safe functions around each. Nothing here knows the protocol or a filter.
 //!
-//! What would be a cancellation point in libc goes through its `syscall()`, unless it receives or
-//! waits: a thread that is cancelled in between would leave locks held and descriptors open.
+//! Only receiving and waiting may be cancellation points. Everything else goes through libc's
+//! `syscall()`, which is not one: a thread that is cancelled in it would leave locks held and
+//! descriptors open.
 
 #[cfg(feature = "table")]
 mod directory;
@@ -10,10 +11,10 @@ mod epoll;
 mod fd;
 mod file;
 mod fork;
-mod inbox;
 mod lock;
 #[cfg(feature = "table")]
 mod pidfd;
+mod receive;
 mod socket;
 mod task;
 mod time;
@@ -22,13 +23,11 @@ mod wait;
 #[cfg(feature = "table")]
 pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns};
 
-pub(crate) use fd::{Fd, Modes};
+pub(crate) use fd::{Fd, Modes, extract};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
-#[cfg(feature = "capi")]
-pub(crate) use inbox::BATCH;
-pub(crate) use inbox::Inbox;
 pub(crate) use lock::Lock;
+pub(crate) use receive::*;
 pub(crate) use socket::*;
 #[cfg(feature = "table")]
 pub(crate) use task::may_trace;
@@ -42,17 +41,17 @@ use crate::errno::Errno;
 #[cold]
 #[inline(never)]
 fn errno() -> Errno {
-    // SAFETY: the pointer is the calling thread's own errno, valid as long as the thread lives.
+    // SAFETY: the pointer is to the calling thread's own errno, which lives as long as the thread.
     Errno(unsafe { *libc::__errno_location() })
 }
 
-/// The result of a system call that returns -1 on failure, and else a number of 31 bits.
+/// The result of a system call that returns -1 on failure, and a number of 31 bits on success.
 fn check(result: impl Into<i64>) -> Result<u32, Errno> {
     u32::try_from(result.into()).map_err(|_| errno())
 }
 
-/// The same for calls that make or configure something. Seccomp filters and security modules say
-/// EACCES for what is not permitted, and sockets ENOBUFS for lack of memory.
+/// The result of a system call that makes or configures something. Seccomp filters and security
+/// modules return EACCES for what is not permitted, and sockets ENOBUFS when memory is short.
 #[inline(never)]
 fn granted(result: libc::c_long) -> Result<u32, Errno> {
     check(result).map_err(|error| match error {
@@ -62,11 +61,11 @@ fn granted(result: libc::c_long) -> Result<u32, Errno> {
     })
 }
 
-/// Runs `f` and leaves the caller's `errno` as it was.
+/// Runs `f`, and leaves the caller's `errno` as it was.
 pub(crate) fn preserving_errno<T>(f: impl FnOnce() -> T) -> T {
     let Errno(before) = errno();
     let result = f();
-    // SAFETY: as in errno().
+    // SAFETY: the pointer is to the calling thread's own errno, which lives as long as the thread.
     unsafe { *libc::__errno_location() = before };
     result
 }

@@ -4,15 +4,16 @@ use super::{Fd, check, granted, monotonic_ns};
 use crate::errno::Errno;
 use core::ptr::null;
 
-/// Wakes a thread in [`wait_readable`]: an eventfd.
+/// An eventfd that wakes a thread in [`wait_readable`].
 pub(crate) struct Doorbell(Fd);
 
 impl Doorbell {
     pub(crate) fn new() -> Result<Self, Errno> {
         let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
         // SAFETY: eventfd2() takes no pointer.
-        let fd = granted(unsafe { libc::syscall(libc::SYS_eventfd2, 0, flags) })?;
-        Ok(Self(Fd::own(fd as i32)))
+        let raw = granted(unsafe { libc::syscall(libc::SYS_eventfd2, 0, flags) })?;
+        // SAFETY: eventfd2() has made this descriptor, and nothing else has its number.
+        Ok(Self(unsafe { Fd::from_raw(raw as i32) }))
     }
 
     #[cfg(feature = "table")]
@@ -20,23 +21,24 @@ impl Doorbell {
         &self.0
     }
 
-    /// Async-signal-safe. Rung once or many times, it wakes the waiter once.
+    /// Wakes the waiter, once however often this is called before it wakes. Async-signal-safe.
     #[inline(never)]
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
-        // SAFETY: eight readable bytes. It fails only when the bell has been rung 2^64 - 2 times.
+        // SAFETY: eight bytes are readable. It fails only after 2^64 - 2 calls.
         unsafe { libc::syscall(libc::SYS_write, self.0.raw(), one.as_ptr(), one.len()) };
     }
 
+    /// Takes back all calls of [`ring`](Self::ring).
     pub(crate) fn silence(&self) {
         let mut count = [0_u8; 8];
-        // SAFETY: eight writable bytes. It fails only when the bell has not been rung.
+        // SAFETY: eight bytes are writable. It fails only when the bell has not been rung.
         unsafe { libc::syscall(libc::SYS_read, self.0.raw(), count.as_mut_ptr(), count.len()) };
     }
 }
 
-/// Waits until `socket` is readable or the doorbell rings, at most until `deadline` (in
-/// [`monotonic_ns`]; `None`: for ever). False when the time is over.
+/// Waits until `socket` is readable or the doorbell rings, at most until `deadline` (a time of
+/// [`monotonic_ns`]; `None`: for ever). False when the deadline has passed.
 pub(crate) fn wait_readable(
     socket: &Fd,
     doorbell: &Doorbell,
@@ -55,7 +57,8 @@ pub(crate) fn wait_readable(
     let entry = |fd: &Fd| libc::pollfd { fd: fd.raw(), events: libc::POLLIN, revents: 0 };
     let mut set = [entry(socket), entry(&doorbell.0)];
     let timeout = remaining.as_ref().map_or(null(), |remaining| remaining as *const _);
-    // SAFETY: an array of two entries, a null or valid timespec, no signal mask.
+    // SAFETY: the set has two entries. The timeout is null or outlives the call. There is no signal
+    // mask.
     let ready = check(unsafe { libc::ppoll(set.as_mut_ptr(), 2, timeout, null()) })?;
     if set[1].revents != 0 {
         doorbell.silence();

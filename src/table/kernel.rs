@@ -7,10 +7,9 @@ use super::watches::Watches;
 use super::world::World;
 use crate::connector::Receiver;
 use crate::errno::Errno;
-use crate::memory::Slots;
+use crate::memory::OutSlice;
 use crate::procfs::{self, Listing, Sight};
 use crate::protocol::event::Event;
-use crate::protocol::wire::DATAGRAM_MAX;
 use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
 
 /// What belongs to the thread that follows the table.
@@ -37,8 +36,8 @@ impl World for Kernel<'_> {
     }
 
     fn receive(&mut self, batch: &mut [Event; BATCH]) -> Result<u32, Errno> {
-        let slots = Slots::over(batch);
-        self.senses.receiver.fill(&self.remote.connector, None, slots, DATAGRAM_MAX)
+        let mut batch = OutSlice::over(batch);
+        self.senses.receiver.fill(&self.remote.connector, None, &mut batch)
     }
 
     fn has_announcement(&self) -> bool {

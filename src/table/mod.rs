@@ -32,7 +32,7 @@ mod world;
 pub(crate) use remote::Remote;
 pub use report::{Change, Process, change, field, remark, state};
 
-use crate::connector::{Connector, Options};
+use crate::connector::{self, Options};
 use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
@@ -88,9 +88,8 @@ impl Table {
         };
         let (listing, watches) = (Listing::open()?, Watches::new()?);
         let (epoll, bell) = (Epoll::new()?, Doorbell::new()?);
-        let (mut connector, mut receiver) = Connector::new(filter)?;
         let how = Options { filter, budget: options.budget, subscribed: false };
-        connector.open(&mut receiver, &how)?;
+        let (connector, receiver) = connector::open(&how)?;
         let remote = Remote::new(connector, epoll, bell)?;
         let shows_exit_status = sys::shows_exit_status();
         let senses = Senses { receiver, listing, watches, shows_exit_status };

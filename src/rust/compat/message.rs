@@ -2,9 +2,6 @@
 
 use super::ProcEvent;
 use super::layout::{COMM_DATA, nlmsg_align};
-use crate::memory::Place;
-use crate::protocol::event::Event;
-use crate::protocol::filter::Filter;
 use crate::protocol::wire::{
     self, Malformed, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, PROC_EVENT_HEADER_SIZE,
     SIZE_NLMSGHDR, u32_at,
@@ -62,14 +59,12 @@ pub fn parse_netlink_message(message: &[u8], len: usize) -> Result<Option<ProcEv
 /// # Errors
 /// [`Truncated`](Error::Truncated), [`UnexpectedConnector`](Error::UnexpectedConnector).
 pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
-    let message = wire::split_connector(message)?;
+    let message = wire::split_cn_msg(message)?;
     if !message.is_proc() {
         return Err(Error::UnexpectedConnector);
     }
-    let mut place = Event::EMPTY;
-    let parsed =
-        wire::parse_data(message.data, message.seq, &Filter::EVERYTHING, Place::over(&mut place))?;
-    let mut event = parsed.and_then(ProcEvent::from_event);
+    let parsed = wire::parse_data(message.data, message.seq)?;
+    let mut event = parsed.as_ref().and_then(ProcEvent::from_event);
     let (header, union) =
         message.data.split_first_chunk::<PROC_EVENT_HEADER_SIZE>().ok_or(Error::Truncated)?;
     if let Some(ProcEvent::Comm { comm, .. }) = &mut event

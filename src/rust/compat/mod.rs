@@ -1,9 +1,11 @@
-//! The names of `proc-connector` 0.3 that this crate would not need itself.
+//! The names of `proc-connector` 0.3 that this crate would not need itself. The core knows none of
+//! them.
 
 mod event;
 mod layout;
 mod mask;
 mod message;
+mod receive;
 
 pub use event::ProcEvent;
 pub use layout::*;

@@ -1,0 +1,16 @@
+//! How to open a handle.
+
+use crate::protocol::filter::Filter;
+
+/// The queue budget when the caller asks for none: some 35,000 events.
+pub(super) const DEFAULT_BUDGET: u32 = 32 << 20;
+
+/// How to open a handle.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub filter: Filter,
+    /// Queue budget in bytes; `None`: [`DEFAULT_BUDGET`].
+    pub budget: Option<u32>,
+    /// The previous owner of an adopted socket has subscribed it already.
+    pub subscribed: bool,
+}

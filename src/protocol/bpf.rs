@@ -1,0 +1,248 @@
+//! A filter as a classic BPF program, so that the kernel queues only what is wanted.
+
+use super::event::kind;
+use super::filter::{Filter, NO_THREADS, NONZERO_EXIT};
+use super::request::answer_to;
+use super::wire::{
+    CN_IDX_PROC, CN_VAL_PROC, LAYOUTS, Layout, PROC_EVENT_EXIT, PROC_EVENT_FORK, PROC_EVENT_NONE,
+    PROC_EVENT_OFFSET, SIZE_NLMSGHDR,
+};
+use libc::sock_filter;
+
+// Where the fields are in a datagram. The kernel rejects a datagram that a load goes beyond.
+const IDX: u32 = SIZE_NLMSGHDR as u32;
+const VAL: u32 = IDX + 4;
+const ACK: u32 = IDX + 12;
+const WHAT: u32 = PROC_EVENT_OFFSET as u32;
+const PID: u32 = WHAT + 16;
+const TGID: u32 = PID + 4;
+const CHILD_PID: u32 = PID + 8;
+const CHILD_TGID: u32 = PID + 12;
+const EXIT_CODE: u32 = PID + 8;
+
+const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const JUMP_IF_EQUAL_X: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+const TAX: u16 = (libc::BPF_MISC | libc::BPF_TAX) as u16;
+
+/// The longest program: the prologue, nine kinds with at most 10 instructions each, a verdict.
+const CAPACITY: usize = 7 + 9 * 10 + 1;
+
+/// A classic BPF program for a socket.
+pub(crate) struct Program {
+    instructions: [sock_filter; CAPACITY],
+    len: usize,
+}
+
+impl Program {
+    /// Has the kernel queue exactly the events that [`Filter::admits`].
+    ///
+    /// It rejects everything that is no process event. Above all it rejects acknowledgements: the
+    /// kernel sends them to every listener, and any process can cause them by the million.
+    pub(crate) fn admitting(filter: Filter) -> Self {
+        let mut program = Self::empty();
+        program.require(IDX, CN_IDX_PROC);
+        program.require(VAL, CN_VAL_PROC);
+        program.load(WHAT);
+        program.skip_unless_equal(PROC_EVENT_NONE, 1);
+        program.verdict(false);
+        for layout in &LAYOUTS {
+            program.judge(filter, layout);
+        }
+        program.verdict(filter.wants(kind::UNKNOWN));
+        program
+    }
+
+    /// Lets only the acknowledgement pass that answers a request with `token`.
+    pub(crate) fn admitting_answer_to(token: u32) -> Self {
+        let mut program = Self::empty();
+        program.require(IDX, CN_IDX_PROC);
+        program.require(VAL, CN_VAL_PROC);
+        program.require(WHAT, PROC_EVENT_NONE);
+        program.require(ACK, answer_to(token));
+        program.verdict(true);
+        program
+    }
+
+    /// Lets nothing pass, for a paused socket. Before Linux 6.6 a member of the group that is not
+    /// subscribed still receives everything that others have subscribed to.
+    pub(crate) fn admitting_nothing() -> Self {
+        let mut program = Self::empty();
+        program.verdict(false);
+        program
+    }
+
+    pub(crate) fn instructions(&self) -> &[sock_filter] {
+        self.instructions.get(..self.len).unwrap_or_default()
+    }
+
+    const fn empty() -> Self {
+        const NONE: sock_filter = sock_filter { code: 0, jt: 0, jf: 0, k: 0 };
+        Self { instructions: [NONE; CAPACITY], len: 0 }
+    }
+
+    /// Judges one kind, whose `what` has been loaded, and skips to its end for any other.
+    fn judge(&mut self, filter: Filter, layout: &Layout) {
+        let wanted = filter.wants(layout.kind);
+        if wanted == filter.wants(kind::UNKNOWN) && (!wanted || filter.flags == 0) {
+            return; // The verdict at the end of the program is right for this kind too.
+        }
+        let skip = self.len;
+        self.skip_unless_equal(layout.what, 0);
+        if wanted && filter.has(NONZERO_EXIT) && layout.what == PROC_EVENT_EXIT {
+            self.load(EXIT_CODE);
+            self.skip_unless_equal(0, 1);
+            self.verdict(false);
+        }
+        if wanted && filter.has(NO_THREADS) {
+            let (pid, tgid) =
+                if layout.what == PROC_EVENT_FORK { (CHILD_PID, CHILD_TGID) } else { (PID, TGID) };
+            self.load(pid);
+            self.push(TAX, 0, 0, 0);
+            self.load(tgid);
+            self.push(JUMP_IF_EQUAL_X, 1, 0, 0);
+            self.verdict(false);
+        }
+        self.verdict(wanted);
+        self.skip_to_here(skip);
+    }
+
+    #[inline(never)]
+    fn push(&mut self, code: u16, jt: u8, jf: u8, k: u32) {
+        if let Some(free) = self.instructions.get_mut(self.len) {
+            *free = sock_filter { code, jt, jf, k };
+            self.len += 1;
+        }
+    }
+
+    #[inline(never)]
+    fn load(&mut self, offset: u32) {
+        self.push(LOAD, 0, 0, offset);
+    }
+
+    /// Classic BPF loads words as big-endian, but the connector's are native.
+    fn skip_unless_equal(&mut self, value: u32, count: u8) {
+        self.push(JUMP_IF_EQUAL, 0, count, value.to_be());
+    }
+
+    /// Has the `skip_unless_equal` at `index` skip everything that was pushed after it.
+    fn skip_to_here(&mut self, index: usize) {
+        let end = self.len;
+        if let Some(skip) = self.instructions.get_mut(index) {
+            skip.jf = (end - index - 1) as u8;
+        }
+    }
+
+    #[inline(never)]
+    fn verdict(&mut self, admit: bool) {
+        self.push(RETURN, 0, 0, if admit { u32::MAX } else { 0 });
+    }
+
+    fn require(&mut self, offset: u32, value: u32) {
+        self.load(offset);
+        self.push(JUMP_IF_EQUAL, 1, 0, value.to_be());
+        self.verdict(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::{Length, PROC_CN_MCAST_LISTEN, Request};
+    use super::super::wire;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the kernel would do with the program; `None` for an instruction that no program here
+    /// has.
+    fn run(program: &Program, packet: &[u8]) -> Option<bool> {
+        let (mut a, mut x, mut next) = (0, 0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = *program.instructions().get(next)?;
+            next += 1;
+            match code {
+                LOAD => match packet.get(k as usize..).and_then(<[u8]>::first_chunk) {
+                    Some(word) => a = u32::from_be_bytes(*word),
+                    None => return Some(false),
+                },
+                TAX => x = a,
+                JUMP_IF_EQUAL => next += usize::from(if a == k { jt } else { jf }),
+                JUMP_IF_EQUAL_X => next += usize::from(if a == x { jt } else { jf }),
+                RETURN => return Some(k != 0),
+                _ => return None,
+            }
+        }
+    }
+
+    /// An event datagram as kernels send it.
+    fn datagram(what: u32, union: [u32; 6]) -> Vec<u8> {
+        let mut words = vec![76, 3, 0, 0, CN_IDX_PROC, CN_VAL_PROC, 9, 0, 40, what, 1, 2, 3];
+        words.extend(union);
+        words.into_iter().flat_map(u32::to_ne_bytes).collect()
+    }
+
+    fn whats() -> impl Strategy<Value = u32> {
+        let known = LAYOUTS.map(|layout| layout.what);
+        prop_oneof![8 => prop::sample::select(known.to_vec()), 1 => any::<u32>(), 1 => Just(0)]
+    }
+
+    fn filters() -> impl Strategy<Value = Filter> {
+        let bits = Filter::EVERYTHING.mask;
+        (any::<u32>(), 0..4_u32)
+            .prop_map(move |(mask, flags)| Filter::new(mask & bits, flags).expect("valid bits"))
+    }
+
+    proptest! {
+        #[test]
+        fn the_kernels_program_and_the_filter_agree_on_every_event(
+            filter in filters(),
+            what in whats(),
+            union in prop::array::uniform6(0..3_u32),
+        ) {
+            let datagram = datagram(what, union);
+            let admitted = wire::parse(&datagram)
+                .expect("a whole datagram")
+                .is_some_and(|event| filter.admits(&event));
+            prop_assert_eq!(run(&Program::admitting(filter), &datagram), Some(admitted));
+        }
+
+        #[test]
+        fn every_program_ends_with_a_verdict_on_any_bytes(
+            filter in filters(),
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            prop_assert!(run(&Program::admitting(filter), &bytes).is_some());
+        }
+    }
+
+    #[test]
+    fn the_program_of_every_filter_fits() {
+        let masks = (2..1 << 12).filter(|mask| mask & !Filter::EVERYTHING.mask == 0);
+        // An interpreter takes its time: a few will do.
+        for mask in masks.step_by(if cfg!(miri) { 100 } else { 1 }) {
+            for flags in 0..4 {
+                let filter = Filter::new(mask, flags).expect("valid bits");
+                assert!(Program::admitting(filter).len < CAPACITY);
+            }
+        }
+    }
+
+    #[test]
+    fn the_program_of_a_paused_socket_rejects_events() {
+        let program = Program::admitting_nothing();
+        assert_eq!(run(&program, &datagram(PROC_EVENT_FORK, [0; 6])), Some(false));
+    }
+
+    #[test]
+    fn the_program_of_a_helper_socket_admits_the_answer_to_its_own_token_alone() {
+        let program = Program::admitting_answer_to(0x0102_0303);
+        let mut answer = datagram(PROC_EVENT_NONE, [0; 6]);
+        assert_eq!(run(&program, &answer), Some(false));
+        answer[28..32].copy_from_slice(&0x0102_0304_u32.to_ne_bytes());
+        assert_eq!(run(&program, &answer), Some(true));
+        answer[36..40].copy_from_slice(&PROC_EVENT_FORK.to_ne_bytes());
+        assert_eq!(run(&program, &answer), Some(false));
+        let request = Request::new(PROC_CN_MCAST_LISTEN, 0x0102_0304, Length::Short);
+        assert_eq!(run(&program, request.as_bytes()), Some(false));
+    }
+}
