@@ -37,7 +37,11 @@ impl Follower {
                 let evidence = Evidence { sight, own_status };
                 let record = slot.map(|slot| self.census.at(slot));
                 let verdict = judge::judge(record, &event, &evidence, clock);
-                self.apply(verdict, &event, slot, sight.as_ref(), world)
+                Ok(match self.apply(verdict, &event, slot, sight.as_ref(), world)? {
+                    // The look costs as much if it showed no process.
+                    Outcome::Worked(_) => Outcome::Worked(LOOK),
+                    reported => reported,
+                })
             }
         }
     }
@@ -89,7 +93,7 @@ impl Follower {
             Some((kind, slot)) => {
                 Outcome::Report(change_of(&self.census, slot, kind, event.timestamp_ns, 0))
             }
-            None => Outcome::Worked(if sight.is_some() { LOOK } else { EVENT }),
+            None => Outcome::Worked(EVENT),
         })
     }
 
