@@ -84,7 +84,8 @@ pub(super) enum Verdict {
     /// The leader exited. Other threads live on, or one of them takes its place by an exec.
     Outlived {
         is_leader_gone: bool,
-        /// The EXIT is not older than the process is known: its FORK must be.
+        /// The EXIT came after the look that found the process, and the FORK before the EXIT: a FORK
+        /// that comes later is the next owner's.
         is_fork_earlier: bool,
     },
     /// The process exited, and its pidfd knows how.
@@ -343,11 +344,11 @@ pub(super) fn recheck(record: &Record, sight: Option<&Sight>) -> Recheck {
 /// What a look showed of a process that is in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Presence {
-    /// It lives, and so does its leader.
+    /// The process lives, with its leader.
     Led,
-    /// It lives without its leader.
+    /// The process lives without its leader.
     Leaderless,
-    /// It exited, whoever owns the pid now.
+    /// The process exited. The pid may have another owner.
     Exited,
 }
 

@@ -159,6 +159,13 @@ fn forks_of_unknown_pids(rows: &mut Rows) {
         led().started(2_000),
         started(true),
     );
+    let mut stage = Stage::with([]);
+    stage.hear(fork(), led().started(1_990));
+    rows.row(
+        "a pid that nobody had has no previous owner whose EXIT may come",
+        stage.record(PID).origin,
+        Origin::Forked { predecessor_pending: false },
+    );
     rows.row(
         "the look at a new process is to show its ids",
         asked(NO_RECORD, fork()),
@@ -759,7 +766,7 @@ fn details(rows: &mut Rows) {
         process.valid,
         field::PARENT | field::SESSION | field::COMM,
     );
-    told(
+    reports(
         rows,
         "an event that carries what is new is a change",
         &mut stage,
@@ -974,7 +981,7 @@ fn visits(rows: &mut Rows) {
     };
     row("the first scan visits what /proc lists", Cause::Opening, Some(7), None, Visit::Listed(7));
     row(
-        "the first scan leaves to events what they told of",
+        "the first scan does not look at a process that an event reported",
         Cause::Opening,
         Some(7),
         Some(5),
@@ -1317,9 +1324,9 @@ fn jobs(rows: &mut Rows) {
         work(&stage),
         Some(Job::Receive),
     );
-    stage.follower.agenda.received(0, 1_902 * MS, Slept(0));
+    stage.follower.agenda.received(0, 1_901 * MS, Slept(0));
     rows.row(
-        "a queue that was empty after the exit shows that no event is about it",
+        "a queue that was empty once the exit had been seen shows that no event is about it",
         work(&stage),
         Some(Job::Exit(stage.slot(PID))),
     );
@@ -1396,7 +1403,7 @@ fn losses(rows: &mut Rows) {
 // ---- Several events: the orders in KERNEL.md, and what /proc shows meanwhile ----
 
 /// A row for what the table has reported, once it has nothing to do.
-fn told(rows: &mut Rows, promise: &'static str, stage: &mut Stage, expected: &[&str]) {
+fn reports(rows: &mut Rows, promise: &'static str, stage: &mut Stage, expected: &[&str]) {
     rows.row(promise, stage.settle(), expected.iter().map(|it| (*it).to_owned()).collect());
 }
 
@@ -1428,7 +1435,7 @@ fn execs_by_threads(rows: &mut Rows) {
         vec![exited_at(2_020, Leaders(0x700))],
     );
     let history = ["7 execed", "7 exited leader's 0x700"];
-    told(rows, "an exec by a thread is one EXECED, and one EXITED", &mut stage, &history);
+    reports(rows, "an exec by a thread is one EXECED, and one EXITED", &mut stage, &history);
 
     let mut stage = Stage::with([forked()]);
     rows.row(
@@ -1441,7 +1448,7 @@ fn execs_by_threads(rows: &mut Rows) {
         stage.hear(exec().at(2_010).judged(2_500), led()),
         vec![Execed(AfterExec::Alive)],
     );
-    told(rows, "an exec by a thread, read late, is one EXECED", &mut stage, &["7 execed"]);
+    reports(rows, "an exec by a thread, read late, is one EXECED", &mut stage, &["7 execed"]);
 
     let mut stage = Stage::with([forked()]);
     rows.row(
@@ -1468,7 +1475,7 @@ fn execs_by_threads(rows: &mut Rows) {
             is_replaced: false,
         })],
     );
-    told(
+    reports(
         rows,
         "an exec by a thread, read when all is over, is one EXECED and one EXITED",
         &mut stage,
@@ -1486,7 +1493,7 @@ fn execs_by_threads(rows: &mut Rows) {
         stage.hear(exit(0x700).at(2_010), nobody()),
         vec![exited_at(2_010, Leaders(0x700))],
     );
-    told(
+    reports(
         rows,
         "an exec by a thread that overtakes the leader is one EXECED and one EXITED",
         &mut stage,
@@ -1509,7 +1516,7 @@ fn execs_by_threads(rows: &mut Rows) {
         stage.hear(exit(11).at(2_020), nobody()),
         vec![AskPidfd { is_replaced: false }],
     );
-    told(rows, "an exec by a thread that fails is one EXITED", &mut stage, &["7 exited"]);
+    reports(rows, "an exec by a thread that fails is one EXITED", &mut stage, &["7 exited"]);
 
     let mut stage = Stage::with([forked()]);
     let zombie = zombie_with(11);
@@ -1527,7 +1534,7 @@ fn execs_by_threads(rows: &mut Rows) {
             is_replaced: false,
         })],
     );
-    told(
+    reports(
         rows,
         "an exec by a thread that fails, read late, is one EXITED",
         &mut stage,
@@ -1543,7 +1550,7 @@ fn programs(rows: &mut Rows) {
         sight.credentials = Some(Credentials { ruid: 0, euid: 5, rgid: 0, egid: 0 });
     });
     stage.hear(exec(), as_another_user);
-    told(
+    reports(
         rows,
         "a program that is run with other ids, in another session, has these reported behind it",
         &mut stage,
@@ -1590,7 +1597,7 @@ fn leaders_that_exit_first(rows: &mut Rows) {
     stage.machine.exits.insert(PID, PidfdExit::Status(0x700));
     stage.machine.readable = Some(PID);
     stage.show(PID, zombie());
-    told(
+    reports(
         rows,
         "a leader that exits first: the pidfd reports the exit, which has no event, and its status",
         &mut stage,
@@ -1603,7 +1610,7 @@ fn leaders_that_exit_first(rows: &mut Rows) {
         stage.hear(exit(0).reaped(), nobody()),
         vec![exited(Unknown)],
     );
-    told(
+    reports(
         rows,
         "a leader that exits last, after the process was reaped, is one EXITED",
         &mut stage,
@@ -1624,7 +1631,7 @@ fn reused_pids(rows: &mut Rows) {
         stage.hear(fork().at(2_010), next),
         vec![started(true)],
     );
-    told(
+    reports(
         rows,
         "a reused pid, read at once: both owners are reported",
         &mut stage,
@@ -1649,7 +1656,7 @@ fn reused_pids(rows: &mut Rows) {
             started(true),
         ],
     );
-    told(
+    reports(
         rows,
         "a reused pid, read late: the next owner starts once, by its FORK",
         &mut stage,
@@ -1684,7 +1691,7 @@ fn reused_pids(rows: &mut Rows) {
         stage.hear(exit(0x300).at(2_021), nobody()),
         vec![exited_at(2_021, Unknown)],
     );
-    told(
+    reports(
         rows,
         "a reused pid whose previous owner's EXIT comes last: each owner starts and exits once",
         &mut stage,
@@ -1703,7 +1710,7 @@ fn reused_pids(rows: &mut Rows) {
         stage.hear(exit(0x700).at(2_030), nobody()),
         vec![exited_at(2_030, Unknown)],
     );
-    told(
+    reports(
         rows,
         "a reused pid whose previous owner's EXIT comes second: each owner starts and exits once",
         &mut stage,
@@ -1718,7 +1725,7 @@ fn reused_pids(rows: &mut Rows) {
         (field::PARENT, INIT),
     );
     stage.hear(fork().at(2_020).judged(2_500), nobody());
-    told(
+    reports(
         rows,
         "three owners of a pid that are gone when it is read: each starts and exits",
         &mut stage,
@@ -1757,7 +1764,7 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
             started(true),
         ],
     );
-    told(
+    reports(
         rows,
         "owners as old as each other, one EXIT: both are reported",
         &mut stage,
@@ -1788,7 +1795,7 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
         ],
     );
     stage.hear(exit(0x200).at(1_006).judged(1_020), zombie);
-    told(
+    reports(
         rows,
         "owners as old as each other, the next a zombie: each code is the owner's or unknown",
         &mut stage,
@@ -1812,7 +1819,7 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
             is_replaced: true,
         })],
     );
-    told(
+    reports(
         rows,
         "a FORK that was taken for the previous owner's: the next owner is looked for, and not lost",
         &mut stage,
@@ -1829,7 +1836,7 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
     let mut stage = Stage::with([found_at(1_005).fork_seen(), found_as(8).fork_seen()]);
     stage.hear(exit(0).at(1_013).judged(1_020), next);
     stage.hear(exit(0).of(8).at(1_014).judged(1_020), next);
-    told(
+    reports(
         rows,
         "two processes whose pids were taken over at once both have their successors looked up",
         &mut stage,
@@ -1853,7 +1860,7 @@ fn watched_processes(rows: &mut Rows) {
     let mut stage = Stage::with([forked().watched()]);
     stage.machine.readable = Some(PID);
     stage.show(PID, led());
-    told(
+    reports(
         rows,
         "a pidfd that becomes readable while an exec replaces the leader is not an exit",
         &mut stage,
@@ -1883,7 +1890,7 @@ fn watched_processes(rows: &mut Rows) {
         vec![Errno(libc::EMFILE)],
     );
     stage.machine.pidfd_error = None;
-    told(
+    reports(
         rows,
         "a process that could not be watched is watched when that is possible",
         &mut stage,
@@ -1897,7 +1904,7 @@ fn watched_processes(rows: &mut Rows) {
 
     let mut stage = Stage::with([forked().unwatched()]);
     stage.machine.pidfd_error = Some(Errno(libc::EMFILE));
-    told(
+    reports(
         rows,
         "a process that could not be watched, and is gone, exited: /proc reports that",
         &mut stage,
@@ -1907,7 +1914,7 @@ fn watched_processes(rows: &mut Rows) {
     let mut stage = Stage::with([forked().unwatched()]);
     stage.machine.exits.insert(PID, PidfdExit::Status(0x700));
     stage.show(PID, zombie());
-    told(
+    reports(
         rows,
         "a pidfd that was opened before a look that shows a zombie knows how the process exited",
         &mut stage,
@@ -1950,7 +1957,7 @@ fn hidden_statuses(rows: &mut Rows) {
     stage.machine.readable = Some(PID);
     stage.machine.may_trace = false;
     stage.show(PID, zombie_with(0));
-    told(
+    reports(
         rows,
         "the hidden status of a process that outlived its leader is not taken for a 0",
         &mut stage,
@@ -1961,7 +1968,7 @@ fn hidden_statuses(rows: &mut Rows) {
     stage.machine.exits.insert(PID, PidfdExit::Unreaped);
     stage.machine.readable = Some(PID);
     stage.show(PID, zombie_with(0x900).started(1_990));
-    told(
+    reports(
         rows,
         "the status of the next owner, a zombie, is not that of a process that outlived its leader",
         &mut stage,
@@ -1973,7 +1980,7 @@ fn families(rows: &mut Rows) {
     let child_of_7 = |look: Look| look.with(|sight| sight.stat.parent = PID);
     let mut stage = Stage::with([forked()]);
     stage.hear(fork().of(8).by(PID), led().started(1_990));
-    told(
+    reports(
         rows,
         "a process whose parent exited before its FORK was handled started as that parent's child",
         &mut stage,
@@ -1982,7 +1989,7 @@ fn families(rows: &mut Rows) {
 
     let mut stage = Stage::with([]);
     stage.hear(fork().of(8).by(PID), led().started(1_990));
-    told(
+    reports(
         rows,
         "a process whose parent is not known started as the child of the parent that /proc shows",
         &mut stage,
@@ -1993,7 +2000,7 @@ fn families(rows: &mut Rows) {
     stage.hear(fork().of(8).by(PID), child_of_7(led().started(1_990)));
     stage.hear(exit(0).at(2_010), nobody());
     stage.show(8, led().started(1_990));
-    told(
+    reports(
         rows,
         "an orphan is REPARENTED after the exit of its parent",
         &mut stage,
@@ -2018,7 +2025,7 @@ fn healing(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     stage.hear(overrun, nobody());
     stage.show(PID, nobody());
-    told(
+    reports(
         rows,
         "a process whose EXIT was lost vanishes, and then the loss is healed",
         &mut stage,
@@ -2028,7 +2035,7 @@ fn healing(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     stage.hear(overrun, nobody());
     stage.show(PID, led().started(1_990));
-    told(
+    reports(
         rows,
         "a pid that got another owner in a loss: both are reported",
         &mut stage,
@@ -2038,7 +2045,7 @@ fn healing(rows: &mut Rows) {
     let mut stage = Stage::with([]);
     stage.hear(overrun, nobody());
     stage.show(PID, led());
-    told(
+    reports(
         rows,
         "a process whose FORK was lost is found, and then the loss is healed",
         &mut stage,
@@ -2049,7 +2056,7 @@ fn healing(rows: &mut Rows) {
     stage.hear(overrun, nobody());
     stage.show(PID, zombie());
     stage.machine.exits.insert(PID, PidfdExit::Status(0x700));
-    told(
+    reports(
         rows,
         "a scan that misses a process without a leader asks its pidfd",
         &mut stage,
@@ -2063,12 +2070,12 @@ fn healing(rows: &mut Rows) {
     stage.show(PID, nobody());
     stage.show(8, led());
     let history = ["7 vanished recovered", "8 reparented recovered", "synced recovered"];
-    told(rows, "an orphan whose parent exited in a loss is RECOVERED", &mut stage, &history);
+    reports(rows, "an orphan whose parent exited in a loss is RECOVERED", &mut stage, &history);
 
     let deaf = Heard { event: Event::overrun(0, HEARD, HEARD, reason::DEAF), ..fork() };
     let mut stage = Stage::with([]);
     stage.hear(deaf, nobody());
-    told(
+    reports(
         rows,
         "the end of a deafness is remarked on when it is healed",
         &mut stage,
@@ -2078,7 +2085,7 @@ fn healing(rows: &mut Rows) {
     let mut stage = Stage::with([unreported()]);
     stage.follower.agenda.scan = Scan::FIRST;
     stage.show(PID, led());
-    told(
+    reports(
         rows,
         "what the first scan finds is FOUND, and then the table is /proc",
         &mut stage,
@@ -2087,7 +2094,7 @@ fn healing(rows: &mut Rows) {
 
     let mut stage = Stage::with([]);
     stage.hear(comm(DOG), led());
-    told(
+    reports(
         rows,
         "a process whose FORK was lost is RECOVERED by any of its events",
         &mut stage,
@@ -2111,7 +2118,7 @@ fn healing(rows: &mut Rows) {
     stage.hear(exit(0), nobody());
     stage.show(8, led());
     let history = ["7 exited leader's 0x0", "8 started recovered", "synced recovered"];
-    told(
+    reports(
         rows,
         "a process that a scan found as an orphan starts as the child of its new parent",
         &mut stage,

@@ -272,9 +272,10 @@ pub fn leaderless() -> Look {
     look(Condition::Leaderless)
 }
 
-/// One of its threads is about to take the leader's place.
+/// One of its threads is about to take the leader's place. Meanwhile, /proc shows neither the parent
+/// nor the session (`do_task_stat` in `fs/proc/array.c`).
 pub fn between_leaders() -> Look {
-    look(Condition::BetweenLeaders)
+    look(Condition::BetweenLeaders).with(|sight| (sight.stat.parent, sight.stat.session) = (0, 0))
 }
 
 /// The process exited; this reader may not see how.

@@ -123,7 +123,7 @@ pub struct Stage {
     pub follower: Follower,
     pub machine: Machine,
     /// What the table reported since the last time that it was asked.
-    told: Vec<String>,
+    reported: Vec<String>,
 }
 
 impl Stage {
@@ -157,7 +157,7 @@ impl Stage {
             is_status_shown: false,
             may_trace: true,
         };
-        let mut stage = Self { follower, machine, told: Vec::new() };
+        let mut stage = Self { follower, machine, reported: Vec::new() };
         stage.show(INIT, led().with(|sight| sight.stat.parent = 0));
         let pids: Vec<_> = std::iter::successors(stage.follower.above(0), |process| {
             stage.follower.above(process.pid)
@@ -211,17 +211,17 @@ impl Stage {
     pub fn settle(&mut self) -> Vec<String> {
         for _ in 0..10_000 {
             if matches!(self.run().unwrap(), Run::Idle) {
-                return std::mem::take(&mut self.told);
+                return std::mem::take(&mut self.reported);
             }
         }
-        panic!("the table works for ever, and reports {:?}", self.told)
+        panic!("the table works for ever, and reports {:?}", self.reported)
     }
 
     /// One job that is work.
     pub fn run(&mut self) -> Result<Run, Errno> {
         let run = self.follower.run(&mut self.machine)?;
         if let Run::Report(change) = &run {
-            self.told.push(tell(change));
+            self.reported.push(in_words(change));
         }
         Ok(run)
     }
@@ -234,7 +234,7 @@ impl Stage {
 }
 
 /// A change, in words: the pid, what happened, and what is remarked on it.
-fn tell(change: &Change) -> String {
+fn in_words(change: &Change) -> String {
     let what = match change.kind {
         change::FOUND => "found",
         change::STARTED => "started",
@@ -248,21 +248,21 @@ fn tell(change: &Change) -> String {
         change::SYNCED => "synced",
         _ => "?",
     };
-    let mut told = match change.kind {
+    let mut words = match change.kind {
         change::SYNCED => what.to_owned(),
         _ => format!("{} {what}", change.process.pid),
     };
     match change.flags & (remark::EXIT_CODE | remark::LEADER_CODE) {
         0 => {}
-        remark::EXIT_CODE => told += &format!(" {:#x}", change.exit_code),
-        _ => told += &format!(" leader's {:#x}", change.exit_code),
+        remark::EXIT_CODE => words += &format!(" {:#x}", change.exit_code),
+        _ => words += &format!(" leader's {:#x}", change.exit_code),
     }
     for (flag, word) in [(remark::RECOVERED, " recovered"), (remark::DEAF, " deaf")] {
         if change.flags & flag != 0 {
-            told += word;
+            words += word;
         }
     }
-    told
+    words
 }
 
 /// Whether an event needs a look, and with it what it means: what the driver does.
