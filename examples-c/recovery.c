@@ -14,10 +14,10 @@
 
 enum { PIDS = 1 << 22 }; /* the kernel's PID_MAX_LIMIT */
 enum { GONE = 0, ALIVE = 1, LEADER_GONE = 2 }; /* what pc_process_alive() returns */
-static unsigned char picture[PIDS];
+static unsigned char picture[PIDS]; /* one of these for each process */
 
-static int doubtful; /* Events were lost: the picture may be wrong. */
-static uintmax_t lost;
+static int doubtful; /* The picture may be wrong, because events were lost. */
+static uintmax_t lost; /* how many */
 
 static struct pc_connector *pc;
 static volatile sig_atomic_t stopping;
@@ -62,7 +62,7 @@ static int read_proc(void)
 	return 0;
 }
 
-/* /proc may be ahead of the events: a FORK of a known process, and an EXIT of an unknown one. */
+/* /proc may be ahead of the queue: the FORK of a known process, or the EXIT of an unknown one. */
 static void take(const struct pc_event *event)
 {
 	pid_t tgid = pc_event_tgid(event);
@@ -115,7 +115,7 @@ int main(void)
 			result = read_proc();
 			read_ms = now_ms();
 			/* While events are queued, they may be older than what /proc has shown. */
-			if (count == 0) {
+			if (count == 0 && result >= 0) {
 				printf("synced, %ju events lost\n", lost);
 				doubtful = 0;
 				lost = 0;

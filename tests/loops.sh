@@ -1,7 +1,7 @@
 #!/bin/bash
 # The examples that people paste: the loops of examples-c/loops and examples-rust/tokio, and
-# examples-c/recovery.c. Each is compiled as its first comment says, shows what a workload whose truth is
-# known does, recovers from losses and deafness, and stops cleanly. Prints TAP.
+# examples-c/recovery.c. Each compiles as its first comment says, shows the truth about a known workload,
+# recovers from losses and from a deaf kernel, and stops cleanly. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tests/needs.sh /usr/include/uv.h libuv1-dev /usr/include/glib-2.0/glib.h libglib2.0-dev \
@@ -21,13 +21,15 @@ cc() { strictly "${CC:-cc}" -Wconversion -Wsign-conversion "$@"; }
 c++() { strictly "${CXX:-c++}" "$@"; }
 cargo() { # run is build, and the program is put where a compiler would have put it
 	[ "$*" = run ] || return 1
-	(cd "$root/examples-rust/tokio" && command cargo build --locked --quiet --target-dir "$root/build/tokio") &&
-		cp "$root/build/tokio/debug/tokio-example" tokio
+	command cargo build --locked --quiet --manifest-path "$root/examples-rust/tokio/Cargo.toml" \
+		--target-dir "$root/build/tokio" && cp "$root/build/tokio/debug/tokio-example" tokio
 }
-compiles_alone() { # compiles_alone FILE EXAMPLE: in an empty folder, by the command in its first comment
+compiles_alone() { # compiles_alone FILE EXAMPLE: in an empty folder
 	local command
 	command=$(first_comment "$1" | sed -n 's/^[ */]*\(c[c+]* .*\)/\1/p; s/.*`\(cargo run\)`.*/\1/p')
-	mkdir "$work/$2" && cp "$1" "$work/$2" && cd "$work/$2" && echo "$command" && eval "$command" && [ -x "$2" ]
+	mkdir "$work/$2" && cp "$1" "$work/$2" && cd "$work/$2" || return
+	echo "$command"
+	eval "$command" && [ -x "$2" ]
 }
 is_short() { [ "$(wc -l <"$1")" -le 60 ]; }
 
@@ -38,15 +40,16 @@ for source in examples-c/loops/* examples-rust/tokio/src/* examples-c/recovery.c
 	*) example=$(basename "${source%.*}") ;;
 	esac
 	[ "$example" = recovery ] || promise "$source has at most 60 lines" is_short "$source"
+	sentence="$source compiles alone, in an empty folder, with the command in its first comment"
 	if [ "$example" = io_uring ] && grep -qsx 2 /proc/sys/kernel/io_uring_disabled; then
-		skip "$source" "kernel.io_uring_disabled=2"
+		skip "$sentence" "kernel.io_uring_disabled=2"
 	elif (compiles_alone "$source" "$example") >"$work/log" 2>&1; then
-		ok 0 "$source compiles alone, by the command in its first comment"
+		ok 0 "$sentence"
 		examples+=("$example")
-	elif grep -qE 'pkg-config search path|virtual:world|asio.hpp: No such file|failed to download' "$work/log"; then
-		skip "$source" "its package is not installed"
+	elif grep -qE 'pkg-config search path|virtual:world|asio.hpp: No such|failed to download' "$work/log"; then
+		skip "$sentence" "its package is not installed"
 	else
-		ok 1 "$source compiles alone, by the command in its first comment" "$work/log"
+		ok 1 "$sentence" "$work/log"
 	fi
 done
 
@@ -78,8 +81,10 @@ start() { # start EXAMPLE [QUEUE_BYTES [NAME]]: until it knows the machine
 stopped() { grep -q '^State:.T' "/proc/$1/status"; }
 freeze() { for pid in "${pids[@]}"; do kill -STOP "$pid"; within 5 stopped "$pid"; done; }
 thaw() { kill -CONT "${pids[@]}"; }
+ended() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 finish() { # finish NAME SIGNAL: with its exit status
 	kill -"$2" "${pids[$1]}"
+	within 10 ended "${pids[$1]}" || kill -KILL "${pids[$1]}"
 	wait "${pids[$1]}"
 	local status=$?
 	unset "pids[$1]"
@@ -135,8 +140,8 @@ for example in "${examples[@]}"; do
 	ok $? "the example '$example' exits with 0 on SIGINT" "$work/$example.err"
 done
 
-# The number of queued events decides how a loop's last wake-up before the silence ends. The kernel charges
-# 768 to 960 bytes for one, so that these queues hold each number near what is received at a time.
+# How many events are queued decides what the last wake-up before the silence leaves. The kernel charges
+# 768 to 960 bytes for each, so that these queues hold about as many as are received at a time.
 near_32=$(seq 24576 768 30720) near_64=$(seq 49152 1536 61440)
 rm "$work/truth"
 tell keep
@@ -154,7 +159,7 @@ for example in poll epoll-edge thread recovery; do
 		result=$?
 		[ $result = 0 ] || break
 	done
-	ok $result "the example '$example' recovers from a loss of any length although nothing more happens" \
+	ok "$result" "the example '$example' recovers from a loss of any length although nothing more happens" \
 		"$work/$example-$bytes.diff" "$work/$example-$bytes.out"
 done
 thaw

@@ -38,16 +38,16 @@ int main(void)
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	timerfd_settime(timer, 0, &second, NULL);
 	const int fds[COUNT] = { signalfd(-1, &stop, SFD_CLOEXEC), timer, pc_table_fd(table) };
-	for (int i = 0; i < COUNT && result >= 0; i++) {
-		struct epoll_event interest = { .events = EPOLLIN | EPOLLET, .data.fd = i };
+	for (uint32_t i = 0; i < COUNT && result >= 0; i++) {
+		struct epoll_event interest = { .events = EPOLLIN | EPOLLET, .data.u32 = i };
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &interest) < 0)
 			result = -errno;
 	}
-	struct epoll_event ready = { .data.fd = -1 };
-	while (result >= 0 && ready.data.fd != SIGNALS) {
+	struct epoll_event ready = { .data.u32 = COUNT };
+	while (result >= 0 && ready.data.u32 != SIGNALS) {
 		/* While there are more changes, look at the other descriptors but do not wait. */
 		int count = epoll_wait(epoll, &ready, 1, result == 1 ? 0 : -1);
-		if (count == 1 && ready.data.fd == TIMER)
+		if (count == 1 && ready.data.u32 == TIMER)
 			result = pc_table_check(table); /* Does the kernel still report? */
 		if (result >= 0 && (result = pc_table_next(table, &change, 0)) == 1)
 			show(&change);

@@ -37,18 +37,18 @@ int main(void)
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	timerfd_settime(timer, 0, &second, NULL);
 	const int fds[COUNT] = { signalfd(-1, &stop, SFD_CLOEXEC), timer, pc_table_fd(table) };
-	for (int i = 0; i < COUNT && result >= 0; i++) {
-		struct epoll_event interest = { .events = EPOLLIN, .data.fd = i };
+	for (uint32_t i = 0; i < COUNT && result >= 0; i++) {
+		struct epoll_event interest = { .events = EPOLLIN, .data.u32 = i };
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &interest) < 0)
 			result = -errno;
 	}
-	struct epoll_event ready = { .data.fd = -1 };
-	while (result >= 0 && ready.data.fd != SIGNALS) {
+	struct epoll_event ready = { .data.u32 = COUNT };
+	while (result >= 0 && ready.data.u32 != SIGNALS) {
 		epoll_wait(epoll, &ready, 1, -1);
 		/* One change for each wake-up: the table stays readable while it has more. */
-		if (ready.data.fd == TABLE && (result = pc_table_next(table, &change, 0)) == 1)
+		if (ready.data.u32 == TABLE && (result = pc_table_next(table, &change, 0)) == 1)
 			show(&change);
-		if (ready.data.fd == TIMER) {
+		if (ready.data.u32 == TIMER) {
 			timerfd_settime(timer, 0, &second, NULL);
 			result = pc_table_check(table); /* Does the kernel still report? */
 		}

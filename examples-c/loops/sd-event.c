@@ -29,8 +29,9 @@ static int readable(sd_event_source *source, int fd, uint32_t events, void *tabl
 
 static int second_passed(sd_event_source *source, uint64_t usec, void *table)
 {
-	sd_event_source_set_time(source, usec + 1000000);
-	sd_event_source_set_enabled(source, SD_EVENT_ON);
+	(void)usec;
+	sd_event_source_set_time_relative(source, 1000000);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return after(source, pc_table_check(table)); /* Does the kernel still report? */
 }
 
