@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 static struct pc_table *table;
-static atomic_int stopping;
 static atomic_int followed; /* what pc_table_next() returned last */
 
 static void show(const struct pc_change *change)
@@ -26,9 +25,11 @@ static void show(const struct pc_change *change)
 static void *follow(void *unused)
 {
 	struct pc_change change;
-	while (!stopping && (followed >= 0 || followed == -ECANCELED))
-		if ((followed = pc_table_next(table, &change, -1)) == 1)
+	while (followed >= 0) {
+		followed = pc_table_next(table, &change, -1);
+		if (followed == 1)
 			show(&change);
+	}
 	return unused;
 }
 
@@ -47,8 +48,7 @@ int main(void)
 	if (result >= 0 && (result = -pthread_create(&thread, NULL, follow, NULL)) >= 0) {
 		while (result >= 0 && followed >= 0 && sigtimedwait(&stop, NULL, &second) < 0)
 			result = pc_table_check(table); /* Does the kernel still report? */
-		stopping = 1; /* An interrupt ends one wait only. */
-		pc_table_interrupt(table);
+		pc_table_interrupt(table); /* pc_table_next() returns -ECANCELED. */
 		pthread_join(thread, NULL);
 		if (result >= 0 && followed != -ECANCELED)
 			result = followed;
