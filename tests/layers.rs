@@ -45,13 +45,30 @@ fn sources() -> Vec<(String, String, String)> {
                 let name = name.with_extension("").to_str().expect("UTF-8").to_string();
                 let (layer, file) = name.split_once('/').unwrap_or((&name, &name));
                 let text = fs::read_to_string(&path).expect("a file");
-                if layer != "lib" {
+                if layer != "lib" && !is_test(&path) {
                     found.push((layer.to_string(), file.to_string(), code(&text)));
                 }
             }
         }
     }
     found
+}
+
+/// Whether a file is part of a module that exists in tests or fuzzing alone.
+fn is_test(path: &Path) -> bool {
+    let declares = |parent: PathBuf, name: &str| {
+        let text = fs::read_to_string(parent).unwrap_or_default();
+        ["test", "any(test, fuzzing)"]
+            .iter()
+            .any(|when| text.contains(&format!("#[cfg({when})]\nmod {name};")))
+    };
+    let names = path.with_extension("");
+    names.ancestors().any(|module| {
+        let name = module.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        module.parent().is_some_and(|folder| {
+            declares(folder.join("mod.rs"), name) || declares(folder.with_extension("rs"), name)
+        })
+    })
 }
 
 fn code(text: &str) -> String {

@@ -5,6 +5,7 @@ mod connector;
 mod error;
 mod filter;
 mod liveness;
+mod mask;
 mod options;
 mod stats;
 #[cfg(feature = "table")]
@@ -14,6 +15,7 @@ pub use compat::*;
 pub use connector::ProcConnector;
 pub use error::{Error, Result};
 pub use liveness::process_alive;
+pub use mask::EventMask;
 pub use options::Options;
 pub use stats::Stats;
 #[cfg(feature = "table")]

@@ -3,11 +3,9 @@
 
 mod event;
 mod layout;
-mod mask;
 mod message;
 mod receive;
 
 pub use event::ProcEvent;
 pub use layout::*;
-pub use mask::EventMask;
 pub use message::{NetlinkMessageIter, parse_cn_msg, parse_netlink_message};
