@@ -122,29 +122,6 @@ endef
 
 examples: $(EXAMPLES) build/examples-c/daemon/pcpolicyd
 
-# The loops, each with the package that it needs; tests/loops.sh makes those whose package is there.
-LOOPS := build/examples-c/loops
-$(LOOPS)/libuv: PACKAGE = libuv
-$(LOOPS)/glib: PACKAGE = glib-2.0
-$(LOOPS)/sd-event: PACKAGE = libsystemd
-$(LOOPS)/io_uring: PACKAGE = liburing
-$(addprefix $(LOOPS)/,poll epoll epoll-edge io_uring): examples-c/loops/descriptors.c
-$(addprefix $(LOOPS)/,poll epoll epoll-edge io_uring thread libuv glib sd-event): \
-    examples-c/loops/processes.c $(wildcard examples-c/loops/*.h)
-$(LOOPS)/asio: $(addprefix examples-c/loops/,asio.cpp processes.c processes.h) stage
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -c examples-c/loops/processes.c -o $@.o -I$(STAGE)/include
-	$(CXX) $(CFLAGS) -std=c++17 -Wall -Wextra -Wpedantic -Werror $< $@.o -o $@ -pthread \
-	    -Wl,-rpath,$(STAGE)/lib \
-	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
-
-# A crate of its own, which needs tokio.
-$(LOOPS)/tokio: FORCE
-	@mkdir -p $(@D)
-	$(CARGO) build --locked --quiet --manifest-path examples-rust/tokio/Cargo.toml \
-	    --target-dir build/tokio
-	cp build/tokio/debug/tokio-example $@
-
 build/examples-c/daemon/pcpolicyd: $(wildcard examples-c/daemon/*.c examples-c/daemon/*.h)
 
 build/examples-c/confined/confined: examples-c/confined/drop.c examples-c/confined/drop.h

@@ -1,30 +1,65 @@
 #!/bin/bash
-# The loops of examples-c/loops and examples-rust/tokio: each sees the same as the others, follows the
-# recovery recipe, and stops cleanly. Prints TAP.
+# The examples that people paste: the loops of examples-c/loops and examples-rust/tokio, and
+# examples-c/recovery.c. Each compiles as its first comment says, shows the truth about a known workload,
+# recovers from losses and from a deaf kernel, and stops cleanly. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tests/needs.sh /usr/include/uv.h libuv1-dev /usr/include/glib-2.0/glib.h libglib2.0-dev \
 	/usr/include/systemd/sd-event.h libsystemd-dev /usr/include/liburing.h liburing-dev \
 	/usr/include/asio.hpp libasio-dev >&2
-work=$(mktemp -d)
+root=$PWD stage=$PWD/build/stage work=$(mktemp -d)
 declare -A pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 . tests/tap.sh
+make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+export PKG_CONFIG_PATH=$stage/lib/pkgconfig
 
-loops=()
-for loop in poll epoll epoll-edge thread libuv glib sd-event io_uring asio tokio; do
-	if [ "$loop" = io_uring ] && grep -qsx 2 /proc/sys/kernel/io_uring_disabled; then
-		skip io_uring "kernel.io_uring_disabled=2"
-	elif make --no-print-directory "build/examples-c/loops/$loop" >"$work/log" 2>&1; then
-		loops+=("$loop")
-	elif grep -qE 'not found in the pkg-config|asio.hpp: No such file|failed to download' "$work/log"; then
-		skip "$loop" "its package is not installed"
+first_comment() { awk '/^(\/\*| \*|\/\/)/ { print; next } { exit }' "$1"; }
+# In these functions a command that was copied from a comment finds cc, c++ and cargo.
+strictly() { command "$@" -O2 -Wall -Wextra -Wpedantic -Werror -Wl,-rpath,"$stage/lib"; }
+cc() { strictly "${CC:-cc}" -Wconversion -Wsign-conversion "$@"; }
+c++() { strictly "${CXX:-c++}" "$@"; }
+cargo() { # run is build, and the program is put where a compiler would have put it
+	[ "$*" = run ] || return 1
+	command cargo build --locked --quiet --manifest-path "$root/examples-rust/tokio/Cargo.toml" \
+		--target-dir "$root/build/tokio" && cp "$root/build/tokio/debug/tokio-example" tokio
+}
+compiles_alone() { # compiles_alone FILE EXAMPLE: in an empty folder
+	local command
+	command=$(first_comment "$1" | sed -n 's/^[ */]*\(c[c+]* .*\)/\1/p; s/.*`\(cargo run\)`.*/\1/p')
+	mkdir "$work/$2" && cp "$1" "$work/$2" && cd "$work/$2" || return
+	echo "$command"
+	eval "$command" && [ -x "$2" ]
+}
+is_short() { [ "$(wc -l <"$1")" -le 60 ]; }
+
+examples=()
+for source in examples-c/loops/* examples-rust/tokio/src/* examples-c/recovery.c; do
+	case $source in
+	*/tokio/*) example=tokio ;;
+	*) example=$(basename "${source%.*}") ;;
+	esac
+	[ "$example" = recovery ] || promise "$source has at most 60 lines" is_short "$source"
+	sentence="$source compiles alone, in an empty folder, with the command in its first comment"
+	if [ "$example" = io_uring ] && grep -qsx 2 /proc/sys/kernel/io_uring_disabled; then
+		skip "$sentence" "kernel.io_uring_disabled=2"
+	elif (compiles_alone "$source" "$example") >"$work/log" 2>&1; then
+		ok 0 "$sentence"
+		examples+=("$example")
+	elif grep -qE 'pkg-config search path|virtual:world|asio.hpp: No such|failed to download' "$work/log"; then
+		skip "$sentence" "its package is not installed"
 	else
-		ok 1 "$loop builds" "$work/log"
+		ok 1 "$sentence" "$work/log"
 	fi
 done
 
-cc -O1 -Wall -Wextra -D_GNU_SOURCE tests/loops/workload.c -o "$work/workload" -pthread || exit 1
+helper() { command "${CC:-cc}" -O1 -Wall -Wextra -D_GNU_SOURCE "$@" || exit 1; }
+helper tests/loops/workload.c -o "$work/workload" -pthread
+helper tests/loops/queue.c -o "$work/queue.so" -shared -fPIC -ldl
+# shellcheck disable=SC2046
+helper tests/loops/deafen.c tests/c/support.c tests/c/failure.c -o "$work/deafen" -pthread \
+	-Wl,-rpath,"$stage/lib" $(pkg-config --cflags --libs proc_connector)
+
 coproc workload { exec "$work/workload"; }
 tell() { # tell COMMAND: what must be shown of it is added to $work/truth
 	local line
@@ -33,87 +68,126 @@ tell() { # tell COMMAND: what must be shown of it is added to $work/truth
 		echo "$line"
 	done >>"$work/truth"
 }
-start() { # start LOOP [NAME]: until it has read /proc
-	local name=${2:-$1}
-	"build/examples-c/loops/$1" >"$work/$name" 2>"$work/$name.err" &
+start() { # start EXAMPLE [QUEUE_BYTES [NAME]]: until it knows the machine
+	local name=${3:-$1}
+	if [ -n "${2:-}" ]; then
+		QUEUE_BYTES=$2 LD_PRELOAD=$work/queue.so exec "$work/$1/$1"
+	else
+		exec "$work/$1/$1"
+	fi >"$work/$name.out" 2>"$work/$name.err" &
 	pids[$name]=$!
-	within 10 grep -qsx 'found 1' "$work/$name"
+	within 10 grep -qs '^synced' "$work/$name.out"
 }
 stopped() { grep -q '^State:.T' "/proc/$1/status"; }
 freeze() { for pid in "${pids[@]}"; do kill -STOP "$pid"; within 5 stopped "$pid"; done; }
 thaw() { kill -CONT "${pids[@]}"; }
-finish() { # finish LOOP: with its exit status
-	kill -TERM "${pids[$1]}"
+ended() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
+finish() { # finish NAME SIGNAL: with its exit status
+	kill -"$2" "${pids[$1]}"
+	within 10 ended "${pids[$1]}" || kill -KILL "${pids[$1]}"
 	wait "${pids[$1]}"
 	local status=$?
 	unset "pids[$1]"
 	return $status
 }
+finishes() { # finishes NAME SIGNAL: with 0, and without a complaint
+	finish "$1" "$2" && [ ! -s "$work/$1.err" ]
+}
 
-# shown LOOP: its lines about our processes, each process's in their order, are the truth.
+# shown NAME: its lines about our processes, each process's in their order, are the truth.
 shown() {
-	awk 'FNR == NR { ours[$2]; next } $2 in ours && $1 != "lost"' "$work/truth" "$work/$1" |
-		sort -n -s -k 2,2 >"$work/$1.ours"
+	awk 'FNR == NR { ours[$2]; next } $2 in ours && $1 ~ /^(execed|exited|vanished)$/' \
+		"$work/truth" "$work/$1.out" | sort -n -s -k 2,2 >"$work/$1.ours"
 	sort -n -s -k 2,2 "$work/truth" | diff - "$work/$1.ours" >"$work/$1.diff"
 }
-# lives LOOP: the processes that live by its lines are those that do.
+# lives NAME: the processes that live by its lines are those that do.
 lives() {
 	awk 'FNR == NR { state[$2] = $1; next }
-		$2 in state { now[$2] = $1 ~ /found|exec/ ? "lives" : "ended" }
+		$2 in state && $1 ~ /^(found|started|execed)$/ { now[$2] = "lives" }
+		$2 in state && $1 ~ /^(exited|vanished)$/ { now[$2] = "ended" }
 		END { for (pid in state) if (state[pid] != now[pid]) {
 			print pid, state[pid], "shown:", now[pid]; wrong = 1 }
-			exit wrong }' "$work/truth" "$work/$1" >"$work/$1.diff"
+			exit wrong }' "$work/truth" "$work/$1.out" >"$work/$1.diff"
 }
+says_loss() { grep -q '^synced, [1-9][0-9]* events lost$' "$work/$1.out"; }
 
-for loop in "${loops[@]}"; do start "$loop"; done
+for example in "${examples[@]}"; do start "$example"; done
 freeze
 tell burst
 thaw
 tell cases
-for loop in "${loops[@]}"; do within 10 shown "$loop"; done
+for example in "${examples[@]}"; do within 10 shown "$example"; done
 tell release
-for loop in "${loops[@]}"; do
-	within 10 shown "$loop"
-	ok $? "$loop shows the exec and exit of every process" "$work/$loop.diff"
-	finish "$loop" && [ ! -s "$work/$loop.err" ]
-	ok $? "$loop ends with 0 on SIGTERM" "$work/$loop.err"
+for example in "${examples[@]}"; do
+	within 10 shown "$example"
+	ok $? "the example '$example' shows the exec and the exit of every process" "$work/$example.diff"
+	finishes "$example" TERM
+	ok $? "the example '$example' exits with 0 on SIGTERM" "$work/$example.err"
 done
 
-export RCVBUF_BYTES=8192
 rm "$work/truth"
 tell keep
-for loop in "${loops[@]}"; do start "$loop"; done
+for example in "${examples[@]}"; do start "$example" 8192; done
 freeze
 tell lose
 thaw
-for loop in "${loops[@]}"; do
-	within 10 lives "$loop"
-	ok $? "$loop shows the truth after a loss" "$work/$loop.diff"
-	finish "$loop" && grep -q '^lost [1-9]' "$work/$loop"
-	ok $? "$loop says how much was lost" "$work/$loop.err"
+for example in "${examples[@]}"; do
+	within 10 lives "$example"
+	ok $? "the example '$example' shows the truth after events were lost" "$work/$example.diff"
+	within 10 says_loss "$example"
+	ok $? "the example '$example' says how many events were lost" "$work/$example.out"
+	finishes "$example" INT
+	ok $? "the example '$example' exits with 0 on SIGINT" "$work/$example.err"
 done
 
-# Whatever a loop takes in one go may be all that there is, and nothing more happens.
+# How many events are queued decides what the last wake-up before the silence leaves. The kernel charges
+# 768 to 960 bytes for each, so that these queues hold about as many as are received at a time.
+near_32=$(seq 24576 768 30720) near_64=$(seq 49152 1536 61440)
 rm "$work/truth"
 tell keep
-budgets="800000 815000 820000 825000 830000 835000 850000"
-for loop in poll thread; do
-	for budget in $budgets; do RCVBUF_BYTES=$budget start $loop $loop-$budget; done
+for example in poll epoll-edge thread recovery; do
+	for bytes in $near_32 $near_64; do start $example "$bytes" "$example-$bytes"; done
 done
 freeze
 tell lose
 thaw
 read -r -t 5 <&"${workload[0]}" # which says nothing: a program that waits would be an event
 kill -STOP "${pids[@]}"
-for loop in poll thread; do
-	for budget in $budgets; do
-		lives $loop-$budget && grep -q '^lost [1-9]' "$work/$loop-$budget"
+for example in poll epoll-edge thread recovery; do
+	for bytes in $near_32 $near_64; do
+		lives "$example-$bytes" && says_loss "$example-$bytes"
 		result=$?
 		[ $result = 0 ] || break
 	done
-	ok $result "$loop shows the truth after a loss of any length" "$work/$loop-$budget.diff"
+	ok "$result" "the example '$example' recovers from a loss of any length although nothing more happens" \
+		"$work/$example-$bytes.diff" "$work/$example-$bytes.out"
 done
 thaw
-for name in "${!pids[@]}"; do finish "$name"; done
+for name in "${!pids[@]}"; do finish "$name" TERM; done
 
+# Of several listeners only the first one that asks is told that the kernel was deaf. If another program of
+# this machine was first, the kernel is made deaf again.
+synced_again() { [ "$(grep -c '^synced' "$work/$1.out")" -ge 2 ]; }
+notices_deafness() { # notices_deafness EXAMPLE: reads /proc again, and hears of what happens then
+	start "$1" || return
+	for _ in 1 2 3; do
+		"$work/deafen" && within 3 synced_again "$1" && break
+	done
+	/bin/true &
+	within 10 grep -qx "exited $!" "$work/$1.out" && synced_again "$1"
+}
+for example in "${examples[@]}"; do
+	notices_deafness "$example"
+	ok $? "the example '$example' notices within seconds that the kernel reports to nobody" "$work/$example.out"
+	finish "$example" TERM
+done
+
+explains() { # explains EXAMPLE: why it sees no events here
+	unshare --net "$work/$1/$1" 2>"$work/$1.err"
+	[ $? = 1 ] && grep -q '^[a-z_-]*: .*network namespace' "$work/$1.err"
+}
+for example in "${examples[@]}"; do
+	explains "$example"
+	ok $? "the example '$example' explains why it cannot follow processes, and exits with 1" "$work/$example.err"
+done
 conclude

@@ -1,75 +1,60 @@
-// Process events in an Asio loop (standalone; with Boost, write boost::asio).
-#include "processes.h"
-
+// Follows all processes in an Asio loop (standalone Asio; with Boost, write boost::asio).
+//     c++ -std=c++17 asio.cpp -o asio -pthread $(pkg-config --cflags --libs proc_connector)
 #include <asio.hpp>
 #include <csignal>
-#include <cstdlib>
+#include <cstdio>
+#include <proc_connector.hpp>
 #include <unistd.h>
 
-namespace {
+namespace pc = proc_connector;
+using namespace std::chrono_literals;
 
-class Events {
-public:
-    // A stream_descriptor closes what it is given, so it gets a dup(): pc_close() closes the socket.
-    Events(asio::io_context& loop, pc_connector* connector)
-        : loop(loop), connector(connector), socket(loop, ::dup(pc_fd(connector))), timer(loop)
-    {
-        wait_for_events();
-        wait_for_second();
-    }
-
-    bool failed() const { return result < 0; }
-
-private:
-    void wait_for_events()
-    {
-        socket.async_wait(asio::posix::stream_descriptor::wait_read, [this](asio::error_code error) {
-            if (!error && take(processes_drain(connector)))
-                wait_for_events();
-        });
-    }
-
-    void wait_for_second()
-    {
-        timer.expires_after(std::chrono::seconds(1));
-        timer.async_wait([this](asio::error_code error) {
-            if (!error && take(processes_check(connector)))
-                wait_for_second();
-        });
-    }
-
-    bool take(int drained)
-    {
-        result = drained;
-        if (failed())
-            loop.stop();
-        return !failed();
-    }
-
-    asio::io_context& loop;
-    pc_connector* connector;
-    asio::posix::stream_descriptor socket;
-    asio::steady_timer timer;
-    int result = 0;
-};
-
-} // namespace
-
-int main()
+static void show(const pc::change &change)
 {
-    asio::io_context loop;
-    asio::signal_set stop(loop, SIGTERM, SIGINT);
-    stop.async_wait([&loop](asio::error_code, int) { loop.stop(); });
+    static const char *const names[] = {"", "found", "started", "execed", "renamed",
+        "credentials", "session", "reparented", "exited", "vanished"};
+    if (change.kind < PC_CHANGE_SYNCED)
+        std::printf("%s %d\n", names[change.kind], change.process.pid);
+    else if (change.kind == PC_CHANGE_SYNCED)
+        std::printf("synced, %ju events lost\n", std::uintmax_t{change.lost});
+}
 
-    pc_connector* connector;
-    if (processes_open(&connector) < 0)
-        return EXIT_FAILURE;
-    bool failed;
-    {
-        Events events(loop, connector);
-        loop.run();
-        failed = events.failed();
-    }
-    pc_close(connector);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+static void follow(asio::posix::stream_descriptor &readable, pc::table &table)
+{
+    readable.async_wait(readable.wait_read, [&](asio::error_code) {
+        pc::one_change change;
+        if (const auto next = table.next(change, 0ms); !next)
+            throw std::system_error(next.error());
+        if (!change.empty())
+            show(change.front());
+        follow(readable, table); // This wait is over at once if the table has more.
+    });
+}
+
+static void check_each_second(asio::steady_timer &timer, pc::table &table)
+{
+    timer.expires_after(1s);
+    timer.async_wait([&](asio::error_code) {
+        if (const auto reports = table.check(); !reports) // Does the kernel still report?
+            throw std::system_error(reports.error());
+        check_each_second(timer, table);
+    });
+}
+
+int main() try {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    asio::io_context loop;
+    asio::signal_set stop(loop, SIGINT, SIGTERM);
+    stop.async_wait([&](asio::error_code, int) { loop.stop(); });
+    auto table = pc::table::open();
+    if (!table)
+        throw std::system_error(table.error());
+    asio::posix::stream_descriptor readable(loop, ::dup(table->fd())); // which it will close
+    asio::steady_timer timer(loop);
+    follow(readable, *table);
+    check_each_second(timer, *table);
+    loop.run();
+} catch (const std::exception &error) {
+    std::fprintf(stderr, "asio: %s\n", error.what());
+    return 1;
 }

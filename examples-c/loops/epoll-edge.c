@@ -1,45 +1,59 @@
 /*
- * Process events in an edge-triggered epoll loop. The kernel tells of arrivals, not of what is left:
- * as long as the queue was not seen empty, the loop comes back by itself.
+ * Follows all processes in an edge-triggered loop of epoll(7): after a wake-up, pc_table_next()
+ * is called until it returns 0.
+ *     cc epoll-edge.c -o epoll-edge $(pkg-config --cflags --libs proc_connector)
  */
-#include "descriptors.h"
-#include "processes.h"
-
+#include <errno.h>
+#include <proc_connector.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+static void show(const struct pc_change *change)
+{
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	if (change->kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change->kind], change->process.pid);
+	else if (change->kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change->lost);
+}
 
 int main(void)
 {
-	enum { DESCRIPTORS = 3 };
-	struct pc_connector *pc;
-	int stop = stop_signals(), second = seconds(), epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (processes_open(&pc) < 0)
-		return 1;
-	watch(epoll, pc_fd(pc), EPOLLIN | EPOLLET);
-	watch(epoll, stop, EPOLLIN | EPOLLET);
-	watch(epoll, second, EPOLLIN | EPOLLET);
+	enum { SIGNALS, TIMER, TABLE, COUNT };
+	const struct itimerspec second = { .it_value.tv_sec = 1, .it_interval.tv_sec = 1 };
+	struct pc_table *table = NULL;
+	struct pc_change change;
+	sigset_t stop;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
 
-	int more = 0; /* what processes_drain() said last */
-	for (bool running = true; running && more >= 0;) {
-		struct epoll_event ready[DESCRIPTORS];
-		int count = epoll_wait(epoll, ready, DESCRIPTORS, more ? 0 : -1);
-		for (int i = 0; i < count && more >= 0; i++) {
-			if (ready[i].data.fd == pc_fd(pc)) {
-				more = 1;
-			} else if (ready[i].data.fd == second) {
-				seconds_passed(second);
-				if (pc_check(pc) == 1)
-					more = 1;
-			} else {
-				running = false;
-			}
-		}
-		if (more > 0)
-			more = processes_drain(pc);
+	int result = pc_table_open(&table, NULL), epoll = epoll_create1(EPOLL_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	timerfd_settime(timer, 0, &second, NULL);
+	const int fds[COUNT] = { signalfd(-1, &stop, SFD_CLOEXEC), timer, pc_table_fd(table) };
+	for (uint32_t i = 0; i < COUNT && result >= 0; i++) {
+		struct epoll_event interest = { .events = EPOLLIN | EPOLLET, .data.u32 = i };
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &interest) < 0)
+			result = -errno;
 	}
-	close(epoll);
-	close(second);
-	close(stop);
-	pc_close(pc);
-	return more < 0;
+	struct epoll_event ready = { .data.u32 = COUNT };
+	while (result >= 0 && ready.data.u32 != SIGNALS) {
+		/* While there are more changes, look at the other descriptors but do not wait. */
+		int count = epoll_wait(epoll, &ready, 1, result == 1 ? 0 : -1);
+		if (count == 1 && ready.data.u32 == TIMER)
+			result = pc_table_check(table); /* Does the kernel still report? */
+		if (result >= 0 && (result = pc_table_next(table, &change, 0)) == 1)
+			show(&change);
+	}
+	if (result < 0)
+		fprintf(stderr, "epoll-edge: %s\n", pc_strerror(result));
+	pc_table_close(table);
+	return result < 0;
 }

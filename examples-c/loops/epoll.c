@@ -1,42 +1,60 @@
 /*
- * Process events in a level-triggered epoll loop: what one wake-up leaves in the queue makes the
- * next.
+ * Follows all processes in a level-triggered loop of epoll(7).
+ *     cc epoll.c -o epoll $(pkg-config --cflags --libs proc_connector)
  */
-#include "descriptors.h"
-#include "processes.h"
-
+#include <errno.h>
+#include <proc_connector.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+static void show(const struct pc_change *change)
+{
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	if (change->kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change->kind], change->process.pid);
+	else if (change->kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change->lost);
+}
 
 int main(void)
 {
-	enum { DESCRIPTORS = 3 };
-	struct pc_connector *pc;
-	int stop = stop_signals(), second = seconds(), epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (processes_open(&pc) < 0)
-		return 1;
-	watch(epoll, pc_fd(pc), EPOLLIN);
-	watch(epoll, stop, EPOLLIN);
-	watch(epoll, second, EPOLLIN);
+	enum { SIGNALS, TIMER, TABLE, COUNT };
+	const struct itimerspec second = { .it_value.tv_sec = 1 };
+	struct pc_table *table = NULL;
+	struct pc_change change;
+	sigset_t stop;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
 
-	int result = 0;
-	for (bool running = true; running && result >= 0;) {
-		struct epoll_event ready[DESCRIPTORS];
-		int count = epoll_wait(epoll, ready, DESCRIPTORS, -1);
-		for (int i = 0; i < count && result >= 0; i++) {
-			if (ready[i].data.fd == pc_fd(pc)) {
-				result = processes_drain(pc);
-			} else if (ready[i].data.fd == second) {
-				seconds_passed(second);
-				result = processes_check(pc);
-			} else {
-				running = false;
-			}
+	int result = pc_table_open(&table, NULL), epoll = epoll_create1(EPOLL_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	timerfd_settime(timer, 0, &second, NULL);
+	const int fds[COUNT] = { signalfd(-1, &stop, SFD_CLOEXEC), timer, pc_table_fd(table) };
+	for (uint32_t i = 0; i < COUNT && result >= 0; i++) {
+		struct epoll_event interest = { .events = EPOLLIN, .data.u32 = i };
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &interest) < 0)
+			result = -errno;
+	}
+	struct epoll_event ready = { .data.u32 = COUNT };
+	while (result >= 0 && ready.data.u32 != SIGNALS) {
+		epoll_wait(epoll, &ready, 1, -1);
+		/* One change for each wake-up: the table stays readable while it has more. */
+		if (ready.data.u32 == TABLE && (result = pc_table_next(table, &change, 0)) == 1)
+			show(&change);
+		if (ready.data.u32 == TIMER) {
+			timerfd_settime(timer, 0, &second, NULL);
+			result = pc_table_check(table); /* Does the kernel still report? */
 		}
 	}
-	close(epoll);
-	close(second);
-	close(stop);
-	pc_close(pc);
+	if (result < 0)
+		fprintf(stderr, "epoll: %s\n", pc_strerror(result));
+	pc_table_close(table);
 	return result < 0;
 }

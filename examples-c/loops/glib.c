@@ -1,8 +1,11 @@
-/* Process events in a GLib main loop. */
-#include "processes.h"
-
+/*
+ * Follows all processes in a GLib main loop.
+ *     cc glib.c -o glib $(pkg-config --cflags --libs proc_connector glib-2.0)
+ */
 #include <glib-unix.h>
+#include <proc_connector.h>
 #include <signal.h>
+#include <stdio.h>
 
 static GMainLoop *loop;
 static int result;
@@ -14,40 +17,42 @@ static gboolean stop(gpointer unused)
 	return G_SOURCE_CONTINUE;
 }
 
-static gboolean after(int drained)
+/* Shows one change. While the table has more, GLib calls again, and others have their turn. */
+static gboolean readable(gint fd, GIOCondition condition, gpointer table)
 {
-	result = drained;
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	struct pc_change change;
+	(void)fd, (void)condition;
+	result = pc_table_next(table, &change, 0);
+	if (result == 1 && change.kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change.kind], change.process.pid);
+	else if (result == 1 && change.kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change.lost);
 	return result < 0 ? stop(NULL) : G_SOURCE_CONTINUE;
 }
 
-static gboolean readable(gint fd, GIOCondition condition, gpointer pc)
+static gboolean second_passed(gpointer table)
 {
-	(void)fd;
-	(void)condition; /* of an error, pc_recv() says more */
-	return after(processes_drain(pc));
-}
-
-static gboolean second_passed(gpointer pc)
-{
-	return after(processes_check(pc));
+	result = pc_table_check(table); /* Does the kernel still report? */
+	return result < 0 ? stop(NULL) : G_SOURCE_CONTINUE;
 }
 
 int main(void)
 {
-	struct pc_connector *pc;
+	struct pc_table *table = NULL;
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	loop = g_main_loop_new(NULL, FALSE);
 	g_unix_signal_add(SIGTERM, stop, NULL);
 	g_unix_signal_add(SIGINT, stop, NULL);
-	if (processes_open(&pc) < 0)
-		return 1;
-	guint events = g_unix_fd_add(pc_fd(pc), G_IO_IN, readable, pc);
-	guint timer = g_timeout_add_seconds(1, second_passed, pc);
-
-	g_main_loop_run(loop);
-
-	g_source_remove(timer);
-	g_source_remove(events);
-	g_main_loop_unref(loop);
-	pc_close(pc);
+	if ((result = pc_table_open(&table, NULL)) >= 0) {
+		guint source = g_unix_fd_add(pc_table_fd(table), G_IO_IN, readable, table);
+		g_timeout_add_seconds(1, second_passed, table);
+		g_main_loop_run(loop);
+		g_source_remove(source);
+	}
+	if (result < 0)
+		fprintf(stderr, "glib: %s\n", pc_strerror(result));
+	pc_table_close(table);
 	return result < 0;
 }

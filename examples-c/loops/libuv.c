@@ -1,65 +1,60 @@
-/* Process events in a libuv loop. */
-#include "processes.h"
-
+/*
+ * Follows all processes in a libuv loop.
+ *     cc libuv.c -o libuv $(pkg-config --cflags --libs proc_connector libuv)
+ */
+#include <proc_connector.h>
 #include <signal.h>
+#include <stdio.h>
 #include <uv.h>
 
+static struct pc_table *table;
 static int result;
 
+/* Shows one change. While the table has more, libuv calls again, and others have their turn. */
 static void readable(uv_poll_t *poll, int status, int events)
 {
-	(void)events;
-	(void)status; /* of an error, pc_recv() says more */
-	result = processes_drain(poll->data);
-	if (result < 0)
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	struct pc_change change;
+	result = events ? pc_table_next(table, &change, 0) : status;
+	if (result == 1 && change.kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change.kind], change.process.pid);
+	else if (result == 1 && change.kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change.lost);
+	else if (result < 0)
 		uv_stop(poll->loop);
 }
 
 static void second_passed(uv_timer_t *timer)
 {
-	result = processes_check(timer->data);
+	result = pc_table_check(table); /* Does the kernel still report? */
 	if (result < 0)
 		uv_stop(timer->loop);
 }
 
-static void stop(uv_signal_t *handle, int number)
-{
-	(void)number;
-	uv_stop(handle->loop);
-}
-
-static void close_handle(uv_handle_t *handle, void *unused)
-{
-	(void)unused;
-	uv_close(handle, NULL);
-}
+static void stop(uv_signal_t *handle, int signal) { (void)signal; uv_stop(handle->loop); }
 
 int main(void)
 {
-	struct pc_connector *pc;
 	uv_loop_t *loop = uv_default_loop();
 	uv_signal_t terminate, interrupt;
 	uv_timer_t timer;
 	uv_poll_t poll;
-	uv_signal_init(loop, &terminate);
-	uv_signal_start(&terminate, stop, SIGTERM);
-	uv_signal_init(loop, &interrupt);
-	uv_signal_start(&interrupt, stop, SIGINT);
-	if (processes_open(&pc) < 0)
-		return 1;
-	uv_poll_init(loop, &poll, pc_fd(pc));
-	poll.data = pc;
-	uv_poll_start(&poll, UV_READABLE, readable);
-	uv_timer_init(loop, &timer);
-	timer.data = pc;
-	uv_timer_start(&timer, second_passed, 1000, 1000);
-
-	uv_run(loop, UV_RUN_DEFAULT);
-
-	/* A handle that is closed leaves the loop before the descriptor does. */
-	uv_walk(loop, close_handle, NULL);
-	uv_run(loop, UV_RUN_DEFAULT);
-	uv_loop_close(loop);
-	pc_close(pc);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if ((result = pc_table_open(&table, NULL)) >= 0 &&
+	    (result = uv_poll_init(loop, &poll, pc_table_fd(table))) >= 0) {
+		uv_poll_start(&poll, UV_READABLE, readable);
+		uv_signal_init(loop, &terminate);
+		uv_signal_start(&terminate, stop, SIGTERM);
+		uv_signal_init(loop, &interrupt);
+		uv_signal_start(&interrupt, stop, SIGINT);
+		uv_timer_init(loop, &timer);
+		uv_timer_start(&timer, second_passed, 1000, 1000);
+		uv_run(loop, UV_RUN_DEFAULT);
+		uv_poll_stop(&poll);
+	}
+	if (result < 0)
+		fprintf(stderr, "libuv: %s\n", pc_strerror(result));
+	pc_table_close(table);
 	return result < 0;
 }

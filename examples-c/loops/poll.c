@@ -1,35 +1,59 @@
-/* Process events in a loop of poll(2). */
-#include "descriptors.h"
-#include "processes.h"
-
+/*
+ * Follows all processes in a loop of poll(2).
+ *     cc poll.c -o poll $(pkg-config --cflags --libs proc_connector)
+ */
+#include <errno.h>
 #include <poll.h>
-#include <unistd.h>
+#include <proc_connector.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+static void show(const struct pc_change *change)
+{
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	if (change->kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change->kind], change->process.pid);
+	else if (change->kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change->lost);
+}
 
 int main(void)
 {
-	enum { EVENTS, STOP, SECOND, COUNT };
-	struct pc_connector *pc;
-	int stop = stop_signals(), second = seconds();
-	if (processes_open(&pc) < 0)
-		return 1;
+	enum { SIGNALS, TIMER, TABLE, COUNT };
+	const struct itimerspec second = { .it_value.tv_sec = 1 };
+	struct pc_table *table = NULL;
+	struct pc_change change;
+	sigset_t stop;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+
+	int signals = signalfd(-1, &stop, SFD_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	int result = signals < 0 || timer < 0 ? -errno : pc_table_open(&table, NULL);
+	timerfd_settime(timer, 0, &second, NULL);
 	struct pollfd ready[COUNT] = {
-		[EVENTS] = { .fd = pc_fd(pc), .events = POLLIN },
-		[STOP] = { .fd = stop, .events = POLLIN },
-		[SECOND] = { .fd = second, .events = POLLIN },
+		[SIGNALS] = { .fd = signals, .events = POLLIN },
+		[TIMER] = { .fd = timer, .events = POLLIN },
+		[TABLE] = { .fd = pc_table_fd(table), .events = POLLIN },
 	};
-	int result = 0;
-	while (result >= 0 && !ready[STOP].revents) {
+	while (result >= 0 && !ready[SIGNALS].revents) {
 		poll(ready, COUNT, -1);
-		/* POLLERR and POLLHUP, too, are explained by what pc_recv() returns. */
-		if (ready[EVENTS].revents)
-			result = processes_drain(pc);
-		if (ready[SECOND].revents && result >= 0) {
-			seconds_passed(second);
-			result = processes_check(pc);
+		/* One change for each wake-up: the table stays readable while it has more. */
+		if (ready[TABLE].revents && (result = pc_table_next(table, &change, 0)) == 1)
+			show(&change);
+		if (ready[TIMER].revents && result >= 0) {
+			timerfd_settime(timer, 0, &second, NULL);
+			result = pc_table_check(table); /* Does the kernel still report? */
 		}
 	}
-	close(second);
-	close(stop);
-	pc_close(pc);
+	if (result < 0)
+		fprintf(stderr, "poll: %s\n", pc_strerror(result));
+	pc_table_close(table);
 	return result < 0;
 }

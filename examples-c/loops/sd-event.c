@@ -1,59 +1,60 @@
-/* Process events in an sd-event loop. */
-#include "processes.h"
-
+/*
+ * Follows all processes in an sd-event loop.
+ *     cc sd-event.c -o sd-event $(pkg-config --cflags --libs proc_connector libsystemd)
+ */
+#include <proc_connector.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <systemd/sd-event.h>
 
-/* What a handler returns: an error that was shown ends the loop. */
-static int after(sd_event_source *source, int drained)
+static int after(sd_event_source *source, int r)
 {
-	return drained < 0 ? sd_event_exit(sd_event_source_get_event(source), 1) : 0;
+	return r < 0 ? sd_event_exit(sd_event_source_get_event(source), r) : 0;
 }
 
-static int readable(sd_event_source *source, int fd, uint32_t events, void *pc)
+/* Shows one change. While the table has more, sd-event calls again, and others have their turn. */
+static int readable(sd_event_source *source, int fd, uint32_t events, void *table)
 {
-	(void)fd;
-	(void)events; /* of an error, pc_recv() says more */
-	return after(source, processes_drain(pc));
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	struct pc_change change;
+	(void)fd, (void)events;
+	int r = pc_table_next(table, &change, 0);
+	if (r == 1 && change.kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change.kind], change.process.pid);
+	else if (r == 1 && change.kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change.lost);
+	return after(source, r);
 }
 
-static int second_passed(sd_event_source *source, uint64_t usec, void *pc)
+static int second_passed(sd_event_source *source, uint64_t usec, void *table)
 {
 	(void)usec;
 	sd_event_source_set_time_relative(source, 1000000);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	return after(source, processes_check(pc));
+	return after(source, pc_table_check(table)); /* Does the kernel still report? */
 }
 
 int main(void)
 {
+	struct pc_table *table = NULL;
+	sd_event *loop = NULL;
 	sigset_t stop;
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);
-	sigprocmask(SIG_BLOCK, &stop, NULL); /* as sd_event_add_signal() wants it */
-
-	struct pc_connector *pc;
-	if (processes_open(&pc) < 0)
-		return 1;
-	sd_event *loop = NULL;
-	int result = sd_event_default(&loop);
-	if (result >= 0)
-		result = sd_event_add_signal(loop, NULL, SIGTERM, NULL, NULL);
-	if (result >= 0)
-		result = sd_event_add_signal(loop, NULL, SIGINT, NULL, NULL);
-	if (result >= 0)
-		result = sd_event_add_io(loop, NULL, pc_fd(pc), EPOLLIN, readable, pc);
-	if (result >= 0)
-		result = sd_event_add_time_relative(loop, NULL, CLOCK_MONOTONIC, 1000000, 0,
-						    second_passed, pc);
-	if (result >= 0)
-		result = sd_event_loop(loop);
-	if (result < 0)
-		fprintf(stderr, "sd-event: %s\n", strerror(-result));
-	sd_event_unref(loop); /* and with it what was added */
-	pc_close(pc);
-	return result != 0;
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	int r = pc_table_open(&table, NULL);
+	if (r >= 0 && (r = sd_event_default(&loop)) >= 0 &&
+	    (r = sd_event_add_signal(loop, NULL, SIGINT, NULL, NULL)) >= 0 &&
+	    (r = sd_event_add_signal(loop, NULL, SIGTERM, NULL, NULL)) >= 0 &&
+	    (r = sd_event_add_io(loop, NULL, pc_table_fd(table), EPOLLIN, readable, table)) >= 0 &&
+	    (r = sd_event_add_time(loop, NULL, CLOCK_MONOTONIC, 0, 0, second_passed, table)) >= 0)
+		r = sd_event_loop(loop);
+	if (r < 0)
+		fprintf(stderr, "sd-event: %s\n", pc_strerror(r));
+	sd_event_unref(loop);
+	pc_table_close(table);
+	return r < 0;
 }

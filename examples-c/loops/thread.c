@@ -1,64 +1,60 @@
 /*
- * Process events in a thread of their own. The main thread waits for signals and, once a second, asks
- * whether the kernel still reports. It wakes the other by pc_interrupt().
+ * Follows all processes in a thread that blocks in pc_table_next(), until pc_table_interrupt().
+ *     cc thread.c -o thread -pthread $(pkg-config --cflags --libs proc_connector)
  */
-#include "processes.h"
-
 #include <errno.h>
+#include <proc_connector.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
-static struct pc_connector *pc;
-static atomic_bool stopping;
+static struct pc_table *table;
+static atomic_int followed; /* what pc_table_next() returned last */
 
-/* The picture is this thread's alone. It waits for one event, and takes what has come with it. */
-static void *receive(void *result)
+static void show(const struct pc_change *change)
 {
-	struct pc_event event;
-	int got = 0;
-	while (!stopping && got >= 0) {
-		got = pc_recv(pc, &event, got > 0 ? 0 : -1);
-		if (got < 0 && got != -ECANCELED) {
-			fprintf(stderr, "pc_recv: %s\n", pc_strerror(got));
-			break;
-		}
-		processes_take(&event, got == 1);
-		got = processes_drain(pc);
+	static const char *const names[] = { "", "found", "started", "execed", "renamed",
+		"credentials", "session", "reparented", "exited", "vanished" };
+	if (change->kind < PC_CHANGE_SYNCED)
+		printf("%s %d\n", names[change->kind], change->process.pid);
+	else if (change->kind == PC_CHANGE_SYNCED)
+		printf("synced, %ju events lost\n", (uintmax_t)change->lost);
+}
+
+static void *follow(void *unused)
+{
+	struct pc_change change;
+	while (followed >= 0) {
+		followed = pc_table_next(table, &change, -1);
+		if (followed == 1)
+			show(&change);
 	}
-	*(int *)result = got;
-	kill(getpid(), SIGTERM); /* an error ends the main thread, too */
-	return NULL;
+	return unused;
 }
 
 int main(void)
 {
+	const struct timespec second = { .tv_sec = 1 };
+	pthread_t thread;
 	sigset_t stop;
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before the thread, which inherits it */
-	if (processes_open(&pc) < 0)
-		return 1;
-	int result = 0;
-	pthread_t receiver;
-	if (pthread_create(&receiver, NULL, receive, &result) != 0) {
-		fputs("pthread_create failed\n", stderr);
-		return 1;
-	}
+	pthread_sigmask(SIG_BLOCK, &stop, NULL); /* The thread inherits this. */
 
-	const struct timespec second = { .tv_sec = 1 };
-	while (sigtimedwait(&stop, NULL, &second) < 0) {
-		/* What it found out is in the stream, but wakes nobody. */
-		if (pc_check(pc) == 1)
-			pc_interrupt(pc);
+	int result = pc_table_open(&table, NULL);
+	if (result >= 0 && (result = -pthread_create(&thread, NULL, follow, NULL)) >= 0) {
+		while (result >= 0 && followed >= 0 && sigtimedwait(&stop, NULL, &second) < 0)
+			result = pc_table_check(table); /* Does the kernel still report? */
+		pc_table_interrupt(table); /* pc_table_next() returns -ECANCELED. */
+		pthread_join(thread, NULL);
+		if (result >= 0 && followed != -ECANCELED)
+			result = followed;
 	}
-	stopping = true; /* before the interrupt, which may be one of many */
-	pc_interrupt(pc);
-	pthread_join(receiver, NULL);
-	pc_close(pc);
+	if (result < 0)
+		fprintf(stderr, "thread: %s\n", pc_strerror(result));
+	pc_table_close(table);
 	return result < 0;
 }

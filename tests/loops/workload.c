@@ -1,6 +1,7 @@
 /*
- * Makes processes whose fates are known. For each command on stdin it prints what a picture of the
- * processes must show of them, in lines as examples-c/loops/processes.h has them, and then a dot.
+ * Makes processes whose fates are known. For each command on stdin it prints what the examples must
+ * show of these processes, and then a dot: "execed PID" and "exited PID" for each program that starts
+ * and each process that exits, and "lives PID" or "ended PID" for what is true after a loss.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -74,13 +75,13 @@ static pid_t start(void (*fate)(void))
 	return child;
 }
 
-static void run(void (*fate)(void), int execs, int status)
+static void run(void (*fate)(void), int execs)
 {
 	pid_t child = start(fate);
 	waitpid(child, NULL, 0);
 	while (execs--)
-		printf("exec %d\n", child);
-	printf("exit %d %d\n", child, status);
+		printf("execed %d\n", child);
+	printf("exited %d\n", child);
 }
 
 static void keep(int slot)
@@ -88,14 +89,14 @@ static void keep(int slot)
 	kept[slot] = start(stay);
 }
 
-/* More than a loop takes per wake-up, and than a small queue holds. */
+/* More events than a loop takes in one wake-up, and than a small queue holds. */
 static void burst(bool show)
 {
 	for (int i = 0; i < BURST; i++) {
 		pid_t child = start(plain);
 		waitpid(child, NULL, 0);
 		if (show)
-			printf("exit %d 5\n", child);
+			printf("exited %d\n", child);
 	}
 }
 
@@ -105,17 +106,17 @@ static void obey(const char *command)
 		burst(true);
 	} else if (strcmp(command, "cases") == 0) {
 		for (int i = 0; i < 10; i++)
-			run(program, 1, 3);
-		run(plain, 0, 5);
-		run(twice, 2, 3);
-		run(killed, 0, 128 + SIGKILL);
-		run(leader_first, 0, 7);
+			run(program, 1);
+		run(plain, 0);
+		run(twice, 2);
+		run(killed, 0);
+		run(leader_first, 0);
 		held = start(thread_exec);
-		printf("exec %d\n", held);
+		printf("execed %d\n", held);
 	} else if (strcmp(command, "release") == 0) {
 		close(hold[1]);
 		waitpid(held, NULL, 0);
-		printf("exit %d 0\n", held);
+		printf("exited %d\n", held);
 	} else if (strcmp(command, "keep") == 0) {
 		for (int i = 0; i < KEPT; i++) {
 			keep(i);

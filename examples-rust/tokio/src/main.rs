@@ -1,45 +1,45 @@
-//! Process events in tokio: the programs that start and end, until SIGTERM.
+//! Follows all processes in tokio's loop, until SIGTERM or SIGINT: `cargo run`
 
-mod processes;
-
-use proc_connector::{EventMask, Options, ProcConnector};
-use processes::{Processes, Queue};
-use std::error::Error;
+use proc_connector::{Change, Error, ProcessTable, change};
+use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// `RCVBUF_BYTES` in the environment is the queue's budget.
-fn open() -> Result<ProcConnector, Box<dyn Error>> {
-    let mut options = Options::new().filter(EventMask::FORK | EventMask::EXEC | EventMask::EXIT);
-    if let Ok(bytes) = std::env::var("RCVBUF_BYTES") {
-        options = options.queue_bytes(bytes.parse()?);
+fn show(change: &Change) {
+    let pid = change.process.pid;
+    match change.kind {
+        change::FOUND => println!("found {pid}"),
+        change::STARTED => println!("started {pid}"),
+        change::EXECED => println!("execed {pid}"),
+        change::EXITED => println!("exited {pid}"),
+        change::VANISHED => println!("vanished {pid}"),
+        change::SYNCED => println!("synced, {} events lost", change.lost),
+        _ => {}
     }
-    ProcConnector::open(&options).map_err(|error| error.explanation().into())
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn follow() -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    // SAFETY: a connector's descriptor is the same, and open, as long as the connector lives.
-    let connector = unsafe { AsyncFd::register_with_interest(open()?, Interest::READABLE)? };
-    let mut processes = Processes::read()?;
+    let table = ProcessTable::open()?;
+    let remote = table.remote();
+    // SAFETY: a table's descriptor stays open, and the same, as long as the table lives.
+    let table = unsafe { AsyncFd::register_with_interest(table, Interest::READABLE) };
+    let mut table = table.map_err(std::io::Error::from)?;
     loop {
         tokio::select! {
-            ready = connector.readable() => {
+            ready = table.readable_mut() => {
                 let mut ready = ready?;
-                // What is left does not make tokio wake us again: its readiness stays as it is.
-                if processes.drain(connector.get_ref())? == Queue::Empty {
-                    ready.clear_ready();
+                match ready.get_inner_mut().next(Some(Duration::ZERO))? {
+                    Some(change) => show(&change), // and tokio comes back at once
+                    None => ready.clear_ready(),
                 }
             }
             _ = second.tick() => {
-                // If the kernel was deaf, an overrun waits, but the descriptor is not readable.
-                if matches!(connector.get_ref().check(), Ok(true)) {
-                    processes.drain(connector.get_ref())?;
-                }
+                remote.check()?; // Does the kernel still report?
             }
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
@@ -48,9 +48,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
-    if let Err(error) = run().await {
-        eprintln!("tokio-example: {error}");
-        std::process::exit(1);
+async fn main() -> ExitCode {
+    match follow().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tokio-example: {}", error.explanation());
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,0 +1,133 @@
+/*
+ * Follows all processes by events alone, without a table: the recipe that proc_connector.h calls
+ * "Recovery". A program that can use pc_table_open() needs none of this.
+ *     cc recovery.c -o recovery $(pkg-config --cflags --libs proc_connector)
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <proc_connector.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PIDS = 1 << 22 }; /* the kernel's PID_MAX_LIMIT */
+enum { GONE = 0, ALIVE = 1, LEADER_GONE = 2 }; /* what pc_process_alive() returns */
+static unsigned char picture[PIDS]; /* one of these for each process */
+
+static int doubtful; /* The picture may be wrong, because events were lost. */
+static uintmax_t lost; /* how many */
+
+static struct pc_connector *pc;
+static volatile sig_atomic_t stopping;
+
+static void stop(int signal)
+{
+	stopping = signal;
+	pc_interrupt(pc);
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static unsigned char look_up(pid_t pid)
+{
+	int alive = pc_process_alive(pid);
+	return alive > 0 ? (unsigned char)alive : GONE;
+}
+
+static int read_proc(void)
+{
+	static unsigned char now[PIDS];
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	if (!proc)
+		return -errno;
+	memset(now, GONE, sizeof(now));
+	while ((entry = readdir(proc)) != NULL) {
+		int pid = atoi(entry->d_name);
+		if (pid > 0 && pid < PIDS)
+			now[pid] = look_up(pid);
+	}
+	closedir(proc);
+	for (int pid = 1; pid < PIDS; pid++)
+		if ((picture[pid] == GONE) != (now[pid] == GONE))
+			printf("%s %d\n", now[pid] == GONE ? "vanished" : "found", pid);
+	memcpy(picture, now, sizeof(picture));
+	return 0;
+}
+
+/* /proc may be ahead of the queue: the FORK of a known process, or the EXIT of an unknown one. */
+static void take(const struct pc_event *event)
+{
+	pid_t tgid = pc_event_tgid(event);
+	switch (event->kind) {
+	case PC_EVENT_FORK:
+		if (picture[tgid] == GONE) {
+			picture[tgid] = ALIVE;
+			printf("started %d\n", tgid);
+		}
+		break;
+	case PC_EVENT_EXEC:
+		picture[tgid] = ALIVE;
+		printf("execed %d\n", tgid);
+		break;
+	case PC_EVENT_EXIT:
+		/* A thread's EXIT can be the end of a process only if its leader is gone. */
+		if (picture[tgid] == LEADER_GONE ||
+		    (picture[tgid] == ALIVE && event->data.exit.pid == tgid)) {
+			picture[tgid] = look_up(tgid);
+			if (picture[tgid] == GONE)
+				printf("exited %d\n", tgid);
+		}
+		break;
+	case PC_EVENT_OVERRUN:
+		doubtful = 1;
+		lost += event->data.overrun.lost;
+		break;
+	}
+}
+
+int main(void)
+{
+	struct pc_options options = PC_OPTIONS_INIT;
+	struct pc_event events[64];
+	long read_ms = 0;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	options.events = PC_MASK_FORK | PC_MASK_EXEC | PC_MASK_EXIT;
+	int result = pc_open(&pc, &options);
+	if (result >= 0) {
+		signal(SIGINT, stop);
+		signal(SIGTERM, stop);
+		doubtful = 1; /* No event reports what runs already. */
+	}
+	while (result >= 0 && !stopping) {
+		/* In doubt, do not wait: more events may never come. */
+		int count = pc_recv_many(pc, events, 64, doubtful ? 0 : 1000);
+		for (int i = 0; i < count; i++)
+			take(&events[i]);
+		if (doubtful && (count == 0 || now_ms() - read_ms > 100)) {
+			result = read_proc();
+			read_ms = now_ms();
+			/* While events are queued, they may be older than what /proc has shown. */
+			if (count == 0 && result >= 0) {
+				printf("synced, %ju events lost\n", lost);
+				doubtful = 0;
+				lost = 0;
+			}
+		} else if (count == 0) {
+			result = pc_check(pc); /* A silent second: does the kernel still report? */
+		} else if (count < 0 && count != -EINTR && count != -ECANCELED) {
+			result = count;
+		}
+	}
+	if (result < 0)
+		fprintf(stderr, "recovery: %s\n", pc_strerror(result));
+	pc_close(pc);
+	return result < 0;
+}
