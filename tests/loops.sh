@@ -170,8 +170,7 @@ for name in "${!pids[@]}"; do finish "$name" TERM; done
 synced_again() { [ "$(grep -c '^synced' "$work/$1.out")" -ge 2 ]; }
 notices_deafness() { # notices_deafness EXAMPLE: reads /proc again, and hears of what happens then
 	start "$1" || return
-	local try
-	for try in 1 2 3; do
+	for _ in 1 2 3; do
 		"$work/deafen" && within 3 synced_again "$1" && break
 	done
 	/bin/true &

@@ -6,8 +6,9 @@
 #include <sys/types.h>
 #include <syslog.h>
 
-/* pcpolicyd.c */
+/* report.c */
 extern bool ready; /* the policy was applied to every process */
+extern bool in_background;
 __attribute__((format(printf, 2, 3))) void report(int priority, const char *format, ...);
 _Noreturn void fail(const char *what, const char *why);
 int require(int result, const char *what);

@@ -1,0 +1,37 @@
+/* What the daemon reports, and where: to the system log or to stderr. */
+#include "pcpolicyd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool ready;
+bool in_background;
+
+/* With -b to the system log, except errors before the daemon is ready. Otherwise to stderr. */
+void report(int priority, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	if (in_background && (ready || priority != LOG_ERR))
+		vsyslog(priority, format, arguments);
+	else
+		vfprintf(stderr, format, arguments);
+	va_end(arguments);
+}
+
+_Noreturn void fail(const char *what, const char *why)
+{
+	report(LOG_ERR, "pcpolicyd: %s: %s\n", what, why);
+	exit(1);
+}
+
+/* Returns the result of a system call, unless that is an error. */
+int require(int result, const char *what)
+{
+	if (result < 0)
+		fail(what, strerror(errno));
+	return result;
+}
