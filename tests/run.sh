@@ -22,7 +22,7 @@ step make programs
 RUSTDOCFLAGS='-D warnings' step cargo doc --locked --quiet --no-deps
 step cargo test --locked --quiet
 scripts="tests/artefacts.sh tests/man.sh tests/snippets.sh tests/packages.sh tests/abi.sh
-	tests/promises.sh tests/sanitizers.sh tests/examples.sh tests/pcwatch.sh"
+	tests/promises.sh tests/sanitizers.sh tests/miri.sh tests/examples.sh tests/pcwatch.sh"
 scripts="$scripts tests/loops.sh tests/daemon.py tests/recording.sh tests/containers.sh tests/bench.sh"
 scripts="$scripts tests/cpp.sh tests/go.sh"
 if [ "${CI:-}" = true ]; then

@@ -21,8 +21,8 @@ struct Buffers<const SIZE: usize, const COUNT: usize> {
 /// Room for `COUNT` datagrams of `SIZE` bytes each. Of a longer datagram the first `SIZE` bytes are
 /// kept.
 ///
-/// No reference to all of the buffers is ever formed: that would take away the right of the headers'
-/// pointers to be used.
+/// No reference to all of the buffers is ever formed, because it would claim that nothing else points
+/// to them. The kernel uses the headers' pointers.
 pub(crate) struct Inbox<const SIZE: usize, const COUNT: usize> {
     buffers: NonNull<Buffers<SIZE, COUNT>>,
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/cn_proc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -218,6 +219,38 @@ PROMISE(pause_without_memory, "a pause that fails half-way and cannot be undone 
 		pc_close(pc);
 		CHECK_EQ(count_listeners(), listeners);
 	}
+}
+
+static int listens, ignores;
+
+static long count_requests(long number, const long arguments[6])
+{
+	if (number == SYS_sendto) {
+		uint32_t operation;
+		memcpy(&operation, (const char *)arguments[1] + 36, sizeof(operation));
+		listens += operation == PROC_CN_MCAST_LISTEN;
+		ignores += operation == PROC_CN_MCAST_IGNORE;
+	}
+	return really(number, arguments);
+}
+
+PROMISE(resume_still_counted, "a resume of a connector that the kernel still counts sends the IGNORE that the pause could not send")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	failures_left = 2;
+	filters_set = 0;
+	instead = run_out_of_memory;
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(failures_left, 0);
+	listens = ignores = 0;
+	instead = count_requests;
+	CHECK_EQ(pc_subscribe(pc), 0);
+	CHECK_EQ(ignores, 1);
+	CHECK_EQ(listens, 1);
+	check_hears(pc);
+	pc_close(pc);
+	CHECK_EQ(ignores, 2);
+	CHECK_EQ(listens, 1);
 }
 
 static long be_deaf_and_fail(long number, const long arguments[6])
