@@ -1,11 +1,11 @@
-//! The error of every operation: a positive `errno` value, and what it means here.
+//! The error of every operation: a positive `errno` value, and what it means in this library.
 
 use crate::protocol::texts::{self, OTHERS};
 use core::ffi::CStr;
 
 /// A positive `errno` value.
 ///
-/// Its `Display` form says what is wrong and what to do about it.
+/// Its `Display` form is its [`explanation`](Self::explanation).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", self.explanation().to_str().unwrap_or_default())]
 pub struct Errno(pub i32);
@@ -45,7 +45,7 @@ impl Errno {
         texts::c_str(self.text())
     }
 
-    /// The same, with more behind its terminator.
+    /// The explanation. Its terminator and the texts of other errors follow.
     pub(crate) const fn text(self) -> &'static [u8] {
         texts::find(&BLOCK, self.0)
     }

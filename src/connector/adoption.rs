@@ -7,8 +7,8 @@ use crate::errno::Errno;
 use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
 use crate::sys::{self, Fd, Modes};
 
-/// Gives the socket the settings of a handle, and subscribes it. On failure it has the settings that
-/// it had before.
+/// Gives the socket the settings of a handle, and subscribes it. On failure it has the settings
+/// that it had before.
 pub(super) fn adopt(socket: &Fd, options: &Options) -> Result<Prepared, Errno> {
     let transport = identify(socket)?;
     let before = Settings::of(socket, transport)?;
@@ -62,8 +62,8 @@ fn identify(socket: &Fd) -> Result<Transport, Errno> {
 }
 
 /// The default budget for a queue, or `None` if it has more than would be granted now: an
-/// unprivileged child could not get back what a privileged parent has given. A new socket shows what
-/// would be granted.
+/// unprivileged child could not get back what a privileged parent has given. A new socket shows
+/// what would be granted.
 fn default_budget(socket: &Fd) -> Result<Option<u32>, Errno> {
     let trial = sys::netlink_socket(NETLINK_CONNECTOR)?;
     sys::set_queue_budget(&trial, DEFAULT_BUDGET)?;

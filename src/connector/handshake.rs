@@ -2,9 +2,9 @@
 //!
 //! The kernel answers a request before `send` returns, but it answers by multicast: to every
 //! listener, and only while its count of listeners is at least one (`cn_proc_ack` in
-//! `drivers/connector/cn_proc.c`). The answer is therefore read on a throw-away helper socket, whose
-//! filter admits nothing else: the main queue is never touched, and no flood can push the answer
-//! out.
+//! `drivers/connector/cn_proc.c`). The answer is therefore read on a throw-away helper socket,
+//! whose filter admits nothing else: the main queue is never touched, and no flood can push the
+//! answer out.
 
 use crate::errno::Errno;
 use crate::procfs::namespace::{Namespaces, lacks_process_events, namespaces};
@@ -68,8 +68,9 @@ pub(super) fn unsubscribe(main: &Fd) -> Result<(), Errno> {
     send(main, PROC_CN_MCAST_IGNORE, 0, Length::Short)
 }
 
-/// Proves that the kernel reports, repairs it if it does not, and renews the subscription of `main`.
-/// `note_deafness` is called when the kernel is found deaf, before the repair, which may fail.
+/// Proves that the kernel reports, repairs it if it does not, and renews the subscription of
+/// `main`. `note_deafness` is called when the kernel is found deaf, before the repair, which may
+/// fail.
 pub(super) fn check(main: &Fd, note_deafness: impl FnOnce()) -> Result<(), Errno> {
     let helper = Helper::open()?;
     if !helper.is_answered()? {
@@ -142,8 +143,9 @@ impl Helper {
         if namespaces == Namespaces::Initial && sys::drop_counter(&self.socket)? == 0 {
             for _ in 0..REPAIR_LIMIT {
                 // The kernel is asked before the first LISTEN, because the one missing answer may
-                // have failed for lack of memory. It is asked again before each further one, because
-                // after an unknown request every kernel counts the next LISTEN of this socket.
+                // have failed for lack of memory. It is asked again before each further one,
+                // because after an unknown request every kernel counts the next LISTEN of this
+                // socket.
                 if self.is_answered()? {
                     return Ok(());
                 }

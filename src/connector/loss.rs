@@ -2,8 +2,8 @@
 //!
 //! With `NETLINK_NO_ENOBUFS` the kernel drops an event without an error, and increments the kernel
 //! drop counter (`netlink_overrun` in `net/netlink/af_netlink.c`). It drops only while the queue is
-//! full, and a full queue holds more than `budget / 1024` events (768 to 960 bytes each, measured on
-//! Linux 5.10 to 7.3). A reader that looks at the counter once every `budget / 2048` datagrams
+//! full, and a full queue holds more than `budget / 1024` events (768 to 960 bytes each, measured
+//! on Linux 5.10 to 7.3). A reader that looks at the counter once every `budget / 2048` datagrams
 //! therefore looks at least once between a loss and the moment when the queue runs empty.
 
 use crate::protocol::event::{Event, reason};
@@ -22,8 +22,8 @@ pub(crate) struct LossMeter {
 }
 
 impl LossMeter {
-    /// A meter that finds what is lost after this reading of the counter, begun at `read_ns`, from a
-    /// queue with this budget.
+    /// A meter that finds what is lost after this reading of the counter, begun at `read_ns`, from
+    /// a queue with this budget.
     pub(crate) fn new(budget: u32, counter: u32, read_ns: u64) -> Self {
         let interval = Self::interval(budget);
         Self { counter, read_ns, interval, allowance: interval }
@@ -56,8 +56,9 @@ impl LossMeter {
         self.allowance = self.allowance.saturating_sub(count);
     }
 
-    /// Enters a reading that was begun at `begun_ns`. Returns what was lost since the one before, and
-    /// its announcement, or `None` when nothing was. `now_ns` is called for an announcement only.
+    /// Enters a reading that was begun at `begun_ns`. Returns what was lost since the one before,
+    /// and its announcement, or `None` when nothing was. `now_ns` is called for an announcement
+    /// only.
     pub(crate) fn read(
         &mut self,
         counter: u32,

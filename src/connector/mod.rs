@@ -3,12 +3,16 @@
 //! A handle has two halves: [`Connector`], which any thread may use at any time, and [`Receiver`],
 //! which belongs to the one thread that receives. [`open`] and [`adopt`] make both at once.
 //!
-//! ```text
-//! open -> receiver -> shared -> handshake        handshake: the kernel's requests and answers
-//!   |        |          |
-//!   |       loss     subscription, counters      loss, subscription: pure
-//!   +----> adoption -> handshake                 transport, options: shared by all of them
-//! ```
+//! Each file imports only files of lower rows:
+//!
+//! | | |
+//! |---|---|
+//! | `open` | makes a handle, on a new socket or an adopted one |
+//! | `adoption`, `receiver` | takes over a socket; the receiving half |
+//! | `shared` | the half for any thread |
+//! | `transport` | what a handle's socket is |
+//! | `handshake` | the kernel's requests and answers |
+//! | `options`, `loss`, `subscription`, `counters` | values and judgements, without I/O |
 
 mod adoption;
 mod counters;

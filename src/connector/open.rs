@@ -22,8 +22,8 @@ pub(crate) fn open(options: &Options) -> Result<(Connector, Receiver), Errno> {
     open_on(None, options).map_err(|(error, _)| error)
 }
 
-/// Opens a handle on the socket that `source` stands for, subscribed and proven. On failure `source`
-/// is given back.
+/// Opens a handle on the socket that `source` stands for, subscribed and proven. On failure
+/// `source` is given back.
 pub(crate) fn open_on<S: Source>(
     source: S,
     options: &Options,

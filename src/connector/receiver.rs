@@ -75,9 +75,9 @@ impl Receiver {
 
     /// Delivers what is queued, without waiting: at least one event, or 0 when there is none.
     ///
-    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue holds.
-    /// What is queued then has come since this call began, and edge-triggered loops are notified of
-    /// it.
+    /// 0 comes only after the queue was seen empty, or when more was discarded than the queue
+    /// holds. What is queued then has come since this call began, and edge-triggered loops are
+    /// notified of it.
     ///
     /// `first` is what [`take_one`](Self::take_one) has received already.
     pub(crate) fn fill(
@@ -183,9 +183,9 @@ impl Receiver {
         is_suspect
     }
 
-    /// Delivers the event in a received datagram, in the one case that matters for speed: the kernel
-    /// sent it, its shape is the usual one, and the filter admits it. False in any other case, and
-    /// then nothing has been done.
+    /// Delivers the event in a received datagram, in the one case that matters for speed: the
+    /// kernel sent it, its shape is the usual one, and the filter admits it. False in any other
+    /// case, and then nothing has been done.
     #[inline(always)]
     fn deliver_usual(&self, connector: &Connector, index: usize, sink: &mut impl Sink) -> bool {
         let datagram = self.inbox.datagram(index);

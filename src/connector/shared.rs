@@ -256,7 +256,7 @@ impl Connector {
 
 impl Drop for Connector {
     /// Ends the subscription, unless this is a forked child's copy. If the socket were only closed,
-    /// the kernel would go on making events, for nobody.
+    /// the kernel would count its listener for ever, and make events that no listener receives.
     fn drop(&mut self) {
         if self.guard.is_owner() && self.is_netlink() && self.subscription.get_mut().is_counted() {
             let _ = handshake::unsubscribe(&self.socket);

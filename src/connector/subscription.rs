@@ -22,8 +22,8 @@ pub(super) struct Subscription {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// The kernel counts this handle as a listener, and the filter admits events. `alive_ns` is when
-    /// the kernel was last known to report.
+    /// The kernel counts this handle as a listener, and the filter admits events. `alive_ns` is
+    /// when the kernel was last known to report.
     Listening { alive_ns: u64 },
     /// The kernel does not count this handle.
     Paused,
@@ -64,8 +64,8 @@ impl Subscription {
         self.state = if is_counted { State::StillCounted } else { State::Paused };
     }
 
-    /// The kernel reports to this handle at `now_ns`. Returns since when it may have been deaf, which
-    /// is to be announced.
+    /// The kernel reports to this handle at `now_ns`. Returns since when it may have been deaf,
+    /// which is to be announced.
     pub(super) const fn resume(&mut self, now_ns: u64) -> Option<u64> {
         self.state = State::Listening { alive_ns: now_ns };
         self.deaf_since.take()

@@ -16,8 +16,8 @@ pub(crate) struct Arena<T> {
     len: usize,
 }
 
-// SAFETY: the arena owns its chunks and the values in them, as a Vec does, so that a thread that may
-// own a `T` may own the arena.
+// SAFETY: the arena owns its chunks and the values in them, as a Vec does, so that a thread that
+// may own a `T` may own the arena.
 unsafe impl<T: Send> Send for Arena<T> {}
 
 impl<T> Arena<T> {
@@ -50,8 +50,8 @@ impl<T> Arena<T> {
         let index = if (index as usize) < self.len { index as usize } else { 0 };
         let (chunk, offset) = place(index);
         let memory = (*self.chunks.get(chunk)?)?;
-        // SAFETY: the chunk exists, hence it has room for FIRST << chunk values, and place() returns
-        // an offset below that.
+        // SAFETY: the chunk exists, hence it has room for FIRST << chunk values, and place()
+        // returns an offset below that.
         Some(unsafe { memory.add(offset) })
     }
 
@@ -85,7 +85,8 @@ impl<T> Drop for Arena<T> {
             }
         }
         for memory in self.chunks.into_iter().flatten() {
-            // SAFETY: push() allocated the chunk, and nothing borrows from an arena that is dropped.
+            // SAFETY: push() allocated the chunk, and nothing borrows from an arena that is
+            // dropped.
             unsafe { heap::release(memory) };
         }
     }

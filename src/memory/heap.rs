@@ -25,8 +25,8 @@ pub(crate) fn allocate_array<T>(count: usize) -> Result<NonNull<T>, Errno> {
 /// # Safety
 /// `memory` comes from [`allocate`] or [`allocate_array`] and is not used any more.
 pub(crate) unsafe fn release<T>(memory: NonNull<T>) {
-    // SAFETY: the caller guarantees that posix_memalign() returned this memory, and that it is freed
-    // once.
+    // SAFETY: the caller guarantees that posix_memalign() returned this memory, and that it is
+    // freed once.
     unsafe { libc::free(memory.as_ptr().cast()) };
 }
 

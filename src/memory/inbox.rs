@@ -1,5 +1,5 @@
 //! Buffers for received datagrams, the headers that recvmmsg(2) needs for them, and what was
-//! received last. Who receives passes a closure, which makes the system call.
+//! received last. The caller passes a closure, which makes the system call.
 
 use super::heap;
 use crate::errno::Errno;
@@ -21,8 +21,8 @@ struct Buffers<const SIZE: usize, const COUNT: usize> {
 /// Room for `COUNT` datagrams of `SIZE` bytes each. Of a longer datagram the first `SIZE` bytes are
 /// kept.
 ///
-/// No reference to all of the buffers is ever formed, because it would claim that nothing else points
-/// to them. The kernel uses the headers' pointers.
+/// No reference to all of the buffers is ever formed, because it would claim that nothing else
+/// points to them. The kernel uses the headers' pointers.
 pub(crate) struct Inbox<const SIZE: usize, const COUNT: usize> {
     buffers: NonNull<Buffers<SIZE, COUNT>>,
 }
@@ -128,7 +128,7 @@ impl<const SIZE: usize, const COUNT: usize> Inbox<SIZE, COUNT> {
     #[inline]
     pub(crate) fn datagram(&self, index: usize) -> Datagram<'_> {
         let (all, index) = (self.buffers.as_ptr(), index % COUNT);
-        // SAFETY: new() initialised the buffers. `self` is borrowed, so that nobody writes to them
+        // SAFETY: new() initialised the buffers. `self` is borrowed, so that nothing writes to them
         // as long as the datagram is in use.
         let (datagram, size, sender) = unsafe {
             (&(*all).datagrams[index], (*all).headers[index].msg_len, (*all).senders[index].nl_pid)

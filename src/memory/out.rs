@@ -16,8 +16,8 @@ impl<'a, T: Copy> OutSlice<'a, T> {
     #[cfg(any(test, feature = "std", feature = "table"))]
     pub(crate) const fn over(values: &'a mut [T]) -> Self {
         let values: *mut [T] = values;
-        // SAFETY: MaybeUninit<T> is laid out as T. The borrow of `values` is passed on, and push(),
-        // which alone writes here, writes whole values, so that each element stays a valid T.
+        // SAFETY: MaybeUninit<T> is laid out as T. The result borrows `values` exclusively. Only
+        // push() writes to it, and writes whole values, so that each element stays a valid T.
         Self(unsafe { &mut *(values as *mut [MaybeUninit<T>]) })
     }
 

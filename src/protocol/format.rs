@@ -154,8 +154,8 @@ impl Line {
         }
     }
 
-    /// Appends a name, with `\xNN` for what is not printable ASCII, so that no name can forge a line
-    /// of a log.
+    /// Appends a name, with `\xNN` for what is not printable ASCII, so that no name can forge a
+    /// line of a log.
     fn name(&mut self, event: &Event, index: usize) {
         for index in index * 4..index * 4 + 16 {
             let byte = event.byte(index);

@@ -1,11 +1,15 @@
 //! What the kernel sends and what it is asked, and which events are wanted. Pure: no I/O, no
 //! `unsafe`, and no import from the rest of the crate.
 //!
-//! ```text
-//! texts <- event <- wire <- request
-//!            ^        ^        ^
-//!            filter <- bpf ----+        format -> event, texts
-//! ```
+//! Each file imports only files of lower rows:
+//!
+//! | | |
+//! |---|---|
+//! | `bpf`, `format` | a filter as the kernel's program; an event as a line of text |
+//! | `request`, `filter` | what the kernel is asked; what is wanted |
+//! | `wire` | from bytes to events |
+//! | `event` | 64 bytes, whatever the kind |
+//! | `texts` | texts by number |
 
 #[cfg(any(feature = "capi", feature = "std"))]
 pub(crate) mod format;

@@ -10,7 +10,7 @@ use super::wire::{
 pub const PROC_CN_MCAST_LISTEN: u32 = 1;
 /// Request: stop reporting events.
 pub const PROC_CN_MCAST_IGNORE: u32 = 2;
-/// A request that no kernel knows. The kernel acknowledges it all the same, with an error number.
+/// A request that no kernel knows, and that every kernel acknowledges, with an error number.
 pub(crate) const PROC_CN_MCAST_PROBE: u32 = 9;
 
 /// The two forms of a request (`cn_proc_mcast_ctl` in `drivers/connector/cn_proc.c`).

@@ -159,8 +159,8 @@ impl CnMsg<'_> {
     }
 }
 
-/// The event in a datagram of the shape that kernels send. When there is none, [`parse`] decides what
-/// the datagram is.
+/// The event in a datagram of the shape that kernels send. When there is none, [`parse`] decides
+/// what the datagram is.
 #[inline]
 pub(crate) fn parse_usual(datagram: &[u8]) -> Option<Event> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>().filter(|bytes| is_usual(bytes))?;

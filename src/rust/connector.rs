@@ -26,8 +26,8 @@ use std::time::Duration;
 /// losses among them, and wait as long as their timeout says. [`recv`](Self::recv),
 /// [`recv_timeout`](Self::recv_timeout), [`recv_raw`](Self::recv_raw) and
 /// [`recv_raw_timeout`](Self::recv_raw_timeout) are those of `proc-connector` 0.3: they deliver
-/// [`ProcEvent`]s or the kernel's bytes, and a loss is [`Error::Overrun`]. They can be mixed: each
-/// event and each loss is delivered once.
+/// [`ProcEvent`](super::ProcEvent)s or the kernel's bytes, and a loss is [`Error::Overrun`]. They
+/// can be mixed: each event and each loss is delivered once.
 ///
 /// All of them return [`Error::Interrupted`] when a signal handler has run; nothing is lost then:
 /// call again, with what is left of the time. And [`Error::Os`] with `ECANCELED` after
@@ -70,7 +70,7 @@ impl ProcConnector {
         Ok(Self::from_halves(connector::open(&options.to_core()?)?))
     }
 
-    /// Adopts a socket that somebody else opened.
+    /// Adopts a socket that another program opened.
     ///
     /// A `NETLINK_CONNECTOR` socket, a member of group 1, as a privileged parent or systemd passes
     /// it on; its pending events are kept, and what it lost before is not counted. Or an `AF_UNIX`
@@ -213,9 +213,9 @@ impl ProcConnector {
         Ok(self.owned()?.subscribe(&self.connector)?)
     }
 
-    /// Ends the connector but not the subscription, and returns the socket: for a successor (a
-    /// child, or the same daemon after its restart), who gives it to [`from_fd`](Self::from_fd)
-    /// with [`Options::subscribed`] and misses nothing.
+    /// Ends the connector but not the subscription, and returns the socket for a successor: a
+    /// child, or this daemon after its restart. The successor passes it to
+    /// [`from_fd`](Self::from_fd) with [`Options::subscribed`], and misses nothing.
     ///
     /// Receive until nothing is left before: a loss that is not announced yet is not counted by the
     /// successor. If paused, the socket is not subscribed.
@@ -242,11 +242,11 @@ impl ProcConnector {
     /// Proves that the kernel still reports; true if it did not and was repaired. It costs
     /// microseconds: call it from a daemon's timer.
     ///
-    /// The kernel counts its listeners for the whole machine and reports to nobody while the count
-    /// is below one. From Linux 6.6 on any unprivileged process can bring it there. This method
-    /// notices, and repairs it; then an overrun with [`reason::DEAF`](crate::reason::DEAF) and an
-    /// unknown number follows in the stream. (The descriptor does not become readable for it.) It
-    /// also renews this connector's own subscription. A paused connector is not checked.
+    /// The kernel counts its listeners for the whole machine and reports to no listener while the
+    /// count is below one. From Linux 6.6 on any unprivileged process can bring it there. This
+    /// method notices, and repairs it; then an overrun with [`reason::DEAF`](crate::reason::DEAF)
+    /// and an unknown number follows in the stream. (The descriptor does not become readable for
+    /// it.) It also renews this connector's own subscription. A paused connector is not checked.
     ///
     /// # Errors
     /// As for [`new`](Self::new); `EPERM`: the privilege has been dropped, before Linux 6.6.
@@ -282,8 +282,8 @@ impl ProcConnector {
     ///
     /// # Errors
     /// [`Os`](Error::Os): `EPERM` if the system does not give that much without `CAP_NET_ADMIN`
-    /// (twice the sysctl `net.core.rmem_max` at most), `EINVAL` for 0 and above `i32::MAX - 1`. Then
-    /// the queue stays as it was.
+    /// (twice the sysctl `net.core.rmem_max` at most), `EINVAL` for 0 and above `i32::MAX - 1`.
+    /// Then the queue stays as it was.
     pub fn set_recv_buf_size(&self, bytes: usize) -> Result<()> {
         let mut receiver = self.owned()?;
         // The kernel doubles what it is asked for.

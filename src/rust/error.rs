@@ -53,7 +53,7 @@ pub enum Error {
     #[error("connection closed")]
     ConnectionClosed,
 
-    /// Events were lost before the ones that follow; [`Stats::lost`](crate::Stats::lost) tells how
+    /// Events were lost before the ones that follow; [`Stats::lost`](crate::Stats::lost) is how
     /// many so far. Go on receiving, and see the crate's documentation for how to recover.
     #[error("message overrun, events may have been dropped")]
     Overrun,

@@ -38,15 +38,16 @@ impl Options {
     /// The queue's budget in bytes; an event is charged up to 960 of them, while it waits.
     ///
     /// Without `CAP_NET_ADMIN` the system gives at most twice the sysctl `net.core.rmem_max`, and
-    /// that is what the connector then gets: [`Stats::queue_bytes`](crate::Stats::queue_bytes)
-    /// tells. Neither 0 nor more than `i32::MAX`: the connector would not open (`EINVAL`).
+    /// that is what the connector then gets: see
+    /// [`Stats::queue_bytes`](crate::Stats::queue_bytes). Neither 0 nor more than `i32::MAX`: the
+    /// connector would not open (`EINVAL`).
     #[must_use]
     pub fn queue_bytes(self, bytes: usize) -> Self {
         Self { queue_bytes: Some(bytes), ..self }
     }
 
-    /// For [`ProcConnector::from_fd`](crate::ProcConnector::from_fd): whoever made the socket has
-    /// subscribed it already. No LISTEN is sent, but one IGNORE on drop.
+    /// For [`ProcConnector::from_fd`](crate::ProcConnector::from_fd): its previous owner
+    /// has subscribed it already. No LISTEN is sent, but one IGNORE on drop.
     #[must_use]
     pub fn subscribed(self) -> Self {
         Self { subscribed: true, ..self }

@@ -89,9 +89,9 @@ impl ProcessTable {
     /// Opens a table with all fields.
     ///
     /// # Errors
-    /// As [`ProcConnector::new`](crate::ProcConnector::new); `EACCES` if /proc is not mounted, hides
-    /// processes, or is another PID namespace's; `EOPNOTSUPP` outside of the initial time namespace
-    /// too.
+    /// As [`ProcConnector::new`](crate::ProcConnector::new); `EACCES` if /proc is not mounted,
+    /// hides processes, or is another PID namespace's; `EOPNOTSUPP` outside of the initial time
+    /// namespace too.
     pub fn open() -> Result<Self> {
         Self::with(&TableOptions::new())
     }

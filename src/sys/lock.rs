@@ -11,7 +11,7 @@ pub(crate) struct Lock<T> {
 }
 
 // SAFETY: the mutex hands the value from thread to thread, which `T: Send` allows. A pthread mutex
-// may be moved while nobody has locked it, and a lock that is moved is not borrowed by a Guard.
+// may be moved while it is not locked, and a lock that is moved is not borrowed by a Guard.
 unsafe impl<T: Send> Send for Lock<T> {}
 // SAFETY: pthread mutexes are made to be shared, and the mutex lets one thread at a time reach the
 // value.

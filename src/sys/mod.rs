@@ -14,7 +14,7 @@ mod fork;
 mod lock;
 #[cfg(feature = "table")]
 mod pidfd;
-mod receive;
+mod recv;
 mod socket;
 mod task;
 mod time;
@@ -27,7 +27,7 @@ pub(crate) use fd::{Fd, Modes, extract};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;
-pub(crate) use receive::*;
+pub(crate) use recv::*;
 pub(crate) use socket::*;
 #[cfg(feature = "table")]
 pub(crate) use task::may_trace;

@@ -11,7 +11,7 @@ pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
     Ok(unsafe { Fd::from_raw(raw as i32) })
 }
 
-/// `struct pidfd_info` (linux/pidfd.h), as long as it was in Linux 6.13, the first to have it.
+/// `struct pidfd_info` (linux/pidfd.h), in its first form, that of Linux 6.13.
 #[repr(C)]
 struct Info {
     mask: u64,

@@ -1,5 +1,5 @@
-//! Kernel constants and layout offsets that this library does not need itself, for those who take
-//! messages apart by hand. From `include/uapi/linux/{netlink,connector,cn_proc}.h`.
+//! Kernel constants and layout offsets that this library does not need itself, for programs that
+//! take messages apart by hand. From `include/uapi/linux/{netlink,connector,cn_proc}.h`.
 
 use crate::protocol::wire::SIZE_NLMSGHDR;
 

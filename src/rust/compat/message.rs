@@ -1,4 +1,5 @@
-//! The pure parsers, for those who receive by other means: a recording, io_uring, another socket.
+//! The pure parsers, for programs that receive by other means: a recording, io_uring, another
+//! socket.
 
 use super::ProcEvent;
 use super::layout::{COMM_DATA, nlmsg_align};

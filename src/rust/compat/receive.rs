@@ -27,7 +27,8 @@ impl ProcConnector {
     }
 
     /// Receives one event, as [`recv`](Self::recv) does, but waits for at most `timeout`. Returns
-    /// `None` when that has passed. [`set_nonblocking`](Self::set_nonblocking) does not matter here.
+    /// `None` when that has passed. [`set_nonblocking`](Self::set_nonblocking) does not matter
+    /// here.
     ///
     /// # Errors
     /// As for [`recv`](Self::recv), but never [`WouldBlock`](Error::WouldBlock).
@@ -40,9 +41,9 @@ impl ProcConnector {
     /// apart. Only events are delivered: no acknowledgements, and nothing forged.
     ///
     /// # Errors
-    /// [`BufferTooSmall`](Error::BufferTooSmall) if the pending event does not fit: it stays queued.
-    /// Kernels up to now send 76 bytes; 256 are enough for anything that this library receives.
-    /// Others as for [`recv`](Self::recv).
+    /// [`BufferTooSmall`](Error::BufferTooSmall) if the pending event does not fit: it stays
+    /// queued. Kernels up to now send 76 bytes; 256 are enough for anything that this library
+    /// receives. Others as for [`recv`](Self::recv).
     pub fn recv_raw(&self, buffer: &mut [u8]) -> Result<usize> {
         self.next_raw(buffer, self.default_timeout())?.ok_or(Error::WouldBlock)
     }

@@ -40,8 +40,8 @@ pub(crate) fn receive_many(socket: &Fd, headers: &Headers<'_>) -> Result<u32, Er
 }
 
 /// Receives the datagram that is first in the queue of a netlink socket. Returns how much of it is
-/// in the buffer and its sender's port, or `EAGAIN` when the queue is empty. This is no cancellation
-/// point.
+/// in the buffer and its sender's port, or `EAGAIN` when the queue is empty. This is no
+/// cancellation point.
 pub(crate) fn receive_uncancelled(socket: &Fd, buffer: &mut [u8]) -> Result<(u32, u32), Errno> {
     let mut sender = super::netlink_address(0);
     let mut sender_size = size_of_val(&sender) as libc::socklen_t;
