@@ -1255,7 +1255,13 @@ fn jobs(rows: &mut Rows) {
     stage.machine.has_announcement = true;
     rows.row("an announcement is work", work(&stage), Some(Job::Receive));
     stage.machine.has_announcement = false;
+    let idle = stage.follower.has_work(&stage.machine);
     stage.follower.agenda.doubt_since(HEARD);
+    rows.row(
+        "the table has work when there is a job although all is quiet",
+        (idle, stage.follower.has_work(&stage.machine)),
+        (false, true),
+    );
     rows.row("doubt is work", work(&stage), Some(Job::Scan));
     queue(&mut stage, comm(DOG));
     rows.row("an event that was received is work", work(&stage), Some(Job::Judge));
@@ -1826,6 +1832,27 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
         &["7 exited leader's 0x0", "7 started"],
     );
 
+    rows.row(
+        "a next owner that was looked for is reported, and can be looked up",
+        stage.follower.get(PID).map(|process| process.start_boottime_ns),
+        Some(1_010 * MS),
+    );
+
+    let mut stage = Stage::with([forked().watched()]);
+    stage.hear(fork().at(2_010), led().started(2_010));
+    rows.row(
+        "a pidfd is not waited for once the pid's next owner was forked",
+        stage.machine.watched.len(),
+        0,
+    );
+
+    let mut stage = Stage::with([found()]);
+    rows.row(
+        "a FORK is a process's own once: the next one is the next owner's, however early",
+        (stage.hear(fork().at(1_400), led()), stage.hear(fork().at(1_401), led()).len()),
+        (vec![OwnFork], 2),
+    );
+
     let mut stage = Stage::with([found().fork_seen()]);
     rows.row(
         "a FORK that came is not forgotten because an EXIT of the leader shows that it had to come",
@@ -2006,6 +2033,23 @@ fn families(rows: &mut Rows) {
         &mut stage,
         &["8 started", "7 exited leader's 0x0", "8 reparented"],
     );
+    rows.row(
+        "an orphan that was REPARENTED is the child of its new parent",
+        stage.follower.get(8).unwrap().parent_id,
+        stage.follower.get(INIT).unwrap().id,
+    );
+    rows.row("to find the parent of an orphan, no ids are read", stage.machine.ids_read.get(), 1);
+
+    let mut child = Record { origin: unreported().origin, ..forked_as(8) };
+    child.process.parent_pid = PID;
+    let mut stage = Stage::with([child]);
+    stage.hear(fork(), led().started(1_990));
+    stage.hear(comm(CAT).of(8), child_of_7(led()));
+    rows.row(
+        "a child that was found and not reported is linked with its parent when it is reported",
+        stage.follower.get(8).unwrap().parent_id,
+        stage.follower.get(PID).unwrap().id,
+    );
 
     let mut child = found_as(8);
     child.process.parent_pid = PID;
@@ -2051,6 +2095,7 @@ fn healing(rows: &mut Rows) {
         &mut stage,
         &["7 started recovered", "synced recovered"],
     );
+    rows.row("a scan reads ids", stage.record(PID).process.valid, field::ALL);
 
     let mut stage = Stage::with([forked().watched()]);
     stage.hear(overrun, nobody());
@@ -2148,6 +2193,19 @@ fn healing(rows: &mut Rows) {
 }
 
 fn the_callers_view(rows: &mut Rows) {
+    let kept_of = |fields| {
+        let mut stage = Stage::with([]);
+        stage.follower.fields = fields;
+        stage.hear(fork(), led().started(1_990));
+        (stage.record(PID).process.valid, stage.machine.ids_read.get())
+    };
+    rows.row(
+        "a field that the caller did not ask for is not valid, and ids are not read for nothing",
+        kept_of(field::PARENT | field::START),
+        (field::PARENT | field::START, 0),
+    );
+    rows.row("a field that the caller asked for is valid", kept_of(field::ALL), (field::ALL, 1));
+
     let mut stage = Stage::with([unreported(), forked_as(8)]);
     rows.row("a process that was not reported cannot be looked up", stage.follower.get(PID), None);
     rows.row(
@@ -2166,6 +2224,11 @@ fn the_callers_view(rows: &mut Rows) {
 
     let mut stage = Stage::with([forked()]);
     stage.follower.set_user(PID, 77);
+    rows.row(
+        "what the caller keeps with a process is kept",
+        stage.follower.get(PID).map(|process| process.user),
+        Some(77),
+    );
     stage.hear(fork().of(8).by(PID), nobody());
     rows.row(
         "a child that is gone before it is read inherits the name, and not what the caller keeps",

@@ -30,6 +30,8 @@ pub struct Machine {
     pub pidfd_error: Option<Errno>,
     /// The next look fails.
     pub look_error: Cell<Option<Errno>>,
+    /// How often ids were read.
+    pub ids_read: Cell<u32>,
     receptions: u32,
     pub is_status_shown: bool,
     pub may_trace: bool,
@@ -64,6 +66,7 @@ impl World for Machine {
         if let Some(error) = self.look_error.take() {
             return Err(error);
         }
+        self.ids_read.set(self.ids_read.get() + u32::from(with_credentials));
         let sight = self.shown.get(&pid).copied();
         let hide = |sight| Sight { credentials: None, ..sight };
         Ok(if with_credentials { sight } else { sight.map(hide) })
@@ -153,6 +156,7 @@ impl Stage {
             readable: None,
             pidfd_error: None,
             look_error: Cell::new(None),
+            ids_read: Cell::new(0),
             receptions: 0,
             is_status_shown: false,
             may_trace: true,
