@@ -1489,6 +1489,23 @@ fn execs_by_threads(rows: &mut Rows) {
     );
 
     let mut stage = Stage::with([forked()]);
+    stage.hear(exit(0).judged(2_500), zombie());
+    stage.hear(exec().at(2_010).judged(2_500), zombie());
+    rows.row(
+        "an exec by a thread, read when the process is a zombie: its own EXIT is waited for",
+        stage.record(PID).life,
+        Life::Led,
+    );
+
+    let mut stage = Stage::with([forked()]);
+    stage.hear(exit(0), led());
+    rows.row(
+        "an exec by a thread whose EXEC was lost: the code of the next EXIT is not believed",
+        stage.hear(exit(0x700).at(2_020), nobody()),
+        vec![exited_at(2_020, Unknown)],
+    );
+
+    let mut stage = Stage::with([forked()]);
     rows.row(
         "an exec by a thread that overtakes the leader: the EXEC is the process's",
         stage.hear(exec(), led()),
@@ -1899,6 +1916,25 @@ fn watched_processes(rows: &mut Rows) {
         (Life::Led, 0),
     );
 
+    let mut stage = Stage::with([forked().watched()]);
+    stage.machine.readable = Some(PID);
+    stage.show(PID, leaderless());
+    let _ = stage.run();
+    rows.row(
+        "a process whose pidfd is readable, and that /proc shows without a leader, is watched again",
+        stage.record(PID).life,
+        Life::Leaderless(Watch::Pidfd),
+    );
+
+    let mut stage = Stage::with([forked().unwatched()]);
+    stage.show(PID, led());
+    let _ = stage.run();
+    rows.row(
+        "a process that got a leader before it could be watched is not watched",
+        (stage.record(PID).life, stage.machine.watched.len()),
+        (Life::Led, 0),
+    );
+
     let mut stage = Stage::with([forked()]);
     stage.machine.pidfd_error = Some(Errno(libc::EMFILE));
     stage.hear(exit(0), leaderless());
@@ -2013,6 +2049,13 @@ fn families(rows: &mut Rows) {
         &mut stage,
         &["8 started", "8 reparented"],
     );
+    rows.row(
+        "a process is reported as the child of the parent that forked it, even if it has another by now",
+        stage.changes[0].process.parent_id,
+        stage.follower.get(PID).unwrap().id,
+    );
+    let ids = [INIT, PID, 8].map(|pid| stage.follower.get(pid).unwrap().id);
+    rows.row("each process has an id of its own", ids, [1, 2, 3]);
 
     let mut stage = Stage::with([]);
     stage.hear(fork().of(8).by(PID), led().started(1_990));
@@ -2116,6 +2159,63 @@ fn healing(rows: &mut Rows) {
     stage.show(8, led());
     let history = ["7 vanished recovered", "8 reparented recovered", "synced recovered"];
     reports(rows, "an orphan whose parent exited in a loss is RECOVERED", &mut stage, &history);
+
+    let scanned = |record, look| {
+        let mut stage = Stage::with([record]);
+        stage.hear(overrun, nobody());
+        stage.show(PID, look);
+        let words = stage.settle();
+        (stage, words)
+    };
+    let (mut stage, words) = scanned(forked(), led().named(DOG));
+    rows.row(
+        "what a scan finds changed is RECOVERED",
+        words,
+        ["7 renamed recovered", "synced recovered"].map(str::to_owned).to_vec(),
+    );
+    rows.row(
+        "a COMM from before a scan read the process is reflected",
+        stage.hear(comm(CAT), led()),
+        vec![Known],
+    );
+    let (stage, _) = scanned(forked(), leaderless());
+    rows.row(
+        "a process that a scan sees without its leader is watched",
+        stage.record(PID).life,
+        Life::Leaderless(Watch::Pidfd),
+    );
+    let (mut stage, _) = scanned(forked().watched(), led().started(1_990));
+    rows.row(
+        "a pidfd is not waited for once a scan saw another owner of the pid",
+        stage.machine.watched.len(),
+        0,
+    );
+    rows.row(
+        "a process that vanished did so when the scan noticed",
+        stage.changes[0].timestamp_ns > HEARD,
+        true,
+    );
+    stage.follower.agenda.doubt_since(HEARD);
+    stage.show(8, led());
+    reports(
+        rows,
+        "a second scan lists all of /proc again",
+        &mut stage,
+        &["8 started recovered", "synced recovered"],
+    );
+
+    let mut child = forked();
+    child.process.parent_pid = 9;
+    let mut stage = Stage::with([child]);
+    stage.hear(overrun, nobody());
+    stage.show(PID, led().with(|sight| sight.stat.parent = 9));
+    stage.show(9, led());
+    stage.settle();
+    rows.row(
+        "a child whose parent a scan finds later is linked with it",
+        stage.follower.get(PID).unwrap().parent_id,
+        stage.follower.get(9).unwrap().id,
+    );
 
     let deaf = Heard { event: Event::overrun(0, HEARD, HEARD, reason::DEAF), ..fork() };
     let mut stage = Stage::with([]);
