@@ -721,7 +721,7 @@ fn losses(rows: &mut Rows) {
     rows.row("a rescan that was asked for heals a loss, too", healed(&mut agenda), listing(both));
 }
 
-// ---- Several events: the orders in KERNEL.md, and what /proc shows meanwhile ----
+// ---- Several events, in the orders that kernels were seen to report, and what /proc shows ----
 
 /// A row for what the table has reported, once it has nothing to do.
 fn reports(rows: &mut Rows, promise: &'static str, stage: &mut Stage, expected: &[&str]) {
@@ -749,7 +749,7 @@ fn execs_by_threads(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     rows.row("an exec by a thread, read late: the leader's EXIT is not the exit of a process that lives",
         stage.hear(exit(0).judged(2_500), led()), vec![exec_to_come()]);
-    rows.row("an exec by a thread, read late: no look can show when the EXEC was",
+    rows.row("an exec by a thread, read late: the EXEC is reported although an earlier look was ahead of it",
         stage.hear(exec().at(2_010).judged(2_500), led()), vec![Execed(AfterExec::Alive)]);
     reports(rows, "an exec by a thread, read late, is one EXECED", &mut stage, &["7 execed"]);
 
