@@ -320,25 +320,45 @@ impl Look {
 // ---- Verdicts ----
 
 /// The EXIT that came at 2,000 ms was the exit of the process.
-pub fn gone(code: ExitCode) -> Gone {
-    let exit = Some(Exit { timestamp_ns: HEARD, code });
-    Gone { at_ns: JUDGED, exit, is_replaced: false }
-}
-
 pub fn exited(code: ExitCode) -> Verdict {
-    Verdict::Exited(gone(code))
+    exited_at(2_000, code)
 }
 
 /// The EXIT that came at this time, and was judged a millisecond later, was the exit of the process.
 pub fn exited_at(ms: u64, code: ExitCode) -> Verdict {
+    exited_late(ms, ms + 1, code)
+}
+
+/// The EXIT that came at this time, and was judged later, was the exit of the process.
+pub fn exited_late(ms: u64, judged_ms: u64, code: ExitCode) -> Verdict {
+    Verdict::Exited(gone(ms, judged_ms, code, false))
+}
+
+/// The EXIT was the exit of the process, and another process has the pid.
+pub fn replaced_late(ms: u64, judged_ms: u64, code: ExitCode) -> Verdict {
+    Verdict::Exited(gone(ms, judged_ms, code, true))
+}
+
+fn gone(ms: u64, judged_ms: u64, code: ExitCode, is_replaced: bool) -> Gone {
     let exit = Some(Exit { timestamp_ns: ms * MS, code });
-    Verdict::Exited(Gone { at_ns: (ms + 1) * MS, exit, is_replaced: false })
+    Gone { at_ns: judged_ms * MS, exit, is_replaced }
 }
 
 /// The FORK that came at 2,000 ms was the first sign that the previous owner exited.
 pub fn exit_first() -> Verdict {
-    let exit = Exit { timestamp_ns: HEARD, code: ExitCode::Unknown };
+    exit_first_at(2_000)
+}
+
+/// The FORK that came at this time was the first sign that the previous owner exited.
+pub fn exit_first_at(ms: u64) -> Verdict {
+    let exit = Exit { timestamp_ns: ms * MS, code: ExitCode::Unknown };
     Verdict::ExitFirst { exit, is_exit_pending: true }
+}
+
+/// The previous owner's EXIT came at this time, but whose its code was is not known.
+pub fn unknown_exit_first(ms: u64) -> Verdict {
+    let exit = Exit { timestamp_ns: ms * MS, code: ExitCode::Unknown };
+    Verdict::ExitFirst { exit, is_exit_pending: false }
 }
 
 /// The previous owner's exit was known: it exited at 1,900 ms.

@@ -127,6 +127,8 @@ pub struct Stage {
     pub machine: Machine,
     /// What the table reported since the last time that it was asked.
     reported: Vec<String>,
+    /// All that it ever reported.
+    pub changes: Vec<Change>,
 }
 
 impl Stage {
@@ -161,7 +163,7 @@ impl Stage {
             is_status_shown: false,
             may_trace: true,
         };
-        let mut stage = Self { follower, machine, reported: Vec::new() };
+        let mut stage = Self { follower, machine, reported: Vec::new(), changes: Vec::new() };
         stage.show(INIT, led().with(|sight| sight.stat.parent = 0));
         let pids: Vec<_> = std::iter::successors(stage.follower.above(0), |process| {
             stage.follower.above(process.pid)
@@ -226,6 +228,7 @@ impl Stage {
         let run = self.follower.run(&mut self.machine)?;
         if let Run::Report(change) = &run {
             self.reported.push(in_words(change));
+            self.changes.push(*change);
         }
         Ok(run)
     }
