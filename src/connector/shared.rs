@@ -17,8 +17,9 @@ const DEAFNESS: u32 = 2;
 
 /// The half of a handle that any thread may use.
 ///
-/// Everything that the receiving thread reads is atomic: it must not wait for a lock that a thread
-/// holds while it talks to the kernel, and an interrupt comes from a signal handler.
+/// Only the subscription is behind a lock. What the receiving thread reads is atomic, so that it
+/// never waits for a thread that talks to the kernel. `attention` is atomic also because signal
+/// handlers set it, and the budget and the counters because any thread may read the statistics.
 ///
 /// What every reception uses comes first: a short offset makes a shorter instruction.
 #[repr(C)]
