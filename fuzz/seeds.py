@@ -121,6 +121,38 @@ def stream(data):
     return struct.pack("=BB", 0, len(data)) + data
 
 
+def tables():
+    """Scripts for src/table/model/script.rs: a setup, and four bytes for each operation."""
+    run, pause, rescan, no, stamped, unstamped = b"\0\3\0\0", b"\x0e\0\0\0", b"\x0f\0\0\0", 0, 6, 7
+
+    def op(code, who=0, a=0, b=0):
+        return struct.pack("=BBBB", code, who, a, b)
+
+    fork, execs, exits, reap, thread = op(16), op(24, 1), op(27, 0, 24), op(32), op(36, 1)
+    lives = {
+        "life": fork + run + execs + run + exits + run + reap,
+        "zombie": fork + exits + run + pause + reap + run,
+        "reuse": fork + run + exits + reap + fork + run + exits + reap + fork,
+        "late-exit": fork + run + op(27, 0, 8, unstamped) + reap + fork + run + op(54) + run,
+        "late-fork": op(16, 0, 0, 8 * unstamped) + run + op(54) + run,
+        "late-event": op(16) + run + op(49, 1, 0, stamped) + exits + op(54) + run,
+        "leader-first": fork + run + thread + op(41, 0, 24, no) + run + op(39, 0, 56) + run,
+        "thread-exec": fork + run + thread + op(43) + run + op(44) + run + op(44) + run + exits,
+        "failing-exec": fork + run + thread + op(43) + run + op(44) + run + op(46) + run,
+        "orphans": fork + op(16, 1) + op(53, 1) + op(16, 2) + run + exits + run + exits + run,
+        "details": fork + run + op(50) + op(51, 1) + op(52, 1) + op(49, 1) + run + run,
+        "sleep": fork + run + op(58, 0, 2) + fork + run + exits + op(56, 0, 5) + run,
+        "loss": fork + op(59, 1, 31) + exits + fork + run + run + pause,
+        "deaf": fork + run + op(60) + exits + fork + op(60, 0, 1) + run + pause,
+        "rescan": fork + run + rescan + exits + run + fork + run,
+        "no-descriptors": fork + run + thread + op(61, 0, 7) + op(41, 0, 24) + run + run + op(40) + run,
+        "between": fork + op(128 + 27, 0, 24) + run + op(192 + 32) + op(192 + 16) + run + run,
+    }
+    for name, script in lives.items():
+        write("table", name, b"\0\0\0\2\0" + script)
+        write("table", name + "-small-old", b"\5\1\0\0\1" + script)
+
+
 def main():
     seeds = datagrams()
     for name, data in seeds.items():
@@ -164,6 +196,8 @@ def main():
         seeds["grown"] + bytes(180), 0, "=I", 300) + b"\3")
     write("stream", "trailing", everything + struct.pack("=BH", 1, 300) + seeds["exec"] + (
         bytes(224)) + b"\3")
+
+    tables()
 
 
 main()

@@ -172,3 +172,8 @@ pub use {
 
 #[cfg(all(feature = "std", feature = "table"))]
 pub use table::{Change, Process, change, field, remark, state};
+
+/// Holds the table against a model of a machine, for the fuzzer alone.
+#[cfg(all(fuzzing, feature = "std", feature = "table"))]
+#[doc(hidden)]
+pub use table::fuzz as fuzz_table;

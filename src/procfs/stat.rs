@@ -42,6 +42,12 @@ impl Condition {
         matches!(self, Self::Zombie { .. })
     }
 
+    /// Whether the parent and the session are shown. Between two leaders there are none to show
+    /// (`do_task_stat` in `fs/proc/array.c`).
+    pub(crate) const fn shows_family(self) -> bool {
+        !matches!(self, Self::BetweenLeaders)
+    }
+
     /// Whether other threads live without the leader.
     pub(crate) const fn has_no_leader(self) -> bool {
         matches!(self, Self::Leaderless | Self::BetweenLeaders)
@@ -60,6 +66,12 @@ impl Image {
     /// There is no program: this is a kernel thread, a helper that the kernel is about to have run
     /// one (`kernel/umh.c`), or a process that is about to exit.
     pub(crate) const NONE: Self = Self(NonZero::new(1));
+
+    /// Some program, for a model of a machine.
+    #[cfg(any(test, all(fuzzing, feature = "std")))]
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self(NonZero::new(number))
+    }
 
     /// From the fields startcode and startstack.
     pub(crate) const fn at(code: u64, stack: u64) -> Self {

@@ -121,7 +121,7 @@ impl Agenda {
         if quiet < Quiet::Queue || has_announcement || exited.is_some() {
             return Some(Job::Receive);
         }
-        if quiet < Quiet::All {
+        if quiet < Quiet::All || census.first(Queue::Unwatched).is_some() {
             return Some(Job::Watch);
         }
         (due == Due::WhenQuiet).then_some(Job::Scan)

@@ -18,13 +18,15 @@ pub(super) enum Queue {
     Orphans,
     /// It exited, and leaves the table once the events about it have been handled.
     Exited,
-    /// Its leader is gone, and its pidfd could not be opened yet.
+    /// Its leader is gone, and its pidfd is still to be opened.
     Unwatched,
+    /// Its pidfd could not be opened, and the caller has been told.
+    Unwatchable,
     /// It left the table, and its pid was seen to have another owner, who may not be in the table.
     Replaced,
 }
 
-const QUEUES: usize = 4;
+const QUEUES: usize = 5;
 
 /// A place in a queue.
 #[derive(Clone, Copy, Default)]
@@ -199,6 +201,18 @@ impl Census {
         self.give_back(slot);
     }
 
+    /// The children of a process may be those of the previous owner of its pid: as orphans, they are
+    /// looked at.
+    pub(super) fn doubt_children(&mut self, slot: Slot) {
+        let mut next = self.entry(slot).first_child;
+        while let Some(child) = next {
+            next = self.entry(child).next_sibling;
+            if self.at(child).gone().is_none() {
+                self.enqueue(child, Queue::Orphans);
+            }
+        }
+    }
+
     /// The orphan is one no longer. Whether it was because of a loss.
     pub(super) fn settle_orphan(&mut self, slot: Slot) -> bool {
         self.leave(slot, Queue::Orphans);
@@ -212,7 +226,12 @@ impl Census {
         self.at_mut(slot).life = life;
         match life {
             Life::Led | Life::Leaderless(Watch::Pidfd) => {}
-            Life::Leaderless(Watch::Missing { .. }) => self.enqueue(slot, Queue::Unwatched),
+            Life::Leaderless(Watch::Missing { is_reported: false }) => {
+                self.enqueue(slot, Queue::Unwatched);
+            }
+            Life::Leaderless(Watch::Missing { is_reported: true }) => {
+                self.enqueue(slot, Queue::Unwatchable);
+            }
             Life::Exited(_) => {
                 self.leave(slot, Queue::Orphans);
                 self.enqueue(slot, Queue::Exited);
@@ -255,6 +274,21 @@ impl Census {
         }
     }
 
+    /// After a scan, makes orphans of those whose parent is still not known: it exited after its child
+    /// was read, and before it could be found itself.
+    pub(super) fn orphan_parentless(&mut self) {
+        let mut next = self.first_parentless;
+        while let Some(slot) = next {
+            let Entry { record, next_sibling, .. } = self.entry(slot);
+            let has_parent = record.process.parent_pid != 0 && record.gone().is_none();
+            next = *next_sibling;
+            if has_parent {
+                self.entry_mut(slot).is_orphaned_by_loss = true;
+                self.enqueue(slot, Queue::Orphans);
+            }
+        }
+    }
+
     fn first_child_of(&mut self, parent: Option<Slot>) -> &mut Option<Slot> {
         match parent {
             Some(parent) => &mut self.entry_mut(parent).first_child,
@@ -294,7 +328,9 @@ impl Census {
         let entry = self.entry_mut(slot);
         match queue {
             Queue::Orphans => &mut entry.orphan,
-            Queue::Exited | Queue::Unwatched | Queue::Replaced => &mut entry.life,
+            Queue::Exited | Queue::Unwatched | Queue::Unwatchable | Queue::Replaced => {
+                &mut entry.life
+            }
         }
     }
 

@@ -32,11 +32,18 @@ impl Comparison {
 
 fn take_over(record: &mut Record, sight: &Sight, field: u32, kept: u32) -> Option<u32> {
     let (process, stat) = (&mut record.process, &sight.stat);
-    let is_known = process.valid & field != 0;
+    let was_known = process.valid & field != 0;
+    let is_shown = match field {
+        field::PARENT | field::SESSION => stat.condition.shows_family(),
+        field::COMM => !stat.is_kernel_thread,
+        _ => true,
+    };
+    if !is_shown || kept & field == 0 {
+        return None;
+    }
     let (differs, kind) = match field {
         field::PARENT => (replace(&mut process.parent_pid, stat.parent), change::REPARENTED),
         field::START => (take_program(record, sight, kept), change::EXECED),
-        _ if !is_known => return None,
         field::SESSION => (replace(&mut process.session, stat.session), change::SESSION),
         field::COMM => (replace(&mut process.comm, stat.comm), change::RENAMED),
         field::CREDENTIALS => {
@@ -47,7 +54,9 @@ fn take_over(record: &mut Record, sight: &Sight, field: u32, kept: u32) -> Optio
         }
         _ => return None,
     };
-    differs.then_some(kind)
+    record.process.valid |= field;
+    // A parent that is known again may be the one that was known before.
+    (differs || !was_known && field != field::PARENT).then_some(kind)
 }
 
 /// Whether that is a difference.

@@ -6,7 +6,7 @@ use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
 use super::record::{Gone, Life, Origin, OwnFork, Record};
-use super::report::{Process, change, field};
+use super::report::{Process, change, field, state};
 use super::world::World;
 use crate::errno::Errno;
 use crate::procfs::Sight;
@@ -108,15 +108,24 @@ impl Follower {
         let record = self.census.at_mut(slot);
         match verdict {
             Verdict::OwnFork => {
-                note_own_fork(record, OwnFork::Seen);
+                note_fork(record, OwnFork::Seen);
                 // The scan may have passed its parent before that existed.
                 self.census.link(slot);
                 None
             }
+            Verdict::PastExit => {
+                note_fork(record, OwnFork::Expected);
+                self.census.doubt_children(slot);
+                None
+            }
             Verdict::Outlived { is_leader_gone, is_fork_earlier } => {
                 record.leader_exited = true;
+                let is_found = matches!(record.origin, Origin::Found(_));
                 if is_fork_earlier {
-                    note_own_fork(record, OwnFork::Earlier);
+                    note_fork(record, OwnFork::Seen);
+                }
+                if is_found {
+                    self.census.doubt_children(slot);
                 }
                 leaderless::settle(&mut self.census, slot, is_leader_gone, world);
                 None
@@ -158,7 +167,8 @@ impl Follower {
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
         let pid = event.tgid();
-        let origin = Origin::Forked { predecessor_pending: self.agenda.is_exit_pending };
+        let predecessor_pending = self.agenda.is_exit_pending;
+        let origin = Origin::Forked { at_ns: event.timestamp_ns, predecessor_pending };
         let parent_pid = event.word(1).cast_signed();
         let parent = self.census.find(parent_pid);
         let Some(sight) = sight else {
@@ -168,7 +178,9 @@ impl Follower {
         let slot = self.enter(pid, sight, origin, world)?;
         if parent.is_some() {
             // It started as this process's child, whoever its parent is by now.
-            self.census.at_mut(slot).process.parent_pid = parent_pid;
+            let process = &mut self.census.at_mut(slot).process;
+            process.parent_pid = parent_pid;
+            process.valid |= field::PARENT;
             self.census.link(slot);
             self.compare(slot, *sight, field::PARENT, 0);
         }
@@ -182,7 +194,9 @@ impl Follower {
         sight: Option<&Sight>,
         world: &mut impl World,
     ) {
-        self.census.at_mut(slot).leader_exited = false;
+        let record = self.census.at_mut(slot);
+        record.leader_exited = false;
+        record.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
         match (after, sight) {
             (AfterExec::Alive, Some(sight)) => {
                 leaderless::settle(
@@ -191,8 +205,11 @@ impl Follower {
                     sight.stat.condition.has_no_leader(),
                     world,
                 );
-                self.census.at_mut(slot).take_program(sight, self.fields);
-                self.compare(slot, *sight, field::SESSION | field::CREDENTIALS, 0);
+                let record = self.census.at_mut(slot);
+                record.take_program(sight, self.fields);
+                let unknown = field::PARENT & !record.process.valid;
+                let fields = field::SESSION | field::CREDENTIALS | unknown;
+                self.compare(slot, *sight, fields, 0);
             }
             (AfterExec::Zombie, Some(sight)) => {
                 self.census.at_mut(slot).take_name(sight, self.fields);
@@ -214,10 +231,9 @@ impl Follower {
     }
 }
 
-fn note_own_fork(record: &mut Record, fork: OwnFork) {
-    if let Origin::Found(found) = &mut record.origin
-        && found.fork != OwnFork::Seen
-    {
+/// Notes whether the FORK of a process that was found may still come.
+const fn note_fork(record: &mut Record, fork: OwnFork) {
+    if let Origin::Found(found) = &mut record.origin {
         found.fork = fork;
     }
 }

@@ -123,6 +123,10 @@ impl Follower {
         if let Some(sight) = sight
             && judge::presence(self.census.at(slot), Some(&sight)) != Presence::Exited
         {
+            if !sight.stat.condition.shows_family() {
+                // The EXEC that follows asks again.
+                self.census.at_mut(slot).process.valid &= !field::PARENT;
+            }
             self.compare(slot, sight, field::PARENT, flags);
         }
         Ok(Outcome::Worked(LOOK))
@@ -138,6 +142,8 @@ impl Follower {
             && let Some(sight) = self.look_alive(pid, world)?
         {
             let slot = self.enter_found(pid, &sight, true, world)?;
+            // Its children may have been taken for those of the previous owner.
+            self.census.link_parentless();
             started = Some(change_of(&self.census, slot, change::STARTED, sight.taken_ns, 0));
         }
         self.census.finish_replaced(slot);
@@ -147,7 +153,8 @@ impl Follower {
     /// Deals with one process without a leader: one that could not be watched yet, or one that
     /// seems to have exited.
     fn watch_next(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
-        if let Some(slot) = self.census.first(Queue::Unwatched) {
+        let unwatched = self.census.first(Queue::Unwatched);
+        if let Some(slot) = unwatched.or_else(|| self.census.first(Queue::Unwatchable)) {
             let life = self.census.at(slot).life;
             self.census.set_life(slot, life); // behind the others
             match leaderless::watch(&mut self.census, slot, world) {

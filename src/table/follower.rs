@@ -57,7 +57,9 @@ impl Follower {
         is_reported: bool,
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
-        let found = Found::new(sight.taken_ns, sight.stat.has_run, is_reported);
+        // What has lost its leader has run.
+        let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
+        let found = Found::new(sight.taken_ns, has_run, is_reported);
         self.enter(pid, sight, Origin::Found(found), world)
     }
 

@@ -47,6 +47,7 @@ impl Follower {
             Visit::Listed(pid) => (pid, true),
             Visit::End => {
                 self.census.link_parentless();
+                self.census.orphan_parentless();
                 self.agenda.scan = Scan::Reporting { cause, done: 0 };
                 return Ok(Outcome::Worked(LOOK));
             }

@@ -88,6 +88,9 @@ pub(super) enum Verdict {
         /// that comes later is the next owner's.
         is_fork_earlier: bool,
     },
+    /// The EXIT is that of an old leader, or of the previous owner of the pid. Then what came before may
+    /// have been about the previous owner, too: a FORK, and the parent of another process.
+    PastExit,
     /// The process exited, and its pidfd knows how.
     AskPidfd {
         is_replaced: bool,
@@ -130,8 +133,15 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
     }
     let is_older = || slept.is_before(event, record.process.start_boottime_ns);
     Question::None(match event.kind {
-        kind::FORK | kind::EXIT if is_older() => Verdict::Known,
+        kind::FORK if is_older() => Verdict::Known,
+        kind::EXIT if is_older() => Verdict::PastExit,
+        // The process lived later.
+        kind::EXIT if event.timestamp_ns < lived_ns(record) => Verdict::PastExit,
         kind::EXEC if event.timestamp_ns < record.program_ns || is_older() => Verdict::Known,
+        // Only a look can show whether the process still waits for its FORK.
+        kind::FORK if is_fork_doubtful(record, event, slept) => {
+            return Question::Look { with_credentials: false };
+        }
         kind::FORK => judge_fork(record, event, slept),
         kind::EXIT => return Question::Look { with_credentials: false },
         kind::EXEC => return Question::Look { with_credentials: true },
@@ -148,7 +158,11 @@ pub(super) fn judge(
 ) -> Verdict {
     let sight = evidence.sight.as_ref();
     match (event.kind, record) {
-        (kind::FORK, _) => Verdict::Started {
+        (kind::FORK, Some(record)) if sight.is_some_and(|sight| record.is_same(sight)) => {
+            Verdict::OwnFork
+        }
+        (kind::FORK, Some(record)) => judge_fork(record, event, clock.slept),
+        (kind::FORK, None) => Verdict::Started {
             // A younger process is the next owner of the pid, whose FORK will come.
             is_seen: sight.is_some_and(|sight| !clock.slept.is_before(event, sight.stat.start_ns)),
         },
@@ -195,14 +209,21 @@ fn judge_fork(record: &Record, event: &Event, slept: Slept) -> Verdict {
     Verdict::ExitFirst { exit, is_exit_pending: false }
 }
 
+/// Whether a FORK may be that of a process that was found before its FORK came, although the FORK is
+/// much younger than the process: the parent was preempted, or the machine has slept since.
+fn is_fork_doubtful(record: &Record, event: &Event, slept: Slept) -> bool {
+    matches!(record.origin, Origin::Found(found)
+        if found.fork != OwnFork::Seen && !is_own_fork(record, &found, event, slept))
+        && record.gone().is_none()
+}
+
 /// Whether a FORK is that of a process that was found before its FORK came.
 fn is_own_fork(record: &Record, found: &Found, event: &Event, slept: Slept) -> bool {
     // /proc may call the next owner of the pid as old as this process, within a tick for each.
     let limit_ns = record.process.start_boottime_ns.saturating_add(2 * TICK_NS);
-    found.fork != OwnFork::Seen
-        && record.exit().is_none()
-        && (event.timestamp_ns < found.at_ns
-            || found.fork == OwnFork::Expected && slept.is_before(event, limit_ns))
+    let may_come = found.fork == OwnFork::Expected && record.exit().is_none();
+    // What was forked before the process was found is no later owner of the pid.
+    event.timestamp_ns < found.at_ns || may_come && slept.is_before(event, limit_ns)
 }
 
 /// An EXIT of the leader, which may be the exit of the process.
@@ -216,7 +237,7 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence, clock: Clock)
             is_fork_earlier: event.timestamp_ns > found_ns(record),
         };
     }
-    let is_replaced = was_replaced(record) || evidence.sight.is_some() && same.is_none();
+    let is_replaced = was_replaced(record) || shows_other(record, evidence.sight.as_ref());
     if record.life == Life::Leaderless(Watch::Pidfd) {
         // The process outlived its leader, whose code the event may carry.
         return Verdict::AskPidfd { is_replaced };
@@ -230,6 +251,13 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence, clock: Clock)
     };
     let exit = Some(Exit { timestamp_ns: event.timestamp_ns, code });
     Verdict::Exited(Gone { at_ns: clock.now_ns, exit, is_replaced })
+}
+
+/// The process lived at this moment.
+const fn lived_ns(record: &Record) -> u64 {
+    match record.origin {
+        Origin::Found(Found { at_ns, .. }) | Origin::Forked { at_ns, .. } => at_ns,
+    }
 }
 
 /// When a look found the process; 0 if its FORK reported it.
@@ -253,7 +281,7 @@ fn is_code_clear(record: &Record, event: &Event, clock: Clock) -> bool {
     // Of several EXITs, it is not known which is the last.
     let is_only_exit = record.exit().is_none()
         && !record.leader_exited
-        && record.origin != Origin::Forked { predecessor_pending: true };
+        && !matches!(record.origin, Origin::Forked { predecessor_pending: true, .. });
     let had_leader = record.process.state & state::LEADER_GONE == 0;
     has_parent && is_prompt && is_only_exit && had_leader
 }
@@ -339,6 +367,11 @@ pub(super) fn recheck(record: &Record, sight: Option<&Sight>) -> Recheck {
         None if record.life == Life::Leaderless(Watch::Pidfd) => Recheck::AskPidfd,
         None => Recheck::Gone,
     }
+}
+
+/// Whether a look showed another owner of the pid.
+pub(super) fn shows_other(record: &Record, sight: Option<&Sight>) -> bool {
+    sight.is_some_and(|sight| !record.is_same(sight))
 }
 
 /// What a look showed of a process that is in the table.

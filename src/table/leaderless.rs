@@ -48,9 +48,14 @@ pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> 
             census.set_life(slot, Life::Leaderless(Watch::Pidfd));
         }
         (Presence::Led, _) => settle(census, slot, false, world),
-        (Presence::Exited, Ok(pidfd)) => note_pidfd_exit(census, slot, &pidfd, false, world),
-        (Presence::Exited, Err(_)) => {
-            note_exit(census, slot, ExitCode::Unknown, false, world.clock());
+        (Presence::Exited, pidfd) => {
+            let is_replaced = judge::shows_other(census.at(slot), sight.as_ref());
+            match pidfd {
+                Ok(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
+                Err(_) => {
+                    note_exit(census, slot, ExitCode::Unknown, is_replaced, world.clock());
+                }
+            }
         }
     }
     Ok(())
@@ -71,7 +76,10 @@ pub(super) fn look_at_watched(
 ) -> Result<(), Errno> {
     let sight = world.look(census.pid(slot), false)?;
     match judge::presence(census.at(slot), sight.as_ref()) {
-        Presence::Exited => note_exit_of_watched(census, slot, false, world),
+        Presence::Exited => {
+            let is_replaced = judge::shows_other(census.at(slot), sight.as_ref());
+            note_exit_of_watched(census, slot, is_replaced, world);
+        }
         seen => {
             unwatch(census, slot, world);
             census.set_life(slot, Life::Led);

@@ -21,6 +21,8 @@ mod heal;
 mod judge;
 mod kernel;
 mod leaderless;
+#[cfg(any(test, all(fuzzing, feature = "std")))]
+mod model;
 mod pids;
 mod record;
 mod remote;
@@ -29,6 +31,8 @@ mod scan;
 mod watches;
 mod world;
 
+#[cfg(all(fuzzing, feature = "std"))]
+pub use model::fuzz;
 pub(crate) use remote::Remote;
 pub use report::{Change, Process, change, field, remark, state};
 

@@ -25,6 +25,8 @@ pub(super) struct Record {
 pub(super) enum Origin {
     /// By its FORK.
     Forked {
+        /// The FORK was generated at this moment: an EXIT from before is not the process's.
+        at_ns: u64,
         /// The previous owner of the pid sent no EXIT so far. An EXIT may belong to either.
         predecessor_pending: bool,
     },
@@ -48,10 +50,9 @@ pub(super) struct Found {
 pub(super) enum OwnFork {
     /// The FORK may still be queued.
     Expected,
-    /// The process had run when it was found, or its leader sent an EXIT since: the kernel generated
-    /// its FORK before that.
+    /// The process had run when it was found: the kernel generated its FORK before the look ended.
     Earlier,
-    /// The FORK came.
+    /// The FORK came, or an event of the process that the kernel generated later.
     Seen,
 }
 
@@ -119,7 +120,7 @@ impl Record {
     pub(super) const NONE: Self = Self {
         process: Process::EMPTY,
         image: Image::UNKNOWN,
-        origin: Origin::Forked { predecessor_pending: false },
+        origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
         life: Life::Led,
         read_ns: 0,
         program_ns: 0,
@@ -158,10 +159,12 @@ impl Record {
         }
     }
 
-    /// Whether a look showed this process, rather than another owner of its pid.
+    /// Whether a look showed this process, rather than another owner of its pid. A process never
+    /// becomes a thread of the kernel.
     pub(super) const fn is_same(&self, sight: &Sight) -> bool {
         self.process.valid & field::START != 0
             && self.process.start_boottime_ns == sight.stat.start_ns
+            && (self.process.state & state::KERNEL_THREAD != 0 || !sight.stat.is_kernel_thread)
     }
 
     /// Whether the caller does not know of the process yet.
@@ -185,7 +188,6 @@ impl Record {
     /// Takes over the program and its name, as a look showed them.
     pub(super) const fn take_program(&mut self, sight: &Sight, fields: u32) {
         self.take_name(sight, fields);
-        self.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
         self.image = sight.stat.image;
         self.read_ns = sight.taken_ns;
     }
@@ -214,6 +216,10 @@ pub(super) fn process_of(pid: i32, stat: &Stat, credentials: Option<Credentials>
     }
     if stat.condition.has_no_leader() {
         process.state |= state::LEADER_GONE;
+    }
+    if !stat.condition.shows_family() {
+        process.valid &= !(field::PARENT | field::SESSION);
+        (process.parent_pid, process.session) = (0, 0);
     }
     if let Some(Credentials { ruid, euid, rgid, egid }) = credentials {
         process.valid |= field::CREDENTIALS;

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use ExitCode::{Leaders, Own, Unknown};
-use Verdict::{AskPidfd, Discovered, Execed, Known, Outlived, OwnFork, ReportFirst};
+use Verdict::{AskPidfd, Discovered, Execed, Known, Outlived, OwnFork, PastExit, ReportFirst};
 
 #[test]
 fn every_row_holds() {
@@ -133,7 +133,7 @@ fn forks_of_unknown_pids(rows: &mut Rows) {
     let mut stage = Stage::with([]);
     stage.hear(fork(), led().started(1_990));
     rows.row("a pid that nobody had has no previous owner whose EXIT may come",
-        stage.record(PID).origin, Origin::Forked { predecessor_pending: false });
+        expects_two_exits(stage.record(PID)), false);
     rows.row("the look at a new process is to show its ids",
         asked(NO_RECORD, fork()), Question::Look { with_credentials: true });
 }
@@ -153,23 +153,33 @@ fn forks_of_known_pids(rows: &mut Rows) {
     rows.event("a FORK from before the look is the process's own even if the process had run by then",
         found_running(), fork().at(1_499), unasked(), OwnFork);
     rows.event("a FORK from after the look that found a process is the next owner's",
-        found(), fork(), unasked(), exit_first());
+        found(), fork(), led().started(1_990), exit_first());
+    rows.event("a late FORK is the process's own if the process is still there: its parent was preempted",
+        found(), fork(), led(), OwnFork);
+    rows.event("a late FORK of a process that had run is its own, too, if the process is still there",
+        found_running(), fork(), led(), OwnFork);
+    rows.event("a late FORK behind which nobody has the pid is the next owner's",
+        found(), fork(), nobody(), exit_first());
     rows.event("a FORK from the moment of the look is not from before it",
-        found_running(), fork().at(1_500), unasked(),
+        found_running(), fork().at(1_500), nobody(),
         exit_first_at(1_500));
     rows.event("a FORK right after the look is the process's own while /proc's clock cannot tell them apart",
         found_at(1_005), fork().at(1_019), unasked(), OwnFork);
     rows.event("a FORK two ticks after the start of a process that was found is the next owner's",
-        found_at(1_005), fork().at(1_020), unasked(),
+        found_at(1_005), fork().at(1_020), led().started(1_020),
         exit_first_at(1_020));
     rows.event("a process that had run when it was found was forked before: a FORK within a tick is another's",
-        found_running_at(1_005), fork().at(1_006), unasked(),
+        found_running_at(1_005), fork().at(1_006), nobody(),
         exit_first_at(1_006));
-    rows.event("a process that was found has one FORK: a second one is the next owner's, however early",
-        found().fork_seen(), fork().at(1_400), unasked(),
-        exit_first_at(1_400));
-    rows.event("a FORK behind the EXIT of a process that was found is the next owner's, however early",
-        found_at(1_005).exited(Leaders(0x100)), fork().at(1_004), unasked(),
+    rows.event("a second FORK from before a process was found is its own: the first one was a previous owner's",
+        found().fork_seen(), fork().at(1_400), unasked(), OwnFork);
+    rows.event("a process that was found has one FORK: a second one from after that is the next owner's",
+        found().fork_seen(), fork().at(1_501), unasked(),
+        exit_first_at(1_501));
+    rows.event("a FORK behind the EXIT of a process that was found is no later owner's if the look came after it",
+        found_at(1_005).exited(Leaders(0x100)), fork().at(1_004), unasked(), OwnFork);
+    rows.event("a FORK behind the EXIT of a process that was found is the next owner's if it came after the look",
+        found_at(1_005).exited(Leaders(0x100)), fork().at(1_006), unasked(),
         known_exit_first(Leaders(0x100)));
     rows.event("a process that a scan found, and another no longer, may still get its own FORK",
         found().vanished(), fork().at(1_400), unasked(), OwnFork);
@@ -193,7 +203,11 @@ fn exits(rows: &mut Rows) {
     rows.event("an EXIT of an unknown pid is of a process that was gone before it could be found",
         NO_RECORD, exit(0), unasked(), Known);
     rows.event("an EXIT from before the start of the pid's owner is a previous owner's",
-        forked(), exit(0).at(999), unasked(), Known);
+        forked(), exit(0).at(999), unasked(), PastExit);
+    rows.event("an EXIT from before the FORK is a previous owner's, even if /proc calls both equally old",
+        forked().forked_at(1_005), exit(0).at(1_004), unasked(), PastExit);
+    rows.event("an EXIT from before a look showed the process alive is not its exit",
+        found(), exit(0).at(1_499), unasked(), PastExit);
     rows.event("an EXIT of a process that was found and not reported waits until that has been reported",
         unreported(), exit(0), unasked(), ReportFirst);
     rows.row("the look after an EXIT need not show ids",
@@ -217,8 +231,8 @@ fn exits(rows: &mut Rows) {
     rows.event("a process whose start is not known is gone if /proc shows any",
         forked_unseen(), exit(0x100), led(),
         replaced_late(2_000, 2_001, Leaders(0x100)));
-    rows.event("a process whose start is not known has no older EXIT",
-        forked_unseen(), exit(0x100).at(10), nobody(), exited_at(10, Leaders(0x100)));
+    rows.event("a process whose start is not known has no older EXIT than its FORK",
+        forked_unseen().forked_at(9), exit(0x100).at(10), nobody(), exited_at(10, Leaders(0x100)));
     rows.event("a second EXIT does not make the table forget that the pid has another owner",
         forked().exited(Leaders(0x100)).replaced(), exit(0x100), nobody(),
         replaced_late(2_000, 2_001, Unknown));
@@ -378,9 +392,10 @@ fn lost_forks(rows: &mut Rows) {
 #[rustfmt::skip]
 fn sleep(rows: &mut Rows) {
     rows.event("events do not count the time that the machine slept, and starts do: such an EXIT is older",
-        forked(), exit(0).at(600).slept(399), unasked(), Known);
+        forked().forked_at(500), exit(0).at(600).slept(399), unasked(), PastExit);
     rows.event("an EXIT that seems older than its process is not, if the machine has slept",
-        forked(), exit(0x100).at(600).slept(400), nobody(), exited_at(600, Leaders(0x100)));
+        forked().forked_at(500), exit(0x100).at(600).slept(400), nobody(),
+        exited_at(600, Leaders(0x100)));
     rows.event("an EXEC that seems older than its process is not, if the machine has slept",
         forked(), exec().at(600).slept(400), led(), Execed(AfterExec::Alive));
     rows.event("a process seems to start after its FORK if the machine has slept",
@@ -574,8 +589,10 @@ fn differences(rows: &mut Rows) {
     let mut unkept = found();
     unkept.process.valid = field::PARENT | field::START;
     rows.row("what the table does not keep is not compared",
-        names(compared(unkept, elsewhere, field::ALL, 0)), vec![change::REPARENTED]);
-    let after = compared(unkept, led().program(OTHER_PROGRAM), field::ALL, 0).1;
+        names(compared(unkept, elsewhere, field::ALL, field::PARENT | field::START)),
+        vec![change::REPARENTED]);
+    let after =
+        compared(unkept, led().program(OTHER_PROGRAM), field::ALL, field::PARENT | field::START).1;
     rows.row("a name that the table does not keep is never valid",
         after.process.valid & field::COMM, 0);
     let unread = led().with(|sight| sight.credentials = None);
@@ -883,7 +900,7 @@ fn reused_pids(rows: &mut Rows) {
         stage.hear(fork().at(2_010), next),
         vec![exit_first_at(2_010), started(true)]);
     rows.row("a reused pid whose previous owner's EXIT comes last: the next owner expects two EXITs",
-        stage.record(PID).origin, Origin::Forked { predecessor_pending: true });
+        expects_two_exits(stage.record(PID)), true);
     rows.row("a reused pid whose previous owner's EXIT comes last: either code may be in the next EXIT",
         stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Unknown)]);
     rows.row("a reused pid whose previous owner's EXIT comes last: that EXIT is not believed either",
@@ -909,10 +926,10 @@ fn reused_pids(rows: &mut Rows) {
     reports(rows, "three owners of a pid that are gone when it is read: each starts and exits",
         &mut stage, &["7 exited", "7 started", "7 exited", "7 started"]);
     rows.row("each owner of a pid waits for the previous owner's EXIT by itself",
-        stage.record(PID).origin, Origin::Forked { predecessor_pending: true });
+        expects_two_exits(stage.record(PID)), true);
     stage.hear(fork().of(8).at(2_030), nobody());
     rows.row("an EXIT that is waited for is of one pid",
-        stage.record(8).origin, Origin::Forked { predecessor_pending: false });
+        expects_two_exits(stage.record(8)), false);
 }
 
 #[rustfmt::skip]
@@ -961,13 +978,13 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
         stage.machine.watched.len(), 0);
 
     let mut stage = Stage::with([found()]);
-    rows.row("a FORK is a process's own once: the next one is the next owner's, however early",
-        (stage.hear(fork().at(1_400), led()), stage.hear(fork().at(1_401), led()).len()),
+    rows.row("a FORK is a process's own once: the next one from after the look is the next owner's",
+        (stage.hear(fork().at(1_400), led()), stage.hear(fork().at(1_501), led()).len()),
         (vec![OwnFork], 2));
 
     let mut stage = Stage::with([found().fork_seen()]);
     rows.row("a FORK that came is not forgotten because an EXIT of the leader shows that it had to come",
-        (stage.hear(exit(0), led()), stage.hear(fork().at(1_400), led()).len()),
+        (stage.hear(exit(0), led()), stage.hear(fork().at(2_001), led()).len()),
         (vec![exec_to_come()], 2));
 
     let mut stage = Stage::with([found_at(1_005).fork_seen(), found_as(8).fork_seen()]);

@@ -33,17 +33,17 @@ fn record(origin: Origin) -> Record {
 
 /// A process whose FORK was seen.
 pub fn forked() -> Record {
-    record(Origin::Forked { predecessor_pending: false })
+    record(Origin::Forked { at_ns: STARTED, predecessor_pending: false })
 }
 
 /// A process whose FORK was seen before the EXIT of the pid's previous owner.
 pub fn forked_after_another() -> Record {
-    record(Origin::Forked { predecessor_pending: true })
+    record(Origin::Forked { at_ns: STARTED, predecessor_pending: true })
 }
 
 /// A process that exited before it could be read: even its start time is not known.
 pub fn forked_unseen() -> Record {
-    let origin = Origin::Forked { predecessor_pending: false };
+    let origin = Origin::Forked { at_ns: STARTED, predecessor_pending: false };
     Record::inherited(PID, INIT, &Process { comm: CAT, ..Process::EMPTY }, origin)
 }
 
@@ -70,11 +70,24 @@ pub fn kernel_thread() -> Record {
     Record { image: Image::NONE, ..record }
 }
 
+/// Whether the EXIT of the previous owner of the pid may still come.
+pub fn expects_two_exits(record: &Record) -> bool {
+    matches!(record.origin, Origin::Forked { predecessor_pending: true, .. })
+}
+
 impl Record {
     /// A scan found the process, and then its FORK came.
     pub fn fork_seen(self) -> Self {
         let Origin::Found(found) = self.origin else { panic!("its FORK was seen first") };
         Self { origin: Origin::Found(Found { fork: OwnFork::Seen, ..found }), ..self }
+    }
+
+    /// The FORK was generated at this moment.
+    pub fn forked_at(self, ms: u64) -> Self {
+        let Origin::Forked { predecessor_pending, .. } = self.origin else {
+            panic!("it was found")
+        };
+        Self { origin: Origin::Forked { at_ns: ms * MS, predecessor_pending }, ..self }
     }
 
     /// An EXIT of the leader came, and the process lived on.

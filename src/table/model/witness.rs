@@ -1,0 +1,499 @@
+//! What the table reports, held against what happened on the machine.
+
+use super::machine::{Machine, Process as Truth, Who};
+use super::outside::Outside;
+use crate::procfs::TICK_NS;
+use crate::table::follower::Follower;
+use crate::table::report::{Change, Process, change, field, remark, state};
+use std::collections::{BTreeMap, BTreeSet};
+
+macro_rules! ensure {
+    ($holds:expr, $($why:tt)*) => {
+        if !$holds {
+            return Err(format!($($why)*));
+        }
+    };
+}
+pub(super) use ensure;
+
+/// How late an EXIT may be handled for its code to be known, and some reserve.
+const PROMPT_NS: u64 = 9_000_000;
+
+/// A process as the caller knows it.
+struct Known {
+    who: Who,
+    process: Process,
+    begun_ns: u64,
+    /// It was found by a look, not by its FORK: at this process.
+    seen: Option<Who>,
+    /// The timestamps of its EXECEDs; `true`: a scan found it.
+    execs: Vec<(u64, bool)>,
+    end: Option<u32>,
+}
+
+#[derive(Default)]
+pub(super) struct Witness {
+    known: BTreeMap<u64, Known>,
+    /// By process: the ids that began as this process.
+    ids: BTreeMap<Who, Vec<u64>>,
+    syncs: u32,
+    deaf_syncs: u32,
+    lost: u64,
+    pub rescans: u32,
+}
+
+const fn is_beginning(kind: u32) -> bool {
+    matches!(kind, change::FOUND | change::STARTED)
+}
+
+const fn is_end(kind: u32) -> bool {
+    matches!(kind, change::EXITED | change::VANISHED)
+}
+
+impl Witness {
+    pub(super) fn take(
+        &mut self,
+        change: &Change,
+        outside: &Outside,
+        follower: &mut Follower,
+    ) -> Result<(), String> {
+        let machine = outside.machine.borrow();
+        let is_recovered = change.flags & remark::RECOVERED != 0;
+        ensure!(
+            !is_recovered
+                || self.has_doubt(&machine)
+                || self.is_discovered(change, outside, &machine),
+            "recovered, although nothing was lost: {change:?}"
+        );
+        if change.kind == change::SYNCED {
+            ensure!(change.process == Process::EMPTY, "SYNCED is about a process");
+            ensure!(is_recovered == (self.syncs > 0), "only the first SYNCED recovers nothing");
+            self.syncs += 1;
+            self.deaf_syncs += u32::from(change.flags & remark::DEAF != 0);
+            self.lost += change.lost;
+            return Ok(());
+        }
+        if is_beginning(change.kind) {
+            self.begin(change, outside, &machine)?;
+            let set = follower.set_user(change.process.pid, change.process.id * 3);
+            ensure!(set.is_some(), "has begun, and is not there");
+            self.known.get_mut(&change.process.id).expect("begun").process.user =
+                change.process.id * 3;
+        } else {
+            self.go_on(change, &machine)?;
+        }
+        let there = follower.get(change.process.pid);
+        if is_end(change.kind) {
+            ensure!(there.is_none(), "is there after its end: {there:?}");
+        } else {
+            let user = change.process.id * 3;
+            ensure!(there == Some(Process { user, ..change.process }), "differs: {there:?}");
+        }
+        let living = self.known.values().filter(|known| known.end.is_none()).count();
+        ensure!(living == follower.census.count(), "the count is {}", follower.census.count());
+        Ok(())
+    }
+
+    fn has_lost(machine: &Machine) -> bool {
+        machine.dropped > 0 || machine.was_deaf
+    }
+
+    fn has_doubt(&self, machine: &Machine) -> bool {
+        self.rescans > 0 || Self::has_lost(machine)
+    }
+
+    /// An event of a process that exited before the table could find it was taken for one of the pid's
+    /// next owner, which started in the tick of the event.
+    fn is_discovered(&self, change: &Change, outside: &Outside, machine: &Machine) -> bool {
+        let Some(seen) = outside.looks.borrow().get(&change.timestamp_ns).copied() else {
+            return false;
+        };
+        let truth = &machine.processes[seen];
+        machine.processes[..seen].iter().enumerate().any(|(who, first)| {
+            first.pid == truth.pid && first.fork_ns.is_none() && !self.ids.contains_key(&who)
+        })
+    }
+
+    fn begin(
+        &mut self,
+        change: &Change,
+        outside: &Outside,
+        machine: &Machine,
+    ) -> Result<(), String> {
+        let process = &change.process;
+        let is_first = change.kind == change::FOUND;
+        ensure!(is_first == (self.syncs == 0) || !is_first, "FOUND after the first SYNCED");
+        let looked = outside.looks.borrow().get(&change.timestamp_ns).copied();
+        let forked = machine.forks.get(&change.timestamp_ns).copied();
+        let Some(who) = looked.or(forked) else {
+            return Err("begins at a moment at which nothing was seen".into());
+        };
+        let truth = &machine.processes[who];
+        ensure!(truth.pid == process.pid, "another pid begins than was seen");
+        ensure!(!self.known.contains_key(&process.id), "the id has begun before");
+        if let Some(first) = self.ids.get(&who).and_then(|ids| ids.last()).copied()
+            && !(self.known[&first].seen.is_some()
+                && self.known[&first].end.is_some()
+                && self.settle_twin(first, machine))
+        {
+            let first = &self.known[&first];
+            ensure!(
+                is_fork_undecidable(truth, first, machine)
+                    || is_taken_for_predecessor(first, machine),
+                "has begun before: {}",
+                first.process.id
+            );
+        }
+        self.ids.entry(who).or_default().push(process.id);
+        let known = Known {
+            who,
+            process: *process,
+            begun_ns: change.timestamp_ns,
+            seen: looked,
+            execs: Vec::new(),
+            end: None,
+        };
+        self.known.insert(process.id, known);
+        Ok(())
+    }
+
+    fn go_on(&mut self, change: &Change, machine: &Machine) -> Result<(), String> {
+        let process = &change.process;
+        let Some(known) = self.known.get_mut(&process.id) else {
+            return Err("the id has not begun".into());
+        };
+        ensure!(known.end.is_none(), "the id has ended");
+        let before = &known.process;
+        // What each kind of change may change. Nothing reports the parent's id, the state, and
+        // that the parent is not known because the process is between two leaders.
+        let mut expected =
+            Process { parent_id: process.parent_id, state: process.state, ..*before };
+        expected.valid = before.valid & !field::PARENT | process.valid & field::PARENT;
+        match change.kind {
+            change::EXECED | change::RENAMED => {
+                expected.comm = process.comm;
+                expected.valid = expected.valid & !field::COMM | process.valid & field::COMM;
+            }
+            change::CREDENTIALS => {
+                (expected.ruid, expected.euid) = (process.ruid, process.euid);
+                (expected.rgid, expected.egid) = (process.rgid, process.egid);
+                expected.valid |= process.valid & field::CREDENTIALS;
+            }
+            change::SESSION => {
+                expected.session = process.session;
+                expected.valid |= process.valid & field::SESSION;
+            }
+            change::REPARENTED => expected.parent_pid = process.parent_pid,
+            change::EXITED | change::VANISHED => {}
+            kind => return Err(format!("there is no kind {kind}")),
+        }
+        ensure!(expected == *process, "more has changed than is reported, since {before:?}");
+        let is_new = matches!(change.kind, change::EXECED | change::EXITED | change::VANISHED)
+            || Process { parent_id: before.parent_id, state: before.state, ..*process } != *before;
+        ensure!(is_new, "nothing has changed");
+        known.process = *process;
+        if change.kind == change::EXECED {
+            known.execs.push((change.timestamp_ns, change.flags & remark::RECOVERED != 0));
+        }
+        if is_end(change.kind) {
+            known.end = Some(change.kind);
+            let truth = &machine.processes[known.who];
+            if known.seen.is_some() && (truth.is_alive() || !is_code_right(change, truth)) {
+                self.settle_twin(process.id, machine);
+            }
+            let known = &self.known[&process.id];
+            self.check_end(change, known, machine)?;
+        }
+        Ok(())
+    }
+
+    // ---- Exits ----
+
+    /// What a look found was one of several owners of the pid that started in one tick, and looked
+    /// all like it. Then the id may be that of an earlier one, of which nothing else is known.
+    fn settle_twin(&mut self, id: u64, machine: &Machine) -> bool {
+        let who = self.known[&id].who;
+        let mut twins = (0..who).filter(|twin| {
+            let (twin_truth, truth) = (&machine.processes[*twin], &machine.processes[who]);
+            twin_truth.pid == truth.pid
+                && seem_equally_old(twin_truth, truth, machine)
+                && self.ids.get(twin).is_none_or(Vec::is_empty)
+        });
+        let twin = twins.next();
+        if let Some(twin) = twin {
+            self.ids.entry(who).or_default().retain(|other| *other != id);
+            self.ids.entry(twin).or_default().push(id);
+            self.known.get_mut(&id).expect("begun").who = twin;
+        }
+        twin.is_some()
+    }
+
+    fn check_end(&self, change: &Change, known: &Known, machine: &Machine) -> Result<(), String> {
+        let truth = &machine.processes[known.who];
+        ensure!(!truth.is_alive() || is_taken_for_predecessor(known, machine), "it lives");
+        let has_code = change.flags & remark::EXIT_CODE != 0;
+        let is_leaders = change.flags & remark::LEADER_CODE != 0;
+        ensure!(has_code || !is_leaders && change.exit_code == 0, "a code that is not known");
+        if change.kind == change::VANISHED {
+            ensure!(!has_code, "VANISHED has a code");
+            return self.check_vanished(change, known, machine);
+        }
+        let is_right = is_code_right(change, truth)
+            || (known.who..machine.processes.len()).any(|later| {
+                self.stands_for(known, later, machine)
+                    && is_code_right(change, &machine.processes[later])
+            });
+        ensure!(is_right, "the code is wrong: {:?}", truth.status);
+        ensure!(
+            has_code || !self.is_code_due(change, known, machine),
+            "the code is not known, although it could be"
+        );
+        Ok(())
+    }
+
+    /// A process vanishes if the EXIT that reports its end
+    /// - was lost,
+    /// - does not exist, because the leader was gone before,
+    /// - or was queued after a rescan's look had shown the process gone,
+    /// - or if that look had shown the pid's next owner.
+    fn check_vanished(
+        &self,
+        change: &Change,
+        known: &Known,
+        machine: &Machine,
+    ) -> Result<(), String> {
+        let truth = &machine.processes[known.who];
+        let is_late = truth.exit_queued_ns.is_none_or(|at| at > change.timestamp_ns);
+        let is_replaced = machine.processes.iter().skip(known.who + 1).any(|next| {
+            let started_ns = next.start_ns.saturating_sub(machine.slept_ns);
+            next.pid == truth.pid && started_ns < change.timestamp_ns
+        });
+        ensure!(
+            Self::has_lost(machine) || self.rescans > 0 && (is_late || is_replaced),
+            "VANISHED, although its EXIT was queued in time"
+        );
+        Ok(())
+    }
+
+    /// Whether an id may stand for a later owner of the pid, too, because nothing tells the two apart:
+    /// among others, if the FORK of the second was lost. Then its events are taken for those of the first,
+    /// whose EXIT may have been that of a leader.
+    fn stands_for(&self, known: &Known, later: Who, machine: &Machine) -> bool {
+        let (first, second) = (&machine.processes[known.who], &machine.processes[later]);
+        is_mistaken_for_own_fork(known, later, machine)
+            || self.has_doubt(machine)
+                && known.who < later
+                && first.pid == second.pid
+                && (seem_equally_old(first, second, machine) || second.fork_ns.is_none())
+    }
+
+    /// Whether nothing was in the way of knowing the exit code.
+    fn is_code_due(&self, change: &Change, known: &Known, machine: &Machine) -> bool {
+        let truth = &machine.processes[known.who];
+        let owners = |p: &&Truth| p.pid == truth.pid;
+        let next = machine.processes.iter().skip(known.who + 1).find(owners);
+        let is_prompt = machine.now_ns.saturating_sub(change.timestamp_ns) < PROMPT_NS;
+        // If not, the EXIT of a previous owner may still come, or be that of a leader of this one.
+        let is_over = |last: Who| {
+            let was_there = self.ids.contains_key(&last);
+            let last = &machine.processes[last];
+            !seem_equally_old(last, truth, machine)
+                && last.exit_queued_ns.map_or(!was_there, |at| at < known.begun_ns)
+        };
+        let previous = (0..known.who).filter(|last| machine.processes[*last].pid == truth.pid);
+        !self.has_doubt(machine)
+            && known.seen.is_none()
+            && self.ids[&known.who].len() == 1
+            && truth.is_simple
+            && truth.exit_has_parent
+            && is_prompt
+            && next.is_none()
+            && previous.into_iter().all(is_over)
+    }
+
+    // ---- Pauses ----
+
+    /// The machine stands still, and the table has nothing to do: it is what /proc is.
+    pub(super) fn pause(&self, outside: &Outside, follower: &Follower) -> Result<(), String> {
+        let machine = outside.machine.borrow();
+        ensure!(machine.queue.is_empty(), "events are left");
+        ensure!(self.lost == machine.dropped, "{} events were lost", machine.dropped);
+        ensure!(!machine.was_deaf || self.deaf_syncs > 0, "nothing says that it was deaf");
+        let mut living = BTreeSet::new();
+        for (who, truth) in machine.processes.iter().enumerate() {
+            if truth.is_alive() {
+                living.insert(truth.pid);
+                self.compare(who, &machine, follower)?;
+            } else if !Self::has_lost(&machine) {
+                ensure!(
+                    truth.fork_ns.is_none()
+                        || self.is_overtaken(who, truth)
+                        || self.known.values().any(|known| self.stands_for(known, who, &machine))
+                        || self.ids.get(&who).is_some_and(|ids| !ids.is_empty()),
+                    "pid {} was never there: {}",
+                    truth.pid,
+                    describe(truth)
+                );
+            }
+        }
+        let mut pid = 0;
+        while let Some(process) = follower.above(pid) {
+            pid = process.pid;
+            ensure!(living.contains(&pid), "pid {pid} is in the table only: {process:?}");
+        }
+        let leaderless = machine.processes.iter().filter(|p| p.is_alive() && !p.has_leader);
+        let leaderless: BTreeSet<i32> = leaderless.map(|p| p.pid).collect();
+        let watched: BTreeSet<i32> = outside.watched.keys().copied().collect();
+        ensure!(leaderless == watched, "watched: {watched:?}, without leaders: {leaderless:?}");
+        if !Self::has_lost(&machine) {
+            self.check_execs(&machine)?;
+        }
+        Ok(())
+    }
+
+    /// A look found a later owner of the pid before the FORK of this process was handled.
+    fn is_overtaken(&self, who: Who, truth: &Truth) -> bool {
+        self.known.values().any(|known| {
+            let seen = known.seen.filter(|seen| *seen > who);
+            seen.is_some() && known.process.pid == truth.pid
+        })
+    }
+
+    fn compare(&self, who: Who, machine: &Machine, follower: &Follower) -> Result<(), String> {
+        let (truth, fields) = (&machine.processes[who], machine.setup.fields);
+        let pid = truth.pid;
+        let Some(process) = follower.get(pid) else {
+            return Err(format!("pid {pid} is not in the table: {}", describe(truth)));
+        };
+        let Some(known) = self.known.get(&process.id) else {
+            return Err(format!("pid {pid} is in the table, and has never begun"));
+        };
+        if is_mistaken_for_own_fork(known, who, machine) {
+            return Ok(()); // What the two have in common is not known.
+        }
+        // Nothing reports the parent's id and the state, nor when they are known.
+        let Process { parent_id, state, .. } = process;
+        let valid = known.process.valid | process.valid & field::PARENT;
+        ensure!(
+            Process { parent_id, state, valid, ..known.process } == process,
+            "pid {pid} is not what was reported: {process:?}, but {:?}",
+            known.process
+        );
+        let parent = truth.parent.map_or(0, |parent| machine.processes[parent].pid);
+        let told_parent = follower.get(process.parent_pid).map(|parent| &self.known[&parent.id]);
+        let owner = machine.find(process.parent_pid);
+        if told_parent
+            .zip(owner)
+            .is_some_and(|(told, owner)| is_mistaken_for_own_fork(told, owner, machine))
+        {
+            return Ok(()); // The parent's exit was not noticed.
+        }
+        let expected_parent_id = follower.get(parent).map_or(0, |parent| parent.id);
+        let expected = Process {
+            parent_pid: parent,
+            parent_id: expected_parent_id,
+            start_boottime_ns: truth.start_tick(),
+            session: if fields & field::SESSION != 0 { truth.session } else { process.session },
+            state: if truth.is_kernel_thread { state::KERNEL_THREAD } else { 0 }
+                | if truth.has_leader { 0 } else { state::LEADER_GONE },
+            valid: (fields | field::PARENT | field::START)
+                & !if truth.is_kernel_thread { field::COMM } else { 0 },
+            ..process
+        };
+        ensure!(process == expected, "pid {pid} differs: {process:?}, should be {expected:?}");
+        let is_named = process.valid & field::COMM == 0 || process.comm == truth.comm;
+        ensure!(is_named, "pid {pid} has another name: {process:?}, {:?}", truth.comm);
+        let ids = &truth.ids;
+        let has_ids = (process.ruid, process.euid, process.rgid, process.egid)
+            == (ids.ruid, ids.euid, ids.rgid, ids.egid);
+        ensure!(
+            process.valid & field::CREDENTIALS == 0 || has_ids,
+            "pid {pid} has other ids: {process:?}, {ids:?}"
+        );
+        Ok(())
+    }
+
+    /// Every EXEC that was queued has been reported: by itself, or by what found the process, or its
+    /// program, later.
+    fn check_execs(&self, machine: &Machine) -> Result<(), String> {
+        for (who, ids) in &self.ids {
+            let truth = &machine.processes[*who];
+            for at in &truth.execs {
+                let is_reported = |id: &u64| {
+                    let known = &self.known[id];
+                    let is_it =
+                        |(told, is_found): &(u64, bool)| told == at || *is_found && told > at;
+                    known.seen.is_some() && known.begun_ns > *at
+                        || known.execs.iter().any(is_it)
+                        || known.end == Some(change::VANISHED)
+                };
+                ensure!(
+                    ids.is_empty() || ids.iter().any(is_reported),
+                    "an exec of pid {} was not reported: {}",
+                    truth.pid,
+                    describe(truth)
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the exit code that is reported is the process's, or its leader's.
+fn is_code_right(change: &Change, truth: &Truth) -> bool {
+    if change.flags & remark::LEADER_CODE != 0 {
+        truth.leader_codes.contains(&change.exit_code)
+    } else {
+        change.flags & remark::EXIT_CODE == 0 || truth.status == Some(change.exit_code)
+    }
+}
+
+/// A process was found before its FORK was generated, and exited before that was handled. If the FORK
+/// seems to be more than two ticks younger than the process, it may as well be that of the pid's next
+/// owner, and the EXIT in between may be late.
+fn is_fork_undecidable(truth: &Truth, first: &Known, machine: &Machine) -> bool {
+    let is_younger = |fork_ns: u64| {
+        let seems_ns = fork_ns + machine.slept_ns;
+        first.begun_ns < fork_ns && seems_ns >= truth.start_tick() + 2 * TICK_NS
+    };
+    first.seen.is_some() && !truth.is_alive() && truth.fork_ns.is_some_and(is_younger)
+}
+
+/// The first was found before it had run, and its EXIT came after the FORK of the second, which is no
+/// more than two ticks younger, or whose process started in the same tick. That might be the FORK of the first, which may still come then.
+fn is_mistaken_for_own_fork(known: &Known, later: Who, machine: &Machine) -> bool {
+    let (first, second) = (&machine.processes[known.who], &machine.processes[later]);
+    let is_late = |fork_ns: u64| {
+        first.exit_queued_ns.is_none_or(|at| at >= fork_ns)
+            && (fork_ns + machine.setup.slept_ns < first.start_tick() + 2 * TICK_NS
+                || first.start_tick() == second.start_tick())
+    };
+    known.who < later
+        && first.pid == second.pid
+        && known.seen.is_some()
+        && second.fork_ns.is_some_and(is_late)
+}
+
+/// A process was found before its FORK was generated, and in between the EXIT of the previous owner of
+/// the pid came, which started in the same tick. It may as well be the previous owner that was found.
+fn is_taken_for_predecessor(known: &Known, machine: &Machine) -> bool {
+    let truth = &machine.processes[known.who];
+    let is_late = |at: Option<u64>| at.is_none_or(|at| at > known.begun_ns);
+    known.seen == Some(known.who)
+        && is_late(truth.fork_ns)
+        && machine.processes[..known.who].iter().any(|last| {
+            last.pid == truth.pid && last.exit_queued_ns.is_some_and(|at| is_late(Some(at)))
+        })
+}
+
+/// Whether two owners of a pid may seem to have started in one tick: the FORK of the first may be late,
+/// and an event seems to be as much younger as the machine has slept since.
+fn seem_equally_old(first: &Truth, second: &Truth, machine: &Machine) -> bool {
+    let slept_ns = (machine.slept_ns - machine.setup.slept_ns).next_multiple_of(TICK_NS);
+    let fork_ns = first.fork_ns.map_or(0, |fork_ns| fork_ns + machine.setup.slept_ns);
+    second.start_tick() <= first.start_tick().max(fork_ns) + slept_ns
+}
+
+fn describe(truth: &Truth) -> String {
+    format!("{:?}, tick {}", truth.phase, truth.start_ns / 10_000_000)
+}
