@@ -1,7 +1,6 @@
 //! Events: the look that an event needs, the verdict, and what the verdict says.
 
 use super::census::Slot;
-use super::changes::change_of;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
@@ -14,6 +13,7 @@ use crate::protocol::event::{Event, kind};
 
 impl Follower {
     /// Handles the next event.
+    #[inline(never)]
     pub(super) fn judge_event(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         let Some(&event) = self.agenda.event() else { return Ok(Outcome::Worked(0)) };
         if event.kind == kind::OVERRUN {
@@ -23,31 +23,30 @@ impl Follower {
         }
         let slot = self.census.find(event.tgid());
         let record = slot.map(|slot| self.census.at(slot));
-        match judge::ask(record, &event, self.agenda.slept) {
-            Question::None(verdict) => self.apply(verdict, &event, slot, None, world),
+        let (verdict, sight, work) = match judge::ask(record, &event, self.agenda.slept) {
+            Question::None(verdict) => (verdict, None, EVENT),
             Question::Look { with_credentials } => {
                 let sight = self.look(event.tgid(), with_credentials, world)?;
-                let is_exit = event.kind == kind::EXIT;
-                let own_status = if is_exit {
-                    leaderless::own_status(&self.census, sight.as_ref(), world)
-                } else {
-                    None
+                let own_status = match event.kind {
+                    kind::EXIT => leaderless::own_status(&self.census, sight.as_ref(), world),
+                    _ => None,
                 };
                 let clock = Clock { slept: self.agenda.slept, ..world.clock() };
-                let evidence = Evidence { sight, own_status };
+                let evidence = Evidence { sight: sight.as_ref(), own_status };
                 let record = slot.map(|slot| self.census.at(slot));
-                let verdict = judge::judge(record, &event, &evidence, clock);
-                Ok(match self.apply(verdict, &event, slot, sight.as_ref(), world)? {
-                    // The look costs as much if it showed no process.
-                    Outcome::Worked(_) => Outcome::Worked(LOOK),
-                    reported => reported,
-                })
+                (judge::judge(record, &event, &evidence, clock), sight, LOOK)
             }
-        }
+        };
+        Ok(match self.apply(verdict, &event, slot, sight.as_ref(), world)? {
+            // A look costs as much if it showed no process.
+            Outcome::Worked(_) => Outcome::Worked(work),
+            reported => reported,
+        })
     }
 
     /// Does what a verdict says. The event has been handled then, unless something else is to be
     /// reported first.
+    #[inline(never)]
     fn apply(
         &mut self,
         verdict: Verdict,
@@ -60,13 +59,7 @@ impl Follower {
             (Verdict::Started { is_seen }, ..) => {
                 let slot = self.start(event, sight.filter(|_| is_seen), world)?;
                 self.agenda.finish_event();
-                return Ok(Outcome::Report(change_of(
-                    &self.census,
-                    slot,
-                    change::STARTED,
-                    event.timestamp_ns,
-                    0,
-                )));
+                return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
             (Verdict::Discovered, _, Some(sight)) => {
                 let slot = self.enter_found(event.tgid(), sight, false, world)?;
@@ -90,9 +83,7 @@ impl Follower {
         };
         self.agenda.finish_event();
         Ok(match kind {
-            Some((kind, slot)) => {
-                Outcome::Report(change_of(&self.census, slot, kind, event.timestamp_ns, 0))
-            }
+            Some((kind, slot)) => self.report(slot, kind, event.timestamp_ns, 0),
             None => Outcome::Worked(EVENT),
         })
     }

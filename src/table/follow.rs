@@ -2,7 +2,6 @@
 
 use super::agenda::{Job, Quiet};
 use super::census::{Queue, Slot};
-use super::changes::change_of;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, Presence};
 use super::leaderless;
@@ -28,7 +27,7 @@ impl Follower {
         while work < self.max_work {
             let Some(job) = self.next_job(world, quiet) else { return Ok(Run::Idle) };
             match self.perform(job, world)? {
-                Outcome::Report(change) => return Ok(Run::Report(change)),
+                Outcome::Report => return Ok(Run::Report(self.change)),
                 Outcome::Worked(units) => {
                     work += units;
                     quiet = Quiet::Unknown;
@@ -106,7 +105,7 @@ impl Follower {
         match kind {
             // What has not been reported will be reported as it is then.
             Some(kind) if !self.census.at(slot).is_unreported() => {
-                Outcome::Report(change_of(&self.census, slot, kind, seen_ns, flags))
+                self.report(slot, kind, seen_ns, flags)
             }
             Some(_) => Outcome::Worked(0),
             None => {
@@ -137,17 +136,17 @@ impl Follower {
     fn enter_successor(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         let Some(slot) = self.census.first(Queue::Replaced) else { return Ok(Outcome::Worked(0)) };
         let pid = self.census.pid(slot);
-        let mut started = None;
+        let mut outcome = Outcome::Worked(LOOK);
         if self.census.find(pid).is_none()
             && let Some(sight) = self.look_alive(pid, world)?
         {
             let slot = self.enter_found(pid, &sight, true, world)?;
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless();
-            started = Some(change_of(&self.census, slot, change::STARTED, sight.taken_ns, 0));
+            outcome = self.report(slot, change::STARTED, sight.taken_ns, 0);
         }
         self.census.finish_replaced(slot);
-        Ok(started.map_or(Outcome::Worked(LOOK), Outcome::Report))
+        Ok(outcome)
     }
 
     /// Deals with one process without a leader: one that could not be watched yet, or one that

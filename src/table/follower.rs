@@ -19,11 +19,14 @@ pub(super) struct Follower {
     pub fields: u32,
     /// How much one run may do: see [`LOOK`].
     pub max_work: u32,
+    /// The change that was reported last.
+    pub change: Change,
 }
 
 /// What has become of a job.
 pub(super) enum Outcome {
-    Report(Change),
+    /// There is a change to report.
+    Report,
     /// The table did this much work.
     Worked(u32),
     /// There was nothing to do: so much is quiet.
@@ -85,19 +88,36 @@ impl Follower {
         self.agenda.compared = Some(Compared { slot, comparison, flags });
     }
 
+    /// Reports a change of a process.
+    #[inline(never)]
+    pub(super) fn report(
+        &mut self,
+        slot: Slot,
+        kind: u32,
+        timestamp_ns: u64,
+        flags: u32,
+    ) -> Outcome {
+        self.change = changes::change_of(&self.census, slot, kind, timestamp_ns, flags);
+        Outcome::Report
+    }
+
     /// Reports a process that was found.
+    #[inline(never)]
     pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
         let is_first = self.agenda.scan.is_first();
-        Outcome::Report(changes::found(&mut self.census, slot, is_first))
+        self.change = changes::found(&mut self.census, slot, is_first);
+        Outcome::Report
     }
 
     /// Reports that a process exited. It leaves the table, unless its start is still to be reported:
     /// then it leaves next.
+    #[inline(never)]
     pub(super) fn report_exit(&mut self, slot: Slot, world: &mut impl World) -> Outcome {
         if self.census.at(slot).is_unreported() {
             return self.report_found(slot);
         }
         leaderless::unwatch(&self.census, slot, world);
-        Outcome::Report(changes::exited(&mut self.census, slot))
+        self.change = changes::exited(&mut self.census, slot);
+        Outcome::Report
     }
 }

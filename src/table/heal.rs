@@ -16,6 +16,7 @@ const PASSED_PER_STEP: usize = 100;
 
 impl Follower {
     /// Takes the next step of the scan.
+    #[inline(never)]
     pub(super) fn scan(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         self.agenda.note_scan_step();
         match self.agenda.scan {
@@ -28,7 +29,8 @@ impl Follower {
             Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
             Scan::Settling { cause, ended_ns } => {
                 self.agenda.scan = Scan::Off { ended_ns };
-                Ok(Outcome::Report(changes::synced(cause, world.clock().now_ns)))
+                self.change = changes::synced(cause, world.clock().now_ns);
+                Ok(Outcome::Report)
             }
         }
     }

@@ -6,7 +6,7 @@
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
 use super::record::{Exit, ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Watch};
-use super::report::{Process, state};
+use super::report::{Process, field, state};
 use crate::procfs::{Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
 
@@ -50,9 +50,9 @@ pub(super) enum Question {
 
 /// What a look showed of the process that an event is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Evidence {
+pub(super) struct Evidence<'a> {
     /// `None`: no process has the pid.
-    pub sight: Option<Sight>,
+    pub sight: Option<&'a Sight>,
     /// The status of a zombie, where this kernel shows each reader the process's own: see
     /// [`Condition::Zombie`](crate::procfs::Condition::Zombie).
     pub own_status: Option<i32>,
@@ -120,6 +120,7 @@ pub(super) enum AfterExec {
 }
 
 /// Judges an event, or says which look at /proc that needs.
+#[inline(never)]
 pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Question {
     let Some(record) = record else {
         return match event.kind {
@@ -153,10 +154,10 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
 pub(super) fn judge(
     record: Option<&Record>,
     event: &Event,
-    evidence: &Evidence,
+    evidence: &Evidence<'_>,
     clock: Clock,
 ) -> Verdict {
-    let sight = evidence.sight.as_ref();
+    let sight = evidence.sight;
     match (event.kind, record) {
         (kind::FORK, Some(record)) if sight.is_some_and(|sight| record.is_same(sight)) => {
             Verdict::OwnFork
@@ -227,8 +228,8 @@ fn is_own_fork(record: &Record, found: &Found, event: &Event, slept: Slept) -> b
 }
 
 /// An EXIT of the leader, which may be the exit of the process.
-fn judge_exit(record: &Record, event: &Event, evidence: &Evidence, clock: Clock) -> Verdict {
-    let same = evidence.sight.as_ref().filter(|sight| record.is_same(sight));
+fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Clock) -> Verdict {
+    let same = evidence.sight.filter(|sight| record.is_same(sight));
     if let Some(sight) = same
         && !sight.stat.condition.is_zombie()
     {
@@ -237,7 +238,7 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence, clock: Clock)
             is_fork_earlier: event.timestamp_ns > found_ns(record),
         };
     }
-    let is_replaced = was_replaced(record) || shows_other(record, evidence.sight.as_ref());
+    let is_replaced = was_replaced(record) || shows_other(record, evidence.sight);
     if record.life == Life::Leaderless(Watch::Pidfd) {
         // The process outlived its leader, whose code the event may carry.
         return Verdict::AskPidfd { is_replaced };
@@ -292,19 +293,28 @@ fn judge_detail(record: &Record, event: &Event) -> Verdict {
         return Verdict::Known;
     }
     let process = &record.process;
-    let (first, second) = (event.word(2), event.word(3));
-    let verdict = match event.kind {
+    let lacks = |field| process.valid & field == 0;
+    let (real, effective) = (event.word(2), event.word(3));
+    let (is_new, verdict) = match event.kind {
         // Kernel threads rename themselves without an event, so that one event says little.
-        kind::COMM if process.state & state::KERNEL_THREAD != 0 => Verdict::Known,
-        kind::COMM => Verdict::Renamed(name(event)),
-        kind::UID => Verdict::UserIds(first, second),
-        kind::GID => Verdict::GroupIds(first, second),
-        kind::SID => Verdict::LeadsSession,
-        _ => Verdict::Known,
+        kind::COMM if process.state & state::KERNEL_THREAD != 0 => return Verdict::Known,
+        kind::COMM => {
+            let comm = name(event);
+            (lacks(field::COMM) || process.comm != comm, Verdict::Renamed(comm))
+        }
+        kind::UID => {
+            ((process.ruid, process.euid) != (real, effective), Verdict::UserIds(real, effective))
+        }
+        kind::GID => {
+            ((process.rgid, process.egid) != (real, effective), Verdict::GroupIds(real, effective))
+        }
+        kind::SID => {
+            let is_new = lacks(field::SESSION) || process.session != process.pid;
+            (is_new, Verdict::LeadsSession)
+        }
+        _ => return Verdict::Known,
     };
-    let mut after = *process;
-    verdict.update(&mut after);
-    if after == *process { Verdict::Known } else { verdict }
+    if is_new { verdict } else { Verdict::Known }
 }
 
 fn name(event: &Event) -> [u8; 16] {
@@ -319,7 +329,6 @@ fn name(event: &Event) -> [u8; 16] {
 impl Verdict {
     /// Takes over what the event itself carries.
     pub(super) fn update(&self, process: &mut Process) {
-        use super::report::field;
         match *self {
             Self::Renamed(comm) => {
                 process.comm = comm;
@@ -387,6 +396,7 @@ pub(super) enum Presence {
 
 /// Judges a look by itself. If a pidfd was opened, or became readable, before a look that shows the
 /// process, then the pidfd is its own.
+#[inline(never)]
 pub(super) fn presence(record: &Record, sight: Option<&Sight>) -> Presence {
     match sight.filter(|sight| record.is_same(sight)).map(|sight| sight.stat.condition) {
         Some(condition) if condition.has_no_leader() => Presence::Leaderless,

@@ -89,6 +89,7 @@ impl Table {
             agenda: Agenda::new(),
             fields: options.fields | field::PARENT | field::START,
             max_work: options.max_work.saturating_mul(LOOK),
+            change: Change::EMPTY,
         };
         let (listing, watches) = (Listing::open()?, Watches::new()?);
         let (epoll, bell) = (Epoll::new()?, Doorbell::new()?);

@@ -176,6 +176,7 @@ impl Performance {
                 agenda: Agenda::new(),
                 fields: setup.fields | field::PARENT | field::START,
                 max_work: 1000,
+                change: crate::Change::EMPTY,
             },
             witness: Witness::default(),
             is_open: false,

@@ -320,13 +320,13 @@ impl Look {
         self.with(|sight| sight.stat.comm = comm)
     }
 
-    pub fn evidence(&self) -> Evidence {
+    pub fn evidence(&self) -> Evidence<'_> {
         let condition = self.sight.map(|sight| sight.stat.condition);
         let own_status = match condition {
             Some(Condition::Zombie { status }) if self.is_status_shown => Some(status),
             _ => None,
         };
-        Evidence { sight: self.sight, own_status }
+        Evidence { sight: self.sight.as_ref(), own_status }
     }
 }
 

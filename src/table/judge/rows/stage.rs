@@ -144,7 +144,8 @@ impl Stage {
         census.link_parentless();
         let mut agenda = Agenda::new();
         agenda.scan = Scan::Off { ended_ns: 0 };
-        let follower = Follower { census, agenda, fields: field::ALL, max_work: 1 };
+        let follower =
+            Follower { census, agenda, fields: field::ALL, max_work: 1, change: Change::EMPTY };
         let machine = Machine {
             now_ns: Cell::new(JUDGED),
             slept_ns: 0,
