@@ -167,7 +167,7 @@ impl Follower {
         };
         let slot = self.enter(pid, sight, origin, world)?;
         if parent.is_some() {
-            // It started as this process's child, whoever its parent is by now.
+            // It started as this process's child, even if it has another parent by now.
             self.census.at_mut(slot).process.parent_pid = parent_pid;
             self.census.link(slot);
             self.compare(slot, *sight, field::PARENT, 0);
@@ -205,8 +205,8 @@ impl Follower {
         }
     }
 
-    /// If the process seemed to have exited before this EXEC, that was the EXIT of the old leader,
-    /// and its own will come.
+    /// If the process seemed to have exited before this EXEC, that was only the old leader's EXIT.
+    /// The EXIT of the process will come.
     fn expect_exit(&mut self, slot: Slot) {
         if self.census.at(slot).gone().is_some() {
             self.census.set_life(slot, Life::Led);
