@@ -19,7 +19,7 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EOPNOTSUPP, c"not in the initial PID and user namespaces (for a table, also time): run in the host's (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
     (libc::EPERM, c"not permitted: before Linux 6.6 this needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep); on later kernels a seccomp filter or an LSM forbids it"),
     (libc::EMFILE, c"this process is out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"),
-    (libc::ENFILE, c"the system is out of files: raise the sysctl fs.file-max"),
+    (libc::ENFILE, c"the system is out of open files: raise sysctl fs.file-max"),
     (libc::ENOMEM, c"out of memory"),
     (libc::ETIMEDOUT, c"the kernel did not acknowledge, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"),
     (libc::EINVAL, c"invalid argument: a NULL pointer, an unknown bit, a reserved field in use, a wrong size, a count of 0, a timeout below -1, an id below 1, a queue above INT_MAX, PC_OPEN_SUBSCRIBED for pc_open(), more in a filter than events and flags, or a socket outside group 1"),

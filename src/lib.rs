@@ -63,8 +63,8 @@
 //! kernel discards events. The stream reports every loss: as a [`View::Overrun`] with the exact
 //! number, or as [`Error::Overrun`] from the methods of 0.3. [`Stats::lost`] has the sum.
 //!
-//! A [`ProcessTable`] does all that follows. A program that keeps its own picture of all processes
-//! does this:
+//! A [`ProcessTable`] recovers from losses by itself. A program that keeps its own picture of all
+//! processes does this instead:
 //!
 //! 1. It receives a limited number of events per wake-up.
 //! 2. At each overrun, it marks the picture as doubtful.
@@ -126,9 +126,9 @@
 //! connector only closes the child's copy.
 //!
 //! # Coming from `proc-connector` 0.3
-//! Name this crate instead of `proc-connector` in `Cargo.toml`; the library has the name that
-//! programs use already. All names, types, signatures and error texts of 0.3 are here, so the
-//! program compiles. These are the differences:
+//! Name this crate instead of `proc-connector` in `Cargo.toml`. The library's name stays
+//! `proc_connector`. All names, types, signatures and error texts of 0.3 are here, so the program
+//! compiles. These are the differences:
 //!
 //! | | `proc-connector` 0.3 | this crate | reason |
 //! |---|---|---|---|
@@ -137,7 +137,7 @@
 //! | 3 | in a PID namespace, `new()` succeeds or blocks without limit; `subscribe_filtered()` hangs from Linux 6.6 on and filters nothing before | `Os(EOPNOTSUPP)` at once; every kernel applies the filter | the mask of 0.3 also filters the acknowledgement |
 //! | 4 | acknowledgements for other listeners arrive as `Unknown { what: 0 }`; if one has an error, the caller's own subscription fails | the kernel does not queue them | the kernel sends each acknowledgement to every listener |
 //! | 5 | forged events are delivered | forged events are discarded, and counted in [`Stats::foreign`] | 0.3 does not check the sender |
-//! | 6 | a drop in a forked child unsubscribes the parent; `unsubscribe()` and drop both send an IGNORE | in a forked child, methods return `Os(ECHILD)` and a drop only closes; each connector sends exactly one IGNORE | kernels before 6.6 count every IGNORE |
+//! | 6 | a drop in a forked child unsubscribes the parent; `unsubscribe()` and drop both send an IGNORE | in a forked child, methods return `Os(ECHILD)` and a drop only closes; each subscription sends exactly one IGNORE | kernels before 6.6 count every IGNORE |
 //! | 7 | after `Overrun`, everything is discarded until the queue is empty, and is not counted | the kernel discards single events, and [`Stats::lost`] is exact | 0.3 keeps the kernel's default mode |
 //! | 8 | `set_recv_buf_size(8 << 20)` is `Ok` and gives less; `1 << 32` gives nothing | the queue gets the size that was asked for (as `SO_RCVBUF` then shows), or the call returns `Os(EPERM)` or `Os(EINVAL)` | 0.3 truncates the number, and the kernel caps it |
 //! | 9 | `recv_timeout` spins below 1 ms, and panics with `Duration::MAX` | any duration works, in nanoseconds | 0.3 waits in milliseconds |
