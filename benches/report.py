@@ -158,14 +158,14 @@ def page():
     release = re.match(r"[\d.]*\d", platform.release())[0]
     return f"""# Benchmarks
 
-`make bench` measures and writes this page, as root, in some four minutes on a machine that does
-nothing else. Where others are at work it waits for them (BENCH_PATIENCE=60 seconds at most, for each
-measurement) and measures again what they disturbed, twice at most.
+`make bench`, run as root, measures and writes this page. That takes some four minutes on an idle machine.
+When other programs are busy, each measurement waits for them, at most BENCH_PATIENCE=60 seconds. A
+measurement that they disturbed is repeated at most twice.
 
-What is compared runs side by side in one process, in alternating order (A B, B A, …), pinned to a
-CPU; a ratio is the median over all pairs, beside its quartiles. This is how machines differ least:
-trust the ratios, not the nanoseconds. `time` and `count` are measured, `instructions` counted by
-simulation (callgrind), in user space alone.
+Both sides of a comparison run in one process, pinned to a CPU, in alternating order (A B, B A, …). A ratio
+is the median over all pairs, with its quartiles. Ratios differ least between machines: trust them, not the
+nanoseconds. `time` and `count` are measured. `instructions` are counted by simulation (callgrind), in user
+space only.
 
 Measured on {os.cpu_count()} cores ({platform.machine()}) of a virtual machine, Linux {release};
 listeners of other programs meanwhile: {other_listeners()}; disturbed by other programs, as a share
@@ -177,7 +177,7 @@ of a CPU: {", ".join(disturbed) or "nothing"}.
 
 {line("what", "against", "must be", "ratio", "quartiles", "medians", "by", "")}{"|---" * 8}|
 {"".join(map(ratio_line, RATIOS))}
-All have the same queue, but for "burst held". Bare loops parse nothing. {EXPLANATIONS}
+All have queues of one size, except in "burst held". Bare loops parse nothing. {EXPLANATIONS}
 
 ## Alone
 
@@ -189,14 +189,15 @@ All have the same queue, but for "burst held". Bare loops parse nothing. {EXPLAN
 EXPLANATIONS = """A flood is COMM events, by
 prctl(PR_SET_NAME), from one thread.
 
-- `recv` and the two peers do not check the sender's address, which costs what `recvfrom` costs more.
-- "Again" is the same loop once more: as far from 1 as noise goes.
-- Events/s: the flood is on the other CPU, the queue of 1 MiB is full, the loops wait in `poll`.
-- CPU ms: for 1,000,000 COMM events and 10,000 threads. "The flood" is ns for each of that million.
-- Share lost: bursts of 1,000 events, 1 µs of work for each, a queue of 212,992 bytes. Of a flood
-  without a pause both modes lose the same.
+- `recv` and the two peers do not check the sender's address. That check is the difference between `recv`
+  and `recvfrom`.
+- "Again" repeats the loop it is compared with: its distance from 1 is noise.
+- Events/s: the flood runs on the other CPU, the queue of 1 MiB is full, the loops wait in `poll`.
+- CPU ms: for 1,000,000 COMM events and 10,000 threads. "The flood" is in ns per COMM event.
+- Share lost: bursts of 1,000 events, 1 µs of work for each, a queue of 212,992 bytes. In a flood without
+  pauses, both modes lose equally.
 - Latency: from the event's timestamp to the return of the call, one event per wake-up, ours behind
-  `epoll`; "busy": another program runs on the reader's CPU."""
+  `epoll`. "Busy": another program runs on the reader's CPU."""
 
 
 def drain_chart():

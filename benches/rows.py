@@ -89,8 +89,8 @@ RATIOS = [
     *variants(),
     Ratio("stripped, without the process table, bytes", MNL, "size", "without the table", MNL, "< 1", "size"),
     Ratio("10,000 processes: FOUND and SYNCED, ms", "`ps -e`", "scan", "all fields", "ps -e"),
-    Ratio("the same without credentials, ms", "`ps -e`", "scan", "without credentials", "ps -e"),
-    Ratio("µs per event when 2,000 short lives wait: table", "`pc_recv`", "follow", "pc_table_next", "pc_recv"),
+    Ratio("10,000 processes, without credentials, ms", "`ps -e`", "scan", "without credentials", "ps -e"),
+    Ratio("µs per event of 2,000 pending short processes: table", "`pc_recv`", "follow", "pc_table_next", "pc_recv"),
 ]
 
 PROGRAMS = "tiny-nothing", "tiny-ours", "tiny-libmnl", "tiny-std"

@@ -1,9 +1,13 @@
-//! Linux process events — fork, exec, exit and six more — that are never silently lost.
+//! Linux process events (fork, exec, exit and six more kinds) that are never silently lost.
 //!
 //! The kernel's Process Event Connector reports what every process on the machine does, as it
-//! happens: no polling, no tracing, no eBPF. This crate receives those events, counts every one
-//! that the kernel had to drop, and says why if none can come. It is also a C library
-//! (`proc_connector.h`), with the same core.
+//! happens, without polling, tracing or eBPF. This crate has two faces for that:
+//!
+//! - [`ProcConnector`] delivers the events, and counts each one that the kernel discarded.
+//! - [`ProcessTable`] keeps a table of all processes, and recovers from losses by itself.
+//!
+//! Where no events can arrive, opening fails with an error that names the cause. The C library
+//! (`proc_connector.h`) is built from this crate.
 //!
 //! # Quick start
 //! ```no_run
@@ -15,7 +19,7 @@
 //! while let Some(event) = connector.recv_event(None)? {
 //!     match event.view() {
 //!         View::Exec { tgid, .. } => println!("{tgid} runs a new program"),
-//!         View::Exit { tgid, exit_code, .. } => println!("{tgid} ended: wait status {exit_code}"),
+//!         View::Exit { tgid, exit_code, .. } => println!("{tgid} exited, status {exit_code}"),
 //!         View::Overrun { lost, .. } => println!("{lost} events are missing here"),
 //!         _ => println!("{event}"),
 //!     }
@@ -23,7 +27,7 @@
 //! # Ok(())
 //! # }
 //! ```
-//! Or, as programs for `proc-connector` 0.3 do it:
+//! Programs that were written for `proc-connector` 0.3 receive like this:
 //! ```no_run
 //! use proc_connector::ProcConnector;
 //!
@@ -36,35 +40,42 @@
 //! ```
 //!
 //! # What it needs
-//! - Linux with `CONFIG_CONNECTOR` and `CONFIG_PROC_EVENTS`, as all common distributions have it.
-//! - The initial network, PID and user namespaces (docker: `--net=host --pid=host`).
-//! - Before Linux 6.6, `CAP_NET_ADMIN`; later no privilege at all. But without `CAP_NET_ADMIN` the
-//!   queue is at most twice the sysctl `net.core.rmem_max`: some 440 events where that is 212992.
-//!   Raise it.
+//! - Linux 5.10 or later with `CONFIG_CONNECTOR` and `CONFIG_PROC_EVENTS`, as all common
+//!   distributions have it.
+//! - The initial network, PID and user namespaces (docker: `--net=host --pid=host --userns=host`).
+//! - Before Linux 6.6, `CAP_NET_ADMIN`. From 6.6 on, no privilege. But without `CAP_NET_ADMIN` the
+//!   kernel grants a queue of at most twice the sysctl `net.core.rmem_max`, which on a stock system
+//!   is room for 440 events: raise the sysctl.
 //!
 //! If one of these is missing, [`ProcConnector::new`] fails at once, with an error of its own that
-//! [`Error::explanation`] explains. It never leaves you waiting for events that cannot come.
+//! [`Error::explanation`] explains. It never waits for events that cannot come.
 //!
 //! # What events mean
-//! `pid` is a task's id (a thread's too), `tgid` its process's, both in the initial PID namespace.
-//! One's own process's events arrive as well. [`Filter::no_threads`] leaves threads out, in the
-//! kernel. The exit of a leader (`pid == tgid`) is not always the end of its process:
-//! [`process_alive`] tells.
+//! A `pid` is the id of a task, as gettid(2) returns it. A `tgid` is the id of a process, as
+//! getpid(2) returns it. They are equal for the first thread of a process, its leader. All are ids
+//! of the initial PID namespace. A process receives its own events, too.
 //!
-//! # Loss, and how to recover
-//! Events wait in a queue of 32 MiB: some 35,000 of them. When it is full the kernel drops what
-//! comes. Every loss is announced, while the descriptor is still readable: as a [`View::Overrun`]
-//! with the exact number, or as [`Error::Overrun`] from the calls of 0.3. The sum is always in
-//! [`Stats::lost`]. A program that keeps a picture of all processes then does this:
+//! [`Filter::no_threads`] makes the kernel discard the events of all other threads. The exit of a
+//! leader is not always the process exit, because other threads may live on: ask [`process_alive`].
 //!
-//! 1. It receives a bounded number of events per wake-up.
-//! 2. On an overrun it marks its picture as dirty, and goes on.
-//! 3. Once nothing more waits and the picture is dirty, it rescans /proc, leaves out what
-//!    [`process_alive`] says has ended, and the picture is clean. Since a flood may not let that
-//!    happen, it also rescans after some time; but then the picture stays dirty, because events from
-//!    before the loss may still be queued.
-//! 4. It tolerates what it knows already: /proc may be ahead of the queue. A fork of a process that
-//!    it has, and an exit of one that it has not, are normal.
+//! # Loss and recovery
+//! Events wait in a queue of 32 MiB, which holds some 35,000 of them. When the queue is full, the
+//! kernel discards events. The stream reports every loss: as a [`View::Overrun`] with the exact
+//! number, or as [`Error::Overrun`] from the methods of 0.3. [`Stats::lost`] has the sum.
+//!
+//! A [`ProcessTable`] recovers from losses by itself. A program that keeps its own picture of all
+//! processes does this instead:
+//!
+//! 1. It receives a limited number of events per wake-up.
+//! 2. At each overrun, it marks the picture as doubtful.
+//! 3. When no event is pending and the picture is doubtful, it reads /proc again, leaves out the
+//!    processes that [`process_alive`] reports as [`Liveness::Ended`], and removes the mark.
+//! 4. In a flood, the queue may not run empty for a long time. So the program also reads /proc
+//!    100 ms after it set the mark, and every 100 ms from then on. These readings leave the mark in
+//!    place: events from before the loss may still be queued.
+//! 5. While the mark is set, the program does not wait without limit: no more events may come.
+//! 6. /proc may be ahead of the queue. So a fork of a known process and an exit of an unknown one
+//!    are normal.
 //!
 //! ```no_run
 //! use proc_connector::{Event, ProcConnector, kind};
@@ -75,68 +86,74 @@
 //! # fn main() -> Result<(), proc_connector::Error> {
 //! let connector = ProcConnector::new()?;
 //! let mut events = [Event::EMPTY; 64];
-//! let mut dirty_since = None; // or since the last rescan
+//! let mut doubtful_since = None; // or since the last reading of /proc
 //! loop {
-//!     let wait = dirty_since.map(|_| Duration::ZERO);
+//!     let wait = doubtful_since.map(|_| Duration::ZERO);
 //!     let count = connector.recv_events(&mut events, wait)?;
 //!     for event in &events[..count] {
 //!         match event.kind {
-//!             kind::OVERRUN => dirty_since = dirty_since.or(Some(Instant::now())),
+//!             kind::OVERRUN => doubtful_since = doubtful_since.or(Some(Instant::now())),
 //!             _ => update(event),
 //!         }
 //!     }
-//!     if dirty_since.is_some_and(|since| count == 0 || since.elapsed().as_millis() > 100) {
+//!     if doubtful_since.is_some_and(|since| count == 0 || since.elapsed().as_millis() > 100) {
 //!         rescan();
-//!         dirty_since = (count > 0).then(Instant::now);
+//!         doubtful_since = (count > 0).then(Instant::now);
 //!     }
 //! }
 //! # }
 //! ```
-//! A daemon also calls [`ProcConnector::check`] from a timer: on Linux 6.6 and later any process
-//! can make the kernel stop reporting to anybody, and only a look finds out.
+//! A daemon also calls [`ProcConnector::check`] from a timer: from Linux 6.6 on, any process can
+//! make the kernel stop reporting to every listener, and no event shows that.
 //!
 //! # Event loops
-//! The descriptor is the socket itself, always non-blocking, and the connector keeps no events of
-//! its own: when it is readable, receive with [`Duration::ZERO`](std::time::Duration::ZERO) until
-//! nothing is there. `poll`, `epoll` (edge-triggered too) and mio take it as it is; with tokio,
-//! `examples-rust/tokio` in the repository is a whole program.
+//! The descriptor is the socket itself, always non-blocking. When the socket is readable, receive
+//! with [`Duration::ZERO`](std::time::Duration::ZERO) until no event is left. `poll`, `epoll`
+//! (edge-triggered, too) and mio take the descriptor as it is.
 //!
-//! A thread that blocks in a call instead is woken by [`ProcConnector::interrupt`].
+//! A [`ProcessTable`] has a descriptor of its own for these loops. `examples-rust/tokio` in the
+//! repository is a whole program that follows a table in tokio's loop.
+//!
+//! A thread can also block in a call. [`ProcConnector::interrupt`] and [`TableRemote::interrupt`]
+//! wake that thread.
 //!
 //! # Threads and fork
-//! A [`ProcConnector`] is `Send` and `Sync`; all methods take `&self`. The crate makes no threads
-//! and touches no signals. In a forked child the parent's connector is dead: its methods return
-//! `ECHILD`, and dropping it closes the copy only.
+//! A [`ProcConnector`] is `Send` and `Sync`, and all methods take `&self`. One thread at a time
+//! follows a [`ProcessTable`]; a [`TableRemote`] is for other threads. The crate starts no threads
+//! and handles no signals.
+//!
+//! A forked child cannot use its parent's connector: the methods return `ECHILD`, and dropping the
+//! connector only closes the child's copy.
 //!
 //! # Coming from `proc-connector` 0.3
-//! Name this crate instead of that one in `Cargo.toml`; the library has the same name. All names,
-//! types, signatures and texts of 0.3 are here, and so the program compiles. What it does
-//! differently:
+//! Name this crate instead of `proc-connector` in `Cargo.toml`. The library's name stays
+//! `proc_connector`. All names, types, signatures and error texts of 0.3 are here, so the program
+//! compiles. These are the differences:
 //!
-//! | | 0.3 | here | why |
+//! | | `proc-connector` 0.3 | this crate | reason |
 //! |---|---|---|---|
-//! | 1 | `exit_status()` is `None` and `terminating_signal()` `Some(0)` for ordinary children | what wait(2) tells the parent | it looked at `exit_signal`, which is `SIGCHLD` |
-//! | 2 | `subscribe()` takes the first message for its acknowledgement | nothing is swallowed, and success is proven | an event could be swallowed, and the real acknowledgement came as an event |
-//! | 3 | in a PID namespace `new()` succeeds or blocks for ever; `subscribe_filtered()` hangs from Linux 6.6 on and filters nothing before | `Os(EOPNOTSUPP)` at once; the filter works on every kernel, in the kernel | its mask filtered its own acknowledgement away |
-//! | 4 | others' acknowledgements arrive as `Unknown { what: 0 }`, and their failures fail one's own subscription | they are never queued | they go to every listener |
-//! | 5 | forged events are delivered | dropped, and counted in [`Stats::foreign`] | the sender was not checked |
-//! | 6 | a forked child's drop unsubscribes the parent; `unsubscribe()` and drop both send an IGNORE | `Os(ECHILD)`, close only; exactly one IGNORE | old kernels count blindly |
-//! | 7 | after `Overrun` everything is dropped until the queue is empty, uncounted | single events are dropped; [`Stats::lost`] is exact | the kernel's default mode does so |
-//! | 8 | `set_recv_buf_size(8 << 20)` is `Ok` and gives less; `1 << 32` gives nothing | the queue holds what was asked for (as `SO_RCVBUF` then reads), or `Os(EPERM)`, `Os(EINVAL)` | the number was truncated and capped without a word |
-//! | 9 | `recv_timeout` spins below 1 ms, panics with `Duration::MAX` | nanoseconds; any duration | it waited in milliseconds |
-//! | 10 | too small a buffer loses the event; non-blocking `recv` returns `Os`, `recv_raw` `WouldBlock` | `recv` needs no buffer, `recv_raw` returns `BufferTooSmall` and keeps the event; `WouldBlock` from both | it received before it looked |
-//! | 11 | the queue holds some 250 events | some 35,000 (32 MiB); a smaller `set_recv_buf_size` call makes it smaller: remove it | the system's default is no default for this |
-//! | 12 | `subscribe()` sends a LISTEN each time | only if unsubscribed; it still means "everything", [`resume`](ProcConnector::resume) keeps the filter | old kernels count blindly |
-//! | 13 | `subscribe_filtered(EventMask(0))` hangs | nothing but overruns arrive; bits that are none of the nine ask for unknown kinds | |
-//! | 14 | the descriptor blocks until `set_nonblocking()` | it never does; that call only switches the methods | event loops expect it |
-//! | 15 | `recv_raw` delivers control messages too | events only; `parse_netlink_message` gives `None` for an acknowledgement | an acknowledgement is none |
-//! | 16 | `NetlinkMessageIter::new(buffer, len)` panics if `len` is too large | yields `Truncated` | |
-//! | 17 | `Interrupted` after a signal | the same: nothing is lost; call again with what is left of the time | |
-//! | 18 | `Display` writes names as they are | escaped | a name can hold line breaks, quotes and what a terminal obeys |
+//! | 1 | `exit_status()` is `None` and `terminating_signal()` is `Some(0)` for ordinary children | both return what wait(2) reports to the parent | 0.3 looks at `exit_signal`, which is `SIGCHLD` |
+//! | 2 | `subscribe()` takes the first message for its acknowledgement | `subscribe()` swallows no event, and returns once the kernel has acknowledged | 0.3 can swallow an event, and deliver the real acknowledgement as an event |
+//! | 3 | in a PID namespace, `new()` succeeds or blocks without limit; `subscribe_filtered()` hangs from Linux 6.6 on and filters nothing before | `Os(EOPNOTSUPP)` at once; every kernel applies the filter | the mask of 0.3 also filters the acknowledgement |
+//! | 4 | acknowledgements for other listeners arrive as `Unknown { what: 0 }`; if one has an error, the caller's own subscription fails | the kernel does not queue them | the kernel sends each acknowledgement to every listener |
+//! | 5 | forged events are delivered | forged events are discarded, and counted in [`Stats::foreign`] | 0.3 does not check the sender |
+//! | 6 | a drop in a forked child unsubscribes the parent; `unsubscribe()` and drop both send an IGNORE | in a forked child, methods return `Os(ECHILD)` and a drop only closes; each subscription sends exactly one IGNORE | kernels before 6.6 count every IGNORE |
+//! | 7 | after `Overrun`, everything is discarded until the queue is empty, and is not counted | the kernel discards single events, and [`Stats::lost`] is exact | 0.3 keeps the kernel's default mode |
+//! | 8 | `set_recv_buf_size(8 << 20)` is `Ok` and gives less; `1 << 32` gives nothing | the queue gets the size that was asked for (as `SO_RCVBUF` then shows), or the call returns `Os(EPERM)` or `Os(EINVAL)` | 0.3 truncates the number, and the kernel caps it |
+//! | 9 | `recv_timeout` spins below 1 ms, and panics with `Duration::MAX` | any duration works, in nanoseconds | 0.3 waits in milliseconds |
+//! | 10 | too small a buffer loses the event; when nothing is pending, `recv` returns `Os` and `recv_raw` returns `WouldBlock` | `recv` needs no buffer; `recv_raw` returns `BufferTooSmall` and keeps the event; both return `WouldBlock` | 0.3 receives before it checks the size |
+//! | 11 | the queue holds some 250 events | the queue holds some 35,000 events (32 MiB); remove a `set_recv_buf_size` call that asks for less | the system's default is too small for process events |
+//! | 12 | `subscribe()` sends a LISTEN each time | `subscribe()` sends a LISTEN only if unsubscribed; it still removes the filter, which [`resume`](ProcConnector::resume) keeps | kernels before 6.6 count every LISTEN |
+//! | 13 | `subscribe_filtered(EventMask(0))` hangs | only overruns arrive; bits that stand for none of the nine kinds ask for unknown kinds | |
+//! | 14 | the descriptor blocks until `set_nonblocking()` | the descriptor never blocks; `set_nonblocking()` affects the methods only | event loops need a non-blocking descriptor |
+//! | 15 | `recv_raw` delivers control messages too | `recv_raw` delivers events only; `parse_netlink_message` returns `None` for an acknowledgement | an acknowledgement is not an event |
+//! | 16 | `NetlinkMessageIter::new(buffer, len)` panics if `len` is too large | the iterator yields `Truncated` | |
+//! | 17 | a signal ends a call with `Interrupted` | no difference; nothing is lost: call again with the remaining time | |
+//! | 18 | `Display` writes names unchanged | `Display` escapes names | a name can contain line breaks, quotes and terminal control characters |
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
-// Without a face the core is of no use; it must compile all the same.
+// Without a face most of the core is unused, but it must compile.
 #![cfg_attr(not(any(feature = "std", feature = "capi")), allow(dead_code, unused_imports))]
 
 #[cfg(not(target_os = "linux"))]

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Any thread may read them. Only the receiving thread writes them, and `repaired` only the thread
-/// that has locked the subscription.
+/// Numbers that any thread may read. Only the receiving thread writes them, except `repaired`,
+/// which only the thread that has locked the subscription writes.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub received: Counter,

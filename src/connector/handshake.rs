@@ -17,20 +17,20 @@ use crate::protocol::request::{
 use crate::protocol::wire::{CN_IDX_PROC, DATAGRAM_MAX, NETLINK_CONNECTOR};
 use crate::sys::{self, Fd};
 
-/// How often a repair adds one to the kernel's count of listeners before it gives up. What it has
-/// added stays: the next check continues from there.
+/// How often a repair adds one to the kernel's count of listeners before it gives up. What a failed
+/// repair has added stays: the next check continues from there.
 const REPAIR_LIMIT: usize = 10_000;
 
 /// How often the kernel was found deaf and made to report again: 0 or 1.
 pub(crate) type Repairs = u32;
 
-/// Has the kernel queue what this filter admits, and nothing else.
+/// Makes the kernel queue what this filter admits, and nothing else.
 #[inline(never)]
 pub(super) fn attach(socket: &Fd, filter: Filter) -> Result<(), Errno> {
     sys::attach_filter(socket, Program::admitting(filter).instructions())
 }
 
-/// Has the kernel queue nothing.
+/// Makes the kernel queue nothing.
 pub(super) fn attach_nothing(socket: &Fd) -> Result<(), Errno> {
     sys::attach_filter(socket, Program::admitting_nothing().instructions())
 }

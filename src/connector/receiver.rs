@@ -99,8 +99,8 @@ impl Receiver {
         }
     }
 
-    /// Announces what is to be announced; if that is nothing, receives once and sorts what came.
-    /// Returns how many datagrams came: 0 also means that the queue was seen empty.
+    /// Announces a deafness or a loss. If there is none to announce, receives once and sorts the
+    /// datagrams. Returns the number of datagrams: 0 also means that the queue was seen empty.
     ///
     /// An error is returned only when the sink was given nothing.
     #[inline]
@@ -121,8 +121,8 @@ impl Receiver {
         let received = loop {
             match first.take().unwrap_or_else(|| self.receive(connector, count)) {
                 Err(Errno(libc::EAGAIN)) => break 0,
-                // A socket reports these once: what an adopted one had lost before, or that a peer
-                // left data unread.
+                // A socket reports each of these once: ENOBUFS for a loss before its adoption, and
+                // ECONNRESET for a peer that left data unread.
                 Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => {}
                 result => break result?,
             }
@@ -200,7 +200,7 @@ impl Receiver {
         false
     }
 
-    /// Does what is to be done with any received datagram. True if it did not come from the kernel.
+    /// Handles a received datagram of any kind. True if the kernel may not have sent it.
     #[cold]
     #[inline(never)]
     fn sort_unusual(&mut self, connector: &Connector, index: usize, sink: &mut impl Sink) -> bool {

@@ -117,13 +117,13 @@ impl Connector {
         Ok(())
     }
 
-    /// Has all waiting threads look again.
+    /// Makes all waiting threads look again.
     #[cfg(feature = "std")]
     pub(crate) fn wake(&self) {
         self.doorbell.ring();
     }
 
-    /// Whether an interrupt is pending. It is not pending any more after this.
+    /// Takes the pending interrupt. False if none is pending.
     #[inline]
     pub(crate) fn take_interrupt(&self) -> bool {
         self.attention.load(SeqCst) & INTERRUPT != 0
@@ -178,7 +178,7 @@ impl Connector {
         Ok(1)
     }
 
-    /// Has the receiver report that events from `since_ns` on may be missing.
+    /// Makes the receiver report that events from `since_ns` on may be missing.
     fn announce_deafness(&self, since_ns: u64) {
         if self.attention.load(SeqCst) & DEAFNESS == 0 {
             self.announced_ns.store(since_ns, SeqCst);
@@ -187,7 +187,7 @@ impl Connector {
         self.doorbell.ring();
     }
 
-    /// Has the kernel apply this filter. False while paused, when that must wait.
+    /// Makes the kernel apply this filter. False while paused, when the filter must wait.
     pub(super) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
         let subscription = self.subscription.lock();
         let is_listening = subscription.is_listening();

@@ -15,8 +15,9 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Subscription {
     state: State,
-    /// Since when the kernel may have been deaf, if it was found so and has not been repaired. This
-    /// outlives a pause: it is announced once the kernel reports again.
+    /// The moment since which the kernel may have been deaf; `None` if no deafness was found, or
+    /// the last one was repaired. A pause does not clear this: once the kernel reports again, the
+    /// deafness is announced.
     deaf_since: Option<u64>,
 }
 
@@ -27,8 +28,8 @@ enum State {
     Listening { alive_ns: u64 },
     /// The kernel does not count this handle.
     Paused,
-    /// Nothing passes the filter, but the kernel still counts this handle: it could not be asked to
-    /// stop. One IGNORE is still to be sent.
+    /// Nothing passes the filter, but the kernel still counts this handle, because the IGNORE could
+    /// not be sent. One IGNORE is still to be sent.
     StillCounted,
 }
 
@@ -51,7 +52,7 @@ impl Subscription {
         self.deaf_since.is_some()
     }
 
-    /// The kernel was found deaf: it may have been so since it was last known to report.
+    /// The kernel was found deaf, perhaps since the moment when it was last known to report.
     pub(super) fn note_deafness(&mut self) {
         if let State::Listening { alive_ns } = self.state {
             self.deaf_since.get_or_insert(alive_ns);
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deafness_is_remembered_from_the_last_proof_on_until_the_kernel_reports() {
+    fn a_deafness_dates_from_the_last_proof_and_is_kept_until_the_kernel_reports() {
         let mut subscription = Subscription::proven(100);
         assert_eq!(subscription.resume(200), None);
         subscription.note_deafness();
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_forgets_no_deafness() {
+    fn a_pause_keeps_a_deafness_that_has_not_been_announced() {
         for is_counted in [false, true] {
             let mut subscription = Subscription::proven(100);
             subscription.note_deafness();
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_counts_a_handle_until_it_could_be_asked_to_stop() {
+    fn the_kernel_counts_a_handle_until_an_ignore_is_sent() {
         let mut subscription = Subscription::proven(100);
         assert!(subscription.is_listening() && subscription.is_counted());
         subscription.pause(true);

@@ -13,9 +13,10 @@ pub(crate) struct Prepared {
     pub budget: u32,
     /// How many bytes were queued before. They may be more than the budget.
     pub queued: u32,
-    /// The kernel drop counter. What it counts from this reading on is a loss of this handle.
+    /// The kernel drop counter. Whatever the kernel adds after this reading is a loss of this
+    /// handle.
     pub drops: u32,
-    /// A moment before that reading.
+    /// A moment before the drop counter was read.
     pub drops_read_ns: u64,
 }
 

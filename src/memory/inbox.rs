@@ -78,9 +78,9 @@ impl<const SIZE: usize, const COUNT: usize> Inbox<SIZE, COUNT> {
         Ok(inbox)
     }
 
-    /// Has batches record their senders, which is right on netlink only. An AF_UNIX address may be
-    /// longer than its place here. The kernel would write the longer length back to `msg_namelen`,
-    /// and take it for the size of the place the next time.
+    /// Makes batches record their senders. For netlink only: an AF_UNIX address may be longer than
+    /// its place here. The kernel would write the longer length back to `msg_namelen`, and use that
+    /// as the size of the place the next time.
     pub(crate) fn record_senders(&mut self) {
         let all = self.buffers.as_ptr();
         for i in 0..COUNT {
@@ -110,8 +110,8 @@ impl<const SIZE: usize, const COUNT: usize> Inbox<SIZE, COUNT> {
         Ok(1)
     }
 
-    /// Receives up to `count` datagrams. `receive` has the kernel write to what the headers point
-    /// to, and returns how many there were.
+    /// Receives up to `count` datagrams. `receive` makes the kernel fill the buffers that the
+    /// headers point to, and returns the number of datagrams.
     #[inline]
     pub(crate) fn receive_many(
         &mut self,

@@ -1,23 +1,24 @@
-//! Whether a process lives.
+//! Whether a process is alive.
 
 use super::stat::{self, Condition};
 use crate::errno::Errno;
 
-/// What /proc says about a process.
+/// Whether a process is alive, as /proc shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Liveness {
-    /// The process exited; it may be a zombie.
+    /// The process has exited, is a zombie, or never existed.
     Ended,
-    /// The process lives.
+    /// The process is alive.
     Alive,
-    /// The leader exited, but other threads live on.
+    /// The leader has exited but other threads live on (or, for a moment, one of them is taking the
+    /// leader's place by execve(2)).
     LeaderGone,
 }
 
 /// Looks the process `tgid` up.
 ///
 /// # Errors
-/// As for [`stat::read`].
+/// Those of [`stat::read`].
 pub fn process_alive(tgid: i32) -> Result<Liveness, Errno> {
     Ok(match stat::read(tgid)?.map(|stat| stat.condition) {
         None | Some(Condition::Zombie { .. }) => Liveness::Ended,

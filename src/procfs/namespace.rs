@@ -17,7 +17,7 @@ pub(crate) enum Namespaces {
     Initial,
     /// Another PID or user namespace: the kernel ignores requests without an answer.
     Foreign,
-    /// /proc does not show them.
+    /// /proc does not show the namespaces of this process.
     Unknown,
 }
 

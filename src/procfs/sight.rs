@@ -11,16 +11,17 @@ pub(crate) struct Sight {
     /// The look began at this moment.
     pub taken_ns: u64,
     pub stat: Stat,
-    /// `None` if they were not asked for.
+    /// `None` if the caller did not ask for the ids.
     pub credentials: Option<Credentials>,
 }
 
 /// Looks at a process, even at a zombie; `None` if no process has this pid, although a thread may.
 ///
 /// # Errors
-/// As for [`stat::read`], but never `ESRCH`.
+/// Those of [`stat::read`] except `ESRCH`.
 pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
-    // The ids are read first: if the pid then belongs to the right process, it did so before.
+    // Read the ids first: if the pid belongs to the right process afterwards, the ids are that
+    // process's, too.
     let credentials = if with_credentials { status::read_credentials(pid)? } else { None };
     let taken_ns = monotonic_ns();
     match stat::read(pid) {
@@ -32,7 +33,7 @@ pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Er
 /// Reads a process that has not exited, and its ids, without asking for the time.
 ///
 /// # Errors
-/// As for [`stat::read`].
+/// Those of [`stat::read`].
 pub(crate) fn read_alive(pid: i32) -> Result<Option<(Stat, Option<Credentials>)>, Errno> {
     let living = |stat: &Stat| !stat.condition.is_zombie();
     for _ in 0..10 {

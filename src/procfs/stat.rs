@@ -54,8 +54,8 @@ impl Condition {
     }
 }
 
-/// The addresses of a process's program and stack, as one number: another number means another
-/// program.
+/// The addresses of a process's program and stack, as one number. If the number changed, the
+/// process runs another program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Image(Option<NonZero<u64>>);
 
@@ -63,8 +63,8 @@ impl Image {
     /// The kernel does not show the addresses to this process, or the leader is gone.
     pub(crate) const UNKNOWN: Self = Self(None);
 
-    /// There is no program: this is a kernel thread, a helper that the kernel is about to have run
-    /// one (`kernel/umh.c`), or a process that is about to exit.
+    /// The process has no program: it is a kernel thread, one of the kernel's helpers before its
+    /// exec (`kernel/umh.c`), or about to exit.
     pub(crate) const NONE: Self = Self(NonZero::new(1));
 
     /// Some program, for a model of a machine.
@@ -102,7 +102,7 @@ const ATTEMPTS: usize = 100;
 ///
 /// # Errors
 /// `EINVAL`: not positive. `ESRCH`: the id of a thread, not of a process. `EACCES`: /proc does not
-/// show it although it exists. Others as open(2) and read(2) say.
+/// show the process although it exists. Otherwise an error of open(2) or read(2).
 pub(crate) fn read(tgid: i32) -> Result<Option<Stat>, Errno> {
     if tgid <= 0 {
         return Err(Errno(libc::EINVAL));
@@ -111,7 +111,7 @@ pub(crate) fn read(tgid: i32) -> Result<Option<Stat>, Errno> {
     let mut between = None;
     for _ in 0..ATTEMPTS {
         let bytes = file::read(tgid, b"stat", &mut buffer);
-        // /proc opens the id of a thread, too, and may hide a process: only the kernel knows.
+        // /proc opens the id of a thread, too, and may hide a process. So ask the kernel.
         if !leader_exists(tgid) {
             return if task_exists(tgid) { Err(Errno(libc::ESRCH)) } else { Ok(None) };
         }

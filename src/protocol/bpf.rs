@@ -9,7 +9,7 @@ use super::wire::{
 };
 use libc::sock_filter;
 
-// Where the fields are in a datagram. The kernel rejects a datagram that a load goes beyond.
+// Where the fields are in a datagram. The kernel rejects a datagram that ends before a loaded word.
 const IDX: u32 = SIZE_NLMSGHDR as u32;
 const VAL: u32 = IDX + 4;
 const ACK: u32 = IDX + 12;
@@ -36,10 +36,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Has the kernel queue exactly the events that [`Filter::admits`].
+    /// Makes the kernel queue exactly the events that [`Filter::admits`].
     ///
-    /// It rejects everything that is no process event. Above all it rejects acknowledgements: the
-    /// kernel sends them to every listener, and any process can cause them by the million.
+    /// The program rejects everything that is not a process event, above all acknowledgements. The
+    /// kernel sends these to every listener, and any process can cause them by the million.
     pub(crate) fn admitting(filter: Filter) -> Self {
         let mut program = Self::empty();
         program.require(IDX, CN_IDX_PROC);
@@ -54,7 +54,7 @@ impl Program {
         program
     }
 
-    /// Lets only the acknowledgement pass that answers a request with `token`.
+    /// Admits only the acknowledgement of the request with `token`.
     pub(crate) fn admitting_answer_to(token: u32) -> Self {
         let mut program = Self::empty();
         program.require(IDX, CN_IDX_PROC);
@@ -65,7 +65,7 @@ impl Program {
         program
     }
 
-    /// Lets nothing pass, for a paused socket. Before Linux 6.6 a member of the group that is not
+    /// Admits nothing, for a paused socket. Before Linux 6.6 a member of the group that is not
     /// subscribed still receives everything that others have subscribed to.
     pub(crate) fn admitting_nothing() -> Self {
         let mut program = Self::empty();
@@ -126,7 +126,7 @@ impl Program {
         self.push(JUMP_IF_EQUAL, 0, count, value.to_be());
     }
 
-    /// Has the `skip_unless_equal` at `index` skip everything that was pushed after it.
+    /// Makes the `skip_unless_equal` at `index` skip everything that was pushed after it.
     fn skip_to_here(&mut self, index: usize) {
         let end = self.len;
         if let Some(skip) = self.instructions.get_mut(index) {
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn the_program_of_every_filter_fits() {
         let masks = (2..1 << 12).filter(|mask| mask & !Filter::EVERYTHING.mask == 0);
-        // An interpreter takes its time: a few will do.
+        // Miri is too slow for all masks.
         for mask in masks.step_by(if cfg!(miri) { 100 } else { 1 }) {
             for flags in 0..4 {
                 let filter = Filter::new(mask, flags).expect("valid bits");

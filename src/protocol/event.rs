@@ -6,7 +6,7 @@ use core::ffi::CStr;
 /// What an event reports. Constants, not an enum: a newer library may deliver kinds that this one
 /// does not know.
 pub mod kind {
-    /// A task was created: a process, or a thread when `child_pid != child_tgid`.
+    /// A task was created: a process, or a thread if `child_pid != child_tgid`.
     pub const FORK: u32 = 1;
     /// A process runs a new program.
     pub const EXEC: u32 = 2;
@@ -24,7 +24,7 @@ pub mod kind {
     pub const COMM: u32 = 8;
     /// A process dumps core.
     pub const COREDUMP: u32 = 9;
-    /// Events were lost. This library makes the event; the kernel sends none.
+    /// Events were lost. The library generates this event.
     pub const OVERRUN: u32 = 10;
     /// A kernel event that this version does not know.
     pub const UNKNOWN: u32 = 11;
@@ -32,9 +32,10 @@ pub mod kind {
 
 /// Why events were lost.
 pub mod reason {
-    /// The queue was full.
+    /// The queue was full. The number of lost events is exact.
     pub const QUEUE: u32 = 1;
-    /// The kernel had stopped reporting to every listener, and was repaired.
+    /// The kernel reported to nobody until a check repaired it, or a request to unsubscribe failed
+    /// half-way. The number of lost events is unknown.
     pub const DEAF: u32 = 2;
 }
 
@@ -45,10 +46,10 @@ pub const DATA_SIZE: usize = 40;
 #[cfg(any(test, feature = "std"))]
 pub const RAW_SIZE: usize = 32;
 
-/// One event, laid out as `struct pc_event`.
+/// An event: 64 bytes, laid out as `struct pc_event`.
 ///
-/// What [`data`](Self::data) holds depends on [`kind`](Self::kind); [`view`](Self::view) returns it
-/// by field. Bytes that the kind does not define are zero.
+/// [`kind`](Self::kind) selects what [`data`](Self::data) holds, and [`view`](Self::view) returns
+/// the data by field. Bytes that the kind does not define are zero.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
@@ -58,10 +59,11 @@ pub struct Event {
     pub cpu: u32,
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     pub timestamp_ns: u64,
-    /// The kernel's per-CPU sequence number.
+    /// The kernel's per-CPU sequence number. Filtered events and acknowledgements are numbered too,
+    /// so a gap does not mean a loss.
     pub seq: u32,
     pub(crate) reserved: u32,
-    /// The kind's own fields, in the kernel's order and byte order, held as whole words.
+    /// The fields that depend on the kind, in the kernel's order and byte order, as whole words.
     pub data: [u64; DATA_SIZE / 8],
 }
 
@@ -71,16 +73,11 @@ pub struct Event {
 #[non_exhaustive]
 #[allow(missing_docs)] // The fields are those of proc_connector.h, which documents them.
 pub enum View {
-    Fork {
-        parent_pid: i32,
-        parent_tgid: i32,
-        child_pid: i32,
-        child_tgid: i32,
-    },
-    Exec {
-        pid: i32,
-        tgid: i32,
-    },
+    /// A task was created: a process, or a thread if `child_pid != child_tgid`.
+    Fork { parent_pid: i32, parent_tgid: i32, child_pid: i32, child_tgid: i32 },
+    /// A process runs a new program.
+    Exec { pid: i32, tgid: i32 },
+    /// A task exited. `exit_code` is a wait(2) status.
     Exit {
         pid: i32,
         tgid: i32,
@@ -89,53 +86,28 @@ pub enum View {
         parent_pid: i32,
         parent_tgid: i32,
     },
-    Uid {
-        pid: i32,
-        tgid: i32,
-        ruid: u32,
-        euid: u32,
-    },
-    Gid {
-        pid: i32,
-        tgid: i32,
-        rgid: u32,
-        egid: u32,
-    },
-    Sid {
-        pid: i32,
-        tgid: i32,
-    },
-    Ptrace {
-        pid: i32,
-        tgid: i32,
-        tracer_pid: i32,
-        tracer_tgid: i32,
-    },
-    Comm {
-        pid: i32,
-        tgid: i32,
-        comm: [u8; 16],
-    },
-    Coredump {
-        pid: i32,
-        tgid: i32,
-        parent_pid: i32,
-        parent_tgid: i32,
-    },
-    Overrun {
-        lost: u64,
-        since_ns: u64,
-        reason: u32,
-    },
-    Unknown {
-        what: u32,
-        size: u32,
-        raw: [u8; RAW_SIZE],
-    },
+    /// A task's real or effective user id changed.
+    Uid { pid: i32, tgid: i32, ruid: u32, euid: u32 },
+    /// A task's real or effective group id changed.
+    Gid { pid: i32, tgid: i32, rgid: u32, egid: u32 },
+    /// A process started a session. The session id is the `tgid`.
+    Sid { pid: i32, tgid: i32 },
+    /// A tracer attached, or detached if the tracer's ids are 0.
+    Ptrace { pid: i32, tgid: i32, tracer_pid: i32, tracer_tgid: i32 },
+    /// A task was renamed. `comm` is NUL-terminated.
+    Comm { pid: i32, tgid: i32, comm: [u8; 16] },
+    /// A process dumps core; its exit follows.
+    Coredump { pid: i32, tgid: i32, parent_pid: i32, parent_tgid: i32 },
+    /// Events are missing between `since_ns` and the timestamp of this event. `reason` is one of
+    /// [`reason`]; with [`reason::DEAF`], `lost` is 0 and the number is unknown.
+    Overrun { lost: u64, since_ns: u64, reason: u32 },
+    /// A kernel event that this version does not know: the kernel's number for its kind, the size
+    /// of its data, and the first bytes of that data.
+    Unknown { what: u32, size: u32, raw: [u8; RAW_SIZE] },
 }
 
 impl Event {
-    /// An event of no kind, whose bytes are all zero: a value for buffers before they are filled.
+    /// An initial value for buffers: an event of no kind, whose bytes are all zero.
     pub const EMPTY: Self =
         Self { kind: 0, cpu: 0, timestamp_ns: 0, seq: 0, reserved: 0, data: [0; DATA_SIZE / 8] };
 
@@ -177,7 +149,7 @@ impl Event {
         self.word(index).cast_signed()
     }
 
-    /// The fields that depend on the kind.
+    /// Returns the fields that depend on the kind.
     #[cfg(any(test, feature = "std"))]
     #[must_use]
     pub fn view(&self) -> View {
@@ -218,8 +190,8 @@ impl Event {
         }
     }
 
-    /// The id of the process that the event is about; of a fork, the child's. 0 for kinds that are
-    /// about no process.
+    /// Returns the tgid of the process that the event is about. For a fork, that is the child's.
+    /// For an overrun and an unknown event, the result is 0.
     #[must_use]
     pub const fn tgid(&self) -> i32 {
         match self.kind {
@@ -229,8 +201,8 @@ impl Event {
         }
     }
 
-    /// The id of the task that the event is about; of a fork, the child's. 0 for kinds that are
-    /// about no task.
+    /// Returns the pid of the task that the event is about. For a fork, that is the child's. For an
+    /// overrun and an unknown event, the result is 0.
     #[cfg(feature = "std")]
     #[must_use]
     pub const fn pid(&self) -> i32 {
@@ -241,7 +213,8 @@ impl Event {
         }
     }
 
-    /// The name of a kind, a lower-case word; "unknown" for kinds of later versions.
+    /// Returns the name of a kind, a lower-case word. For kinds of later versions, that is
+    /// "unknown".
     #[cfg(feature = "std")]
     #[must_use]
     pub const fn name(kind: u32) -> &'static CStr {

@@ -9,9 +9,9 @@ use super::event::{Event, kind};
 pub const MASK_ALL: u32 = 0x3fe;
 /// Kernel events that this version does not know.
 pub const MASK_UNKNOWN: u32 = 1 << kind::UNKNOWN;
-/// Drop the events of tasks that are not thread-group leaders.
+/// Discard the events of tasks that are not the leader of their process.
 pub const NO_THREADS: u32 = 1 << 0;
-/// Drop the exits with code 0.
+/// Discard the exits with code 0.
 pub const NONZERO_EXIT: u32 = 1 << 1;
 
 /// Which events are wanted.
@@ -22,7 +22,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Everything, unknown kinds included.
+    /// Admits everything, unknown kinds included.
     pub const EVERYTHING: Self = Self { mask: MASK_ALL | MASK_UNKNOWN, flags: 0 };
 
     /// A filter from bits `1 << kind` (0: everything) and flags; `None` if one of them is unknown.
@@ -36,7 +36,7 @@ impl Filter {
         Some(Self { mask: if mask == 0 { everything } else { mask }, flags })
     }
 
-    /// Whether a kernel event is wanted.
+    /// Whether this filter admits a kernel event.
     #[inline]
     #[must_use]
     pub const fn admits(self, event: &Event) -> bool {

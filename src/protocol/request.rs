@@ -1,4 +1,4 @@
-//! What is asked of the kernel, and the acknowledgement that it answers with.
+//! Requests to the kernel, and the acknowledgements that answer them.
 
 use super::event::halves;
 use super::wire::{
@@ -32,7 +32,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// `token` comes back in the acknowledgement, as [`answer_to`] says.
+    /// The acknowledgement of this request will carry [`answer_to`] its `token`.
     pub(crate) fn new(operation: u32, token: u32, length: Length) -> Self {
         let size = PROC_EVENT_OFFSET as u32 + length as u32;
         let message_type = halves(NLMSG_DONE);
@@ -56,8 +56,8 @@ pub(crate) const fn answer_to(token: u32) -> u32 {
     token.wrapping_add(1)
 }
 
-/// What an acknowledgement carries: [`answer_to`] the token of its request, and an error number,
-/// which is 0 when the kernel did what it was asked to. `None` for any other datagram.
+/// What an acknowledgement carries: [`answer_to`] the token of its request, and an error number, 0
+/// on success. `None` for any other datagram.
 pub(crate) fn acknowledgement(datagram: &[u8]) -> Option<(u32, i32)> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>()?;
     let is_ack = is_usual(datagram) && u32_at(datagram, PROC_EVENT_OFFSET) == PROC_EVENT_NONE;

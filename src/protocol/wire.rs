@@ -108,8 +108,8 @@ static RECIPES: [Recipe; 16] = {
     recipes
 };
 
-/// A place of its own for each of the nine. A `what` is a single bit, so that multiplying by it
-/// shifts the factor, whose four highest bits then differ for each of the nine.
+/// A different place for each of the nine kinds. A `what` is a single bit, so multiplying by it
+/// shifts the factor. The four highest bits of the product differ for each kind.
 ///
 /// `trailing_zeros()` would be plainer. At this optimisation level it compiles to `bsf`, with which
 /// parsing an event takes 9 % longer on an AMD EPYC (2.27 ns instead of 2.07).
@@ -138,10 +138,10 @@ impl Recipe {
     }
 }
 
-/// A name's last eight bytes. The last of them is the terminator, whatever a forger wrote there.
+/// Keeps all but the last byte of a name, so that the name is terminated even in a forged event.
 const TERMINATED: u64 = u64::from_ne_bytes([255, 255, 255, 255, 255, 255, 255, 0]);
 
-/// A message that is truncated, or not what its header says.
+/// The message is truncated, or contradicts its header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Malformed;
 

@@ -19,29 +19,33 @@ use std::time::Duration;
 
 /// A subscription to process events, its queue and its statistics.
 ///
-/// Dropping it unsubscribes, exactly once, and closes.
+/// Dropping a connector unsubscribes, exactly once, and closes the socket.
 ///
 /// # Two ways to receive
 /// [`recv_event`](Self::recv_event) and [`recv_events`](Self::recv_events) deliver [`Event`]s,
-/// losses among them, and wait as long as their timeout says. [`recv`](Self::recv),
-/// [`recv_timeout`](Self::recv_timeout), [`recv_raw`](Self::recv_raw) and
-/// [`recv_raw_timeout`](Self::recv_raw_timeout) are those of `proc-connector` 0.3: they deliver
-/// [`ProcEvent`](super::ProcEvent)s or the kernel's bytes, and a loss is [`Error::Overrun`]. They
-/// can be mixed: each event and each loss is delivered once.
+/// among them the reports of losses, and take a timeout.
 ///
-/// All of them return [`Error::Interrupted`] when a signal handler has run; nothing is lost then:
-/// call again, with what is left of the time. And [`Error::Os`] with `ECANCELED` after
-/// [`interrupt`](Self::interrupt), `ECHILD` in a forked child.
+/// [`recv`](Self::recv), [`recv_timeout`](Self::recv_timeout), [`recv_raw`](Self::recv_raw) and
+/// [`recv_raw_timeout`](Self::recv_raw_timeout) are the methods of `proc-connector` 0.3. They
+/// deliver [`ProcEvent`](super::ProcEvent)s or the kernel's bytes, and report a loss as
+/// [`Error::Overrun`].
+///
+/// A program may mix these methods: each event and each loss is delivered once. All of them return
+/// - [`Error::Interrupted`] when a signal handler has run. Nothing is lost: call again, with the
+///   remaining time.
+/// - [`Error::Os`] with `ECANCELED` after [`interrupt`](Self::interrupt).
+/// - [`Error::Os`] with `ECHILD` in a forked child.
 ///
 /// # Threads
-/// Every method takes `&self` and may be called by any thread at any time. Each event goes to one
-/// of the threads that receive; no lock is held while they wait.
+/// Any thread may call any method at any time. Each event goes to one of the threads that receive.
+/// No lock is held while they wait.
 ///
 /// # Fork
-/// A forked child must not use the parent's connector, and cannot: every method but
-/// [`stats`](Self::stats) and those that return the descriptor gives [`Error::Os`] with `ECHILD`,
-/// and dropping the child's copy closes it without unsubscribing the parent. A daemon forks before
-/// it opens, or hands the socket to its child: see [`from_fd`](Self::from_fd).
+/// A connector belongs to the process that opened it. In a forked child, [`stats`](Self::stats) and
+/// the methods that return the descriptor work, and every other method returns [`Error::Os`] with
+/// `ECHILD`. Dropping the child's copy closes that copy, and the parent remains subscribed. A
+/// daemon opens its connector after it has forked, or passes the socket to its child: see
+/// [`into_fd`](Self::into_fd).
 pub struct ProcConnector {
     pub(super) connector: Connector,
     /// Locked for each attempt to receive, never while waiting.
@@ -50,41 +54,42 @@ pub struct ProcConnector {
 }
 
 impl ProcConnector {
-    /// Opens a connector for everything, with a queue of 32 MiB.
+    /// Opens a connector that receives everything, with a queue of 32 MiB.
     ///
-    /// It returns once the kernel has acknowledged this very subscription, and never blocks. Every
-    /// event from then on is delivered or counted as lost.
+    /// The call never blocks. It returns once the kernel has acknowledged this subscription. From
+    /// then on, every event is delivered or counted as lost.
     ///
     /// # Errors
-    /// [`Error::Os`], whose table lists the causes; [`Error::explanation`] says what to do.
+    /// [`Error::Os`], which lists the causes. [`Error::explanation`] says what to do.
     pub fn new() -> Result<Self> {
         Self::open(&Options::new())
     }
 
-    /// Opens a connector; as [`new`](Self::new), but with options.
+    /// Opens a connector that receives and queues what the options say.
     ///
     /// # Errors
-    /// As for [`new`](Self::new), or `EINVAL` for a queue budget that cannot be, and for
-    /// [`Options::subscribed`].
+    /// Those of [`new`](Self::new), or `EINVAL`: the queue budget is 0 or above `i32::MAX`, or the
+    /// options have [`Options::subscribed`].
     pub fn open(options: &Options) -> Result<Self> {
         Ok(Self::from_halves(connector::open(&options.to_core()?)?))
     }
 
-    /// Adopts a socket that another program opened.
+    /// Opens a connector on a socket that exists already.
     ///
-    /// A `NETLINK_CONNECTOR` socket, a member of group 1, as a privileged parent or systemd passes
-    /// it on; its pending events are kept, and what it lost before is not counted. Or an `AF_UNIX`
-    /// socket, `SOCK_DGRAM` or better `SOCK_SEQPACKET`, to feed a program with events in its tests,
-    /// without privilege or kernel; filters work there as well, while
-    /// [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe) and
-    /// [`check`](Self::check) do nothing.
+    /// Two kinds of sockets can be adopted:
+    /// - A `NETLINK_CONNECTOR` socket that is a member of group 1, as a privileged parent or
+    ///   systemd passes it on. Its pending events are kept. Its earlier losses are not counted.
+    /// - An `AF_UNIX` socket, `SOCK_DGRAM` or preferably `SOCK_SEQPACKET`, that feeds a program
+    ///   under test with events, without privilege or kernel. Filters work here too.
+    ///   [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe) and
+    ///   [`check`](Self::check) do nothing.
     ///
     /// The descriptor becomes non-blocking and close-on-exec. Unless the options ask for a budget,
     /// its queue is never made smaller.
     ///
     /// # Errors
-    /// The descriptor comes back, open and with its old flags, together with what
-    /// [`open`](Self::open) returns or with [`Error::Os`]: `EPROTOTYPE` if it is no such socket,
+    /// The caller gets the descriptor back, open and with its old flags, together with an error of
+    /// [`open`](Self::open) or with [`Error::Os`]: `EPROTOTYPE` if the socket is of another kind,
     /// `EINVAL` if it is not a member of group 1.
     pub fn from_fd(fd: OwnedFd, options: &Options) -> std::result::Result<Self, (Error, OwnedFd)> {
         match options.to_core() {
@@ -99,26 +104,27 @@ impl ProcConnector {
         Self { connector, receiver: Mutex::new(receiver), nonblocking: AtomicBool::new(false) }
     }
 
-    /// The receiver. A poisoned lock is as good as any: no panic leaves it half changed.
+    /// The receiver. A poisoned lock is used like any other: no panic leaves a receiver half
+    /// changed.
     pub(super) fn lock(&self) -> MutexGuard<'_, Receiver> {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The receiver, or the error that a forked child gets: in its copy, a thread of the parent may
-    /// hold the lock for ever.
+    /// The receiver, or `ECHILD` in a forked child. There the lock may be held for ever, by a
+    /// thread that only the parent has.
     fn owned(&self) -> Result<MutexGuard<'_, Receiver>> {
         self.connector.require_owner()?;
         Ok(self.lock())
     }
 
-    /// Receives one event, or the announcement of a loss with its exact number.
+    /// Receives one event, which may be the report of a loss with its exact number. Returns `None`
+    /// if no event came in time.
     ///
-    /// `timeout` is how long to wait for it: `None` without limit, zero not at all. It is a
-    /// deadline: what is dropped on the way does not restart it. `None` is returned when it has
-    /// passed. [`set_nonblocking`](Self::set_nonblocking) does not matter here.
+    /// `timeout` is how long to wait: `None` without limit, zero not at all. Discarded messages do
+    /// not restart the timeout. [`set_nonblocking`](Self::set_nonblocking) has no effect here.
     ///
     /// # Errors
-    /// [`Interrupted`](Error::Interrupted), [`ConnectionClosed`](Error::ConnectionClosed),
+    /// [`Interrupted`](Error::Interrupted), [`ConnectionClosed`](Error::ConnectionClosed) or
     /// [`Os`](Error::Os).
     ///
     /// ```no_run
@@ -140,15 +146,17 @@ impl ProcConnector {
         Ok((count > 0).then_some(event))
     }
 
-    /// Receives up to `events.len()` events, at most 64, in one system call, and returns how many.
+    /// Receives up to `events.len()` events, at most 64, in one system call. Returns the number of
+    /// events received, or 0 if none came in time.
     ///
-    /// A batch that is short does not mean that no more wait: only 0 does. What is behind the
-    /// returned number is unspecified. `timeout` is how long to wait for the first of them, as for
-    /// [`recv_event`](Self::recv_event).
+    /// A short batch does not mean that no more events are pending. Only 0 means that. Elements
+    /// behind the returned number are unspecified.
+    ///
+    /// `timeout` is how long to wait for the first event, as for [`recv_event`](Self::recv_event).
     ///
     /// # Errors
-    /// As for [`recv_event`](Self::recv_event); [`Os`](Error::Os) with `EINVAL` if there is no room
-    /// at all.
+    /// Those of [`recv_event`](Self::recv_event), or [`Os`](Error::Os) with `EINVAL` if `events` is
+    /// empty.
     pub fn recv_events(&self, events: &mut [Event], timeout: Option<Duration>) -> Result<usize> {
         if events.is_empty() {
             return Err(Errno(libc::EINVAL).into());
@@ -157,8 +165,8 @@ impl ProcConnector {
         Ok(self.receive(timeout, attempt)? as usize)
     }
 
-    /// Calls `attempt` until it delivers or the time is over. Every waiting thread is to get the
-    /// error at the end of the stream, so that each one that gets it wakes the next.
+    /// Calls `attempt` until it delivers or the time is over. At the end of the stream every
+    /// waiting thread must get the error, so each thread that gets the error wakes the next.
     pub(super) fn receive(
         &self,
         timeout: Option<Duration>,
@@ -171,19 +179,21 @@ impl ProcConnector {
         })
     }
 
-    /// Subscribes to everything: resumes if unsubscribed, and replaces any filter.
+    /// Subscribes to everything: resumes a paused connector, and removes the filter.
     ///
     /// # Errors
-    /// As for [`new`](Self::new); then the connector is as it was, but may have another filter.
+    /// Those of [`new`](Self::new). On failure the filter may have been removed; nothing else has
+    /// changed.
     pub fn subscribe(&self) -> Result<()> {
         self.subscribe_to(Filter::EVERYTHING)
     }
 
-    /// Subscribes to some kinds of events: resumes if unsubscribed, and replaces any filter. It
-    /// works on every kernel, and what the mask lacks is never queued.
+    /// Subscribes to some kinds of events: resumes a paused connector, and replaces the filter. On
+    /// every kernel, events that the mask lacks are never queued.
     ///
     /// # Errors
-    /// As for [`subscribe`](Self::subscribe).
+    /// Those of [`new`](Self::new). On failure the filter may have been replaced; nothing else has
+    /// changed.
     pub fn subscribe_filtered(&self, mask: EventMask) -> Result<()> {
         self.subscribe_to(Filter::events(mask))
     }
@@ -194,103 +204,118 @@ impl ProcConnector {
         Ok(receiver.subscribe(&self.connector)?)
     }
 
-    /// Pauses: no events from now on. If paused already, does nothing.
+    /// Pauses: from now on no event is queued. If the connector is paused already, this does
+    /// nothing.
     ///
-    /// What is queued, and losses that are not announced yet, can still be received.
+    /// Pending events, and losses that have not been reported yet, can still be received.
     ///
     /// # Errors
-    /// [`Os`](Error::Os); then events go on.
+    /// [`Os`](Error::Os). On failure the connector remains subscribed. If events may have been
+    /// missed, an overrun with [`reason::DEAF`](crate::reason::DEAF) follows in the stream.
     pub fn unsubscribe(&self) -> Result<()> {
         Ok(self.owned()?.unsubscribe(&self.connector)?)
     }
 
-    /// Resumes after [`unsubscribe`](Self::unsubscribe), with the filter that was set last; if not
-    /// paused, does nothing.
+    /// Resumes after [`unsubscribe`](Self::unsubscribe), with the filter that was set last. If the
+    /// connector is not paused, this does nothing.
     ///
     /// # Errors
-    /// As for [`new`](Self::new); then the connector is still paused.
+    /// Those of [`new`](Self::new). On failure the connector remains paused.
     pub fn resume(&self) -> Result<()> {
         Ok(self.owned()?.subscribe(&self.connector)?)
     }
 
-    /// Ends the connector but not the subscription, and returns the socket for a successor: a
-    /// child, or this daemon after its restart. The successor passes it to
-    /// [`from_fd`](Self::from_fd) with [`Options::subscribed`], and misses nothing.
+    /// Ends the connector but not the subscription, and returns the socket.
     ///
-    /// Receive until nothing is left before: a loss that is not announced yet is not counted by the
-    /// successor. If paused, the socket is not subscribed.
+    /// The socket is meant for a successor: a child, or this daemon after its restart. The
+    /// successor gives the socket to [`from_fd`](Self::from_fd) with [`Options::subscribed`] and
+    /// misses nothing.
+    ///
+    /// Receive until no event is pending before this call: the successor does not count a loss that
+    /// has not been reported yet. The socket of a paused connector is not subscribed: its successor
+    /// adopts it without [`Options::subscribed`].
     ///
     /// # Errors
-    /// [`Os`](Error::Os) with `ECHILD`; then this copy is closed, and the parent's goes on.
+    /// [`Os`](Error::Os) with `ECHILD` in a forked child. This closes the child's copy, and the
+    /// parent remains subscribed.
     pub fn into_fd(self) -> Result<OwnedFd> {
         self.connector.require_owner()?;
         Ok(self.connector.release().into())
     }
 
-    /// Chooses other events, atomically.
+    /// Replaces the filter, atomically.
     ///
-    /// Events that are queued already are judged by the filter in force when they are received;
-    /// those it rejects count as [`Stats::filtered`]. While paused, the filter takes effect with
-    /// [`resume`](Self::resume).
+    /// Events that are queued already are judged when they are received, by the filter then in
+    /// force. Those that it rejects count as [`Stats::filtered`]. A filter that is set during a
+    /// pause takes effect with [`resume`](Self::resume).
     ///
     /// # Errors
-    /// [`Os`](Error::Os); then the old filter stays.
+    /// [`Os`](Error::Os). On failure the old filter stays in force.
     pub fn set_filter(&self, filter: impl Into<Filter>) -> Result<()> {
         Ok(self.owned()?.set_filter(&self.connector, filter.into())?)
     }
 
-    /// Proves that the kernel still reports; true if it did not and was repaired. It costs
-    /// microseconds: call it from a daemon's timer.
+    /// Checks that the kernel still reports events, and repairs it if it does not. Returns true
+    /// after a repair.
     ///
-    /// The kernel counts its listeners for the whole machine and reports to no listener while the
-    /// count is below one. From Linux 6.6 on any unprivileged process can bring it there. This
-    /// method notices, and repairs it; then an overrun with [`reason::DEAF`](crate::reason::DEAF)
-    /// and an unknown number follows in the stream. (The descriptor does not become readable for
-    /// it.) It also renews this connector's own subscription. A paused connector is not checked.
+    /// A daemon calls this from a timer, and receives when the result is true: an overrun with
+    /// [`reason::DEAF`](crate::reason::DEAF) and an unknown number then follows in the stream, for
+    /// which the descriptor does not become readable. A check costs microseconds. A paused
+    /// connector is not checked.
+    ///
+    /// The kernel counts its listeners for the whole machine, and reports to nobody while the count
+    /// is below one. From Linux 6.6 on, any unprivileged process can lower the count that far. A
+    /// deafness that another process repaired since the last check cannot be detected.
+    ///
+    /// From Linux 6.6 on, a check also renews this connector's own subscription, which another
+    /// holder of the socket may have ended.
     ///
     /// # Errors
-    /// As for [`new`](Self::new); `EPERM`: the privilege has been dropped, before Linux 6.6.
+    /// Those of [`new`](Self::new). Before Linux 6.6, `EPERM` also means that this process has
+    /// dropped its privilege.
     pub fn check(&self) -> Result<bool> {
         Ok(self.connector.check()? > 0)
     }
 
-    /// Ends a wait: one call that waits, or the next one that would, returns [`Error::Os`] with
-    /// `ECANCELED`.
+    /// Ends a wait: the current or the next call that waits returns [`Error::Os`] with `ECANCELED`,
+    /// once.
     ///
-    /// Any thread and any signal handler may call it. Several interrupts before that return count
-    /// as one; of several waiting threads one is woken. Calls that do not wait neither see nor
-    /// consume it, and the descriptor does not become readable. An interrupt that comes late
-    /// cancels the next wait: a program that uses one to say "stop" sets a flag of its own first,
-    /// and looks at it whenever it gets `ECANCELED`.
+    /// Any thread and any signal handler may call this. If several threads wait, one is woken.
+    /// Several interrupts before that call returns count as one. Calls that do not wait neither see
+    /// nor consume an interrupt, and the descriptor does not become readable.
+    ///
+    /// An interrupt that comes late cancels the next wait. So a program that uses interrupts to say
+    /// "stop" first sets a flag of its own, and reads the flag whenever it gets `ECANCELED`.
     ///
     /// # Errors
-    /// [`Os`](Error::Os) with `ECHILD`.
+    /// [`Os`](Error::Os) with `ECHILD` in a forked child.
     pub fn interrupt(&self) -> Result<()> {
         Ok(self.connector.interrupt()?)
     }
 
-    /// The statistics; each number by itself is exact.
+    /// Returns the statistics. Each number by itself is exact.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.connector)
     }
 
-    /// Gives the queue a budget of `bytes`, as the kernel counts them: up to 960 an event.
+    /// Gives the queue a budget of `bytes`. The kernel charges 768 to 960 bytes per event.
     ///
-    /// [`new`](Self::new) has asked for 32 MiB already. The memory is used only while events wait,
-    /// but a program that does not receive can pin that much of the kernel's.
+    /// [`new`](Self::new) asks for 32 MiB already. Memory is in use only while events are pending,
+    /// but a stalled reader can pin the whole budget.
     ///
     /// # Errors
-    /// [`Os`](Error::Os): `EPERM` if the system does not give that much without `CAP_NET_ADMIN`
-    /// (twice the sysctl `net.core.rmem_max` at most), `EINVAL` for 0 and above `i32::MAX - 1`.
-    /// Then the queue stays as it was.
+    /// [`Os`](Error::Os). On failure the queue keeps its budget.
+    /// - `EPERM`: without `CAP_NET_ADMIN`, the kernel grants at most twice the sysctl
+    ///   `net.core.rmem_max`.
+    /// - `EINVAL`: `bytes` is 0 or above `i32::MAX - 1`.
     pub fn set_recv_buf_size(&self, bytes: usize) -> Result<()> {
         let mut receiver = self.owned()?;
         // The kernel doubles what it is asked for.
         let wanted = budget(bytes.checked_next_multiple_of(2).unwrap_or(bytes))?;
         if wanted > self.connector.budget() {
-            // Tried on another socket first: what a privileged parent has given to this one could
-            // not be got back.
+            // Try another socket first: if the kernel grants less, an unprivileged process could
+            // not restore the budget that a privileged parent had given to this one.
             let trial = sys::netlink_socket(NETLINK_CONNECTOR)?;
             sys::set_queue_budget(&trial, wanted)?;
             if sys::queue_budget(&trial)? < wanted {
@@ -301,17 +326,19 @@ impl ProcConnector {
         Ok(())
     }
 
-    /// The socket, for poll(2) and event loops. Readable means: receive until nothing is there,
-    /// which may be at once, if what was there was forged or filtered. Do not read, close or
-    /// configure it.
+    /// Returns the socket, for poll(2) and event loops.
+    ///
+    /// When the socket is readable, receive until no event is left. The first call may already find
+    /// none, if everything pending was forged or filtered. Do not read, close or configure the
+    /// descriptor.
     #[must_use]
     pub fn as_raw_fd(&self) -> RawFd {
         self.connector.socket().raw()
     }
 }
 
-/// What the core takes: `None`, without limit, also for more than 68 years, which a 32-bit
-/// `time_t` could not express.
+/// A timeout as the core takes it. Above 68 years, which a 32-bit `time_t` cannot express, the
+/// result is `None`: without limit.
 pub(super) fn nanoseconds(timeout: Duration) -> Option<u64> {
     let limit = Duration::from_secs(i32::MAX.unsigned_abs().into());
     u64::try_from(timeout.as_nanos()).ok().filter(|_| timeout < limit)
@@ -335,6 +362,6 @@ impl fmt::Debug for ProcConnector {
     }
 }
 
-// No panic leaves its state half changed.
+// No panic leaves a connector half changed.
 impl UnwindSafe for ProcConnector {}
 impl RefUnwindSafe for ProcConnector {}

@@ -1,11 +1,9 @@
-//! What can go wrong.
+//! The error of every fallible method and function.
 
 use crate::errno::Errno;
 use std::io;
 
-/// What can go wrong.
-///
-/// [`explanation`](Self::explanation) says what to do about it.
+/// An error of this crate. [`explanation`](Self::explanation) says what to do about it.
 ///
 /// ```
 /// use proc_connector::{Error, ProcConnector};
@@ -18,30 +16,30 @@ use std::io;
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel refused, or the library itself did with an error number of its own:
+    /// The kernel or this library refused, with an error number:
     ///
     /// | `raw_os_error()` | cause |
     /// |---|---|
-    /// | `EPROTONOSUPPORT` | a kernel without `CONFIG_CONNECTOR` |
+    /// | `EPROTONOSUPPORT` | the kernel lacks `CONFIG_CONNECTOR` |
     /// | `EAFNOSUPPORT` | netlink is forbidden (systemd's `RestrictAddressFamilies=`) |
-    /// | `ENOSYS` | a kernel without `CONFIG_PROC_EVENTS` |
+    /// | `ENOSYS` | the kernel lacks `CONFIG_PROC_EVENTS` |
     /// | `ECONNREFUSED` | not in the initial network namespace |
     /// | `EOPNOTSUPP` | not in the initial PID and user namespaces |
     /// | `EPERM` | before Linux 6.6: no `CAP_NET_ADMIN`; later: a seccomp filter or an LSM |
-    /// | `ETIMEDOUT` | no acknowledgement although none of the above holds |
-    /// | `ECHILD` | the connector belongs to the process that this one was forked from |
-    /// | `ECANCELED` | [`ProcConnector::interrupt`](crate::ProcConnector::interrupt) |
+    /// | `ETIMEDOUT` | the kernel did not acknowledge, and no cause was found |
+    /// | `ECHILD` | the connector belongs to the parent process |
+    /// | `ECANCELED` | [`ProcConnector::interrupt`](crate::ProcConnector::interrupt) ended the wait |
     #[error("system call error: {0}")]
     Os(#[from] io::Error),
 
-    /// A message is shorter than it should be or says that it is.
+    /// The message is truncated or damaged.
     #[error("truncated message")]
     Truncated,
 
-    /// The buffer cannot hold the event that waits. Nothing is lost: call again with a larger one.
+    /// The buffer cannot hold the pending event. Nothing is lost: call again with a larger buffer.
     #[error("buffer too small, need at least {needed} bytes")]
     BufferTooSmall {
-        /// How many bytes that event takes.
+        /// How many bytes the pending event takes.
         needed: usize,
     },
 
@@ -49,21 +47,21 @@ pub enum Error {
     #[error("interrupted by signal")]
     Interrupted,
 
-    /// The end of the stream. Only an adopted `AF_UNIX` socket has one.
+    /// The stream has ended (adopted `AF_UNIX` `SOCK_SEQPACKET` sockets only).
     #[error("connection closed")]
     ConnectionClosed,
 
-    /// Events were lost before the ones that follow; [`Stats::lost`](crate::Stats::lost) is how
-    /// many so far. Go on receiving, and see the crate's documentation for how to recover.
+    /// Events were lost. [`Stats::lost`](crate::Stats::lost) has the number of all events lost so
+    /// far. Go on receiving; the crate documentation describes how to recover.
     #[error("message overrun, events may have been dropped")]
     Overrun,
 
-    /// Nothing is there, after
-    /// [`ProcConnector::set_nonblocking`](crate::ProcConnector::set_nonblocking).
+    /// No event is pending, and
+    /// [`ProcConnector::set_nonblocking`](crate::ProcConnector::set_nonblocking) was called.
     #[error("operation would block")]
     WouldBlock,
 
-    /// A connector message, but not about processes. Only the parse functions say so.
+    /// The connector message is not about processes. Only the parse functions return this.
     #[error("unexpected connector index (expected CN_IDX_PROC)")]
     UnexpectedConnector,
 }
@@ -72,8 +70,8 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// What is wrong and what to do about it: a static text, the one that C programs get from
-    /// `pc_strerror()`.
+    /// Returns a static text that explains the error and what to do about it. C programs get this
+    /// text from `pc_strerror()`.
     #[must_use]
     pub fn explanation(&self) -> &'static str {
         let number = match self {
@@ -82,15 +80,15 @@ impl Error {
             Self::Interrupted => libc::EINTR,
             Self::ConnectionClosed => libc::EPIPE,
             Self::BufferTooSmall { .. } => {
-                return "the buffer cannot hold the event that waits; nothing is lost: call again with a larger one (256 bytes are always enough)";
+                return "the buffer cannot hold the pending event; nothing is lost: call again with a larger buffer (256 bytes are always enough)";
             }
             Self::Overrun => {
-                return "events were lost: rescan /proc, receive faster, or enlarge the queue; go on receiving";
+                return "events were lost: go on receiving, and read /proc again; to lose fewer, receive faster or enlarge the queue";
             }
             Self::WouldBlock => {
-                return "nothing is there: wait until the descriptor is readable, and call again";
+                return "no event is pending: wait until the descriptor is readable, and call again";
             }
-            Self::UnexpectedConnector => return "a connector message, but not about processes",
+            Self::UnexpectedConnector => return "the connector message is not about processes",
         };
         Errno(number).explanation().to_str().unwrap_or_default()
     }
@@ -107,7 +105,7 @@ impl From<Errno> for Error {
 }
 
 impl From<Error> for io::Error {
-    /// For event loops whose callbacks return `io::Result`, as tokio's `AsyncFd::try_io` does.
+    /// Serves event loops whose callbacks return `io::Result`, such as tokio's `AsyncFd::try_io`.
     fn from(error: Error) -> Self {
         match error {
             Error::Os(error) => error,
@@ -124,7 +122,7 @@ mod tests {
     use std::error::Error as _;
 
     #[test]
-    fn the_texts_are_those_of_0_3() {
+    fn errors_display_the_texts_of_proc_connector_0_3() {
         let os = Error::from(io::Error::from_raw_os_error(libc::EPERM));
         let texts = [
             (os, "system call error: Operation not permitted (os error 1)"),
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_explained() {
+    fn every_error_has_an_explanation() {
         assert!(Error::from(Errno(libc::EOPNOTSUPP)).explanation().contains("--pid=host"));
         assert!(Error::from(io::Error::other("no number")).explanation().contains("errno(3)"));
         for error in [Error::Truncated, Error::Interrupted, Error::Overrun, Error::WouldBlock] {
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn event_loops_understand_what_io_errors_they_get() {
+    fn an_error_keeps_its_meaning_for_event_loops_when_it_becomes_an_io_error() {
         let kind = |error: Error| io::Error::from(error).kind();
         assert_eq!(kind(Error::WouldBlock), io::ErrorKind::WouldBlock);
         assert_eq!(kind(Error::Interrupted), io::ErrorKind::Interrupted);

@@ -1,4 +1,4 @@
-//! Event kinds as a set.
+//! Sets of event kinds.
 
 use crate::protocol::wire::{
     PROC_EVENT_COMM, PROC_EVENT_COREDUMP, PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK,
@@ -34,7 +34,7 @@ impl EventMask {
     pub const COMM: Self = Self(PROC_EVENT_COMM);
     /// A process dumps core.
     pub const COREDUMP: Self = Self(PROC_EVENT_COREDUMP);
-    /// A task ended.
+    /// A task exited.
     pub const EXIT: Self = Self(PROC_EVENT_EXIT);
     /// The nine kinds above.
     pub const ALL: Self = Self(

@@ -1,4 +1,4 @@
-//! The Rust face: what `proc-connector` 0.3 offers, under its names, and what it lacks.
+//! The Rust face: what `proc-connector` 0.3 offers, under the names used there, and what it lacks.
 
 mod compat;
 mod connector;

@@ -22,38 +22,38 @@ pub struct Options {
 }
 
 impl Options {
-    /// Everything, and 32 MiB.
+    /// Receives everything, with a queue of 32 MiB.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What to receive: a [`Filter`], or an [`EventMask`](crate::EventMask). What it rejects is
-    /// never queued: the kernel itself applies it.
+    /// What to receive: a [`Filter`], or an [`EventMask`](crate::EventMask). The kernel applies the
+    /// filter, and does not queue what the filter rejects.
     #[must_use]
     pub fn filter(self, filter: impl Into<Filter>) -> Self {
         Self { filter: filter.into(), ..self }
     }
 
-    /// The queue's budget in bytes; an event is charged up to 960 of them, while it waits.
+    /// The budget of the queue in bytes, from 1 to `i32::MAX`. With any other number, opening fails
+    /// with `EINVAL`.
     ///
-    /// Without `CAP_NET_ADMIN` the system gives at most twice the sysctl `net.core.rmem_max`, and
-    /// that is what the connector then gets: see
-    /// [`Stats::queue_bytes`](crate::Stats::queue_bytes). Neither 0 nor more than `i32::MAX`: the
-    /// connector would not open (`EINVAL`).
+    /// The kernel charges 768 to 960 bytes per event. Without `CAP_NET_ADMIN` it grants at most
+    /// twice the sysctl `net.core.rmem_max`. [`Stats::queue_bytes`](crate::Stats::queue_bytes) has
+    /// what was granted.
     #[must_use]
     pub fn queue_bytes(self, bytes: usize) -> Self {
         Self { queue_bytes: Some(bytes), ..self }
     }
 
-    /// For [`ProcConnector::from_fd`](crate::ProcConnector::from_fd): its previous owner
-    /// has subscribed it already. No LISTEN is sent, but one IGNORE on drop.
+    /// For [`ProcConnector::from_fd`](crate::ProcConnector::from_fd): the socket is subscribed
+    /// already. The connector sends no LISTEN, but it sends one IGNORE when it is dropped.
     #[must_use]
     pub fn subscribed(self) -> Self {
         Self { subscribed: true, ..self }
     }
 
-    /// The core's options.
+    /// These options as the core takes them.
     pub(super) fn to_core(self) -> Result<connector::Options> {
         Ok(connector::Options {
             filter: self.filter,
@@ -63,7 +63,7 @@ impl Options {
     }
 }
 
-/// A queue budget that the kernel can be asked for.
+/// A queue budget that the kernel accepts, or `EINVAL`.
 pub(super) fn budget(bytes: usize) -> Result<u32> {
     match i32::try_from(bytes) {
         Ok(bytes @ 1..) => Ok(bytes.cast_unsigned()),

@@ -2,26 +2,28 @@
 
 use crate::connector::Connector;
 
-/// What has become of every datagram that reached a connector's queue: `received + filtered + lost
-/// + foreign + malformed`, plus what still waits, is what the kernel's filter let through.
+/// The statistics of a connector.
+///
+/// When no message is pending, `received + filtered + lost + foreign + malformed` is exactly the
+/// number of messages that the socket's filter in the kernel has admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events delivered, [overruns](crate::View::Overrun) not counted.
+    /// Kernel events delivered to the caller, without [overruns](crate::View::Overrun).
     pub received: u64,
-    /// Events that had been queued before a filter was set that rejects them, and other messages
-    /// that are no events.
+    /// Messages that the kernel admitted and this library rejected: events queued before a filter
+    /// was set, filtered events on `AF_UNIX`, and messages that carry no event.
     pub filtered: u64,
-    /// Events lost because the queue was full. Exact.
+    /// Events lost in a full queue. The number is exact.
     pub lost: u64,
-    /// Datagrams that did not come from the kernel.
+    /// Forged messages: the kernel did not send them.
     pub foreign: u64,
-    /// Datagrams that could not be decoded.
+    /// Damaged messages.
     pub malformed: u64,
-    /// How often a deafened kernel was repaired; see
+    /// How often a deaf kernel was repaired: see
     /// [`ProcConnector::check`](crate::ProcConnector::check).
     pub repaired: u64,
-    /// The queue's budget in bytes, as the kernel counts them: up to 960 an event.
+    /// The queue budget that the kernel granted, in bytes.
     pub queue_bytes: u32,
 }
 

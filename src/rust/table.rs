@@ -19,26 +19,27 @@ pub struct TableOptions {
 }
 
 impl TableOptions {
-    /// All fields, 32 MiB.
+    /// Keeps all fields, with a queue of 32 MiB.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The [`field`]s to keep up to date; `PARENT` and `START` always are.
+    /// The [`field`]s to keep up to date. `PARENT` and `START` always are. Without `CREDENTIALS`
+    /// each process costs one read of /proc less.
     #[must_use]
     pub fn fields(self, fields: u32) -> Self {
         Self { fields: Some(fields), ..self }
     }
 
-    /// The queue's budget, as for [`Options::queue_bytes`](crate::Options::queue_bytes).
+    /// The budget of the queue, as in [`Options::queue_bytes`](crate::Options::queue_bytes).
     #[must_use]
     pub fn queue_bytes(self, bytes: usize) -> Self {
         Self { queue_bytes: Some(bytes), ..self }
     }
 
-    /// How many processes one call of [`ProcessTable::next`] with no time to wait may read from
-    /// /proc, at 10 to 30 µs each; 64 unless told otherwise.
+    /// How many processes one call of [`ProcessTable::next`] may read from /proc, at 10 to 30 µs
+    /// each; by default 64.
     #[must_use]
     pub fn max_work(self, processes: u32) -> Self {
         Self { max_work: Some(processes), ..self }
@@ -58,13 +59,18 @@ impl TableOptions {
     }
 }
 
-/// A table of all processes that is kept true: list, then follow, then heal.
+/// A table of all processes, and the connector that keeps it up to date.
 ///
-/// [`next`](Self::next) tells every process that is there (`FOUND`), then `SYNCED`, then every
-/// change. Processes, not threads: each begins once and ends once, when its last thread has,
-/// whatever the order of the kernel's events. When events were lost, the table reads /proc anew,
-/// tells what is different, and then `SYNCED` with the number of events lost: after that nothing is
-/// in doubt.
+/// [`next`](Self::next) first reports every process that exists (`FOUND`), then `SYNCED`, then
+/// every change. The table has processes, not threads. Each process begins once (`FOUND` or
+/// `STARTED`). It ends once (`EXITED` or `VANISHED`), when its last thread is gone, whatever the
+/// order of the kernel's events.
+///
+/// After a loss of events, the table reads /proc again and reports the differences
+/// ([`remark::RECOVERED`](crate::remark::RECOVERED)). Then it reports `SYNCED` with the number of
+/// lost events. From then on nothing is in doubt.
+///
+/// One thread at a time follows a table. Other threads use a [`TableRemote`].
 ///
 /// ```no_run
 /// use proc_connector::{ProcessTable, change};
@@ -74,7 +80,7 @@ impl TableOptions {
 ///     let process = change.process;
 ///     match change.kind {
 ///         change::EXECED => println!("{} now runs {}", process.pid, process.name().escape_debug()),
-///         change::EXITED => println!("{} has ended: {:?}", process.pid, change.exit_status()),
+///         change::EXITED => println!("{} exited: {:?}", process.pid, change.exit_status()),
 ///         _ => {}
 ///     }
 /// }
@@ -86,68 +92,77 @@ pub struct ProcessTable {
 }
 
 impl ProcessTable {
-    /// Opens a table with all fields.
+    /// Opens a table that keeps all fields, with a queue of 32 MiB.
     ///
     /// # Errors
-    /// As [`ProcConnector::new`](crate::ProcConnector::new); `EACCES` if /proc is not mounted,
-    /// hides processes, or is another PID namespace's; `EOPNOTSUPP` outside of the initial time
-    /// namespace too.
+    /// Those of [`ProcConnector::new`](crate::ProcConnector::new), or
+    /// - `EACCES`: /proc is not mounted, hides processes, or is another PID namespace's.
+    /// - `EOPNOTSUPP`: also outside the initial time namespace.
     pub fn open() -> Result<Self> {
         Self::with(&TableOptions::new())
     }
 
-    /// Opens a table.
+    /// Opens a table that keeps and queues what the options say.
     ///
     /// # Errors
-    /// As for [`open`](Self::open), or `EINVAL` for options that cannot be.
+    /// Those of [`open`](Self::open), or `EINVAL` for an unknown field, a budget that is 0 or above
+    /// `i32::MAX`, or a `max_work` of 0.
     pub fn with(options: &TableOptions) -> Result<Self> {
         let (shared, table) = Table::open(&options.to_core()?)?;
         Ok(Self { shared: Arc::new(shared), table })
     }
 
-    /// The next change; `None` if none comes in time (`None`: however long it takes). With no time
-    /// to wait it may also be `None` with work left: then the descriptor is readable.
+    /// Reports the next change. Returns `None` if no change came in time.
+    ///
+    /// `timeout` is how long to wait: `None` without limit, zero not at all. One call does a
+    /// limited amount of work ([`TableOptions::max_work`]), so that it does not hold up an event
+    /// loop. With zero it may therefore return `None` with work left; then the descriptor is
+    /// readable.
     ///
     /// # Errors
-    /// As [`ProcConnector::recv_event`](crate::ProcConnector::recv_event), or what reading /proc
-    /// says: `EMFILE`, `ENOMEM`. Nothing is lost then: call again.
+    /// Those of [`ProcConnector::recv_event`](crate::ProcConnector::recv_event) and of reading
+    /// /proc, such as `EMFILE` and `ENOMEM`. After an error nothing is lost: call again.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Change>> {
         Ok(self.table.next(&self.shared, timeout.and_then(nanoseconds))?)
     }
 
-    /// A process, as the changes told so far have left it.
+    /// Looks a process up, as the changes reported so far have left it.
     #[must_use]
     pub fn get(&self, pid: i32) -> Option<Process> {
         self.table.get(pid)
     }
 
-    /// All processes, in the order of their pids.
+    /// Walks through all processes in the order of their pids.
     pub fn iter(&self) -> impl Iterator<Item = Process> {
         std::iter::successors(self.table.above(0), |last| self.table.above(last.pid))
     }
 
-    /// How many there are.
+    /// Returns how many processes the changes reported so far have left in the table.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.count()
     }
 
-    /// Whether there are none, as before the first [`next`](Self::next).
+    /// Whether the table has no process, as before the first [`next`](Self::next).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Keeps a value with a process: its [`Process::user`] from then on.
+    /// Keeps a value of the caller's with a process. From then on [`Process::user`] has the value,
+    /// also in the change that reports the process exit.
     ///
     /// # Errors
-    /// `ESRCH` if there is no such process.
+    /// `ESRCH` if no process in the table has this pid.
     pub fn set_user(&mut self, pid: i32, user: u64) -> Result<()> {
         Ok(self.table.set_user(pid, user)?)
     }
 
-    /// Has the table read /proc anew, as if events had been lost: see
-    /// [`remark::RECOVERED`](crate::remark::RECOVERED).
+    /// Makes the table read /proc again, as if events had been lost. It reports the differences,
+    /// then `SYNCED`, all with [`remark::RECOVERED`](crate::remark::RECOVERED) and with 0 lost.
+    ///
+    /// This is for programs that must be sure: a deafness that another listener has repaired leaves
+    /// no trace.
     ///
     /// # Errors
     /// `ECHILD` in a forked child.
@@ -155,7 +170,7 @@ impl ProcessTable {
         Ok(self.table.rescan(&self.shared)?)
     }
 
-    /// What other threads may do with the table.
+    /// Returns a hold on the table for other threads.
     #[must_use]
     pub fn remote(&self) -> TableRemote {
         TableRemote(Arc::clone(&self.shared))
@@ -169,7 +184,8 @@ impl AsRawFd for ProcessTable {
 }
 
 impl AsFd for ProcessTable {
-    /// Readable while [`next`](ProcessTable::next) has something to do.
+    /// Returns a descriptor that is readable while [`next`](ProcessTable::next) has something to
+    /// do.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.fd().as_fd()
     }
@@ -181,12 +197,14 @@ impl fmt::Debug for ProcessTable {
     }
 }
 
-/// A hold on a [`ProcessTable`] for other threads. The connector stays open as long as it lives.
+/// A hold on a [`ProcessTable`] for other threads. The table's connector stays open as long as a
+/// hold exists.
 #[derive(Clone)]
 pub struct TableRemote(Arc<Remote>);
 
 impl TableRemote {
-    /// Ends the current or the next wait in [`ProcessTable::next`], with `ECANCELED`.
+    /// Ends the current or the next wait in [`ProcessTable::next`], which returns `ECANCELED`. Any
+    /// thread and any signal handler may call this.
     ///
     /// # Errors
     /// `ECHILD` in a forked child.
@@ -194,16 +212,17 @@ impl TableRemote {
         Ok(self.0.connector.interrupt()?)
     }
 
-    /// Proves that the kernel still reports; true if it had stopped, which is repaired then, and
-    /// the table heals itself. See [`ProcConnector::check`](crate::ProcConnector::check).
+    /// Checks that the kernel still reports events, and repairs it if it does not. Returns true
+    /// after a repair; the table then recovers by itself. See
+    /// [`ProcConnector::check`](crate::ProcConnector::check).
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`ProcConnector::check`](crate::ProcConnector::check).
     pub fn check(&self) -> Result<bool> {
         Ok(self.0.check()? > 0)
     }
 
-    /// The connector's statistics.
+    /// Returns the statistics of the table's connector.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.0.connector)
@@ -217,15 +236,16 @@ impl fmt::Debug for TableRemote {
 }
 
 impl Process {
-    /// Reads one process from /proc, without a table; `None` if it has ended or is a zombie.
+    /// Reads one process from /proc, without a table. Returns `None` if the process has exited, is
+    /// a zombie, or never existed.
     ///
     /// # Errors
-    /// As for [`process_alive`](crate::process_alive).
+    /// Those of [`process_alive`](crate::process_alive).
     pub fn read(pid: impl TryInto<i32>) -> Result<Option<Self>> {
         Ok(table::read_process(pid.try_into().unwrap_or(0))?)
     }
 
-    /// Its name, with � for what is not UTF-8.
+    /// Returns the leader's name, with � for bytes that are not UTF-8.
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.comm.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -234,8 +254,8 @@ impl Process {
 }
 
 impl Change {
-    /// How the process ended, if this is its end and that is known; with
-    /// [`remark::LEADER_CODE`](crate::remark::LEADER_CODE), how its leader did.
+    /// Returns how the process exited, if this change is `EXITED` and the status is known. With
+    /// [`remark::LEADER_CODE`](crate::remark::LEADER_CODE) the status is from the leader's exit.
     #[must_use]
     pub fn exit_status(&self) -> Option<std::process::ExitStatus> {
         use std::os::unix::process::ExitStatusExt;

@@ -11,7 +11,7 @@ impl Directory {
         Ok(Self(super::file::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?))
     }
 
-    /// Has the next [`read`](Self::read) return the first entries again.
+    /// Makes the next [`read`](Self::read) return the first entries again.
     pub(crate) fn rewind(&self) -> Result<(), Errno> {
         // SAFETY: lseek() takes no pointer.
         check(unsafe { libc::lseek(self.0.raw(), 0, libc::SEEK_SET) } as i64)?;

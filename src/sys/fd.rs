@@ -51,8 +51,8 @@ impl Fd {
     }
 }
 
-/// Takes the descriptor out of its owner, and drops the owner, whose fields cannot be moved out
-/// when its type has a destructor. The destructor must not use the descriptor then.
+/// Takes the descriptor out of its owner, and drops the owner. This is for a type with a
+/// destructor, out of which Rust moves no field. The destructor must not use the descriptor.
 pub(crate) fn extract<T>(mut owner: T, fd: impl FnOnce(&mut T) -> &mut Fd) -> Fd {
     replace(fd(&mut owner), EXTRACTED)
 }

@@ -85,7 +85,7 @@ pub(crate) fn detach_filter(socket: &Fd) -> Result<(), Errno> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
 }
 
-/// Has the kernel drop single messages when the queue is full, instead of everything until the
+/// Makes the kernel discard single messages when the queue is full, instead of everything until the
 /// queue is empty (`netlink_overrun` in `net/netlink/af_netlink.c`), and clears a pending ENOBUFS.
 pub(crate) fn disable_congestion(socket: &Fd) -> Result<(), Errno> {
     set_congestion_off(socket, 1)?;
@@ -101,8 +101,8 @@ pub(crate) fn set_congestion_off(socket: &Fd, off: i32) -> Result<(), Errno> {
     set_option(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &off)
 }
 
-/// The kernel drop counter: how many messages it could not queue since the socket was made, modulo
-/// 2^32.
+/// The kernel drop counter: how many messages the kernel could not queue since the socket was made,
+/// modulo 2^32.
 pub(crate) fn drop_counter(socket: &Fd) -> Result<u32, Errno> {
     memory_info(socket, SK_MEMINFO_DROPS)
 }
@@ -123,7 +123,8 @@ pub(crate) fn queue_budget(socket: &Fd) -> Result<u32, Errno> {
 }
 
 /// Asks for a queue budget. When this process lacks CAP_NET_ADMIN, the kernel grants no more than
-/// net.core.rmem_max. It doubles what it is asked for (`sock_set_rcvbuf` in `net/core/sock.c`).
+/// net.core.rmem_max. The kernel doubles the number that it gets (`sock_set_rcvbuf` in
+/// `net/core/sock.c`).
 pub(crate) fn set_queue_budget(socket: &Fd, bytes: u32) -> Result<(), Errno> {
     let half = (bytes / 2).cast_signed();
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &half)

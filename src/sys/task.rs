@@ -29,8 +29,8 @@ pub(crate) fn may_trace() -> bool {
     got == 0 && sets[0] & 1 << CAP_SYS_PTRACE != 0
 }
 
-/// A number that no other process can guess. (When the kernel has none to give, it is made of the
-/// time.)
+/// A number that no other process can guess. When the kernel has no random numbers, as shortly after
+/// boot, this is the time.
 pub(crate) fn random_number() -> u32 {
     let mut bytes = [0_u8; 4];
     let (buffer, flags) = (bytes.as_mut_ptr(), libc::GRND_NONBLOCK);

@@ -21,18 +21,18 @@ impl Doorbell {
         &self.0
     }
 
-    /// Wakes the waiter, once however often this is called before it wakes. Async-signal-safe.
+    /// Wakes the waiter. Several calls before the waiter wakes count as one. Async-signal-safe.
     #[inline(never)]
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
-        // SAFETY: eight bytes are readable. It fails only after 2^64 - 2 calls.
+        // SAFETY: eight bytes are readable. write() fails only after 2^64 - 2 calls.
         unsafe { libc::syscall(libc::SYS_write, self.0.raw(), one.as_ptr(), one.len()) };
     }
 
     /// Takes back all calls of [`ring`](Self::ring).
     pub(crate) fn silence(&self) {
         let mut count = [0_u8; 8];
-        // SAFETY: eight bytes are writable. It fails only when the bell has not been rung.
+        // SAFETY: eight bytes are writable. read() fails only when the bell has not been rung.
         unsafe { libc::syscall(libc::SYS_read, self.0.raw(), count.as_mut_ptr(), count.len()) };
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum Quiet {
     Unknown,
     /// No event was queued.
     Queue,
-    /// Nor did a pidfd have anything.
+    /// No event was queued, and no pidfd was readable.
     All,
 }
 
@@ -44,7 +44,7 @@ pub(super) enum Quiet {
 pub(super) struct Compared {
     pub slot: Slot,
     pub comparison: Comparison,
-    /// The flags of the changes that come of it.
+    /// The flags of the changes that the comparison finds.
     pub flags: u32,
 }
 
@@ -117,7 +117,7 @@ impl Agenda {
         if self.event().is_some() {
             return Some(Job::Judge);
         }
-        // To see the queue empty moves the horizon, which exits wait for.
+        // An empty queue moves the horizon, for which the exits wait.
         if quiet < Quiet::Queue || has_announcement || exited.is_some() {
             return Some(Job::Receive);
         }

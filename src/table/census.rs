@@ -14,7 +14,7 @@ pub(super) struct Slot(NonZero<u32>);
 /// Why a process waits for a job of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Queue {
-    /// Its parent exited; it has another one.
+    /// The process's parent exited, so the process has another one.
     Orphans,
     /// It exited, and leaves the table once the events about it have been handled.
     Exited,
@@ -160,7 +160,7 @@ impl Census {
         Ok(slot)
     }
 
-    /// The caller is told of a process that was found. True if that is new.
+    /// Marks a found process as reported to the caller. True if it was not marked before.
     pub(super) fn mark_reported(&mut self, slot: Slot) -> bool {
         if let Origin::Found(found) = &mut self.at_mut(slot).origin
             && !found.is_reported
@@ -213,7 +213,7 @@ impl Census {
         }
     }
 
-    /// The orphan is one no longer. Whether it was because of a loss.
+    /// Takes a process off the orphans. True if its parent left during a loss.
     pub(super) fn settle_orphan(&mut self, slot: Slot) -> bool {
         self.leave(slot, Queue::Orphans);
         core::mem::take(&mut self.entry_mut(slot).is_orphaned_by_loss)
@@ -265,7 +265,7 @@ impl Census {
         }
     }
 
-    /// Gives those whose parent was not known theirs.
+    /// Links every process whose parent was not in the table but is now.
     pub(super) fn link_parentless(&mut self) {
         let mut next = self.first_parentless;
         while let Some(slot) = next {
@@ -296,7 +296,7 @@ impl Census {
         }
     }
 
-    /// Makes a process, which is nobody's child, the first child of `parent`.
+    /// Makes a process without a family the first child of `parent`.
     fn adopt(&mut self, slot: Slot, parent: Option<Slot>) {
         let first = self.first_child_of(parent).replace(slot);
         if let Some(first) = first {

@@ -53,7 +53,7 @@ pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
     change
 }
 
-/// The end of a scan: the table is what /proc is.
+/// The end of a scan: the table agrees with /proc.
 pub(super) fn synced(cause: Cause, timestamp_ns: u64) -> Change {
     let synced = Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY };
     let Cause::Doubt(Doubt { lost, since_ns, is_deaf, .. }) = cause else { return synced };

@@ -15,8 +15,8 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Takes the next difference over into the record; the kind of change that it is. `None` when
-    /// there are no more.
+    /// Takes the next difference over into the record. Returns the kind of change, or `None` when
+    /// there are no more differences.
     pub(super) fn next(&mut self, record: &mut Record) -> Option<u32> {
         while self.fields != 0 {
             let field = 1 << self.fields.trailing_zeros();
@@ -59,7 +59,7 @@ fn take_over(record: &mut Record, sight: &Sight, field: u32, kept: u32) -> Optio
     (differs || !was_known && field != field::PARENT).then_some(kind)
 }
 
-/// Whether that is a difference.
+/// Replaces a known value by the seen one. True if they differ.
 fn replace<T: PartialEq>(known: &mut T, seen: T) -> bool {
     let differs = *known != seen;
     *known = seen;

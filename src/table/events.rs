@@ -168,7 +168,7 @@ impl Follower {
         };
         let slot = self.enter(pid, sight, origin, world)?;
         if parent.is_some() {
-            // It started as this process's child, whoever its parent is by now.
+            // It started as this process's child, even if it has another parent by now.
             let process = &mut self.census.at_mut(slot).process;
             process.parent_pid = parent_pid;
             process.valid |= field::PARENT;
@@ -213,8 +213,8 @@ impl Follower {
         }
     }
 
-    /// If the process seemed to have exited before this EXEC, that was the EXIT of the old leader,
-    /// and its own will come.
+    /// If the process seemed to have exited before this EXEC, that was only the old leader's EXIT.
+    /// The EXIT of the process will come.
     fn expect_exit(&mut self, slot: Slot) {
         if self.census.at(slot).gone().is_some() {
             self.census.set_life(slot, Life::Led);

@@ -103,7 +103,7 @@ impl Follower {
         let (flags, seen_ns) = (compared.flags, compared.comparison.sight.taken_ns);
         self.census.link(slot);
         match kind {
-            // What has not been reported will be reported as it is then.
+            // A process that has not been reported needs no change: its first report has it all.
             Some(kind) if !self.census.at(slot).is_unreported() => {
                 self.report(slot, kind, seen_ns, flags)
             }
@@ -115,7 +115,7 @@ impl Follower {
         }
     }
 
-    /// Reads the parent of a process whose own exited.
+    /// Reads the new parent of a process whose parent exited.
     fn find_parent(&mut self, slot: Slot, world: &impl World) -> Result<Outcome, Errno> {
         let sight = world.look(self.census.pid(slot), false)?;
         let flags = if self.census.settle_orphan(slot) { remark::RECOVERED } else { 0 };
@@ -158,7 +158,7 @@ impl Follower {
             self.census.set_life(slot, life); // behind the others
             match leaderless::watch(&mut self.census, slot, world) {
                 Ok(()) => return Ok(Outcome::Worked(LOOK)),
-                // The caller is told once; the exit is noticed by a later call.
+                // Report the error once. A later call notices the exit.
                 Err(error) if life == Life::Leaderless(Watch::Missing { is_reported: false }) => {
                     let told = Life::Leaderless(Watch::Missing { is_reported: true });
                     self.census.set_life(slot, told);

@@ -27,7 +27,7 @@ pub(super) fn settle(
     record.process.state |= state::LEADER_GONE;
     match record.life {
         Life::Leaderless(Watch::Pidfd) => return,
-        // The caller may have been told already that the process cannot be watched.
+        // The error may have been reported to the caller already.
         Life::Leaderless(Watch::Missing { .. }) => {}
         Life::Led | Life::Exited(_) => {
             census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
@@ -61,7 +61,7 @@ pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> 
     Ok(())
 }
 
-/// Waits for the exit of a process no longer; its pidfd, if it was waited for.
+/// Stops waiting for the exit of a process. Returns the pidfd if there was one.
 pub(super) fn unwatch<W: World>(census: &Census, slot: Slot, world: &mut W) -> Option<W::Pidfd> {
     let record = census.at(slot);
     let is_watched = record.life == Life::Leaderless(Watch::Pidfd);
@@ -111,7 +111,7 @@ fn note_pidfd_exit<W: World>(
 ) {
     let status = match world.exit_of(pidfd) {
         PidfdExit::Status(status) => Some(status),
-        // It may be reaped while its status is read.
+        // The process may be reaped while its status is read.
         PidfdExit::Unreaped => {
             status_of_zombie(census, slot, world).or_else(|| match world.exit_of(pidfd) {
                 PidfdExit::Status(status) => Some(status),
@@ -124,7 +124,7 @@ fn note_pidfd_exit<W: World>(
     note_exit(census, slot, code, is_replaced, world.clock());
 }
 
-/// How a process exited that has not been reaped.
+/// The status of a process that exited and has not been reaped.
 fn status_of_zombie(census: &Census, slot: Slot, world: &impl World) -> Option<i32> {
     let sight = world.look(census.pid(slot), false).ok()??;
     own_status(census, Some(&sight).filter(|sight| census.at(slot).is_same(sight)), world)

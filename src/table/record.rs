@@ -39,7 +39,7 @@ pub(super) enum Origin {
 pub(super) struct Found {
     /// The process existed at this moment: a FORK from before is its own.
     pub at_ns: u64,
-    /// The caller has been told of the process.
+    /// The process has been reported to the caller.
     pub is_reported: bool,
     /// Why a FORK that is about as old as the process cannot be its own, if it cannot.
     pub fork: OwnFork,
@@ -72,9 +72,9 @@ pub(super) enum Life {
 pub(super) enum Watch {
     /// By its pidfd, which is being waited for.
     Pidfd,
-    /// It could not be opened yet.
+    /// The pidfd could not be opened yet.
     Missing {
-        /// The caller has been told why.
+        /// The error has been reported to the caller.
         is_reported: bool,
     },
 }

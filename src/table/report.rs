@@ -4,8 +4,8 @@
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Process {
-    /// The table's own id for the process, never used again as long as the table is open; 0 for a
-    /// process that was read without a table.
+    /// The table's number for this process. Unlike a pid, it is not reused while the table is open.
+    /// 0 for a process that was read without a table.
     pub id: u64,
     /// The parent's id; 0 if the process has no parent, or the table does not know it yet.
     pub parent_id: u64,
@@ -15,13 +15,13 @@ pub struct Process {
     pub user: u64,
     /// The process id, which is the leader's task id.
     pub pid: i32,
-    /// The pid of the present parent.
+    /// The parent's pid.
     pub parent_pid: i32,
     /// The session id.
     pub session: i32,
-    /// Which fields are known and kept up to date: bits of [`field`]. Any other field holds what was
-    /// read once, what the parent had (if the process exited before it could be read), or 0, which is
-    /// also root's id.
+    /// Which fields are known and kept up to date: bits of [`field`]. Any other field holds what
+    /// was read once, what the parent had (if the process exited before it could be read), or 0,
+    /// which is also root's id.
     pub valid: u32,
     /// Real user id.
     pub ruid: u32,
@@ -102,15 +102,17 @@ pub mod change {
     pub const REPARENTED: u32 = 7;
     /// The process exited: its last thread is gone.
     pub const EXITED: u32 = 8;
-    /// The process exited. A scan of /proc noticed, because the event is lost or came too late.
+    /// The process exited, as a reading of /proc has shown. The event that would have reported this
+    /// was lost, or comes too late.
     pub const VANISHED: u32 = 9;
-    /// The table agrees with /proc. About no process.
+    /// The table agrees with /proc, and all that was found has been reported. This change is about
+    /// no process.
     pub const SYNCED: u32 = 10;
 }
 
 /// Flags of a change.
 pub mod remark {
-    /// A scan of /proc found the change, after events were lost.
+    /// A reading of /proc found the change, after a loss of events or a rescan.
     pub const RECOVERED: u32 = 1 << 0;
     /// `exit_code` is known.
     pub const EXIT_CODE: u32 = 1 << 1;
@@ -128,17 +130,18 @@ pub struct Change {
     pub kind: u32,
     /// Bits of [`remark`].
     pub flags: u32,
-    /// When it happened: `CLOCK_MONOTONIC`, in nanoseconds.
+    /// When the change happened: `CLOCK_MONOTONIC`, in nanoseconds.
     pub timestamp_ns: u64,
-    /// Of SYNCED: how many events were lost since the previous SYNCED.
+    /// With SYNCED: how many events were lost since the last SYNCED.
     pub lost: u64,
-    /// Of SYNCED, if events were lost: the moment since which they were.
+    /// With SYNCED, if events were lost: the earliest time at which one may be missing. Otherwise
+    /// 0.
     pub since_ns: u64,
-    /// Of EXITED: a wait(2) status.
+    /// With EXITED and [`remark::EXIT_CODE`]: a wait(2) status. Otherwise 0.
     pub exit_code: i32,
     pub(crate) reserved: u32,
     pub(crate) reserved2: [u64; 2],
-    /// The process after the change; of EXITED and VANISHED, as it was before.
+    /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED: zero.
     pub process: Process,
 }
 

@@ -85,7 +85,7 @@ impl Scan {
             Self::Settling { ended_ns, .. } if oldest_exit_ns.is_none_or(|at| at > ended_ns) => {
                 Due::Now
             }
-            // Only what exists is reported until all of that has been reported.
+            // Report every process that exists before any event.
             Self::Listing { .. } | Self::Reporting { .. } if self.is_first() => Due::Now,
             Self::Listing { .. } | Self::Reporting { .. } if events >= EVENTS_PER_STEP => Due::Now,
             Self::Off { ended_ns } => match doubt {

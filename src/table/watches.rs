@@ -49,7 +49,7 @@ impl Watches {
         Ok(())
     }
 
-    /// Waits for a process no longer.
+    /// Stops waiting for a process.
     pub(super) fn remove(&mut self, pid: i32, epoll: &Epoll) -> Option<Fd> {
         let index = self.pids.find(pid)?.get();
         self.pids.remove(pid);

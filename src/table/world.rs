@@ -45,7 +45,7 @@ pub(super) trait World {
     /// Waits for the exit of a process.
     fn watch(&mut self, pid: i32, pidfd: Self::Pidfd) -> Result<(), Errno>;
 
-    /// Waits for its exit no longer.
+    /// Stops waiting for the exit of a process.
     fn unwatch(&mut self, pid: i32) -> Option<Self::Pidfd>;
 
     /// A process that is watched and seems to have exited.

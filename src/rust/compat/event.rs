@@ -1,15 +1,17 @@
-//! Events as an enum.
+//! Process events as an enum.
 
 use crate::protocol::event::{Event, View};
 use std::fmt;
 
-/// A process event.
+/// A process event. These fields are common to all variants but `Unknown`:
 ///
-/// `pid` is the kernel's task id, what gettid(2) returns, and `tgid` the process id, what getpid(2)
-/// returns; they differ in threads. All ids are those of the initial PID namespace. `cpu` is the
-/// CPU that reported the event, and `seq` that CPU's own counter, which also counts what a filter
-/// rejects. `timestamp_ns` is `CLOCK_MONOTONIC`; mind that start times in /proc are
-/// `CLOCK_BOOTTIME`.
+/// - `pid`: the id of the task, as gettid(2) returns it. All ids are those of the initial PID
+///   namespace.
+/// - `tgid`: the id of the process, as getpid(2) returns it. In a leader, `pid == tgid`.
+/// - `cpu`: the CPU that reported the event.
+/// - `seq`: the kernel's per-CPU sequence number. Filtered events are numbered too, so a gap does
+///   not mean a loss.
+/// - `timestamp_ns`: `CLOCK_MONOTONIC` in nanoseconds. (Start times in /proc are `CLOCK_BOOTTIME`.)
 ///
 /// ```
 /// use proc_connector::ProcEvent;
@@ -22,30 +24,31 @@ use std::fmt;
 ///         }
 ///         ProcEvent::Exit { tgid, .. } => match event.terminating_signal() {
 ///             Some(signal) => format!("{tgid} was killed by signal {signal}"),
-///             None => format!("{tgid} ended with status {}", event.exit_status().unwrap_or(0)),
+///             None => format!("{tgid} exited with status {}", event.exit_status().unwrap_or(0)),
 ///         },
 ///         other => other.to_string(),
 ///     }
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // The fields that every variant shares are described above.
+#[allow(missing_docs)] // The documentation of the enum describes the common fields.
 pub enum ProcEvent {
     /// A process runs a new program.
     Exec { cpu: u32, seq: u32, pid: u32, tgid: u32, timestamp_ns: u64 },
-    /// A task was created: a process, or a thread when `child_pid != child_tgid`.
+    /// A task was created: a process, or a thread if `child_pid != child_tgid`.
     Fork {
         cpu: u32,
         seq: u32,
-        /// The real parent: for a thread, and with `CLONE_PARENT`, the caller's parent.
+        /// The child's real parent. For a thread, and with `CLONE_PARENT`, that is the parent of
+        /// the task that called clone(2).
         parent_pid: u32,
         parent_tgid: u32,
         child_pid: u32,
         child_tgid: u32,
         timestamp_ns: u64,
     },
-    /// A task ended. If it is a leader (`pid == tgid`), that is not always the end of its process:
-    /// see [`process_alive`](crate::process_alive).
+    /// A task exited. The exit of a leader (`pid == tgid`) is not always the process exit: see
+    /// [`process_alive`](crate::process_alive).
     Exit {
         cpu: u32,
         seq: u32,
@@ -54,11 +57,11 @@ pub enum ProcEvent {
         /// A wait(2) status: see [`exit_status`](ProcEvent::exit_status) and
         /// [`terminating_signal`](ProcEvent::terminating_signal).
         exit_code: u32,
-        /// The signal that the parent gets: `SIGCHLD` as a rule, `u32::MAX` (-1) of a thread.
+        /// The signal that the parent gets, mostly `SIGCHLD`; `u32::MAX` (-1) for a thread.
         exit_signal: u32,
-        /// 0 when the kernel gives none.
+        /// 0 when the kernel names no parent.
         parent_pid: u32,
-        /// 0 when the kernel gives none.
+        /// 0 when the kernel names no parent.
         parent_tgid: u32,
         timestamp_ns: u64,
     },
@@ -68,25 +71,25 @@ pub enum ProcEvent {
     Gid { cpu: u32, seq: u32, pid: u32, tgid: u32, rgid: u32, egid: u32, timestamp_ns: u64 },
     /// A process started a session.
     Sid { cpu: u32, seq: u32, pid: u32, tgid: u32, timestamp_ns: u64 },
-    /// A tracer attached, or detached. (A tracer that exits gives no event.)
+    /// A tracer attached or detached. The exit of a tracer causes no such event.
     Ptrace {
         cpu: u32,
         seq: u32,
         pid: u32,
         tgid: u32,
-        /// 0: the tracer has detached.
+        /// 0 when the tracer detached.
         tracer_pid: u32,
-        /// 0: the tracer has detached.
+        /// 0 when the tracer detached.
         tracer_tgid: u32,
         timestamp_ns: u64,
     },
-    /// A task was renamed, perhaps to the same name.
+    /// A task was renamed. The name may be unchanged.
     Comm {
         cpu: u32,
         seq: u32,
         pid: u32,
         tgid: u32,
-        /// The name, and zeroes behind it.
+        /// The new name, filled up with zeroes.
         comm: [u8; 16],
         timestamp_ns: u64,
     },
@@ -102,16 +105,16 @@ pub enum ProcEvent {
     },
     /// A kernel event that this version does not know.
     Unknown {
-        /// The kernel's number for it.
+        /// The kernel's number for this kind of event.
         what: u32,
-        /// All that the kernel sent behind the event's header.
+        /// All the data that the kernel sent after the event's header.
         raw_data: Vec<u8>,
     },
 }
 
 impl ProcEvent {
-    /// The status that an ended task has exited with, 0 to 255, as `WEXITSTATUS` gives it. `None`
-    /// if a signal killed it, and of other events.
+    /// Returns the status with which a task exited, 0 to 255, as `WEXITSTATUS` does. Returns `None`
+    /// if a signal killed the task, and for events other than `Exit`.
     ///
     /// ```
     /// use proc_connector::ProcEvent;
@@ -133,8 +136,8 @@ impl ProcEvent {
         }
     }
 
-    /// The signal that killed an ended task, as `WTERMSIG` gives it. `None` if it exited by itself,
-    /// and of other events.
+    /// Returns the signal that killed a task, as `WTERMSIG` does. Returns `None` if the task exited
+    /// by itself, and for events other than `Exit`.
     #[must_use]
     pub const fn terminating_signal(&self) -> Option<i32> {
         match *self {
@@ -145,7 +148,7 @@ impl ProcEvent {
         }
     }
 
-    /// One of the nine kinds; `None` for an overrun and for what is unknown.
+    /// Converts an event of the nine kinds. Returns `None` for an overrun and for an unknown event.
     #[inline]
     pub(in crate::rust) fn from_event(event: &Event) -> Option<Self> {
         let Event { cpu, seq, timestamp_ns, .. } = *event;
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_is_that_of_wait_whatever_the_parents_signal() {
+    fn exit_status_and_terminating_signal_are_those_of_wait_whatever_the_exit_signal() {
         for signal in [0, 17, u32::MAX] {
             for (code, status, killed) in [
                 (0, Some(0), None),
@@ -297,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_are_those_of_0_3() {
+    fn events_display_the_lines_of_proc_connector_0_3_with_names_escaped() {
         let (cpu, seq, pid, tgid, timestamp_ns) = (1, 2, 5, 4, 9);
         let mut comm = [0; 16];
         comm[..2].copy_from_slice(b"sh");

@@ -1,17 +1,18 @@
-//! Kernel constants and layout offsets that this library does not need itself, for programs that
-//! take messages apart by hand. From `include/uapi/linux/{netlink,connector,cn_proc}.h`.
+//! Kernel constants and layout offsets for programs that parse messages themselves. This library
+//! needs none of them. From `include/uapi/linux/{netlink,connector,cn_proc}.h`.
 
 use crate::protocol::wire::SIZE_NLMSGHDR;
 
 /// The lowest netlink message type that is not reserved.
 pub const NLMSG_MIN_TYPE: u16 = 16;
-/// What netlink messages are aligned to, in bytes.
+/// The alignment of netlink messages, in bytes.
 pub const NLMSG_ALIGNTO: usize = 4;
-/// Size of a `struct nlmsgerr` without the message it is about.
+/// Size of a `struct nlmsgerr` without the message that caused the error.
 pub const SIZE_NLMSGERR: usize = 20;
-/// The socket option that replaces `ENOBUFS` by the loss of single messages. This library sets it.
+/// The socket option that makes the kernel discard single messages instead of returning `ENOBUFS`.
+/// This library sets the option.
 pub const NETLINK_NO_ENOBUFS: i32 = 5;
-/// The flag of a netlink message that is a request.
+/// The flag that marks a netlink message as a request.
 pub const NLM_F_REQUEST: u16 = 1;
 /// The most data that a connector message may carry.
 pub const CONNECTOR_MAX_MSG_SIZE: usize = 16384;
@@ -90,9 +91,9 @@ pub const SID_TGID: usize = 4;
 pub const PTRACE_PID: usize = 0;
 /// Tracer: the traced process's id (`i32`).
 pub const PTRACE_TGID: usize = 4;
-/// Tracer: the tracing task's id (`i32`); 0 when it has detached.
+/// Tracer: the tracing task's id (`i32`); 0 when the tracer detached.
 pub const PTRACE_TRACER_PID: usize = 8;
-/// Tracer: the tracing process's id (`i32`); 0 when it has detached.
+/// Tracer: the tracing process's id (`i32`); 0 when the tracer detached.
 pub const PTRACE_TRACER_TGID: usize = 12;
 
 /// Rename: the task id (`i32`).
@@ -117,7 +118,7 @@ pub const EXIT_PID: usize = 0;
 pub const EXIT_TGID: usize = 4;
 /// Exit: the wait(2) status (`u32`).
 pub const EXIT_CODE: usize = 8;
-/// Exit: the signal for the parent (`i32`); -1 of a thread.
+/// Exit: the signal for the parent (`i32`); -1 for a thread.
 pub const EXIT_SIGNAL: usize = 12;
 /// Exit: the parent's task id (`i32`).
 pub const EXIT_PARENT_PID: usize = 16;

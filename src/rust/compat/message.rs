@@ -1,5 +1,5 @@
-//! The pure parsers, for programs that receive by other means: a recording, io_uring, another
-//! socket.
+//! Parsers for programs that receive datagrams by other means: from a recording, through io_uring,
+//! on a socket of their own. No function here makes a system call.
 
 use super::ProcEvent;
 use super::layout::{COMM_DATA, nlmsg_align};
@@ -17,13 +17,16 @@ impl From<Malformed> for Error {
     }
 }
 
-/// Takes one netlink message apart: `message[..len]` begins with a `struct nlmsghdr`. No alignment
-/// is assumed. `None` is a control message, which carries no event: an acknowledgement is one.
+/// Parses one netlink message. Returns `None` for a control message, which carries no event, such
+/// as an acknowledgement.
+///
+/// `message[..len]` begins with a `struct nlmsghdr`, at any alignment.
 ///
 /// # Errors
-/// [`Truncated`](Error::Truncated); what a `NLMSG_ERROR` or `NLMSG_OVERRUN` message says, as
-/// [`Os`](Error::Os) or [`Overrun`](Error::Overrun);
-/// [`UnexpectedConnector`](Error::UnexpectedConnector).
+/// - [`Truncated`](Error::Truncated): the message is truncated or damaged.
+/// - [`Os`](Error::Os): the error number of an `NLMSG_ERROR` message.
+/// - [`Overrun`](Error::Overrun): an `NLMSG_OVERRUN` message.
+/// - [`UnexpectedConnector`](Error::UnexpectedConnector): the message is not about processes.
 ///
 /// ```
 /// use proc_connector::{Error, NLMSG_NOOP, SIZE_NLMSGHDR, parse_netlink_message};
@@ -54,11 +57,12 @@ pub fn parse_netlink_message(message: &[u8], len: usize) -> Result<Option<ProcEv
     }
 }
 
-/// Takes a connector message apart: `message` begins with a `struct cn_msg`. An acknowledgement
-/// is no event, but is returned as [`ProcEvent::Unknown`] with `what` 0.
+/// Parses a connector message, which begins with a `struct cn_msg`. Returns an acknowledgement,
+/// which is not an event, as [`ProcEvent::Unknown`] with `what` 0.
 ///
 /// # Errors
-/// [`Truncated`](Error::Truncated), [`UnexpectedConnector`](Error::UnexpectedConnector).
+/// - [`Truncated`](Error::Truncated): the message is truncated or damaged.
+/// - [`UnexpectedConnector`](Error::UnexpectedConnector): the message is not about processes.
 pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
     let message = wire::split_cn_msg(message)?;
     if !message.is_proc() {
@@ -71,7 +75,7 @@ pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
     if let Some(ProcEvent::Comm { comm, .. }) = &mut event
         && let Some(name) = union.get(COMM_DATA..).and_then(<[u8]>::first_chunk)
     {
-        *comm = *name; // As it was recorded, even without a terminator.
+        *comm = *name; // A recorded name stays unchanged, even without a terminator.
     }
     Ok(event.unwrap_or_else(|| ProcEvent::Unknown {
         what: u32_at(header, 0),
@@ -79,9 +83,9 @@ pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
     }))
 }
 
-/// Takes several netlink messages in one buffer apart, each as [`parse_netlink_message`] does.
+/// Parses several netlink messages in one buffer, each as [`parse_netlink_message`] does.
 ///
-/// It ends at the first `NLMSG_DONE` without payload, and after the first
+/// The iterator ends at the first `NLMSG_DONE` without payload, and after the first
 /// [`Truncated`](Error::Truncated) message header.
 ///
 /// ```no_run
@@ -97,12 +101,12 @@ pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct NetlinkMessageIter<'a> {
-    /// What is left; `None` when the buffer is shorter than its owner said.
+    /// The bytes that have not been parsed; `None` if `len` was larger than the buffer.
     rest: Option<&'a [u8]>,
 }
 
 impl<'a> NetlinkMessageIter<'a> {
-    /// The messages in `buffer[..len]`.
+    /// Parses the messages in `buffer[..len]`.
     #[must_use]
     pub fn new(buffer: &'a [u8], len: usize) -> Self {
         Self { rest: buffer.get(..len) }
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_is_no_event() {
+    fn parse_netlink_message_returns_none_for_an_acknowledgement() {
         let message = netlink(NLMSG_DONE, &connector(PROC_EVENT_NONE, &[0; 24]));
         assert!(matches!(parse_netlink_message(&message, message.len()), Ok(None)));
     }
@@ -177,13 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_name_stays_as_it_is() {
+    fn parse_cn_msg_leaves_a_name_without_terminator_unchanged() {
         let event = parse_cn_msg(&connector(PROC_EVENT_COMM, &[b'x'; 24]));
         assert!(matches!(event, Ok(ProcEvent::Comm { comm, .. }) if comm == [b'x'; 16]));
     }
 
     #[test]
-    fn errors_are_positive_numbers() {
+    fn the_number_of_an_nlmsg_error_is_returned_as_a_positive_errno() {
         for (number, expected) in [(-1, 1), (5, 5), (i32::MIN, i32::MAX)] {
             let message = netlink(NLMSG_ERROR, &number.to_ne_bytes());
             let error = parse_netlink_message(&message, message.len());
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_and_every_lie_about_it_is_survived() {
+    fn a_message_of_any_length_that_claims_any_length_is_parsed_without_a_panic() {
         let message = exec();
         for len in 0..message.len() {
             assert!(matches!(parse_netlink_message(&message, len), Err(Error::Truncated)));
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn several_messages_come_one_after_the_other() {
+    fn the_iterator_yields_each_message_up_to_an_empty_nlmsg_done() {
         let mut messages = exec();
         messages.extend(netlink(NLMSG_NOOP, &[1]));
         messages.extend([0; 3]); // Up to the alignment.

@@ -1,5 +1,5 @@
-//! The names of `proc-connector` 0.3 that this crate would not need itself. The core knows none of
-//! them.
+//! The names of `proc-connector` 0.3 that exist only for programs written for that crate. The core
+//! uses none of them.
 
 mod event;
 mod layout;

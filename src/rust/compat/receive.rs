@@ -1,5 +1,5 @@
-//! The ways to receive that `proc-connector` 0.3 has: events as [`ProcEvent`]s or as the kernel's
-//! bytes, and a loss as [`Error::Overrun`].
+//! The receiving methods of `proc-connector` 0.3. They deliver events as [`ProcEvent`]s or as the
+//! kernel's bytes, and report a loss as [`Error::Overrun`].
 
 use super::{ProcEvent, parse_netlink_message};
 use crate::connector::Sink;
@@ -12,66 +12,71 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 impl ProcConnector {
-    /// Receives one event; blocks until there is one.
+    /// Receives one event, and blocks until an event comes.
     ///
-    /// The buffer is not needed, and may be empty: it is there for the sake of programs that were
-    /// written for `proc-connector` 0.3.
+    /// The buffer is not used and may be empty. It is a parameter for programs that were written
+    /// for `proc-connector` 0.3.
     ///
     /// # Errors
-    /// [`Overrun`](Error::Overrun): events were lost before the next one, as many as
-    /// [`Stats::lost`](crate::Stats::lost) has grown by; call again.
-    /// [`WouldBlock`](Error::WouldBlock) instead of blocking after
-    /// [`set_nonblocking`](Self::set_nonblocking). Others as for [`recv_event`](Self::recv_event).
+    /// - [`Overrun`](Error::Overrun): events were lost before the next one. Their number is the
+    ///   increase of [`Stats::lost`](crate::Stats::lost). Call again.
+    /// - [`WouldBlock`](Error::WouldBlock): no event is pending, and
+    ///   [`set_nonblocking`](Self::set_nonblocking) was called.
+    /// - An error of [`recv_event`](Self::recv_event).
     pub fn recv(&self, _buffer: &mut [u8]) -> Result<ProcEvent> {
         self.next_event(self.default_timeout())?.ok_or(Error::WouldBlock)
     }
 
-    /// Receives one event, as [`recv`](Self::recv) does, but waits for at most `timeout`. Returns
-    /// `None` when that has passed. [`set_nonblocking`](Self::set_nonblocking) does not matter
-    /// here.
+    /// Receives one event, and waits at most `timeout` for it. Returns `None` if no event came in
+    /// time. [`set_nonblocking`](Self::set_nonblocking) has no effect here.
+    ///
+    /// The buffer is not used and may be empty, as for [`recv`](Self::recv).
     ///
     /// # Errors
-    /// As for [`recv`](Self::recv), but never [`WouldBlock`](Error::WouldBlock).
+    /// Those of [`recv`](Self::recv) except [`WouldBlock`](Error::WouldBlock).
     pub fn recv_timeout(&self, _buffer: &mut [u8], timeout: Duration) -> Result<Option<ProcEvent>> {
         self.next_event(Some(timeout))
     }
 
-    /// Receives one event as the bytes that the kernel sent, and returns how many there are; blocks
-    /// until there is an event. [`parse_netlink_message`](crate::parse_netlink_message) takes them
-    /// apart. Only events are delivered: no acknowledgements, and nothing forged.
+    /// Receives one event as the bytes that the kernel sent, and blocks until an event comes.
+    /// Returns the number of bytes.
+    ///
+    /// [`parse_netlink_message`](crate::parse_netlink_message) parses the bytes. Acknowledgements
+    /// and forged messages are not delivered.
     ///
     /// # Errors
-    /// [`BufferTooSmall`](Error::BufferTooSmall) if the pending event does not fit: it stays
-    /// queued. Kernels up to now send 76 bytes; 256 are enough for anything that this library
-    /// receives. Others as for [`recv`](Self::recv).
+    /// - [`BufferTooSmall`](Error::BufferTooSmall): the pending event does not fit, and stays
+    ///   queued. Kernels up to now send 76 bytes; 256 are enough for any event that this library
+    ///   receives.
+    /// - An error of [`recv`](Self::recv).
     pub fn recv_raw(&self, buffer: &mut [u8]) -> Result<usize> {
         self.next_raw(buffer, self.default_timeout())?.ok_or(Error::WouldBlock)
     }
 
-    /// Receives one event as bytes, as [`recv_raw`](Self::recv_raw) does, but waits for at most
-    /// `timeout`. Returns `None` when that has passed. [`set_nonblocking`](Self::set_nonblocking)
-    /// does not matter here.
+    /// Receives one event as bytes, like [`recv_raw`](Self::recv_raw), but waits at most `timeout`.
+    /// Returns `None` if no event came in time. [`set_nonblocking`](Self::set_nonblocking) has no
+    /// effect here.
     ///
     /// # Errors
-    /// As for [`recv_raw`](Self::recv_raw), but never [`WouldBlock`](Error::WouldBlock).
+    /// Those of [`recv_raw`](Self::recv_raw) except [`WouldBlock`](Error::WouldBlock).
     pub fn recv_raw_timeout(&self, buffer: &mut [u8], timeout: Duration) -> Result<Option<usize>> {
         self.next_raw(buffer, Some(timeout))
     }
 
-    /// Has [`recv`](Self::recv) and [`recv_raw`](Self::recv_raw) return [`Error::WouldBlock`] from
-    /// now on instead of blocking. The calls that take a timeout go by that alone.
+    /// Makes [`recv`](Self::recv) and [`recv_raw`](Self::recv_raw) return [`Error::WouldBlock`]
+    /// instead of blocking, from now on. Methods that take a timeout are not affected.
     ///
-    /// (The descriptor itself is non-blocking from the beginning, as event loops need it.)
+    /// The descriptor itself is always non-blocking, because event loops need that.
     ///
     /// # Errors
-    /// [`Os`](Error::Os) with `ECHILD`.
+    /// [`Os`](Error::Os) with `ECHILD` in a forked child.
     pub fn set_nonblocking(&self) -> Result<()> {
         self.connector.require_owner()?;
         self.nonblocking.store(true, Relaxed);
         Ok(())
     }
 
-    /// How long the calls without a timeout wait.
+    /// How long the methods without a timeout wait.
     fn default_timeout(&self) -> Option<Duration> {
         self.nonblocking.load(Relaxed).then_some(Duration::ZERO)
     }
@@ -80,7 +85,7 @@ impl ProcConnector {
         let mut received = Ok(None);
         self.next(timeout, DATAGRAM_MAX, |event, datagram| {
             received = match ProcEvent::from_event(&event) {
-                // An Event holds only the beginning of an unknown kind's data.
+                // An Event holds only the first bytes of an unknown event.
                 None => parse_netlink_message(datagram, datagram.len()),
                 event => Ok(event),
             };
@@ -99,8 +104,8 @@ impl ProcConnector {
         Ok(received)
     }
 
-    /// Receives the next event, in a datagram of at most `room` bytes. `take` is given it and the
-    /// datagram, unless the time is over before one comes.
+    /// Receives the next event in a datagram of at most `room` bytes, and passes both to `take`. If
+    /// no event comes in time, `take` is not called.
     fn next(
         &self,
         timeout: Option<Duration>,
@@ -123,7 +128,7 @@ impl ProcConnector {
         }
     }
 
-    /// One attempt to receive, of a caller with room for any datagram.
+    /// Makes one attempt to receive, for a caller with room for any datagram.
     fn attempt(&self, sink: &mut impl Sink) -> std::result::Result<u32, Errno> {
         let mut receiver = self.lock();
         match receiver.take_one(&self.connector, sink) {
@@ -132,9 +137,9 @@ impl ProcConnector {
         }
     }
 
-    /// One attempt to receive, of a caller with less room. Returns the size of the next datagram if
-    /// it is larger than that, and leaves it in the queue. The receiver is locked all the time, so
-    /// that the datagram that is looked at is the one that is received.
+    /// Makes one attempt to receive, for a caller with less room. If the next datagram is larger,
+    /// this returns its size and leaves the datagram in the queue. The receiver stays locked, so
+    /// the datagram whose size was read is the one that is received.
     fn attempt_small(
         &self,
         room: usize,
@@ -143,7 +148,7 @@ impl ProcConnector {
         let mut receiver = self.lock();
         let mut discarded = 0;
         while discarded < self.connector.discard_limit() {
-            // A loss is announced before the datagram behind it is looked at.
+            // Announce a loss before looking at the datagram behind it.
             if receiver.announce(&self.connector, sink)? {
                 break;
             }
@@ -161,7 +166,7 @@ impl ProcConnector {
     }
 }
 
-/// Takes one event, or the announcement of a loss.
+/// A sink that takes one event, or the announcement of a loss.
 struct One<F> {
     is_full: bool,
     has_lost: bool,
