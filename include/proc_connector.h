@@ -62,8 +62,9 @@
  * fork()     A handle belongs to the process that opened it. In a forked child, pc_close() closes
  *            the child's copy only, pc_fd() and pc_get_stats() work, and every other function of
  *            the handle returns -ECHILD. A child of vfork() or clone(CLONE_VM) must not call the
- *            library. A daemon opens its handle after it has forked. Or it calls pc_release(),
- *            forks, and adopts the socket in the child with pc_open_fd() and PC_OPEN_SUBSCRIBED.
+ *            library. A daemon opens its handle after it has forked. Or, without a table, it calls
+ *            pc_release(), forks, and adopts the socket in the child with pc_open_fd() and
+ *            PC_OPEN_SUBSCRIBED.
  * Growth     Later versions may add kinds, flags and fields. Ignore kinds that you do not know.
  *            Start options from PC_OPTIONS_INIT or PC_TABLE_OPTIONS_INIT. Leave reserved fields 0.
  * Language   C99, C++11, or later.
@@ -491,8 +492,8 @@ int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *optio
 /*
  * Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
  *
- * When the socket is readable, call pc_recv() or pc_recv_many() until it returns 0. The first call
- * may already return 0, if everything pending was forged or filtered. Do not read, close or
+ * When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
+ * call may already return 0, if everything pending was forged or filtered. Do not read, close or
  * configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
  */
 int pc_fd(const struct pc_connector *pc);

@@ -191,8 +191,8 @@ unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
 ///
-/// When the socket is readable, call pc_recv() or pc_recv_many() until it returns 0. The first call
-/// may already return 0, if everything pending was forged or filtered. Do not read, close or
+/// When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
+/// call may already return 0, if everything pending was forged or filtered. Do not read, close or
 /// configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
