@@ -14,10 +14,10 @@
 
 enum { PIDS = 1 << 22 }; /* the kernel's PID_MAX_LIMIT */
 enum { GONE = 0, ALIVE = 1, LEADER_GONE = 2 }; /* what pc_process_alive() returns */
-static unsigned char picture[PIDS]; /* one of these for each process */
+static unsigned char picture[PIDS]; /* by pid: one of these values */
 
 static int doubtful; /* The picture may be wrong, because events were lost. */
-static uintmax_t lost; /* how many */
+static uintmax_t lost; /* how many events */
 
 static struct pc_connector *pc;
 static volatile sig_atomic_t stopping;
@@ -62,7 +62,10 @@ static int read_proc(void)
 	return 0;
 }
 
-/* /proc may be ahead of the queue: the FORK of a known process, or the EXIT of an unknown one. */
+/*
+ * /proc may be ahead of the queue. So a FORK may be of a known process, and an EXIT of an unknown
+ * one.
+ */
 static void take(const struct pc_event *event)
 {
 	pid_t tgid = pc_event_tgid(event);
@@ -78,7 +81,7 @@ static void take(const struct pc_event *event)
 		printf("execed %d\n", tgid);
 		break;
 	case PC_EVENT_EXIT:
-		/* A thread's EXIT can be the end of a process only if its leader is gone. */
+		/* The EXIT of a thread can be the process exit only if the leader is gone. */
 		if (picture[tgid] == LEADER_GONE ||
 		    (picture[tgid] == ALIVE && event->data.exit.pid == tgid)) {
 			picture[tgid] = look_up(tgid);
@@ -104,17 +107,17 @@ int main(void)
 	if (result >= 0) {
 		signal(SIGINT, stop);
 		signal(SIGTERM, stop);
-		doubtful = 1; /* No event reports what runs already. */
+		doubtful = 1; /* No event reports the processes that run already. */
 	}
 	while (result >= 0 && !stopping) {
-		/* In doubt, do not wait: more events may never come. */
+		/* In doubt, do not wait: there may never be another event. */
 		int count = pc_recv_many(pc, events, 64, doubtful ? 0 : 1000);
 		for (int i = 0; i < count; i++)
 			take(&events[i]);
 		if (doubtful && (count == 0 || now_ms() - read_ms > 100)) {
 			result = read_proc();
 			read_ms = now_ms();
-			/* While events are queued, they may be older than what /proc has shown. */
+			/* While events are queued, they may be older than the reading of /proc. */
 			if (count == 0 && result >= 0) {
 				printf("synced, %ju events lost\n", lost);
 				doubtful = 0;

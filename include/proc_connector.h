@@ -18,29 +18,30 @@
  *
  * Results    A function that can fail returns a negative errno value, which pc_strerror() explains.
  *            Outputs are written on success only. A NULL handle or output, an unknown flag or event
- *            bit, a timeout below -1 and a count of 0 are -EINVAL.
+ *            bit, a timeout below -1, and a count of 0 give -EINVAL.
  * Handles    pc_open() and pc_open_fd() make a handle. pc_close() or pc_release() ends it, exactly
  *            once. In between, the library allocates nothing. It has no threads, no signal
  *            handlers, no global state, and writes no output.
  * Tables     A program that wants to know which processes exist, rather than every event, opens a
- *            table with pc_table_open(). A table does all that "Recovery" below describes. What is
- *            said here of handles, threads and fork() is true of tables too, with two exceptions:
- *            a table allocates as it grows, and a forked child can still read its copy of a table
- *            and set values in it.
+ *            table with pc_table_open(). The table does everything that "Recovery" below describes.
+ *            The rules for handles, threads and fork() apply to tables, too, with two exceptions: a
+ *            table allocates as it grows, and a forked child can still read its copy of a table and
+ *            set values in it.
  * Ids        A pid is the id of a task, as gettid() returns it. A tgid is the id of a process, as
  *            getpid() returns it. They are equal for the first thread of a process, its leader. All
  *            are ids of the initial PID namespace. A process receives its own events, too.
- * Times      Timeouts are in milliseconds: 0 does not wait, -1 waits without limit. Timestamps are
- *            CLOCK_MONOTONIC in nanoseconds. They may step back a little from one event to the
- *            next, because each CPU reads its clock before it queues an event.
- * Loops      pc_fd() is the socket itself, non-blocking and close-on-exec. When it is readable,
- *            call pc_recv() until it returns 0. An edge-triggered loop must do so. A
- *            level-triggered loop may take one event per wake-up: it still gets every event and
- *            every report of a loss.
+ * Times      Timeouts are in milliseconds: 0 does not wait; -1 waits without limit, so that the
+ *            function never returns 0. Timestamps are CLOCK_MONOTONIC in nanoseconds. They may step
+ *            back a little from one event to the next, because each CPU reads its clock before it
+ *            queues an event.
+ * Loops      pc_fd() returns the socket itself, which is non-blocking and close-on-exec. When the
+ *            socket is readable, call pc_recv() until that returns 0. An edge-triggered loop must
+ *            do so. A level-triggered loop may take one event per wake-up: it still gets every
+ *            event and every report of a loss. For a table, see pc_table_fd().
  * Loss       When the queue is full, the kernel discards events. A PC_EVENT_OVERRUN in the stream
  *            reports how many, exactly. In a flood there are many overruns, each for a few events:
  *            add the numbers up, and do not log each.
- * Recovery   This is how a program keeps its own picture of all processes:
+ * Recovery   This is how a program without a table keeps its own picture of all processes:
  *            1. It takes a limited number of events per wake-up.
  *            2. At each PC_EVENT_OVERRUN, it marks the picture as doubtful.
  *            3. When pc_recv() returns 0 and the picture is doubtful, it reads /proc again, leaves
@@ -48,31 +49,32 @@
  *            4. In a flood, pc_recv() may not return 0 for a long time. So the program also reads
  *               /proc 100 ms after it set the mark, and every 100 ms from then on. These readings
  *               leave the mark in place: events from before the loss may still be queued.
- *            5. While the mark is set, the program does not wait without limit: no more events may
- *               come.
+ *            5. While the mark is set, the program does not wait without limit, because there may
+ *               never be another event.
  *            6. /proc may be ahead of the queue. So a FORK of a known process and an EXIT of an
  *               unknown one are normal.
  * Threads    One thread at a time may use a handle. Different handles are independent.
- *            Any thread may call, at any time before the handle ends: pc_fd(), pc_get_stats(),
+ *            Until the handle is closed or released, any thread may call pc_fd(), pc_get_stats(),
  *            pc_check(), pc_interrupt(), pc_table_fd(), pc_table_get_stats(), pc_table_check() and
- *            pc_table_interrupt().
- *            Async-signal-safe are pc_interrupt() and pc_table_interrupt() only.
- *            Cancellation points are pc_recv(), pc_recv_many() and pc_table_next() only.
+ *            pc_table_interrupt() at any time.
+ *            Only pc_interrupt() and pc_table_interrupt() are async-signal-safe.
+ *            Only pc_recv(), pc_recv_many() and pc_table_next() are cancellation points.
  * fork()     A handle belongs to the process that opened it. In a forked child, pc_close() closes
  *            the child's copy only, pc_fd() and pc_get_stats() work, and every other function of
  *            the handle returns -ECHILD. A child of vfork() or clone(CLONE_VM) must not call the
- *            library. A daemon opens its handle after it has forked. Or it calls pc_release(),
- *            forks, and adopts the socket in the child with pc_open_fd() and PC_OPEN_SUBSCRIBED.
+ *            library. A daemon opens its handle after it has forked. Or, without a table, it calls
+ *            pc_release(), forks, and adopts the socket in the child with pc_open_fd() and
+ *            PC_OPEN_SUBSCRIBED.
  * Growth     Later versions may add kinds, flags and fields. Ignore kinds that you do not know.
- *            Start options from PC_OPTIONS_INIT or PC_TABLE_OPTIONS_INIT. Reserved fields are zero.
+ *            Start options from PC_OPTIONS_INIT or PC_TABLE_OPTIONS_INIT. Leave reserved fields 0.
  * Language   C99, C++11, or later.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only.
  *
  * SYSTEM CALLS
  *
- * For seccomp filters: this list is frozen. "malloc" and "free" stand for what they call in libc.
- * Functions that are not listed make no system calls.
+ * For seccomp filters: this list is frozen. "malloc" and "free" stand for the system calls that
+ * libc makes in them. Functions that are not listed make no system calls.
  *
  *  Functions              System calls
  *  ---------              ------------
@@ -122,7 +124,7 @@ extern "C" {
 
 /* ------------------------------------- Version and errors ------------------------------------- */
 
-/* The version of this header. pc_version() returns the library's. */
+/* The version of this header. pc_version() returns the version of the library. */
 #define PC_VERSION_MAJOR 0u
 #define PC_VERSION_MINOR 1u
 #define PC_VERSION_PATCH 0u
@@ -147,9 +149,9 @@ enum pc_event_kind {
     /* A task was created: a process, or a thread if child_pid != child_tgid. */
     PC_EVENT_FORK = 1,
     /*
-     * A process runs a new program. The process takes the program's name without a COMM. If a
-     * thread other than the leader called execve(2), the leader's EXIT comes first, and the
-     * calling thread's own id has no EXIT.
+     * A process runs a new program. No COMM reports that the process takes the program's name. If
+     * a thread other than the leader called execve(2), the kernel reports the leader's EXIT first,
+     * and no EXIT for the calling thread's own id.
      */
     PC_EVENT_EXEC = 2,
     /* A task exited. This is not always a process exit: see PC_FILTER_NO_THREADS. */
@@ -179,7 +181,7 @@ enum pc_lost_reason {
     /* The queue was full. The number is exact. */
     PC_LOST_QUEUE = 1,
     /*
-     * The kernel reported to nobody until pc_check() repaired it, or pc_unsubscribe() failed
+     * The kernel reported to nobody until pc_check() repaired that, or pc_unsubscribe() failed
      * half-way. The number is unknown.
      */
     PC_LOST_DEAF = 2,
@@ -316,14 +318,14 @@ struct pc_event {
 };
 
 /*
- * Returns the tgid of the process that an event is about. For FORK, that is the child's. For
+ * Returns the tgid of the process that an event is about. For FORK, that is the child. For
  * PC_EVENT_OVERRUN, PC_EVENT_UNKNOWN and NULL, the result is 0.
  */
 pid_t pc_event_tgid(const struct pc_event *event);
 
 /*
  * Returns the name of a kind: "fork", "exec", … "overrun". For PC_EVENT_UNKNOWN and for kinds of
- * later versions, that is "unknown". The string is static.
+ * later versions, the name is "unknown". The string is static.
  */
 const char *pc_event_name(uint32_t kind);
 
@@ -333,7 +335,7 @@ const char *pc_event_name(uint32_t kind);
  * buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
  *
  * Returns the length of the whole line, at most 255, even if it did not fit, as snprintf() does.
- * -EINVAL: a NULL pointer.
+ * -EINVAL: event is NULL, or buffer is NULL and size is not 0.
  */
 int pc_event_format(const struct pc_event *event, char *buffer, size_t size);
 
@@ -341,9 +343,9 @@ int pc_event_format(const struct pc_event *event, char *buffer, size_t size);
  * Parses a datagram that the program has received by other means: through io_uring, or from a
  * recording.
  *
- * The caller must check who sent it: the kernel's nl_pid is 0. A datagram has 76 bytes: a struct
- * nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a struct proc_event
- * (linux/netlink.h, linux/connector.h, linux/cn_proc.h).
+ * The caller must check the sender: only a datagram with nl_pid 0 is from the kernel. A datagram
+ * has 76 bytes: a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
+ * struct proc_event (linux/netlink.h, linux/connector.h, linux/cn_proc.h).
  *
  * datagram:  size bytes as they came from the socket, at any alignment.
  * event:     written only when 1 is returned.
@@ -383,35 +385,35 @@ struct pc_connector;
  * are the events with pid != tgid, and FORKs with child_pid != child_tgid.
  *
  * The EXIT of a leader is not always the process exit: other threads may live on, or one of them
- * may take the leader's place by execve(2). So ask pc_process_alive() at each EXIT. If it returns
- * 2, no event will report the process exit under this filter. Either ask again from a timer, or
- * receive without this filter and ask at each EXIT with that tgid. No event shows which exit code
- * is that of such a process. (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
- * 7.3.)
+ * may take the leader's place by execve(2). So call pc_process_alive() at each EXIT. If it returns
+ * 2, no event will report the process exit under this filter. Either call it again from a timer,
+ * or receive without this filter and call it at each EXIT with that tgid. No event shows which
+ * thread's exit code is that of the process. (drivers/connector/cn_proc.c reports tasks; measured
+ * on Linux 5.10 to 7.3.)
  */
 #define PC_FILTER_NO_THREADS (1u << 0)
 
 /*
- * pc_options.flags: of the EXIT events, deliver only those whose exit_code is not 0. This judges
- * tasks, not processes: a leader may exit with 0 before its process fails. See
+ * pc_options.flags: deliver an EXIT only if its exit_code is not 0. Other kinds of events pass.
+ * This judges tasks, not processes: a leader may exit with 0 before its process fails. See
  * PC_FILTER_NO_THREADS.
  */
 #define PC_FILTER_NONZERO_EXIT (1u << 1)
 
 /*
- * pc_options.flags, for pc_open_fd(): the socket is subscribed already. The library sends no
- * LISTEN, but it sends one IGNORE at pc_close().
+ * pc_options.flags, for pc_open_fd(): the socket is subscribed already. pc_open_fd() does not
+ * subscribe it again, but pc_close() unsubscribes it.
  *
- * Queue, filter and subscription belong to the socket, not to a descriptor. So any other program
- * that holds the socket must no longer receive from it, set its filter, or close a handle on it.
+ * Queue, filter and subscription belong to the socket, not to a descriptor. Any other program that
+ * still holds the socket must not receive from it, set its filter, or close a handle on it.
  */
 #define PC_OPEN_SUBSCRIBED (1u << 16)
 
 /* How to open a connector. Start from PC_OPTIONS_INIT. NULL stands for PC_OPTIONS_INIT. */
 struct pc_options {
     /*
-     * sizeof(struct pc_options). Smaller than in version 0.1: -EINVAL. Above 4096, or with a field
-     * in use that this library does not know: -E2BIG.
+     * sizeof(struct pc_options). A size smaller than in version 0.1 gives -EINVAL. A size above
+     * 4096, or a field in use that this library does not know, gives -E2BIG.
      */
     size_t size;
     /* PC_MASK_* bits; 0: everything, unknown kinds included. */
@@ -424,8 +426,8 @@ struct pc_options {
      * The kernel charges 768 to 960 bytes per event (measured on Linux 5.10 to 7.3). Memory is in
      * use only while events are pending, but a stalled reader can pin the whole budget. Without
      * CAP_NET_ADMIN the kernel grants at most twice the sysctl net.core.rmem_max, which on a stock
-     * system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes has what was granted.
-     * On AF_UNIX the budget has no effect.
+     * system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes shows what the kernel
+     * granted. On AF_UNIX the budget has no effect.
      */
     uint32_t rcvbuf_bytes;
     uint32_t reserved;
@@ -443,8 +445,8 @@ struct pc_options {
  * out:      receives the handle, which pc_close() ends.
  * options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
  *
- * Returns 0 or, each with its own text in pc_strerror():
- * -EINVAL, -E2BIG     bad options, PC_OPEN_SUBSCRIBED among them
+ * Returns 0 or an error, each with its own text in pc_strerror():
+ * -EINVAL, -E2BIG     bad options; PC_OPEN_SUBSCRIBED is for pc_open_fd() only
  * -EPROTONOSUPPORT    the kernel lacks CONFIG_CONNECTOR
  * -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
  * -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
@@ -461,17 +463,17 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  * Opens a connector on a socket that exists already.
  *
  * Two kinds of sockets can be adopted:
- * - A NETLINK_CONNECTOR socket, DGRAM or RAW, that is a member of group 1, as a privileged parent
- *   or systemd passes it on. Its pending events are kept. Its earlier losses are not counted.
- * - An AF_UNIX socket, DGRAM or SEQPACKET, that feeds a program under test with events, without
- *   privilege or kernel. Each datagram carries one event, as pc_parse() takes it. Prefer
- *   SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks and
- *   flags work here too, and nothing is lost. pc_subscribe(), pc_unsubscribe() and pc_check()
+ * - A NETLINK_CONNECTOR socket (DGRAM or RAW, a member of group 1) that a privileged parent or
+ *   systemd has opened. The handle keeps pending events. It does not count earlier losses.
+ * - An AF_UNIX socket (DGRAM or SEQPACKET) through which a test sends events to a program, without
+ *   privilege and without the kernel. Each datagram carries one event, as pc_parse() takes it.
+ *   Prefer SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks
+ *   and flags work here too, and nothing is lost. pc_subscribe(), pc_unsubscribe() and pc_check()
  *   return 0 and do nothing.
  *
- * The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
- * queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
- * before Linux 6.6 the IGNORE of an unprivileged pc_close() has no effect.
+ * The descriptor becomes non-blocking and close-on-exec. The queue becomes smaller only if options
+ * ask for that. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
+ * an unprivileged pc_close() cannot take its listener out of the kernel's count.
  *
  * out:      receives the handle.
  * fd:       the socket. On success it belongs to the handle. On failure it stays open, belongs to
@@ -482,7 +484,7 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *
  * Returns 0, an error of pc_open(), or
  * -EBADF              fd is not an open descriptor
- * -EPROTOTYPE         fd is not such a socket
+ * -EPROTOTYPE         fd is neither kind of socket
  * -EINVAL             fd is not a member of group 1
  */
 int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *options);
@@ -490,8 +492,8 @@ int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *optio
 /*
  * Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
  *
- * When the socket is readable, call pc_recv() or pc_recv_many() until it returns 0. The first call
- * may already return 0, if everything pending was forged or filtered. Do not read, close or
+ * When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
+ * call may already return 0, if everything pending was forged or filtered. Do not read, close or
  * configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
  */
 int pc_fd(const struct pc_connector *pc);
@@ -501,8 +503,9 @@ int pc_fd(const struct pc_connector *pc);
  *
  * event:       written only when 1 is returned.
  * timeout_ms:  how long to wait for the event; 0: not at all, -1: without limit. Discarded messages
- *              do not restart the timeout. But those that are pending already (forged, or queued
- *              under another filter) are discarded before the call returns 0.
+ *              do not restart the timeout. Before the call returns 0, even with timeout 0, it
+ *              discards the messages that are pending but not wanted: forged ones, and those that
+ *              were queued under another filter.
  *
  * Returns 1: an event; 0: no event came in time; or
  * -EINTR       a signal arrived during the wait, SA_RESTART or not; nothing is lost: call again
@@ -519,7 +522,7 @@ int pc_recv(struct pc_connector *pc, struct pc_event *event, int timeout_ms);
  *
  * A short batch does not mean that no more events are pending. Only 0 means that.
  *
- * events:      room for count events. What is behind the returned number is unspecified.
+ * events:      room for count events. Entries beyond the returned number are unspecified.
  * timeout_ms:  how long to wait for the first event, as for pc_recv().
  *
  * Returns the number of events received; 0: none came in time; or an error of pc_recv(), or
@@ -530,9 +533,9 @@ int pc_recv_many(struct pc_connector *pc, struct pc_event *events, size_t count,
 /*
  * Replaces the filter, atomically.
  *
- * Events that are queued already are judged when they are received, by the filter then in force.
- * Those that it rejects count as filtered. A filter that is set during a pause takes effect with
- * pc_subscribe().
+ * An event that is queued already is judged when it is received, by the filter then in force. A
+ * rejected event counts as pc_stats.filtered. A filter that is set during a pause takes effect
+ * with pc_subscribe().
  *
  * filter:  events and PC_FILTER_* flags; all other fields are as in PC_OPTIONS_INIT. NULL:
  *          everything.
@@ -564,14 +567,14 @@ int pc_subscribe(struct pc_connector *pc);
 int pc_unsubscribe(struct pc_connector *pc);
 
 /*
- * Checks that the kernel still reports events, and repairs it if it does not.
+ * Checks that the kernel still reports events, and makes it report again if it has stopped.
  *
- * Any thread may call this; it costs microseconds. A daemon calls it from a timer, and receives
- * when it returns 1. A paused connector is not checked.
+ * Any thread may call this; it costs microseconds. A daemon calls it from a timer, and calls
+ * pc_recv() when it returns 1. A paused connector is not checked.
  *
  * The kernel counts its listeners for the whole machine, and reports to nobody while the count is
  * below one. From Linux 6.6 on, any unprivileged process can lower the count that far
- * (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried).
+ * (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); reproduced).
  *
  * From Linux 6.6 on, the call also renews this connector's own subscription, which another holder
  * of the socket may have ended. The kernel does not say whether it had been ended: the result is 0
@@ -592,10 +595,11 @@ int pc_check(struct pc_connector *pc);
  *
  * Any thread and any signal handler may call this, until pc_close() or pc_release() is called.
  * Several interrupts before that return count as one. Calls with timeout 0 neither see nor consume
- * an interrupt, and pc_fd() does not become readable.
+ * an interrupt, and pc_fd() does not become readable: wake an event loop by other means, such as
+ * eventfd(2).
  *
- * An interrupt that comes late cancels the next wait. So a program that uses interrupts to say
- * "stop" first sets a flag of its own, and reads the flag whenever it gets -ECANCELED.
+ * An interrupt that comes late cancels the next wait. So a program that interrupts a thread to
+ * stop it sets a flag first. The thread reads the flag whenever it gets -ECANCELED.
  *
  * Returns 0, -EINVAL or -ECHILD. errno is unchanged.
  */
@@ -632,7 +636,7 @@ struct pc_stats {
  * Copies the statistics. Any thread may call this. Each field by itself is exact.
  *
  * stats:  receives the statistics.
- * size:   sizeof(struct pc_stats). Bytes behind the fields that this library knows are zeroed.
+ * size:   sizeof(struct pc_stats). Bytes beyond the fields that this library knows become 0.
  *
  * Returns 0, or -EINVAL: a NULL pointer, or a size smaller than in version 0.1.
  */
@@ -641,7 +645,7 @@ int pc_get_stats(const struct pc_connector *pc, struct pc_stats *stats, size_t s
 /*
  * Unsubscribes, exactly once, and closes the connector. NULL is allowed. errno is unchanged.
  *
- * The subscription belongs to the socket: closing ends it for every dup() of pc_fd() too.
+ * The subscription belongs to the socket: it ends for every dup() of pc_fd(), too.
  */
 void pc_close(struct pc_connector *pc);
 
@@ -649,13 +653,13 @@ void pc_close(struct pc_connector *pc);
  * Ends the handle but not the subscription, and returns the socket, which then belongs to the
  * caller.
  *
- * The socket is meant for a successor: a child, or this daemon after its restart, which gets it
- * through systemd's FD store. The successor gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and
- * misses nothing.
+ * The socket is meant for a successor: a child, or this daemon after its restart, to which
+ * systemd's FD store gives the socket. The successor calls pc_open_fd() with PC_OPEN_SUBSCRIBED
+ * and misses nothing.
  *
- * Receive until 0 is returned before this call: the successor does not count a loss that has not
- * been reported yet. The socket of a paused connector is not subscribed: its successor adopts it
- * without PC_OPEN_SUBSCRIBED.
+ * First call pc_recv() until it returns 0, because the successor does not count a loss that has
+ * not been reported yet. The socket of a paused connector is not subscribed: its successor adopts
+ * it without PC_OPEN_SUBSCRIBED.
  *
  * The socket stays non-blocking and close-on-exec and keeps its filter. To pass it through
  * execve(2), first clear FD_CLOEXEC with fcntl(2).
@@ -704,25 +708,26 @@ struct pc_table_options {
  * Opens a table of all processes, and a connector that keeps it up to date.
  *
  * pc_table_next() first reports every process that exists (FOUND), then SYNCED, then every change.
- * What a process did before the table could read it is not reported step by step: its STARTED or
- * EXECED includes everything.
+ * The table does not report step by step what a process did before the table could read it: its
+ * STARTED or EXECED includes everything.
  *
- * The table has processes, not threads. Each process begins once (FOUND or STARTED). It ends once
- * (EXITED or VANISHED), when its last thread is gone, whatever the order of the kernel's events.
+ * The table has processes, not threads. It reports each process once as FOUND or STARTED, and
+ * later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
+ * does not matter.
  *
  * After a loss of events, the table reads /proc again and reports the differences (RECOVERED).
  * Then it reports SYNCED with the number of lost events. From then on nothing is in doubt.
  *
- * The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows with
- * the largest number of processes that existed at a time. Each of them uses 210 bytes (pids side by
- * side) to 470 (pids far apart), and at most 1,100 are allocated. A descriptor is held for each
- * process that lives on without its leader.
+ * The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
+ * with the largest number of processes that existed at a time. Each of them uses 210 bytes
+ * (adjacent pids) to 470 (pids far apart), and the table allocates at most 1,100 for each. It
+ * holds a descriptor for each process that lives on without its leader.
  *
  * out:      receives the table, which pc_table_close() ends.
  * options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
  *
  * Returns 0, an error of pc_open(), or
- * -EACCES             /proc is not mounted, hides processes, or is another PID namespace's
+ * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
  * -EOPNOTSUPP         also: not in the initial time namespace
  */
 int pc_table_open(struct pc_table **out, const struct pc_table_options *options);
@@ -730,8 +735,9 @@ int pc_table_open(struct pc_table **out, const struct pc_table_options *options)
 /*
  * Returns a descriptor for poll() and the like; -EINVAL if table is NULL.
  *
- * The descriptor is readable while pc_table_next() has something to do. Call that until it returns
- * 0; a level-triggered loop may also call it once per wake-up. Use the descriptor for nothing else.
+ * The descriptor is readable while pc_table_next() has something to do. Call pc_table_next() with
+ * timeout 0 until it returns 0; a level-triggered loop may also call it once per wake-up. The
+ * descriptor is close-on-exec. Use it for nothing else.
  */
 int pc_table_fd(const struct pc_table *table);
 
@@ -763,9 +769,9 @@ struct pc_process {
     pid_t parent_pid;
     pid_t session;
     /*
-     * PC_FIELD_* bits of what is known and kept up to date. Do not use the other fields. They hold
-     * what was read once, what the parent had (if the process exited before it could be read), or
-     * 0, which is also root's id.
+     * PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the others.
+     * They hold what was read once, what the parent had (if the process exited before the table
+     * could read it), or 0, which is also root's id.
      */
     uint32_t valid;
     uid_t ruid;
@@ -774,7 +780,7 @@ struct pc_process {
     gid_t egid;
     /* The leader's name, always NUL-terminated. */
     char comm[16];
-    /* PC_PROCESS_* bits at this moment. No change reports that only these have changed. */
+    /* PC_PROCESS_* bits at this moment. If only these bits change, the table reports nothing. */
     uint32_t state;
     uint32_t reserved;
     uint64_t reserved2[3];
@@ -802,13 +808,13 @@ enum pc_change_kind {
      */
     PC_CHANGE_EXITED = 8,
     /*
-     * The process exited, as a reading of /proc has shown. The event that would have reported this
-     * was lost, or comes too late.
+     * The process exited, as a reading of /proc has shown. Its EXIT was lost or comes too late, so
+     * exit_code is not known.
      */
     PC_CHANGE_VANISHED = 9,
     /*
-     * The table agrees with /proc, and all that was found has been reported. This change is about
-     * no process.
+     * The table agrees with /proc, and every difference has been reported. This change is about no
+     * process.
      */
     PC_CHANGE_SYNCED = 10,
 };
@@ -820,10 +826,9 @@ enum pc_change_kind {
 #define PC_CHANGE_RECOVERED (1u << 0)
 
 /*
- * pc_change.flags, with EXITED: exit_code is known. It is unknown where the kernel's events leave
- * it open:
- * - The process outlived its leader. From Linux 6.15 on, its exit code is known even then, if this
- *   process may trace it (ptrace(2)).
+ * pc_change.flags, with EXITED: exit_code is known. It is unknown in these cases:
+ * - The process outlived its leader. But from Linux 6.15 on, its exit code is known if this process
+ *   may trace all processes, pid 1 included (CAP_SYS_PTRACE).
  * - The process was reaped before its EXIT was generated.
  * - Its pid was reused at once.
  * - The table lagged by more than 10 ms: the process may have outlived its leader unseen.
@@ -831,16 +836,19 @@ enum pc_change_kind {
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
 /*
- * pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired it.
- * So lost is not the whole number.
+ * pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
+ * that. The events of that time are not counted in lost.
  */
 #define PC_CHANGE_DEAF (1u << 2)
 
 /*
- * pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. The process
- * itself could not be asked: before Linux 6.15, because it had been reaped, or because this process
- * may not trace it (ptrace(2)). This is the process's own exit code too, unless another thread
- * outlived the leader by less than 10 ms and exited with a different one.
+ * pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT, because the
+ * process's own could not be read: before Linux 6.15, or because the process had been reaped, or
+ * because it read as 0. /proc shows 0 for each exit code that it hides, and the table trusts a 0
+ * only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
+ *
+ * The leader's exit code is the process's own, too, unless another thread outlived the leader by
+ * less than 10 ms and exited with a different one.
  */
 #define PC_CHANGE_LEADER_CODE (1u << 3)
 
@@ -848,7 +856,7 @@ enum pc_change_kind {
 struct pc_change {
     /* A value of enum pc_change_kind. A newer library may report other kinds, too. */
     uint32_t kind;
-    /* PC_CHANGE_RECOVERED and the other three flags. */
+    /* PC_CHANGE_RECOVERED, _EXIT_CODE, _DEAF and _LEADER_CODE bits. */
     uint32_t flags;
     /* CLOCK_MONOTONIC in nanoseconds. */
     uint64_t timestamp_ns;
@@ -877,17 +885,19 @@ struct pc_change {
  * change:      written only when 1 is returned.
  * timeout_ms:  how long to wait, as for pc_recv().
  *
- * Returns 1: a change; 0: none came in time, or work is left; or
+ * Returns 1: a change; 0: no change came in time, or work is left; or
  * -ENOMEM             out of memory
  * -EMFILE, -ENFILE    out of descriptors
  * or an error of pc_recv(), open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) or
- * pidfd_open(2). After an error nothing is lost: call again. If the exit of a process without its
- * leader cannot be watched, one call returns the error, and a later call notices the exit.
+ * pidfd_open(2). After an error nothing is lost: call again. While the cause of the error lasts,
+ * pc_table_fd() stays readable, so an event loop should pause for some milliseconds. If the table
+ * cannot watch a process whose leader is gone, one call returns the error, and a later call
+ * notices the exit.
  */
 int pc_table_next(struct pc_table *table, struct pc_change *change, int timeout_ms);
 
 /*
- * Looks a process up, as the changes reported so far have left it.
+ * Looks a process up by its pid, as the changes reported so far have left it.
  *
  * process:  written only when 1 is returned.
  *
@@ -897,7 +907,7 @@ int pc_table_get(const struct pc_table *table, pid_t pid, struct pc_process *pro
 
 /*
  * Walks through the table in the order of pids. Changes may be reported during the walk: a process
- * that is in the table all the time is visited exactly once.
+ * that stays in the table throughout is visited exactly once.
  *
  * cursor:   points to 0 before the first call; each call leaves there what the next one needs.
  * process:  written only when 1 is returned.
@@ -915,11 +925,15 @@ int pc_table_each(const struct pc_table *table, uint64_t *cursor, struct pc_proc
 int pc_table_set_user(struct pc_table *table, pid_t pid, uint64_t user);
 
 /*
- * Returns how many processes the changes reported so far have left in the table; 0 if it is NULL.
+ * Returns how many processes are in the table after the changes reported so far; 0 if table is
+ * NULL.
  */
 size_t pc_table_count(const struct pc_table *table);
 
-/* Calls pc_check() for the table's connector. If this returns 1, the table recovers by itself. */
+/*
+ * Calls pc_check() for the table's connector. If the result is 1, pc_table_fd() becomes readable,
+ * and pc_table_next() recovers the table.
+ */
 int pc_table_check(struct pc_table *table);
 
 /*
@@ -945,7 +959,8 @@ void pc_table_close(struct pc_table *table);
 /* -------------------------------------- Single processes -------------------------------------- */
 
 /*
- * Looks in /proc whether a process is alive. The EXIT of a leader is not always the process exit.
+ * Looks up in /proc whether a process is alive. The EXIT of a leader is not always the process
+ * exit.
  *
  * tgid:  an id of this PID namespace, which should be the initial one.
  *
@@ -954,7 +969,7 @@ void pc_table_close(struct pc_table *table);
  * 2          its leader has exited but other threads live on (or, for a moment, one of them is
  *            taking the leader's place by execve(2))
  * 0          the process has exited, is a zombie, or never existed
- * -ESRCH     tgid is the id of a thread, not of a process, although /proc opens it
+ * -ESRCH     tgid is the id of a thread, not of a process (/proc opens both)
  * -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
  * -EINVAL    tgid is not positive
  * or an error of open(2) or read(2).

@@ -1,6 +1,7 @@
 /*
- * The way into the background. The parent, and so the shell, waits until the daemon is ready, and
- * returns its exit status if it fails before. Until then errors reach the terminal.
+ * Moves the daemon into the background. The parent, and so the shell, waits until the daemon is
+ * ready. If the daemon fails first, the parent exits with the daemon's exit status. Until the
+ * daemon is ready, its errors reach the terminal.
  */
 #include "pcpolicyd.h"
 
@@ -9,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int parent = -1; /* the pipe that it waits on */
+static int parent = -1; /* the pipe on which the parent waits */
 
 /*
  * Forks, and returns in the child only. Call it before pc_table_open(): a table belongs to the
@@ -46,6 +47,6 @@ void background_ready(void)
 	if (null > 2)
 		close(null);
 	if (write(parent, "", 1) != 1)
-		exit(1); /* it was killed, so nobody wants this daemon */
+		exit(1); /* the parent was killed, so nobody wants this daemon */
 	close(parent);
 }

@@ -47,7 +47,7 @@ static int open_seconds(void)
 	return fd;
 }
 
-/* Before the daemon is ready, the service manager does not expect to hear of a reload. */
+/* Before READY=1, the service manager expects no RELOADING=1. */
 static void reload(const char *file)
 {
 	if (ready)
@@ -69,7 +69,7 @@ static void run(int table, int seconds, int signals, const char *file)
 		uint64_t ticks;
 		struct signalfd_siginfo signal;
 		if (poll(sources, 3, -1) < 0)
-			continue; /* EINTR: the daemon was stopped and goes on */
+			continue; /* EINTR: a SIGSTOP and a SIGCONT interrupted poll() */
 		if (sources[0].revents)
 			processes_follow();
 		if (sources[1].revents && read(seconds, &ticks, sizeof(ticks)) > 0) {
@@ -86,7 +86,7 @@ static void run(int table, int seconds, int signals, const char *file)
 
 int main(int argc, char **argv)
 {
-	/* What is opened later must not become stdin, stdout or stderr. */
+	/* Descriptors that are opened later must not become stdin, stdout or stderr. */
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return 1;

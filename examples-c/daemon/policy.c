@@ -1,6 +1,6 @@
 /*
- * Which programs get which nice value and cgroup: lines of NAME NICE [CGROUP] in a file. A NICE of
- * "-" leaves the nice value alone. CGROUP is a folder of a cgroup2 file system.
+ * Reads from a file which nice value and cgroup a program gets: one line of NAME NICE [CGROUP] for
+ * each. A NICE of "-" leaves the nice value alone. CGROUP is a folder of a cgroup2 file system.
  */
 #include "pcpolicyd.h"
 
@@ -26,8 +26,8 @@ struct policy {
 static struct policy current;
 
 /*
- * Opening cgroup.procs early keeps the permission: since Linux 5.16 the kernel asks what the opener
- * was allowed; older kernels ask the writer.
+ * Opens cgroup.procs when the file is read, at the start before privileges are given up. From Linux
+ * 5.16 on, the kernel checks the permission of the opener; older kernels check the writer's.
  */
 static int open_cgroup(const char *folder)
 {
@@ -71,8 +71,8 @@ static void close_cgroups(const struct policy *policy)
 }
 
 /*
- * Reads the file and opens the cgroups. If anything is wrong, reports it and returns false; then
- * the rules that were read before stay in force.
+ * Reads the file and opens the cgroups. If anything is wrong, reports the error and returns false.
+ * The rules that were read before then stay in force.
  */
 bool policy_read(const char *path)
 {
@@ -109,7 +109,7 @@ const struct rule *policy_find(const char *name)
 	return NULL;
 }
 
-/* Linux keeps a nice value per thread. Returns how many threads had another one, or -errno. */
+/* Linux keeps a nice value per thread. Returns how many threads had another value, or -errno. */
 static int renice_threads(pid_t pid, int nice)
 {
 	char path[32];
@@ -142,7 +142,7 @@ static void read_cgroup(pid_t pid, char text[4096])
 		close(fd);
 }
 
-/* Returns 1 if the process was in another cgroup, 0 if it was not or exited, or -errno. */
+/* Returns 1 if the process was in another cgroup; 0 if it was in this one or exited; or -errno. */
 static int move(pid_t pid, int procs)
 {
 	char before[4096], after[4096];
@@ -153,7 +153,7 @@ static int move(pid_t pid, int procs)
 	return after[0] != '\0' && strcmp(before, after) != 0;
 }
 
-/* Gives a process what the rule asks for, and reports what that changed. */
+/* Gives a process the nice value and cgroup of the rule, and reports what has changed. */
 void policy_apply(const struct rule *rule, pid_t pid, const char *prefix)
 {
 	int reniced = rule->renices ? renice_threads(pid, rule->nice) : 0;

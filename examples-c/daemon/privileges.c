@@ -1,4 +1,4 @@
-/* Giving up, for good, every privilege but the one that the daemon needs while it runs. */
+/* Gives up, for good, every privilege except the one that the daemon needs while it runs. */
 #include "pcpolicyd.h"
 
 #include <grp.h>
@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Becomes user, unless that is NULL, and keeps one capability. A failure ends the program. */
+/* Becomes user, unless user is NULL, and keeps one capability. On failure, the program exits. */
 void privileges_keep_only(int capability, const char *user)
 {
 	struct passwd *entry = user ? getpwnam(user) : NULL;

@@ -1,7 +1,8 @@
 /*
- * The library's table of processes drives the policy. It reports every process that runs when the
- * daemon starts, then every change, and after a loss of events it finds out what has changed. So
- * neither an overload nor a restart makes the daemon miss a process that still runs.
+ * Applies the policy to the processes that the library's table reports. The table reports every
+ * process that runs when the daemon starts, then every change. After a loss of events, the table
+ * reports what has changed since. So neither an overload nor a restart makes the daemon miss a
+ * process that still runs.
  */
 #include "pcpolicyd.h"
 
@@ -18,9 +19,9 @@ enum { CHANGES_PER_WAKE_UP = 1024, PAUSE_MS = 10 };
 static struct pc_table *table;
 
 /*
- * Opens the table, and then becomes the user and gives up what only opening needs: CAP_NET_ADMIN,
- * before Linux 6.6 or for a queue larger than rmem_max allows. Returns a descriptor that is
- * readable when processes_follow() has something to do.
+ * Opens the table, then becomes the user and gives up all privileges except CAP_SYS_NICE. Only
+ * opening needs CAP_NET_ADMIN, before Linux 6.6 or for a queue larger than rmem_max allows.
+ * Returns a descriptor that is readable when processes_follow() has something to do.
  */
 int processes_open(const char *user)
 {
@@ -45,20 +46,20 @@ void processes_close(void)
 }
 
 /*
- * Applies the policy to a process. The value that the table keeps with it is the time since which
- * it has what the policy asks for, by the clock of its children's start.
+ * Applies the policy to a process. The table keeps with the process the time of this, on the clock
+ * that measures when its children start (CLOCK_BOOTTIME).
  */
 static void apply(const struct pc_process *process, const char *prefix)
 {
 	struct pc_process now;
 	struct timespec since;
-	/* Without a valid name: a thread of the kernel, or a process that exited unread. */
+	/* The name of a kernel thread, or of a process that exited unread, is not valid. */
 	const struct rule *rule = process->valid & PC_FIELD_COMM ? policy_find(process->comm) : NULL;
 	int alive = rule ? pc_process_read(process->pid, &now) : 0;
 	if (alive < 0 && alive != -ESRCH)
 		report(LOG_WARNING, "%s%d (%s) cannot be read: %s\n", prefix, process->pid,
 		       process->comm, pc_strerror(alive));
-	/* If the pid has another owner or the process another name, that change will follow. */
+	/* If the pid has another owner or the process another name, a later change reports that. */
 	if (alive < 1 || now.start_boottime_ns != process->start_boottime_ns ||
 	    strcmp(now.comm, process->comm) != 0)
 		return;
@@ -77,9 +78,9 @@ void processes_apply_again(void)
 }
 
 /*
- * Whether a child got its values from a parent that the policy had treated before the fork. The
- * child may have chosen other values since, which stay. After a loss of events, it may have run a
- * program since, so that the policy applies.
+ * Returns whether a child inherited its values from a parent to which the policy was applied before
+ * the fork. Such a child may have chosen other values since, and they stay. After a loss of events,
+ * the child may have run another program since the fork, so the policy applies to it.
  */
 static bool inherits(const struct pc_change *change)
 {
@@ -93,7 +94,7 @@ static bool inherits(const struct pc_change *change)
 	return true;
 }
 
-/* The first SYNCED ends the list of what ran already: from here on the policy is in force. */
+/* The first SYNCED ends the list of processes that ran already: the policy is now in force. */
 static void synced(const struct pc_change *change)
 {
 	if (change->flags & PC_CHANGE_RECOVERED)
@@ -116,7 +117,7 @@ static void take(const struct pc_change *change)
 		apply(&change->process, change->flags & PC_CHANGE_RECOVERED ? "recovered: " : "");
 }
 
-/* Reports an error of the table once, until there is none or another one. */
+/* Reports an error of the table, unless it was the previous result, too. */
 static void complain(int result)
 {
 	static int last;
@@ -125,7 +126,7 @@ static void complain(int result)
 	last = result;
 }
 
-/* Takes a limited number of changes. The table's descriptor stays readable while more wait. */
+/* Takes some changes. While there are more, the table's descriptor stays readable. */
 void processes_follow(void)
 {
 	struct pc_change change;
@@ -133,7 +134,7 @@ void processes_follow(void)
 	for (int i = 0; result == 1 && i < CHANGES_PER_WAKE_UP; i++)
 		if ((result = pc_table_next(table, &change, 0)) == 1)
 			take(&change);
-	/* After an error nothing is lost, but memory or descriptors may take a while to be free. */
+	/* Nothing is lost, but the descriptor stays readable: do not spin while memory is short. */
 	if (result < 0) {
 		complain(result);
 		poll(NULL, 0, PAUSE_MS);
@@ -141,8 +142,8 @@ void processes_follow(void)
 }
 
 /*
- * From Linux 6.6 on any process can make the kernel report to nobody. The check repairs that, and
- * the table then recovers.
+ * Makes the kernel report again, if it has stopped: from Linux 6.6 on, any process can cause that.
+ * The table then recovers.
  */
 void processes_check(void)
 {

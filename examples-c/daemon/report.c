@@ -1,4 +1,4 @@
-/* What the daemon reports, and where: to the system log or to stderr. */
+/* Sends the daemon's messages to the system log or to stderr. */
 #include "pcpolicyd.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 bool ready;
 bool in_background;
 
-/* With -b to the system log, except errors before the daemon is ready. Otherwise to stderr. */
+/* Reports to the system log with -b, otherwise to stderr. Errors before READY go to stderr. */
 void report(int priority, const char *format, ...)
 {
 	va_list arguments;
@@ -28,7 +28,7 @@ _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* Returns the result of a system call, unless that is an error. */
+/* Returns the result of a system call. If that is an error, the program exits. */
 int require(int result, const char *what)
 {
 	if (result < 0)

@@ -45,7 +45,7 @@ int main(void)
 	}
 	struct epoll_event ready = { .data.u32 = COUNT };
 	while (result >= 0 && ready.data.u32 != SIGNALS) {
-		/* While there are more changes, look at the other descriptors but do not wait. */
+		/* While the table has more, look at the other descriptors without waiting. */
 		int count = epoll_wait(epoll, &ready, 1, result == 1 ? 0 : -1);
 		if (count == 1 && ready.data.u32 == TIMER)
 			result = pc_table_check(table); /* Does the kernel still report? */

@@ -45,7 +45,7 @@ int main(void)
 	struct epoll_event ready = { .data.u32 = COUNT };
 	while (result >= 0 && ready.data.u32 != SIGNALS) {
 		epoll_wait(epoll, &ready, 1, -1);
-		/* One change for each wake-up: the table stays readable while it has more. */
+		/* One change per wake-up: the descriptor stays readable while there are more. */
 		if (ready.data.u32 == TABLE && (result = pc_table_next(table, &change, 0)) == 1)
 			show(&change);
 		if (ready.data.u32 == TIMER) {

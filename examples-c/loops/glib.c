@@ -17,7 +17,7 @@ static gboolean stop(gpointer unused)
 	return G_SOURCE_CONTINUE;
 }
 
-/* Shows one change. While the table has more, GLib calls again, and others have their turn. */
+/* Shows one change. While the table has more, GLib calls this again, after other sources. */
 static gboolean readable(gint fd, GIOCondition condition, gpointer table)
 {
 	static const char *const names[] = { "", "found", "started", "execed", "renamed",

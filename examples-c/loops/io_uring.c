@@ -1,5 +1,5 @@
 /*
- * Follows all processes with io_uring. A poll completes at once if the table has more.
+ * Follows all processes with io_uring. While the table has more changes, a poll completes at once.
  *     cc io_uring.c -o io_uring $(pkg-config --cflags --libs proc_connector liburing)
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static volatile sig_atomic_t stopping;
-static void stop(int signal) { stopping = signal; } /* seen within a second */
+static void stop(int signal) { stopping = signal; } /* main() reads it within a second */
 
 static void show(const struct pc_change *change)
 {

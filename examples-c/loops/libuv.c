@@ -10,7 +10,7 @@
 static struct pc_table *table;
 static int result;
 
-/* Shows one change. While the table has more, libuv calls again, and others have their turn. */
+/* Shows one change. While the table has more, libuv calls this again, after other sources. */
 static void readable(uv_poll_t *poll, int status, int events)
 {
 	static const char *const names[] = { "", "found", "started", "execed", "renamed",

@@ -44,7 +44,7 @@ int main(void)
 	};
 	while (result >= 0 && !ready[SIGNALS].revents) {
 		poll(ready, COUNT, -1);
-		/* One change for each wake-up: the table stays readable while it has more. */
+		/* One change per wake-up: the descriptor stays readable while there are more. */
 		if (ready[TABLE].revents && (result = pc_table_next(table, &change, 0)) == 1)
 			show(&change);
 		if (ready[TIMER].revents && result >= 0) {

@@ -12,7 +12,7 @@ static int after(sd_event_source *source, int r)
 	return r < 0 ? sd_event_exit(sd_event_source_get_event(source), r) : 0;
 }
 
-/* Shows one change. While the table has more, sd-event calls again, and others have their turn. */
+/* Shows one change. While the table has more, sd-event calls this again, after other sources. */
 static int readable(sd_event_source *source, int fd, uint32_t events, void *table)
 {
 	static const char *const names[] = { "", "found", "started", "execed", "renamed",

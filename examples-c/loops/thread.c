@@ -42,7 +42,7 @@ int main(void)
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL); /* The thread inherits this. */
+	pthread_sigmask(SIG_BLOCK, &stop, NULL); /* The thread inherits this mask. */
 
 	int result = pc_table_open(&table, NULL);
 	if (result >= 0 && (result = -pthread_create(&thread, NULL, follow, NULL)) >= 0) {

@@ -42,29 +42,29 @@ pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
 /// are the events with pid != tgid, and FORKs with child_pid != child_tgid.
 ///
 /// The EXIT of a leader is not always the process exit: other threads may live on, or one of them
-/// may take the leader's place by execve(2). So ask pc_process_alive() at each EXIT. If it returns
-/// 2, no event will report the process exit under this filter. Either ask again from a timer, or
-/// receive without this filter and ask at each EXIT with that tgid. No event shows which exit code
-/// is that of such a process. (drivers/connector/cn_proc.c reports tasks; measured on Linux 5.10 to
-/// 7.3.)
+/// may take the leader's place by execve(2). So call pc_process_alive() at each EXIT. If it returns
+/// 2, no event will report the process exit under this filter. Either call it again from a timer,
+/// or receive without this filter and call it at each EXIT with that tgid. No event shows which
+/// thread's exit code is that of the process. (drivers/connector/cn_proc.c reports tasks; measured
+/// on Linux 5.10 to 7.3.)
 pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
-/// pc_options.flags: of the EXIT events, deliver only those whose exit_code is not 0. This judges
-/// tasks, not processes: a leader may exit with 0 before its process fails. See
+/// pc_options.flags: deliver an EXIT only if its exit_code is not 0. Other kinds of events pass.
+/// This judges tasks, not processes: a leader may exit with 0 before its process fails. See
 /// PC_FILTER_NO_THREADS.
 pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
-/// pc_options.flags, for pc_open_fd(): the socket is subscribed already. The library sends no
-/// LISTEN, but it sends one IGNORE at pc_close().
+/// pc_options.flags, for pc_open_fd(): the socket is subscribed already. pc_open_fd() does not
+/// subscribe it again, but pc_close() unsubscribes it.
 ///
-/// Queue, filter and subscription belong to the socket, not to a descriptor. So any other program
-/// that holds the socket must no longer receive from it, set its filter, or close a handle on it.
+/// Queue, filter and subscription belong to the socket, not to a descriptor. Any other program that
+/// still holds the socket must not receive from it, set its filter, or close a handle on it.
 pub const PC_OPEN_SUBSCRIBED: u32 = 1u32 << 16;
 
 /// How to open a connector. Start from PC_OPTIONS_INIT. NULL stands for PC_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pc_options {
-    /// sizeof(struct pc_options). Smaller than in version 0.1: -EINVAL. Above 4096, or with a field
-    /// in use that this library does not know: -E2BIG.
+    /// sizeof(struct pc_options). A size smaller than in version 0.1 gives -EINVAL. A size above
+    /// 4096, or a field in use that this library does not know, gives -E2BIG.
     pub size: usize,
     /// PC_MASK_* bits; 0: everything, unknown kinds included.
     pub events: u32,
@@ -75,8 +75,8 @@ pub struct pc_options {
     /// The kernel charges 768 to 960 bytes per event (measured on Linux 5.10 to 7.3). Memory is in
     /// use only while events are pending, but a stalled reader can pin the whole budget. Without
     /// CAP_NET_ADMIN the kernel grants at most twice the sysctl net.core.rmem_max, which on a stock
-    /// system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes has what was granted.
-    /// On AF_UNIX the budget has no effect.
+    /// system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes shows what the kernel
+    /// granted. On AF_UNIX the budget has no effect.
     pub rcvbuf_bytes: u32,
     pub reserved: u32,
 }
@@ -92,8 +92,8 @@ const PC_OPTIONS_INIT: pc_options =
 /// out:      receives the handle, which pc_close() ends.
 /// options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
 ///
-/// Returns 0 or, each with its own text in pc_strerror():
-/// -EINVAL, -E2BIG     bad options, PC_OPEN_SUBSCRIBED among them
+/// Returns 0 or an error, each with its own text in pc_strerror():
+/// -EINVAL, -E2BIG     bad options; PC_OPEN_SUBSCRIBED is for pc_open_fd() only
 /// -EPROTONOSUPPORT    the kernel lacks CONFIG_CONNECTOR
 /// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
 /// -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
@@ -112,17 +112,17 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 /// Opens a connector on a socket that exists already.
 ///
 /// Two kinds of sockets can be adopted:
-/// - A NETLINK_CONNECTOR socket, DGRAM or RAW, that is a member of group 1, as a privileged parent
-///   or systemd passes it on. Its pending events are kept. Its earlier losses are not counted.
-/// - An AF_UNIX socket, DGRAM or SEQPACKET, that feeds a program under test with events, without
-///   privilege or kernel. Each datagram carries one event, as pc_parse() takes it. Prefer
-///   SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks and
-///   flags work here too, and nothing is lost. pc_subscribe(), pc_unsubscribe() and pc_check()
+/// - A NETLINK_CONNECTOR socket (DGRAM or RAW, a member of group 1) that a privileged parent or
+///   systemd has opened. The handle keeps pending events. It does not count earlier losses.
+/// - An AF_UNIX socket (DGRAM or SEQPACKET) through which a test sends events to a program, without
+///   privilege and without the kernel. Each datagram carries one event, as pc_parse() takes it.
+///   Prefer SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks
+///   and flags work here too, and nothing is lost. pc_subscribe(), pc_unsubscribe() and pc_check()
 ///   return 0 and do nothing.
 ///
-/// The descriptor becomes non-blocking and close-on-exec. Unless options ask for a budget, its
-/// queue is never made smaller. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel; but
-/// before Linux 6.6 the IGNORE of an unprivileged pc_close() has no effect.
+/// The descriptor becomes non-blocking and close-on-exec. The queue becomes smaller only if options
+/// ask for that. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
+/// an unprivileged pc_close() cannot take its listener out of the kernel's count.
 ///
 /// out:      receives the handle.
 /// fd:       the socket. On success it belongs to the handle. On failure it stays open, belongs to
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///
 /// Returns 0, an error of pc_open(), or
 /// -EBADF              fd is not an open descriptor
-/// -EPROTOTYPE         fd is not such a socket
+/// -EPROTOTYPE         fd is neither kind of socket
 /// -EINVAL             fd is not a member of group 1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_open_fd(
@@ -191,8 +191,8 @@ unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
 ///
-/// When the socket is readable, call pc_recv() or pc_recv_many() until it returns 0. The first call
-/// may already return 0, if everything pending was forged or filtered. Do not read, close or
+/// When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
+/// call may already return 0, if everything pending was forged or filtered. Do not read, close or
 /// configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
@@ -207,8 +207,9 @@ pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
 ///
 /// event:       written only when 1 is returned.
 /// timeout_ms:  how long to wait for the event; 0: not at all, -1: without limit. Discarded messages
-///              do not restart the timeout. But those that are pending already (forged, or queued
-///              under another filter) are discarded before the call returns 0.
+///              do not restart the timeout. Before the call returns 0, even with timeout 0, it
+///              discards the messages that are pending but not wanted: forged ones, and those that
+///              were queued under another filter.
 ///
 /// Returns 1: an event; 0: no event came in time; or
 /// -EINTR       a signal arrived during the wait, SA_RESTART or not; nothing is lost: call again
@@ -243,7 +244,7 @@ pub unsafe extern "C" fn pc_recv(
 ///
 /// A short batch does not mean that no more events are pending. Only 0 means that.
 ///
-/// events:      room for count events. What is behind the returned number is unspecified.
+/// events:      room for count events. Entries beyond the returned number are unspecified.
 /// timeout_ms:  how long to wait for the first event, as for pc_recv().
 ///
 /// Returns the number of events received; 0: none came in time; or an error of pc_recv(), or
@@ -295,9 +296,9 @@ unsafe fn receive_many(
 
 /// Replaces the filter, atomically.
 ///
-/// Events that are queued already are judged when they are received, by the filter then in force.
-/// Those that it rejects count as filtered. A filter that is set during a pause takes effect with
-/// pc_subscribe().
+/// An event that is queued already is judged when it is received, by the filter then in force. A
+/// rejected event counts as pc_stats.filtered. A filter that is set during a pause takes effect
+/// with pc_subscribe().
 ///
 /// filter:  events and PC_FILTER_* flags; all other fields are as in PC_OPTIONS_INIT. NULL:
 ///          everything.
@@ -355,14 +356,14 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
     status(both.and_then(|(connector, receiver)| receiver.unsubscribe(connector)))
 }
 
-/// Checks that the kernel still reports events, and repairs it if it does not.
+/// Checks that the kernel still reports events, and makes it report again if it has stopped.
 ///
-/// Any thread may call this; it costs microseconds. A daemon calls it from a timer, and receives
-/// when it returns 1. A paused connector is not checked.
+/// Any thread may call this; it costs microseconds. A daemon calls it from a timer, and calls
+/// pc_recv() when it returns 1. A paused connector is not checked.
 ///
 /// The kernel counts its listeners for the whole machine, and reports to nobody while the count is
 /// below one. From Linux 6.6 on, any unprivileged process can lower the count that far
-/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); tried).
+/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); reproduced).
 ///
 /// From Linux 6.6 on, the call also renews this connector's own subscription, which another holder
 /// of the socket may have ended. The kernel does not say whether it had been ended: the result is 0
@@ -386,10 +387,11 @@ pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {
 ///
 /// Any thread and any signal handler may call this, until pc_close() or pc_release() is called.
 /// Several interrupts before that return count as one. Calls with timeout 0 neither see nor consume
-/// an interrupt, and pc_fd() does not become readable.
+/// an interrupt, and pc_fd() does not become readable: wake an event loop by other means, such as
+/// eventfd(2).
 ///
-/// An interrupt that comes late cancels the next wait. So a program that uses interrupts to say
-/// "stop" first sets a flag of its own, and reads the flag whenever it gets -ECANCELED.
+/// An interrupt that comes late cancels the next wait. So a program that interrupts a thread to
+/// stop it sets a flag first. The thread reads the flag whenever it gets -ECANCELED.
 ///
 /// Returns 0, -EINVAL or -ECHILD. errno is unchanged.
 #[unsafe(no_mangle)]
@@ -429,7 +431,7 @@ const STATS_MIN: usize = 72;
 /// Copies the statistics. Any thread may call this. Each field by itself is exact.
 ///
 /// stats:  receives the statistics.
-/// size:   sizeof(struct pc_stats). Bytes behind the fields that this library knows are zeroed.
+/// size:   sizeof(struct pc_stats). Bytes beyond the fields that this library knows become 0.
 ///
 /// Returns 0, or -EINVAL: a NULL pointer, or a size smaller than in version 0.1.
 #[unsafe(no_mangle)]
@@ -479,7 +481,7 @@ fn stats(connector: &Connector) -> pc_stats {
 
 /// Unsubscribes, exactly once, and closes the connector. NULL is allowed. errno is unchanged.
 ///
-/// The subscription belongs to the socket: closing ends it for every dup() of pc_fd() too.
+/// The subscription belongs to the socket: it ends for every dup() of pc_fd(), too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
     // SAFETY: `pc` is NULL, or open and not used any more.
@@ -489,13 +491,13 @@ pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
 /// Ends the handle but not the subscription, and returns the socket, which then belongs to the
 /// caller.
 ///
-/// The socket is meant for a successor: a child, or this daemon after its restart, which gets it
-/// through systemd's FD store. The successor gives it to pc_open_fd() with PC_OPEN_SUBSCRIBED and
-/// misses nothing.
+/// The socket is meant for a successor: a child, or this daemon after its restart, to which
+/// systemd's FD store gives the socket. The successor calls pc_open_fd() with PC_OPEN_SUBSCRIBED
+/// and misses nothing.
 ///
-/// Receive until 0 is returned before this call: the successor does not count a loss that has not
-/// been reported yet. The socket of a paused connector is not subscribed: its successor adopts it
-/// without PC_OPEN_SUBSCRIBED.
+/// First call pc_recv() until it returns 0, because the successor does not count a loss that has
+/// not been reported yet. The socket of a paused connector is not subscribed: its successor adopts
+/// it without PC_OPEN_SUBSCRIBED.
 ///
 /// The socket stays non-blocking and close-on-exec and keeps its filter. To pass it through
 /// execve(2), first clear FD_CLOEXEC with fcntl(2).

@@ -22,9 +22,9 @@ type gid_t = u32;
 pub enum pc_event_kind {
     /// A task was created: a process, or a thread if child_pid != child_tgid.
     PC_EVENT_FORK = 1,
-    /// A process runs a new program. The process takes the program's name without a COMM. If a
-    /// thread other than the leader called execve(2), the leader's EXIT comes first, and the
-    /// calling thread's own id has no EXIT.
+    /// A process runs a new program. No COMM reports that the process takes the program's name. If
+    /// a thread other than the leader called execve(2), the kernel reports the leader's EXIT first,
+    /// and no EXIT for the calling thread's own id.
     PC_EVENT_EXEC = 2,
     /// A task exited. This is not always a process exit: see PC_FILTER_NO_THREADS.
     PC_EVENT_EXIT = 3,
@@ -51,7 +51,7 @@ pub enum pc_event_kind {
 pub enum pc_lost_reason {
     /// The queue was full. The number is exact.
     PC_LOST_QUEUE = 1,
-    /// The kernel reported to nobody until pc_check() repaired it, or pc_unsubscribe() failed
+    /// The kernel reported to nobody until pc_check() repaired that, or pc_unsubscribe() failed
     /// half-way. The number is unknown.
     PC_LOST_DEAF = 2,
 }
@@ -208,7 +208,7 @@ pub struct pc_event {
     pub data: pc_event_data,
 }
 
-/// Returns the tgid of the process that an event is about. For FORK, that is the child's. For
+/// Returns the tgid of the process that an event is about. For FORK, that is the child. For
 /// PC_EVENT_OVERRUN, PC_EVENT_UNKNOWN and NULL, the result is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_event_tgid(event: *const pc_event) -> pid_t {
@@ -234,7 +234,7 @@ pub(super) unsafe fn place<'a>(event: *mut pc_event) -> Result<&'a mut MaybeUnin
 }
 
 /// Returns the name of a kind: "fork", "exec", … "overrun". For PC_EVENT_UNKNOWN and for kinds of
-/// later versions, that is "unknown". The string is static.
+/// later versions, the name is "unknown". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
     event::name(kind).as_ptr().cast()
@@ -245,7 +245,7 @@ pub extern "C" fn pc_event_name(kind: u32) -> *const c_char {
 /// buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
 ///
 /// Returns the length of the whole line, at most 255, even if it did not fit, as snprintf() does.
-/// -EINVAL: a NULL pointer.
+/// -EINVAL: event is NULL, or buffer is NULL and size is not 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_event_format(
     event: *const pc_event,
@@ -273,9 +273,9 @@ pub unsafe extern "C" fn pc_event_format(
 /// Parses a datagram that the program has received by other means: through io_uring, or from a
 /// recording.
 ///
-/// The caller must check who sent it: the kernel's nl_pid is 0. A datagram has 76 bytes: a struct
-/// nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a struct proc_event
-/// (linux/netlink.h, linux/connector.h, linux/cn_proc.h).
+/// The caller must check the sender: only a datagram with nl_pid 0 is from the kernel. A datagram
+/// has 76 bytes: a struct nlmsghdr (NLMSG_DONE), a struct cn_msg (CN_IDX_PROC, CN_VAL_PROC) and a
+/// struct proc_event (linux/netlink.h, linux/connector.h, linux/cn_proc.h).
 ///
 /// datagram:  size bytes as they came from the socket, at any alignment.
 /// event:     written only when 1 is returned.

@@ -15,7 +15,8 @@ use core::ffi::c_int;
 /// cbindgen:no-export
 type pid_t = i32;
 
-/// Looks in /proc whether a process is alive. The EXIT of a leader is not always the process exit.
+/// Looks up in /proc whether a process is alive. The EXIT of a leader is not always the process
+/// exit.
 ///
 /// tgid:  an id of this PID namespace, which should be the initial one.
 ///
@@ -24,7 +25,7 @@ type pid_t = i32;
 /// 2          its leader has exited but other threads live on (or, for a moment, one of them is
 ///            taking the leader's place by execve(2))
 /// 0          the process has exited, is a zombie, or never existed
-/// -ESRCH     tgid is the id of a thread, not of a process, although /proc opens it
+/// -ESRCH     tgid is the id of a thread, not of a process (/proc opens both)
 /// -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
 /// -EINVAL    tgid is not positive
 /// or an error of open(2) or read(2).

@@ -64,25 +64,26 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// Opens a table of all processes, and a connector that keeps it up to date.
 ///
 /// pc_table_next() first reports every process that exists (FOUND), then SYNCED, then every change.
-/// What a process did before the table could read it is not reported step by step: its STARTED or
-/// EXECED includes everything.
+/// The table does not report step by step what a process did before the table could read it: its
+/// STARTED or EXECED includes everything.
 ///
-/// The table has processes, not threads. Each process begins once (FOUND or STARTED). It ends once
-/// (EXITED or VANISHED), when its last thread is gone, whatever the order of the kernel's events.
+/// The table has processes, not threads. It reports each process once as FOUND or STARTED, and
+/// later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
+/// does not matter.
 ///
 /// After a loss of events, the table reads /proc again and reports the differences (RECOVERED).
 /// Then it reports SYNCED with the number of lost events. From then on nothing is in doubt.
 ///
-/// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows with
-/// the largest number of processes that existed at a time. Each of them uses 210 bytes (pids side by
-/// side) to 470 (pids far apart), and at most 1,100 are allocated. A descriptor is held for each
-/// process that lives on without its leader.
+/// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
+/// with the largest number of processes that existed at a time. Each of them uses 210 bytes
+/// (adjacent pids) to 470 (pids far apart), and the table allocates at most 1,100 for each. It
+/// holds a descriptor for each process that lives on without its leader.
 ///
 /// out:      receives the table, which pc_table_close() ends.
 /// options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
 ///
 /// Returns 0, an error of pc_open(), or
-/// -EACCES             /proc is not mounted, hides processes, or is another PID namespace's
+/// -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
 /// -EOPNOTSUPP         also: not in the initial time namespace
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_open(
@@ -114,8 +115,9 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<TableOptions
 
 /// Returns a descriptor for poll() and the like; -EINVAL if table is NULL.
 ///
-/// The descriptor is readable while pc_table_next() has something to do. Call that until it returns
-/// 0; a level-triggered loop may also call it once per wake-up. Use the descriptor for nothing else.
+/// The descriptor is readable while pc_table_next() has something to do. Call pc_table_next() with
+/// timeout 0 until it returns 0; a level-triggered loop may also call it once per wake-up. The
+/// descriptor is close-on-exec. Use it for nothing else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_fd(table: *const pc_table) -> c_int {
     // SAFETY: `table` is NULL or open.
@@ -147,9 +149,9 @@ pub struct pc_process {
     pub pid: pid_t,
     pub parent_pid: pid_t,
     pub session: pid_t,
-    /// PC_FIELD_* bits of what is known and kept up to date. Do not use the other fields. They hold
-    /// what was read once, what the parent had (if the process exited before it could be read), or
-    /// 0, which is also root's id.
+    /// PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the others.
+    /// They hold what was read once, what the parent had (if the process exited before the table
+    /// could read it), or 0, which is also root's id.
     pub valid: u32,
     pub ruid: uid_t,
     pub euid: uid_t,
@@ -157,7 +159,7 @@ pub struct pc_process {
     pub egid: gid_t,
     /// The leader's name, always NUL-terminated.
     pub comm: [c_char; 16],
-    /// PC_PROCESS_* bits at this moment. No change reports that only these have changed.
+    /// PC_PROCESS_* bits at this moment. If only these bits change, the table reports nothing.
     pub state: u32,
     pub reserved: u32,
     pub reserved2: [u64; 3],
@@ -183,32 +185,34 @@ pub enum pc_change_kind {
     /// The process exited: its last thread is gone. It may still be a zombie; no event reports when
     /// it is reaped.
     PC_CHANGE_EXITED = 8,
-    /// The process exited, as a reading of /proc has shown. The event that would have reported this
-    /// was lost, or comes too late.
+    /// The process exited, as a reading of /proc has shown. Its EXIT was lost or comes too late, so
+    /// exit_code is not known.
     PC_CHANGE_VANISHED = 9,
-    /// The table agrees with /proc, and all that was found has been reported. This change is about
-    /// no process.
+    /// The table agrees with /proc, and every difference has been reported. This change is about no
+    /// process.
     PC_CHANGE_SYNCED = 10,
 }
 
 /// pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
 /// timestamp is that of the reading. With SYNCED: such a reading is complete.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
-/// pc_change.flags, with EXITED: exit_code is known. It is unknown where the kernel's events leave
-/// it open:
-/// - The process outlived its leader. From Linux 6.15 on, its exit code is known even then, if this
-///   process may trace it (ptrace(2)).
+/// pc_change.flags, with EXITED: exit_code is known. It is unknown in these cases:
+/// - The process outlived its leader. But from Linux 6.15 on, its exit code is known if this process
+///   may trace all processes, pid 1 included (CAP_SYS_PTRACE).
 /// - The process was reaped before its EXIT was generated.
 /// - Its pid was reused at once.
 /// - The table lagged by more than 10 ms: the process may have outlived its leader unseen.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
-/// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired it.
-/// So lost is not the whole number.
+/// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
+/// that. The events of that time are not counted in lost.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
-/// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. The process
-/// itself could not be asked: before Linux 6.15, because it had been reaped, or because this process
-/// may not trace it (ptrace(2)). This is the process's own exit code too, unless another thread
-/// outlived the leader by less than 10 ms and exited with a different one.
+/// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT, because the
+/// process's own could not be read: before Linux 6.15, or because the process had been reaped, or
+/// because it read as 0. /proc shows 0 for each exit code that it hides, and the table trusts a 0
+/// only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
+///
+/// The leader's exit code is the process's own, too, unless another thread outlived the leader by
+/// less than 10 ms and exited with a different one.
 pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 
 /// A change of a process: 168 bytes.
@@ -217,7 +221,7 @@ pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 pub struct pc_change {
     /// A value of enum pc_change_kind. A newer library may report other kinds, too.
     pub kind: u32,
-    /// PC_CHANGE_RECOVERED and the other three flags.
+    /// PC_CHANGE_RECOVERED, _EXIT_CODE, _DEAF and _LEADER_CODE bits.
     pub flags: u32,
     /// CLOCK_MONOTONIC in nanoseconds.
     pub timestamp_ns: u64,
@@ -243,12 +247,14 @@ pub struct pc_change {
 /// change:      written only when 1 is returned.
 /// timeout_ms:  how long to wait, as for pc_recv().
 ///
-/// Returns 1: a change; 0: none came in time, or work is left; or
+/// Returns 1: a change; 0: no change came in time, or work is left; or
 /// -ENOMEM             out of memory
 /// -EMFILE, -ENFILE    out of descriptors
 /// or an error of pc_recv(), open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) or
-/// pidfd_open(2). After an error nothing is lost: call again. If the exit of a process without its
-/// leader cannot be watched, one call returns the error, and a later call notices the exit.
+/// pidfd_open(2). After an error nothing is lost: call again. While the cause of the error lasts,
+/// pc_table_fd() stays readable, so an event loop should pause for some milliseconds. If the table
+/// cannot watch a process whose leader is gone, one call returns the error, and a later call
+/// notices the exit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_next(
     table: *mut pc_table,
@@ -266,7 +272,7 @@ pub unsafe extern "C" fn pc_table_next(
     count(next())
 }
 
-/// Looks a process up, as the changes reported so far have left it.
+/// Looks a process up by its pid, as the changes reported so far have left it.
 ///
 /// process:  written only when 1 is returned.
 ///
@@ -287,7 +293,7 @@ pub unsafe extern "C" fn pc_table_get(
 }
 
 /// Walks through the table in the order of pids. Changes may be reported during the walk: a process
-/// that is in the table all the time is visited exactly once.
+/// that stays in the table throughout is visited exactly once.
 ///
 /// cursor:   points to 0 before the first call; each call leaves there what the next one needs.
 /// process:  written only when 1 is returned.
@@ -343,14 +349,16 @@ pub unsafe extern "C" fn pc_table_set_user(table: *mut pc_table, pid: pid_t, use
     status(both.and_then(|(_, table)| table.set_user(pid, user)))
 }
 
-/// Returns how many processes the changes reported so far have left in the table; 0 if it is NULL.
+/// Returns how many processes are in the table after the changes reported so far; 0 if table is
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
     // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
     unsafe { both(table) }.map_or(0, |(_, table)| table.count())
 }
 
-/// Calls pc_check() for the table's connector. If this returns 1, the table recovers by itself.
+/// Calls pc_check() for the table's connector. If the result is 1, pc_table_fd() becomes readable,
+/// and pc_table_next() recovers the table.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_check(table: *mut pc_table) -> c_int {
     // SAFETY: `table` is NULL or open.

@@ -6,7 +6,7 @@ static void show_end(const struct pc_change *change)
 	const struct pc_process *process = &change->process;
 	bool known = change->flags & PC_CHANGE_EXIT_CODE;
 	bool observed = change->kind == PC_CHANGE_EXITED;
-	bool failed = !known || change->exit_code; /* with an unknown status, it may have failed */
+	bool failed = !known || change->exit_code; /* with an unknown status, the process may have failed */
 	struct pc_process parent = { 0 };
 	char time[24];
 	if (options.failed && !failed)

@@ -9,8 +9,8 @@
 
 /*
  * Makes the first character of the text safe for a terminal. A character that the locale cannot
- * print, or that has no width, becomes the escaped values of its bytes, one per call. Returns the
- * number of bytes of the text that were handled.
+ * print, or that has no width, becomes the escaped values of its bytes, one per call. Returns how
+ * many bytes of the text this call has handled.
  */
 static size_t escape(const char *text, size_t length, bool quoted, char *safe, size_t *columns)
 {

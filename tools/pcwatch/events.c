@@ -30,7 +30,7 @@ static void change(const char *key, bool old_known, uint32_t old, uint32_t new)
 static void changes(const char *real_key, const char *effective_key, const struct ids *old,
 		    uint32_t real, uint32_t effective)
 {
-	/* If old and new ids are equal, /proc was ahead of the event when the old ones were read. */
+	/* If old and new ids are equal, /proc was ahead of the event when it was read. */
 	bool known = old->known && (old->real != real || old->effective != effective);
 	change(real_key, known, old->real, real);
 	text(", ");
@@ -73,8 +73,8 @@ static void command_line(pid_t tgid)
 }
 
 /*
- * An EXIT reports the exit of a task. Whether the process exited too is looked up in /proc, which
- * may be ahead of the event. --ends does not depend on such a look-up.
+ * An EXIT reports the exit of a task. pc_process_alive() looks up in /proc whether the process
+ * exited, too, but /proc may be ahead of the event. --ends does not need this look-up.
  */
 static void exit_details(const struct pc_event_exit *exit)
 {
@@ -176,7 +176,7 @@ static void show(const struct pc_event *event, const struct task *before)
 		number(fork ? "child_tgid" : "tgid", NULL, true, pc_event_tgid(event));
 		string("comm", NULL, comm ? event->data.comm.comm : name);
 	}
-	if (comm) /* the details show the new name, the column the old one */
+	if (comm) /* the details show the new name, the column shows the old name */
 		name = before->named ? before->comm : NULL;
 	columns(pc_event_tgid(event), pid, name);
 	details(event, before);

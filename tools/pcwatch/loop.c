@@ -55,7 +55,7 @@ static void wait_until(uint64_t until_ns)
 		stop(0);
 }
 
-/* Any user can make the kernel deaf. After a repair, the view receives an overrun. */
+/* Any user can make the kernel deaf. After the check repairs that, the view receives an overrun. */
 static void check(const struct view *view)
 {
 	static int last_error;

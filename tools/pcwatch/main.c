@@ -13,6 +13,6 @@ int main(int argc, char **argv)
 			return 1;
 	setlocale(LC_CTYPE, "");
 	parse_options(argc, argv);
-	/* exit() would flush stdout, and block if the reader of a pipe no longer reads. */
+	/* exit() would flush stdout, and would block if the reader of a pipe no longer reads. */
 	_exit(run(options.tree ? &tree_view : options.ends ? &end_view : &event_view));
 }

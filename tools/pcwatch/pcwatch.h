@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NAME "pcwatch" /* not argv[0]: messages do not depend on the name of the executable file */
+#define NAME "pcwatch" /* not argv[0], so that messages do not depend on the executable's name */
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER UINT64_MAX
@@ -30,9 +30,9 @@ void parse_options(int argc, char **argv);
 
 /* clock.c: the time in nanoseconds. */
 uint64_t clock_ns(int clock);
-uint64_t now_ns(void); /* CLOCK_MONOTONIC, as the timestamps of events */
+uint64_t now_ns(void); /* CLOCK_MONOTONIC, like the timestamps of events */
 
-/* stop.c: whether pcwatch goes on, and what ends it. */
+/* stop.c: whether pcwatch goes on, and what stops it. */
 extern bool running;
 extern int exit_status;
 extern int signal_fd; /* a signalfd; readable when a signal is pending */
@@ -44,7 +44,7 @@ void stop(int status);
 enum { MAX_COLUMNS = 1000 };
 struct line {
 	size_t columns, max_columns; /* of the terminal */
-	size_t end, cut;             /* in text: its length, and where an ellipsis would go */
+	size_t end, cut;             /* offsets in text: its end, and where an ellipsis would go */
 	bool full;
 	char text[MAX_COLUMNS * MB_LEN_MAX + 8];
 };
@@ -122,7 +122,7 @@ const char *run_time(const struct pc_change *end, char buffer[24]);
 struct view { /* one way to look at the machine */
 	int (*open)(void);   /* returns a descriptor to wait for, or a negative library error */
 	int (*check)(void);  /* repairs the subscription; returns what pc_check() does */
-	void (*drain)(void); /* handles pending events, but not all of a flood: signals come between */
+	void (*drain)(void); /* handles some pending events: in a flood, signals get a turn */
 	void (*get_stats)(struct pc_stats *stats);
 	uint64_t (*wake_ns)(void); /* when to drain even without an event; may be NULL */
 	void (*close)(void);

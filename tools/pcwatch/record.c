@@ -26,7 +26,7 @@ static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 	return buffer;
 }
 
-/* Returns false if --count is reached or stdout takes no more: there is no record then. */
+/* Returns false, and begins no record, if --count is reached or stdout takes no more output. */
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
 {
 	char time[40];
@@ -77,7 +77,7 @@ void text(const char *words)
 		fputs(words, stdout);
 }
 
-/* number(), string() and boolean() print a field: its JSON key or, unless NULL, its text format. */
+/* number(), string() and boolean() print a field: as JSON with the key, as text with the format. */
 void number(const char *key, const char *format, bool known, long long value)
 {
 	if (options.json)

@@ -1,4 +1,4 @@
-/* Takes the whole terminal, screen and keys, and restores it at the end and for Ctrl-Z. */
+/* Takes over the terminal's screen and keys, and restores both for Ctrl-Z and before exiting. */
 #include "pcwatch.h"
 
 #include <signal.h>
@@ -86,7 +86,7 @@ void screen_signal(int number)
 		measure();
 		return;
 	}
-	/* After a SIGSTOP, which cannot be handled, the shell has changed the terminal: set it up again. */
+	/* After a SIGSTOP, the shell has changed the terminal: set it up again. */
 	screen_leave();
 	if (number == SIGTSTP) {
 		sigemptyset(&stop_signal);

@@ -1,4 +1,4 @@
-/* Holds whether pcwatch goes on, its exit status, and the signals and the deadline that end it. */
+/* Stops pcwatch: at a signal, at the deadline, or with an exit status after an error. */
 #include "pcwatch.h"
 
 #include <signal.h>
@@ -25,7 +25,7 @@ int prepare_signals(bool live)
 	return signal_fd < 0 ? -1 : 0;
 }
 
-/* Ends pcwatch after the current record. A status other than 0 becomes the exit status. */
+/* Stops pcwatch after the current record. A status other than 0 becomes the exit status. */
 void stop(int status)
 {
 	running = false;

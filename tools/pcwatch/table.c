@@ -33,7 +33,7 @@ void close_table(void)
 
 /*
  * Stores with each process the CLOCK_MONOTONIC time of its start. That clock stands still while the
- * machine sleeps, so the time of a process that started before may be negative.
+ * machine sleeps, so for a process that started before a sleep the time may be negative.
  */
 static void note_beginning(const struct pc_change *change)
 {
@@ -63,8 +63,9 @@ void drain_table(void (*take)(const struct pc_change *change))
 }
 
 /*
- * Returns NULL if the process exited before the library could read its name. The library calls the
- * name of a kernel thread invalid because the thread may rename itself; the last one read will do.
+ * Returns NULL if the process exited before the library could read its name. The library marks the
+ * name of a kernel thread as not valid, because the thread may rename itself. For display, the name
+ * that the library has read is good enough.
  */
 const char *process_name(const struct pc_process *process)
 {

@@ -9,9 +9,9 @@
 enum { TASKS = 8192 };
 
 /*
- * /proc has names and ids, but may be ahead of the event, and has nothing of a task that is gone.
- * What neither /proc nor an earlier event reported is unknown; nothing is guessed. A pid determines
- * the slot of its task; a task displaces the one that had the slot before.
+ * /proc has names and ids, but may be ahead of the event, and does not show a task that is gone.
+ * What neither /proc nor an earlier event has shown stays unknown: pcwatch does not guess. A pid
+ * determines the slot of its task. A new task replaces the earlier task in its slot.
  */
 static struct task tasks[TASKS];
 bool names_tracked;
@@ -60,7 +60,7 @@ static void read_ids(struct task *task)
 {
 	char status[4096];
 	read_proc(task->pid, "status", status, sizeof(status));
-	/* The task's name comes first, but cannot fake these lines: the kernel escapes line breaks. */
+	/* The task's name precedes these lines but cannot fake them: line breaks are escaped. */
 	const char *uid = strstr(status, "\nUid:"), *gid = strstr(status, "\nGid:");
 	struct ids *u = &task->uid, *g = &task->gid;
 	u->known = uid && sscanf(uid, "\nUid: %u %u", &u->real, &u->effective) == 2;
@@ -85,7 +85,7 @@ void learn(const struct pc_event *event)
 		break;
 	case PC_EVENT_EXEC:
 		task_of(data->exec.pid)->named = false;
-		name_of(data->exec.pid); /* now, because the process may exit soon */
+		name_of(data->exec.pid); /* read it now, because the process may exit soon */
 		break;
 	case PC_EVENT_COMM:
 		task = task_of(data->comm.pid);

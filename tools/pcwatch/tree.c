@@ -11,7 +11,7 @@ enum { DRAW_MS = 250, MARK_MS = 1000, ENDED = 256, DEEPEST = 100, NOBODY = -1 };
 
 /* The processes that exited last. When the ring is full, a new one overwrites the oldest. */
 static struct pc_change ended[ENDED];
-static size_t ended_count; /* of all exits, overwritten ones included */
+static size_t ended_count; /* how many processes exited, overwritten ones included */
 
 static struct {
 	uint64_t lost, started, ended;
@@ -77,7 +77,7 @@ static void link_nodes(void)
 		struct node *node = &nodes[i];
 		int parent = find(node->process.parent_pid, node->process.parent_id);
 		if (parent == NOBODY && node->end)
-			continue; /* its parent is gone, and with it the place in the tree */
+			continue; /* the parent is gone, so this process has no place in the tree */
 		node->parent = parent == NOBODY ? 0 : parent;
 		node->next = nodes[node->parent].first_child;
 		nodes[node->parent].first_child = i;
@@ -125,7 +125,7 @@ static int count_below(int i)
 
 struct row {
 	int node, depth;
-	int below; /* not 0: the row shows only this number of descendants, which have no rows */
+	int below; /* if not 0, the row shows only how many descendants have no rows of their own */
 };
 
 static struct row *rows;
@@ -208,7 +208,7 @@ static const char *draw_row(struct line *line, const struct row *row, uint64_t n
 	return is_new ? "\033[1;32m" : "";
 }
 
-/* Returns when the mark of a new or an exited process disappears; NEVER if it has no mark. */
+/* Returns when the mark of a new or an exited process disappears; NEVER if there is no mark. */
 static uint64_t end_of_mark(const struct node *node, uint64_t now)
 {
 	uint64_t since_ns = node->end ? node->end->timestamp_ns : node->process.user;
