@@ -113,9 +113,6 @@ impl Receiver {
         if first.is_none() && self.announce(connector, sink)? {
             return Ok(0);
         }
-        if self.has_ended {
-            return Err(Errno(libc::EPIPE));
-        }
         let room = sink.room();
         let count = self.loss.batch(room);
         let received = loop {
@@ -140,7 +137,8 @@ impl Receiver {
     }
 
     /// Announces a repaired deafness, or a loss if it is time to look for one. True if there was
-    /// something to announce.
+    /// something to announce. `EPIPE` after the end of the stream: what is queued behind it is not
+    /// to be looked at.
     #[inline]
     pub(crate) fn announce(
         &mut self,
@@ -150,6 +148,8 @@ impl Receiver {
         let room = sink.room();
         if let Some(deafness) = connector.take_deafness() {
             sink.put(deafness, &[]);
+        } else if self.has_ended {
+            return Err(Errno(libc::EPIPE));
         } else if self.loss.is_due(self.loss.batch(room)) {
             self.look_for_loss(connector, sink)?;
         }

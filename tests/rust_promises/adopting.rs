@@ -1,4 +1,4 @@
-use crate::support::{Beacon, Raw, assert_os, datagram, find, needs_root, number_of};
+use crate::support::{Beacon, PATIENCE, Raw, assert_os, datagram, find, needs_root, number_of};
 use proc_connector::{
     Error, EventMask, Options, PROC_CN_MCAST_LISTEN, PROC_EVENT_COMM, PROC_EVENT_EXEC,
     PROC_EVENT_FORK, ProcConnector, ProcEvent, View,
@@ -6,6 +6,8 @@ use proc_connector::{
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 /// One end for the kernel's part, and the connector on the other.
 fn fed(options: &Options) -> (File, ProcConnector) {
@@ -104,6 +106,57 @@ fn recv_raw_leaves_an_event_that_does_not_fit_in_the_queue_even_behind_a_discard
     connector.set_nonblocking().expect("set_nonblocking");
     assert!(matches!(connector.recv_raw(&mut [0; 256]), Err(Error::WouldBlock)));
     assert_eq!(connector.stats().malformed, 2);
+}
+
+#[test]
+fn recv_raw_returns_the_end_of_a_stream_although_a_datagram_that_does_not_fit_is_behind_it() {
+    let (feeder, connector) = fed(&Options::new());
+    feed(&feeder, b"");
+    feed(&feeder, &datagram(PROC_EVENT_EXEC, &[1; 24]));
+    for _ in 0..2 {
+        let result = connector.recv_raw_timeout(&mut [0; 10], Duration::ZERO);
+        assert!(matches!(result, Err(Error::ConnectionClosed)), "{result:?}");
+    }
+}
+
+#[test]
+fn recv_raw_never_takes_an_event_that_does_not_fit_even_if_the_event_comes_during_the_call() {
+    const EVENTS: usize = 500;
+    let (feeder, connector) = fed(&Options::new());
+    let take = |room: usize| connector.recv_raw_timeout(&mut vec![0; room], Duration::ZERO);
+    let mut unexpected = None;
+    let asked = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // One event at a time, each at another moment of a call.
+        scope.spawn(|| {
+            let mut answered = 0;
+            while answered < EVENTS {
+                let number = asked.load(SeqCst);
+                if number > answered {
+                    (0..answered % 500).for_each(|_| std::hint::spin_loop());
+                    feed(&feeder, &datagram(PROC_EVENT_EXEC, &[1; 24]));
+                    answered = number;
+                }
+            }
+        });
+        for number in 1..=EVENTS {
+            asked.store(number, SeqCst);
+            let deadline = Instant::now() + PATIENCE;
+            let result = loop {
+                match take(10) {
+                    Ok(None) if Instant::now() < deadline => {}
+                    other => break other,
+                }
+            };
+            let is_kept = matches!(result, Err(Error::BufferTooSmall { needed: 76 }));
+            if !is_kept || !matches!(take(76), Ok(Some(76))) {
+                unexpected = Some(result);
+                asked.store(EVENTS, SeqCst);
+                break;
+            }
+        }
+    });
+    assert!(unexpected.is_none(), "{unexpected:?}");
 }
 
 #[test]

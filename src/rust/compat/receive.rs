@@ -152,11 +152,15 @@ impl ProcConnector {
             if receiver.announce(&self.connector, sink)? {
                 break;
             }
-            let size = sys::next_datagram_size(self.connector.socket()).unwrap_or(0) as usize;
-            if size > room {
-                return Ok(Some(size));
-            }
-            let received = receiver.step(&self.connector, None, sink)?;
+            let first = match sys::next_datagram_size(self.connector.socket()) {
+                Ok(size) if size as usize > room => return Ok(Some(size as usize)),
+                Ok(_) => None,
+                // A socket reports these once. The datagram behind one is not looked at yet.
+                Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => continue,
+                // A datagram that comes after an empty queue was seen may be of any size.
+                Err(error) => Some(Err(error)),
+            };
+            let received = receiver.step(&self.connector, first, sink)?;
             if received == 0 || sink.room() == 0 {
                 break;
             }
