@@ -2,6 +2,7 @@
 
 use super::heap;
 use crate::errno::Errno;
+use core::marker::PhantomData;
 use core::ptr::{NonNull, drop_in_place};
 
 /// How many values the first chunk holds. Each further chunk holds twice as many as the one before.
@@ -12,18 +13,19 @@ const CHUNKS: usize = 26;
 /// A list that only gets longer. Its user replaces values that are of no more use.
 pub(crate) struct Arena<T> {
     /// The chunks that exist come first. All values below `len` have been written.
-    chunks: [Option<NonNull<T>>; CHUNKS],
+    chunks: [Option<NonNull<u8>>; CHUNKS],
     len: usize,
+    values: PhantomData<T>,
 }
 
-// SAFETY: the arena owns its chunks and the values in them, as a Vec does, so that a thread that
-// may own a `T` may own the arena.
+// SAFETY: the arena owns its chunks and the values in them, as a Vec does, so that a thread that may
+// own a `T` may own the arena.
 unsafe impl<T: Send> Send for Arena<T> {}
 
 impl<T> Arena<T> {
     /// An arena with `first` at index 0. That value stands in for every index out of range.
     pub(crate) fn new(first: T) -> Result<Self, Errno> {
-        let mut arena = Self { chunks: [None; CHUNKS], len: 0 };
+        let mut arena = Self { chunks: [None; CHUNKS], len: 0, values: PhantomData };
         arena.push(first)?;
         Ok(arena)
     }
@@ -31,15 +33,9 @@ impl<T> Arena<T> {
     /// Adds `value` at the end, and returns its index.
     pub(crate) fn push(&mut self, value: T) -> Result<u32, Errno> {
         let index = u32::try_from(self.len).map_err(|_| Errno(libc::ENOMEM))?;
-        let (chunk, offset) = place(self.len);
-        let entry = self.chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
-        let memory = match *entry {
-            Some(memory) => memory,
-            None => *entry.insert(heap::allocate_array(FIRST << chunk)?),
-        };
-        // SAFETY: the chunk has room for FIRST << chunk values, and place() returns an offset below
-        // that.
-        unsafe { memory.add(offset).write(value) };
+        let room = room(&mut self.chunks, self.len, size_of::<T>(), align_of::<T>())?;
+        // SAFETY: there is room for a value of this size and alignment, which nothing else uses.
+        unsafe { room.cast::<T>().write(value) };
         self.len += 1;
         Ok(index)
     }
@@ -49,9 +45,9 @@ impl<T> Arena<T> {
     fn find(&self, index: u32) -> Option<NonNull<T>> {
         let index = if (index as usize) < self.len { index as usize } else { 0 };
         let (chunk, offset) = place(index);
-        let memory = (*self.chunks.get(chunk)?)?;
-        // SAFETY: the chunk exists, hence it has room for FIRST << chunk values, and place()
-        // returns an offset below that.
+        let memory = (*self.chunks.get(chunk)?)?.cast::<T>();
+        // SAFETY: the chunk exists, hence it has room for FIRST << chunk values, and place() returns
+        // an offset below that.
         Some(unsafe { memory.add(offset) })
     }
 
@@ -66,6 +62,28 @@ impl<T> Arena<T> {
         // exclusive borrow of the arena keeps anyone else from using it.
         unsafe { self.find(index).unwrap_unchecked().as_mut() }
     }
+}
+
+/// Room for the value at `index`, in a new chunk if need be. One function for values of every size.
+#[inline(never)]
+fn room(
+    chunks: &mut [Option<NonNull<u8>>; CHUNKS],
+    index: usize,
+    size: usize,
+    alignment: usize,
+) -> Result<NonNull<u8>, Errno> {
+    let (chunk, offset) = place(index);
+    let entry = chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
+    let memory = match *entry {
+        Some(memory) => memory,
+        None => {
+            let size = size.checked_mul(FIRST << chunk).ok_or(Errno(libc::ENOMEM))?;
+            *entry.insert(heap::allocate_bytes(size, alignment)?)
+        }
+    };
+    // SAFETY: the chunk has room for FIRST << chunk values of this size, and place() returns an
+    // offset below that.
+    Ok(unsafe { memory.add(offset * size) })
 }
 
 /// The chunk that holds the value at `index`, and its offset in that chunk.

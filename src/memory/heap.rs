@@ -3,6 +3,8 @@
 use crate::errno::Errno;
 use core::ptr::{NonNull, null_mut};
 
+const OUT_OF_MEMORY: Errno = Errno(libc::ENOMEM);
+
 /// Uninitialised memory for one `T`, to be given back with [`release`].
 pub(crate) fn allocate<T>() -> Result<NonNull<T>, Errno> {
     allocate_array(1)
@@ -10,10 +12,15 @@ pub(crate) fn allocate<T>() -> Result<NonNull<T>, Errno> {
 
 /// Uninitialised memory for `count` values of type `T`, to be given back with [`release`].
 pub(crate) fn allocate_array<T>(count: usize) -> Result<NonNull<T>, Errno> {
-    const OUT_OF_MEMORY: Errno = Errno(libc::ENOMEM);
     let size = size_of::<T>().checked_mul(count).ok_or(OUT_OF_MEMORY)?;
-    let alignment = align_of::<T>().max(size_of::<*const ()>());
+    Ok(allocate_bytes(size, align_of::<T>())?.cast())
+}
+
+/// Uninitialised memory of `size` bytes, to be given back with [`release`]. `alignment` is a type's.
+#[inline]
+pub(super) fn allocate_bytes(size: usize, alignment: usize) -> Result<NonNull<u8>, Errno> {
     let mut memory = null_mut();
+    let alignment = alignment.max(size_of::<*const ()>());
     // SAFETY: `memory` is writable, and the alignment is a power of two and a multiple of a
     // pointer's size.
     let error = unsafe { libc::posix_memalign(&mut memory, alignment, size) };

@@ -67,12 +67,6 @@ impl Image {
     /// exec (`kernel/umh.c`), or about to exit.
     pub(crate) const NONE: Self = Self(NonZero::new(1));
 
-    /// Some program, for a model of a machine.
-    #[cfg(any(test, all(fuzzing, feature = "std")))]
-    pub(crate) const fn numbered(number: u64) -> Self {
-        Self(NonZero::new(number))
-    }
-
     /// From the fields startcode and startstack.
     pub(crate) const fn at(code: u64, stack: u64) -> Self {
         Self(NonZero::new(code.rotate_left(32) ^ stack))

@@ -265,25 +265,18 @@ impl Census {
         }
     }
 
-    /// Links every process whose parent was not in the table but is now.
-    pub(super) fn link_parentless(&mut self) {
+    /// Links every process whose parent was not in the table but is now. `is_scanned`: all of /proc
+    /// has been read since, so a parent that is still not there exited after its child was read, and
+    /// the child is an orphan.
+    pub(super) fn link_parentless(&mut self, is_scanned: bool) {
         let mut next = self.first_parentless;
         while let Some(slot) = next {
             next = self.entry(slot).next_sibling;
             self.link(slot);
-        }
-    }
-
-    /// After a scan, makes orphans of those whose parent is still not known: it exited after its child
-    /// was read, and before it could be found itself.
-    pub(super) fn orphan_parentless(&mut self) {
-        let mut next = self.first_parentless;
-        while let Some(slot) = next {
-            let Entry { record, next_sibling, .. } = self.entry(slot);
-            let has_parent = record.process.parent_pid != 0 && record.gone().is_none();
-            next = *next_sibling;
-            if has_parent {
-                self.entry_mut(slot).is_orphaned_by_loss = true;
+            let entry = self.entry_mut(slot);
+            let has_parent = entry.parent.is_some() || entry.record.process.parent_pid == 0;
+            if is_scanned && !has_parent && entry.record.gone().is_none() {
+                entry.is_orphaned_by_loss = true;
                 self.enqueue(slot, Queue::Orphans);
             }
         }

@@ -142,7 +142,7 @@ impl Follower {
         {
             let slot = self.enter_found(pid, &sight, true, world)?;
             // Its children may have been taken for those of the previous owner.
-            self.census.link_parentless();
+            self.census.link_parentless(false);
             outcome = self.report(slot, change::STARTED, sight.taken_ns, 0);
         }
         self.census.finish_replaced(slot);

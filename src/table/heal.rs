@@ -48,8 +48,7 @@ impl Follower {
             Visit::Unlisted(pid) => (pid, false),
             Visit::Listed(pid) => (pid, true),
             Visit::End => {
-                self.census.link_parentless();
-                self.census.orphan_parentless();
+                self.census.link_parentless(true);
                 self.agenda.scan = Scan::Reporting { cause, done: 0 };
                 return Ok(Outcome::Worked(LOOK));
             }

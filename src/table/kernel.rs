@@ -30,6 +30,7 @@ pub(super) struct Kernel<'a> {
 impl World for Kernel<'_> {
     type Pidfd = Fd;
 
+    #[inline(never)]
     fn clock(&self) -> Clock {
         let now_ns = monotonic_ns();
         Clock { now_ns, slept: Slept(boottime_ns().saturating_sub(now_ns)) }

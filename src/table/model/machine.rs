@@ -799,7 +799,7 @@ impl Machine {
         let has_memory = condition == Condition::Led && process.has_memory && process.program != 0;
         let image = match condition {
             Condition::Led if !has_memory => Image::NONE,
-            Condition::Led if self.shows_all() => Image::numbered(process.program + 1),
+            Condition::Led if self.shows_all() => Image::at(process.program + 1, 1),
             _ => Image::UNKNOWN,
         };
         let parent = process.parent.map_or(0, |parent| self.processes[parent].pid);

@@ -9,7 +9,7 @@ use crate::table::agenda::Agenda;
 use crate::table::census::{Census, Queue};
 use crate::table::follow::Run;
 use crate::table::follower::Follower;
-use crate::table::report::field;
+use crate::table::report::{Change, field};
 
 /// What happens next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,7 +176,7 @@ impl Performance {
                 agenda: Agenda::new(),
                 fields: setup.fields | field::PARENT | field::START,
                 max_work: 1000,
-                change: crate::Change::EMPTY,
+                change: Change::EMPTY,
             },
             witness: Witness::default(),
             is_open: false,

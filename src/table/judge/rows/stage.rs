@@ -141,7 +141,7 @@ impl Stage {
         for record in [init].into_iter().chain(records) {
             census.insert(record).unwrap();
         }
-        census.link_parentless();
+        census.link_parentless(false);
         let mut agenda = Agenda::new();
         agenda.scan = Scan::Off { ended_ns: 0 };
         let follower =
