@@ -51,6 +51,14 @@ impl Fd {
     }
 }
 
+/// `EBADF` unless `raw` is an open descriptor.
+#[cfg(feature = "capi")]
+pub(crate) fn require_open(raw: i32) -> Result<(), Errno> {
+    // SAFETY: F_GETFD takes no pointer.
+    granted(unsafe { libc::syscall(libc::SYS_fcntl, raw, libc::F_GETFD) })?;
+    Ok(())
+}
+
 /// Takes the descriptor out of its owner, and drops the owner, whose fields cannot be moved out
 /// when its type has a destructor. The destructor must not use the descriptor then.
 pub(crate) fn extract<T>(mut owner: T, fd: impl FnOnce(&mut T) -> &mut Fd) -> Fd {
