@@ -9,7 +9,7 @@ use crate::errno::Errno;
 use crate::memory::OutSlice;
 use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use crate::sys::Fd;
+use crate::sys::{self, Fd};
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::slice;
@@ -157,11 +157,10 @@ unsafe fn create(
     let make = || {
         // SAFETY: `options` is NULL or as long as it says.
         let options = unsafe { open_options(options) }?;
-        if fd.is_some_and(|fd| fd < 0) {
-            return Err(Errno(libc::EBADF));
-        }
-        // SAFETY: the caller hands the descriptor over. On failure, which a descriptor that is not
-        // open causes, it is given back untouched.
+        // Before the handle opens a descriptor of its own, which could get this number.
+        fd.map_or(Ok(()), sys::require_open)?;
+        // SAFETY: the descriptor is open, hence not negative, and the caller hands it over. On
+        // failure it is given back.
         let socket = fd.map(|fd| unsafe { Fd::from_raw(fd) });
         connector::open_on(socket, &options).map_err(|(error, socket)| {
             let _ = socket.map(Fd::into_raw);

@@ -51,6 +51,14 @@ impl Fd {
     }
 }
 
+/// `EBADF` unless `raw` is an open descriptor.
+#[cfg(feature = "capi")]
+pub(crate) fn require_open(raw: i32) -> Result<(), Errno> {
+    // SAFETY: F_GETFD takes no pointer.
+    granted(unsafe { libc::syscall(libc::SYS_fcntl, raw, libc::F_GETFD) })?;
+    Ok(())
+}
+
 /// Takes the descriptor out of its owner, and drops the owner. This is for a type with a
 /// destructor, out of which Rust moves no field. The destructor must not use the descriptor.
 pub(crate) fn extract<T>(mut owner: T, fd: impl FnOnce(&mut T) -> &mut Fd) -> Fd {

@@ -138,6 +138,14 @@ static void check_refused(int fd, int error)
 	close(fd);
 }
 
+PROMISE(closed, "pc_open_fd returns -EBADF for a closed descriptor, even if its number is the next free one")
+{
+	int fd = dup(STDERR_FILENO);
+	CHECK(fd >= 0);
+	CHECK_EQ(close(fd), 0);
+	check_refused(fd, -EBADF);
+}
+
 PROMISE(refusals, "pc_open_fd refuses every other kind of socket, which stays the caller's")
 {
 	int pair[2];
