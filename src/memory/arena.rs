@@ -65,7 +65,6 @@ impl<T> Arena<T> {
 }
 
 /// Room for the value at `index`, in a new chunk if need be. One function for values of every size.
-#[inline(never)]
 fn room(
     chunks: &mut [Option<NonNull<u8>>; CHUNKS],
     index: usize,

@@ -20,7 +20,6 @@ pub(super) fn change_of(
 }
 
 /// A process was found. `is_first`: by the scan that began when the table was opened.
-#[inline(never)]
 pub(super) fn found(census: &mut Census, slot: Slot, is_first: bool) -> Change {
     census.mark_reported(slot);
     census.link(slot);
@@ -31,7 +30,6 @@ pub(super) fn found(census: &mut Census, slot: Slot, is_first: bool) -> Change {
 }
 
 /// A process exited, and leaves the table.
-#[inline(never)]
 pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
     let record = census.at(slot);
     let gone_ns = record.gone().map_or(0, |gone| gone.at_ns);

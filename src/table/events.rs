@@ -46,7 +46,6 @@ impl Follower {
 
     /// Does what a verdict says. The event has been handled then, unless something else is to be
     /// reported first.
-    #[inline(never)]
     fn apply(
         &mut self,
         verdict: Verdict,

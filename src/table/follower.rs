@@ -102,7 +102,6 @@ impl Follower {
     }
 
     /// Reports a process that was found.
-    #[inline(never)]
     pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
         let is_first = self.agenda.scan.is_first();
         self.change = changes::found(&mut self.census, slot, is_first);
@@ -111,7 +110,6 @@ impl Follower {
 
     /// Reports that a process exited. It leaves the table, unless its start is still to be reported:
     /// then it leaves next.
-    #[inline(never)]
     pub(super) fn report_exit(&mut self, slot: Slot, world: &mut impl World) -> Outcome {
         if self.census.at(slot).is_unreported() {
             return self.report_found(slot);

@@ -144,7 +144,6 @@ pub(super) fn own_status(
     is_own.then_some(status)
 }
 
-#[inline(never)]
 fn note_exit(census: &mut Census, slot: Slot, code: ExitCode, is_replaced: bool, clock: Clock) {
     let exit = Some(Exit { timestamp_ns: clock.now_ns, code });
     census.set_life(slot, Life::Exited(Gone { at_ns: clock.now_ns, exit, is_replaced }));
