@@ -104,7 +104,10 @@ impl Follower {
                 None
             }
             Verdict::PastExit => {
-                note_fork(record, OwnFork::Expected);
+                // After another EXIT, its FORK cannot come.
+                if !record.leader_exited {
+                    note_fork(record, OwnFork::Expected);
+                }
                 self.census.doubt_children(slot);
                 None
             }

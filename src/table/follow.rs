@@ -7,6 +7,7 @@ use super::judge::{self, Presence};
 use super::leaderless;
 use super::record::{Life, Watch};
 use super::report::{Change, Process, change, field, remark};
+use super::scan::{Cause, Scan};
 use super::world::World;
 use crate::errno::Errno;
 
@@ -143,7 +144,10 @@ impl Follower {
             let slot = self.enter_found(pid, &sight, true, world)?;
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless(false);
-            outcome = self.report(slot, change::STARTED, sight.taken_ns, 0);
+            let is_recovered =
+                matches!(self.agenda.scan, Scan::Listing { cause: Cause::Doubt(_), .. });
+            let flags = if is_recovered { remark::RECOVERED } else { 0 };
+            outcome = self.report(slot, change::STARTED, sight.taken_ns, flags);
         }
         self.census.finish_replaced(slot);
         Ok(outcome)

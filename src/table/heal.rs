@@ -61,7 +61,7 @@ impl Follower {
             }
             (Some(slot), Cause::Doubt(_)) => {
                 if let Some(exit) = self.recheck(slot, world)? {
-                    return Ok(exit); // and next the pid's new owner
+                    return Ok(exit);
                 }
             }
             (Some(_), Cause::Opening) => {}
@@ -94,22 +94,23 @@ impl Follower {
             }
             (Recheck::Replaced, _) => {
                 leaderless::unwatch(&self.census, slot, world);
-                self.vanish(slot, world.clock());
+                // /proc may not list the next owner, so Job::Successor looks for it.
+                self.vanish(slot, true, world.clock());
                 return Ok(Some(self.report_exit(slot, world)));
             }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
             }
             // If its EXIT is queued, that will be handled before the process leaves.
-            (Recheck::Gone, _) => self.vanish(slot, world.clock()),
+            (Recheck::Gone, _) => self.vanish(slot, false, world.clock()),
             (Recheck::Same | Recheck::Skip, _) => {}
         }
         Ok(None)
     }
 
     /// The process exited, and no event has reported that.
-    fn vanish(&mut self, slot: Slot, clock: Clock) {
-        let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced: false };
+    fn vanish(&mut self, slot: Slot, is_replaced: bool, clock: Clock) {
+        let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced };
         self.census.set_life(slot, Life::Exited(gone));
     }
 

@@ -1,7 +1,8 @@
 //! The model machine as the table sees it: through a queue that lags, a /proc that is ahead, pidfds
 //! and a clock. Steps of the machine can be put between any two questions of the table.
 
-use super::machine::{Exec, Machine, Phase, Step, Who};
+use super::machine::{Exec, Machine, Phase, Who};
+use super::step::Step;
 use crate::errno::Errno;
 use crate::procfs::Sight;
 use crate::protocol::event::{Event, reason};

@@ -1,7 +1,8 @@
 //! A script of what happens, as a test or the fuzzer makes it, and its performance.
 
-use super::machine::{Birth, Delay, Machine, Setup, Step};
+use super::machine::{Machine, Setup};
 use super::outside::Outside;
+use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
 use crate::protocol::event::kind;

@@ -134,7 +134,7 @@ impl Witness {
         if let Some(first) = self.ids.get(&who).and_then(|ids| ids.last()).copied()
             && !(self.known[&first].seen.is_some()
                 && self.known[&first].end.is_some()
-                && self.settle_twin(first, machine))
+                && self.settle_twin(first, machine, |_| true))
         {
             let first = &self.known[&first];
             ensure!(
@@ -199,7 +199,7 @@ impl Witness {
             known.end = Some(change.kind);
             let truth = &machine.processes[known.who];
             if known.seen.is_some() && (truth.is_alive() || !is_code_right(change, truth)) {
-                self.settle_twin(process.id, machine);
+                self.settle_twin(process.id, machine, |twin| is_code_right(change, twin));
             }
             let known = &self.known[&process.id];
             self.check_end(change, known, machine)?;
@@ -211,13 +211,14 @@ impl Witness {
 
     /// What a look found was one of several owners of the pid that started in one tick, and looked
     /// all like it. Then the id may be that of an earlier one, of which nothing else is known.
-    fn settle_twin(&mut self, id: u64, machine: &Machine) -> bool {
+    fn settle_twin(&mut self, id: u64, machine: &Machine, may_be: impl Fn(&Truth) -> bool) -> bool {
         let who = self.known[&id].who;
         let mut twins = (0..who).filter(|twin| {
             let (twin_truth, truth) = (&machine.processes[*twin], &machine.processes[who]);
             twin_truth.pid == truth.pid
                 && seem_equally_old(twin_truth, truth, machine)
                 && self.ids.get(twin).is_none_or(Vec::is_empty)
+                && may_be(twin_truth)
         });
         let twin = twins.next();
         if let Some(twin) = twin {
@@ -448,19 +449,21 @@ fn is_code_right(change: &Change, truth: &Truth) -> bool {
     }
 }
 
-/// A process was found before its FORK was generated, and exited before that was handled. If the FORK
-/// seems to be more than two ticks younger than the process, it may as well be that of the pid's next
-/// owner, and the EXIT in between may be late.
+/// A process was found before its FORK was generated, and exited before that was handled. It may as
+/// well be the FORK of the pid's next owner, and the EXIT in between may be late, if the FORK seems to
+/// be more than two ticks younger than the process, or if the process had run by the end of the look.
 fn is_fork_undecidable(truth: &Truth, first: &Known, machine: &Machine) -> bool {
     let is_younger = |fork_ns: u64| {
         let seems_ns = fork_ns + machine.slept_ns;
-        first.begun_ns < fork_ns && seems_ns >= truth.start_tick() + 2 * TICK_NS
+        let had_run = truth.has_run || !truth.is_simple;
+        first.begun_ns < fork_ns && (had_run || seems_ns >= truth.start_tick() + 2 * TICK_NS)
     };
     first.seen.is_some() && !truth.is_alive() && truth.fork_ns.is_some_and(is_younger)
 }
 
-/// The first was found before it had run, and its EXIT came after the FORK of the second, which is no
-/// more than two ticks younger, or whose process started in the same tick. That might be the FORK of the first, which may still come then.
+/// The first was found before it had run, and its EXIT came after the FORK of the second. That might be
+/// the FORK of the first, which may still come then, if it is no more than two ticks younger, or if
+/// both started in the same tick.
 fn is_mistaken_for_own_fork(known: &Known, later: Who, machine: &Machine) -> bool {
     let (first, second) = (&machine.processes[known.who], &machine.processes[later]);
     let is_late = |fork_ns: u64| {
@@ -482,7 +485,7 @@ fn is_taken_for_predecessor(known: &Known, machine: &Machine) -> bool {
     known.seen == Some(known.who)
         && is_late(truth.fork_ns)
         && machine.processes[..known.who].iter().any(|last| {
-            last.pid == truth.pid && last.exit_queued_ns.is_some_and(|at| is_late(Some(at)))
+            last.pid == truth.pid && last.last_exit_queued_ns.is_some_and(|at| is_late(Some(at)))
         })
 }
 
