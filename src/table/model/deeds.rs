@@ -66,7 +66,7 @@ impl Machine {
                 self.processes[who].threads = 1;
                 self.processes[who].exec = Exec::Alone;
             }
-            Step::ThreadExecStep { who, delay } => {
+            Step::ThreadExecGoesOn { who, delay } => {
                 let who = self.pick(who, |p| p.exec != Exec::No)?;
                 if self.processes[who].exec == Exec::Alone {
                     self.processes[who].exec = Exec::Between;

@@ -64,7 +64,7 @@ impl Machine {
             if !self.held.is_empty() {
                 self.go_on(0);
             } else if self.processes.iter().any(|p| p.exec != Exec::No) {
-                self.perform(Step::ThreadExecStep { who: 0, delay: Delay::No });
+                self.perform(Step::ThreadExecGoesOn { who: 0, delay: Delay::No });
             } else {
                 break;
             }

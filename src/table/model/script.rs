@@ -71,7 +71,7 @@ impl Op {
             39 | 40 => Step::ThreadExit { who, code: code_of(a) },
             41 | 42 => Step::LeaderExit { who, code: code_of(a), delay: delay(b) },
             43 => Step::ThreadExec { who, delay: delay(b) },
-            44..46 => Step::ThreadExecStep { who, delay: delay(b) },
+            44..46 => Step::ThreadExecGoesOn { who, delay: delay(b) },
             46 => Step::ThreadExecFails { who, delay: delay(b) },
             47 => Step::DropMemory { who },
             48 => Step::Fault { who },
@@ -133,7 +133,7 @@ const fn birth(byte: u8) -> Birth {
         4 => Birth::Sibling,
         5 => Birth::OfOtherThread,
         6 => Birth::KernelThread,
-        _ => Birth::Helper { is_kernel_thread: byte / 8 % 2 == 0 },
+        _ => Birth::Helper { is_kernel_thread: (byte / 8).is_multiple_of(2) },
     }
 }
 

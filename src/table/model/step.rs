@@ -85,7 +85,7 @@ pub(super) enum Step {
         delay: Delay,
     },
     /// The exec of a thread comes one step further: between two leaders, then done.
-    ThreadExecStep {
+    ThreadExecGoesOn {
         who: u8,
         delay: Delay,
     },
