@@ -36,9 +36,9 @@ impl Listing {
                     return Ok(None);
                 }
             }
-            match first_entry(self.rest()) {
-                Some(Entry { pid: Some(pid), .. }) => return Ok(Some(pid)),
-                Some(Entry { size, .. }) => self.next += size,
+            match first_listed(self.rest()) {
+                Some(Listed { pid: Some(pid), .. }) => return Ok(Some(pid)),
+                Some(Listed { size, .. }) => self.next += size,
                 None => self.next = self.end,
             }
         }
@@ -46,7 +46,7 @@ impl Listing {
 
     /// Passes the pid that [`peek`](Self::peek) returned.
     pub(crate) fn take(&mut self) {
-        self.next += first_entry(self.rest()).map_or(0, |entry| entry.size);
+        self.next += first_listed(self.rest()).map_or(0, |entry| entry.size);
     }
 
     fn rest(&self) -> &[u8] {
@@ -55,7 +55,7 @@ impl Listing {
 }
 
 #[derive(PartialEq, Eq, Debug)]
-struct Entry {
+struct Listed {
     /// `None` if its name is not a pid.
     pid: Option<i32>,
     size: usize,
@@ -63,14 +63,14 @@ struct Entry {
 
 /// The first of some `struct linux_dirent64`: d_ino, d_off, d_reclen, d_type, d_name
 /// (getdents64(2)).
-fn first_entry(entries: &[u8]) -> Option<Entry> {
+fn first_listed(entries: &[u8]) -> Option<Listed> {
     let size = u16::from_ne_bytes(*entries.get(16..)?.first_chunk()?);
     let name = entries.get(19..usize::from(size))?.split(|byte| *byte == 0).next()?;
     let pid = name.iter().try_fold(0_i32, |pid, byte| match byte {
         b'0'..=b'9' => pid.checked_mul(10)?.checked_add(i32::from(byte - b'0')),
         _ => None,
     });
-    Some(Entry { pid: pid.filter(|pid| *pid > 0), size: size.into() })
+    Some(Listed { pid: pid.filter(|pid| *pid > 0), size: size.into() })
 }
 
 #[cfg(test)]
@@ -97,14 +97,14 @@ mod tests {
             (b"", None),
         ] {
             let bytes = entry(name);
-            assert_eq!(first_entry(&bytes), Some(Entry { pid, size: bytes.len() }));
+            assert_eq!(first_listed(&bytes), Some(Listed { pid, size: bytes.len() }));
         }
     }
 
     #[test]
     fn a_truncated_entry_does_not_panic() {
         for size in 0..24 {
-            let _ = first_entry(&entry(b"123")[..size]);
+            let _ = first_listed(&entry(b"123")[..size]);
         }
     }
 }

@@ -53,10 +53,10 @@ pub(super) struct Agenda {
     pub scan: Scan,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
-    /// Events that were received and not handled: `batch[next..end]`.
+    /// Events that were received and not handled: `batch[handled..received]`.
     batch: [Event; BATCH],
-    next: u32,
-    end: u32,
+    handled: u32,
+    received: u32,
     /// The next event is a FORK, and the previous owner of its pid left without an EXIT.
     pub is_exit_pending: bool,
     /// Every event that was queued before this moment has been handled.
@@ -74,8 +74,8 @@ impl Agenda {
             scan: Scan::FIRST,
             doubt: None,
             batch: [Event::EMPTY; BATCH],
-            next: 0,
-            end: 0,
+            handled: 0,
+            received: 0,
             is_exit_pending: false,
             horizon_ns: 0,
             events_since_scan_step: 0,
@@ -86,7 +86,7 @@ impl Agenda {
     /// The next job; `None` if there is none before a descriptor becomes readable.
     ///
     /// `has_announcement`: the connector has one that no descriptor shows.
-    pub(super) fn next(
+    pub(super) fn next_job(
         &self,
         census: &Census,
         quiet: Quiet,
@@ -129,13 +129,13 @@ impl Agenda {
 
     /// The next event to be judged.
     pub(super) fn event(&self) -> Option<&Event> {
-        self.batch.get(self.next as usize).filter(|_| self.next < self.end)
+        self.batch.get(self.handled as usize).filter(|_| self.handled < self.received)
     }
 
     /// The event has been handled.
     pub(super) fn finish_event(&mut self) {
         self.horizon_ns = self.horizon_ns();
-        self.next += 1;
+        self.handled += 1;
         self.events_since_scan_step += 1;
         self.is_exit_pending = false;
     }
@@ -149,13 +149,13 @@ impl Agenda {
 
     /// Room for new events, when the old ones have been handled.
     pub(super) const fn batch_mut(&mut self) -> &mut [Event; BATCH] {
-        (self.next, self.end) = (0, 0);
+        (self.handled, self.received) = (0, 0);
         &mut self.batch
     }
 
     /// So many events were received. `asked_ns` is from before the queue was read, `slept` from after.
-    pub(super) fn received(&mut self, count: u32, asked_ns: u64, slept: Slept) {
-        (self.end, self.slept) = (count, slept);
+    pub(super) fn note_received(&mut self, count: u32, asked_ns: u64, slept: Slept) {
+        (self.received, self.slept) = (count, slept);
         if count == 0 {
             self.horizon_ns = self.horizon_ns.max(asked_ns);
         }

@@ -108,8 +108,8 @@ impl Census {
     }
 
     /// The process with the next pid above this one.
-    pub(super) fn next(&self, after: i32) -> Option<Slot> {
-        self.pids.next(after).map(Slot)
+    pub(super) fn above(&self, pid: i32) -> Option<Slot> {
+        self.pids.above(pid).map(Slot)
     }
 
     #[inline(never)] // A call is smaller than what it does.

@@ -18,7 +18,7 @@ impl Comparison {
     /// Takes the next difference over into the record. Returns the kind of change, or `None` when
     /// there are no more differences.
     #[inline(never)]
-    pub(super) fn next(&mut self, record: &mut Record) -> Option<u32> {
+    pub(super) fn next_difference(&mut self, record: &mut Record) -> Option<u32> {
         while self.fields != 0 {
             let field = 1 << self.fields.trailing_zeros();
             self.fields &= !field;

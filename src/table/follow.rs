@@ -51,11 +51,11 @@ impl Follower {
 
     /// The process with the next pid above this one.
     pub(super) fn above(&self, pid: i32) -> Option<Process> {
-        let mut next = self.census.next(pid);
+        let mut next = self.census.above(pid);
         while let Some(slot) = next
             && self.census.at(slot).is_unreported()
         {
-            next = self.census.next(self.census.pid(slot));
+            next = self.census.above(self.census.pid(slot));
         }
         next.map(|slot| self.census.view(slot))
     }
@@ -73,7 +73,7 @@ impl Follower {
 
     fn next_job(&self, world: &impl World, quiet: Quiet) -> Option<Job> {
         let now_ns = || world.clock().now_ns;
-        self.agenda.next(&self.census, quiet, world.has_announcement(), now_ns)
+        self.agenda.next_job(&self.census, quiet, world.has_announcement(), now_ns)
     }
 
     fn perform(&mut self, job: Job, world: &mut impl World) -> Result<Outcome, Errno> {
@@ -93,14 +93,14 @@ impl Follower {
         let asked_ns = world.clock().now_ns;
         let count = world.receive(self.agenda.batch_mut())?;
         // The machine may sleep before the events are received, and they are generated after that.
-        self.agenda.received(count, asked_ns, world.clock().slept);
+        self.agenda.note_received(count, asked_ns, world.clock().slept);
         Ok(if count > 0 { Outcome::Worked(EVENT) } else { Outcome::Nothing(Quiet::Queue) })
     }
 
     /// Reports the next difference between a process and what a look showed.
     fn report_difference(&mut self, slot: Slot) -> Outcome {
         let Some(compared) = &mut self.agenda.compared else { return Outcome::Worked(0) };
-        let kind = compared.comparison.next(self.census.at_mut(slot));
+        let kind = compared.comparison.next_difference(self.census.at_mut(slot));
         let (flags, seen_ns) = (compared.flags, compared.comparison.sight.taken_ns);
         self.census.link(slot);
         match kind {

@@ -43,7 +43,7 @@ impl Follower {
         world: &mut impl World,
     ) -> Result<Outcome, Errno> {
         let listed = world.listed()?;
-        let known = self.census.next(done).map(|slot| self.census.pid(slot));
+        let known = self.census.above(done).map(|slot| self.census.pid(slot));
         let (pid, is_listed) = match visit(cause, listed, known) {
             Visit::Unlisted(pid) => (pid, false),
             Visit::Listed(pid) => (pid, true),
@@ -117,7 +117,7 @@ impl Follower {
     /// Reports the next process that the scan found.
     fn report_next(&mut self, cause: Cause, mut done: i32, world: &impl World) -> Outcome {
         for _ in 0..PASSED_PER_STEP {
-            let Some(slot) = self.census.next(done) else {
+            let Some(slot) = self.census.above(done) else {
                 let ended_ns = world.clock().now_ns;
                 self.agenda.scan = Scan::Settling { cause, ended_ns };
                 return Outcome::Worked(LOOK);

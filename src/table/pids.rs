@@ -39,8 +39,8 @@ impl Pids {
     }
 
     /// The number of the next pid above this one.
-    pub(super) fn next(&self, after: i32) -> Option<NonZero<u32>> {
-        let mut pid = u32::try_from(after).map_or(0, |after| after + 1);
+    pub(super) fn above(&self, pid: i32) -> Option<NonZero<u32>> {
+        let mut pid = u32::try_from(pid).map_or(0, |pid| pid + 1);
         while pid < LIMIT {
             match self.descend(pid) {
                 Ok(number) => return Some(number),
@@ -151,13 +151,13 @@ mod tests {
                 }
                 prop_assert_eq!(pids.find(pid), model.get(&pid).copied());
                 let above = model.range(pid + 1..).next().map(|(_, number)| *number);
-                prop_assert_eq!(pids.next(pid), above);
+                prop_assert_eq!(pids.above(pid), above);
             }
-            prop_assert_eq!(pids.next(-1), model.values().next().copied());
+            prop_assert_eq!(pids.above(-1), model.values().next().copied());
             for pid in model.into_keys() {
                 pids.remove(pid);
             }
-            prop_assert_eq!(pids.next(-1), None);
+            prop_assert_eq!(pids.above(-1), None);
             prop_assert_eq!(pids.nodes.at(ROOT), &[0; 16]);
         }
     }
@@ -187,6 +187,6 @@ mod tests {
             pids.remove(pid);
             assert_eq!(pids.find(pid), None);
         }
-        assert_eq!(pids.next(i32::MAX), None);
+        assert_eq!(pids.above(i32::MAX), None);
     }
 }

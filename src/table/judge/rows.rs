@@ -532,7 +532,7 @@ fn scans(rows: &mut Rows) {
 /// The kinds of the differences, each reported by itself, and the record after them.
 fn compared(mut record: Record, look: Look, fields: u32, kept: u32) -> (Vec<u32>, Record) {
     let mut comparison = Comparison { sight: look.sight.unwrap(), fields, kept };
-    let kinds = std::iter::from_fn(|| comparison.next(&mut record)).collect();
+    let kinds = std::iter::from_fn(|| comparison.next_difference(&mut record)).collect();
     (kinds, record)
 }
 
@@ -608,7 +608,7 @@ fn jobs(rows: &mut Rows) {
     let work = |stage: &Stage| stage.next_job(Quiet::All);
     let queue = |stage: &mut Stage, heard: Heard| {
         stage.follower.agenda.batch_mut()[0] = heard.event;
-        stage.follower.agenda.received(1, 0, Slept(0));
+        stage.follower.agenda.note_received(1, 0, Slept(0));
     };
 
     let mut stage = Stage::with([forked()]);
@@ -670,10 +670,10 @@ fn jobs(rows: &mut Rows) {
     stage.follower.agenda.finish_event();
     rows.row("an exit waits behind an announcement of a loss until the queue is empty",
         work(&stage), Some(Job::Receive));
-    stage.follower.agenda.received(0, 1_900 * MS, Slept(0));
+    stage.follower.agenda.note_received(0, 1_900 * MS, Slept(0));
     rows.row("a queue that was empty before the exit does not show that no event is about it",
         work(&stage), Some(Job::Receive));
-    stage.follower.agenda.received(0, 1_901 * MS, Slept(0));
+    stage.follower.agenda.note_received(0, 1_901 * MS, Slept(0));
     rows.row("a queue that was empty once the exit had been seen shows that no event is about it",
         work(&stage), Some(Job::Exit(stage.slot(PID))));
 
@@ -681,7 +681,7 @@ fn jobs(rows: &mut Rows) {
     let mut orphan = forked_as(8);
     orphan.process.parent_pid = PID;
     let mut stage = Stage::with([forked(), orphan, forked_as(9).exited(Leaders(0)).replaced()]);
-    stage.follower.agenda.received(0, 1_902 * MS, Slept(0));
+    stage.follower.agenda.note_received(0, 1_902 * MS, Slept(0));
     let (parent, orphan, replaced) = (stage.slot(PID), stage.slot(8), stage.slot(9));
     stage.follower.census.remove(parent, false);
     rows.row("an orphan is work before an exit", work(&stage), Some(Job::Orphan(orphan)));
@@ -1317,7 +1317,7 @@ fn errors(rows: &mut Rows) {
 
     let mut stage = Stage::with([forked()]);
     stage.follower.agenda.batch_mut()[0] = exit(0).event;
-    stage.follower.agenda.received(1, 0, Slept(0));
+    stage.follower.agenda.note_received(1, 0, Slept(0));
     rows.row("after an error, an event is judged again", again(&mut stage), (failed, true));
 
     let mut stage = Stage::with([forked()]);

@@ -237,7 +237,12 @@ impl Stage {
     pub fn next_job(&self, quiet: Quiet) -> Option<Job> {
         let now_ns = || self.machine.now_ns.get();
         let machine = &self.machine;
-        self.follower.agenda.next(&self.follower.census, quiet, machine.has_announcement, now_ns)
+        self.follower.agenda.next_job(
+            &self.follower.census,
+            quiet,
+            machine.has_announcement,
+            now_ns,
+        )
     }
 }
 
