@@ -4,7 +4,7 @@
 use super::arguments::{INVALID, count, options_of, status, timeout};
 use super::event::{pc_event, place};
 use super::handle::{self, Handle, both, shared};
-use crate::connector::{self, BATCH, Connector, Options, Receiver, Reception, receive};
+use crate::connector::{self, BATCH, Connector, OpenOptions, Receiver, Reception, receive};
 use crate::errno::Errno;
 use crate::memory::OutSlice;
 use crate::protocol::event::Event;
@@ -173,7 +173,7 @@ unsafe fn create(
 
 /// # Safety
 /// `options` is NULL, or readable for as many bytes as its size says.
-unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
+unsafe fn open_options(options: *const pc_options) -> Result<OpenOptions, Errno> {
     // SAFETY: pc_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
@@ -181,7 +181,7 @@ unsafe fn open_options(options: *const pc_options) -> Result<Options, Errno> {
     if reserved != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
-    Ok(Options {
+    Ok(OpenOptions {
         filter: Filter::new(events, flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         subscribed: flags & PC_OPEN_SUBSCRIBED != 0,

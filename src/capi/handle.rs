@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
 /// The C name of a handle. Rust never makes a value of such a type: behind a pointer to one are
-/// [`Parts`].
+/// [`Halves`].
 pub(super) trait Handle {
     /// Used by any number of threads at once.
     type Shared;
@@ -18,7 +18,7 @@ pub(super) trait Handle {
 
 /// Any thread may call some functions of a handle at any time, and one thread at a time may call the
 /// others. So no reference to the whole is formed while the handle is open.
-struct Parts<H: Handle> {
+struct Halves<H: Handle> {
     shared: H::Shared,
     exclusive: UnsafeCell<H::Exclusive>,
 }
@@ -34,12 +34,12 @@ pub(super) unsafe fn create<H: Handle>(
     // SAFETY: the caller vouches for `out`, which nothing else uses during this call.
     let out = unsafe { output(out) }?;
     // Before `make`, so that what has been made cannot be lost for lack of memory.
-    let memory = memory::allocate::<Parts<H>>()?;
+    let memory = memory::allocate::<Halves<H>>()?;
     match make() {
         Ok((shared, exclusive)) => {
             let exclusive = UnsafeCell::new(exclusive);
-            // SAFETY: the memory was allocated for these Parts.
-            unsafe { memory.write(Parts { shared, exclusive }) };
+            // SAFETY: the memory was allocated for these Halves.
+            unsafe { memory.write(Halves { shared, exclusive }) };
             out.write(memory.as_ptr().cast());
             Ok(())
         }
@@ -60,12 +60,12 @@ pub(super) unsafe fn shared<'a, H: Handle>(handle: *const H) -> Result<&'a H::Sh
     if handle.is_null() {
         return Err(INVALID);
     }
-    // SAFETY: create() made the Parts of an open handle. This borrows one of them alone: another
+    // SAFETY: create() made the Halves of an open handle. This borrows one of them alone: another
     // thread may hold the other.
-    Ok(unsafe { &(*handle.cast::<Parts<H>>()).shared })
+    Ok(unsafe { &(*handle.cast::<Halves<H>>()).shared })
 }
 
-/// Both parts of a handle.
+/// Both halves of a handle.
 ///
 /// # Safety
 /// `handle` is NULL or open, and stays open during `'a`. Nothing else borrows its exclusive part
@@ -76,10 +76,10 @@ pub(super) unsafe fn both<'a, H: Handle>(
 ) -> Result<(&'a H::Shared, &'a mut H::Exclusive), Errno> {
     // SAFETY: the handle is NULL or open, which shared() demands; shared() rejects NULL, and the
     // caller vouches that no other borrow of the exclusive part exists.
-    unsafe { Ok((shared(handle)?, &mut *(*handle.cast::<Parts<H>>()).exclusive.get())) }
+    unsafe { Ok((shared(handle)?, &mut *(*handle.cast::<Halves<H>>()).exclusive.get())) }
 }
 
-/// Ends a handle, and returns its parts, if `check` allows it. Otherwise the handle stays open.
+/// Ends a handle, and returns its halves, if `check` allows it. Otherwise the handle stays open.
 ///
 /// # Safety
 /// `handle` is NULL or open. Nothing else uses it, and nothing uses it afterwards if this succeeds.
@@ -87,27 +87,27 @@ pub(super) unsafe fn end_into<H: Handle>(
     handle: *mut H,
     check: impl FnOnce(&H::Shared) -> Result<(), Errno>,
 ) -> Result<(H::Shared, H::Exclusive), Errno> {
-    let parts = NonNull::new(handle.cast::<Parts<H>>()).ok_or(INVALID)?;
-    // SAFETY: create() made the Parts of an open handle, and nothing else uses them.
-    check(unsafe { &parts.as_ref().shared })?;
-    // SAFETY: create() initialised the Parts, and nothing uses the memory after they are moved out.
-    let Parts { shared, exclusive } = unsafe { parts.read() };
+    let halves = NonNull::new(handle.cast::<Halves<H>>()).ok_or(INVALID)?;
+    // SAFETY: create() made the Halves of an open handle, and nothing else uses them.
+    check(unsafe { &halves.as_ref().shared })?;
+    // SAFETY: create() initialised the Halves, and nothing uses the memory after they are moved out.
+    let Halves { shared, exclusive } = unsafe { halves.read() };
     // SAFETY: create() allocated the memory, and nothing is left in it.
-    preserving_errno(|| unsafe { memory::release(parts) });
+    preserving_errno(|| unsafe { memory::release(halves) });
     Ok((shared, exclusive.into_inner()))
 }
 
-/// Drops both parts of a handle and frees the memory. NULL is allowed. errno is unchanged.
+/// Drops both halves of a handle and frees the memory. NULL is allowed. errno is unchanged.
 ///
 /// # Safety
 /// `handle` is NULL, or open and not used any more.
 #[inline(never)]
 pub(super) unsafe fn end<H: Handle>(handle: *mut H) {
-    if let Some(parts) = NonNull::new(handle.cast::<Parts<H>>()) {
-        // SAFETY: create() allocated and initialised the Parts, and nothing uses them any more.
+    if let Some(halves) = NonNull::new(handle.cast::<Halves<H>>()) {
+        // SAFETY: create() allocated and initialised the Halves, and nothing uses them any more.
         preserving_errno(|| unsafe {
-            parts.drop_in_place();
-            memory::release(parts);
+            halves.drop_in_place();
+            memory::release(halves);
         });
     }
 }

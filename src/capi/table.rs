@@ -6,7 +6,7 @@ use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, shared};
 use crate::errno::Errno;
 use crate::table::{
-    Change, DEFAULT_WORK, Process, Remote, Table, TableOptions, change, field, remark, state,
+    Change, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field, remark, state,
 };
 use core::ffi::{c_char, c_int};
 use core::mem::{MaybeUninit, offset_of};
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn pc_table_open(
 
 /// # Safety
 /// `options` is NULL, or readable for as many bytes as its size says.
-unsafe fn table_options(options: *const pc_table_options) -> Result<TableOptions, Errno> {
+unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOptions, Errno> {
     // SAFETY: pc_table_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
@@ -106,7 +106,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<TableOptions
     if fields & !field::ALL != 0 || flags != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
-    Ok(TableOptions {
+    Ok(OpenTableOptions {
         fields: if fields == 0 { field::ALL } else { fields },
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },

@@ -1,7 +1,7 @@
 //! Adopting a socket that another program made: with all of its settings, or not at all.
 
 use super::handshake;
-use super::options::{DEFAULT_BUDGET, Options};
+use super::options::{DEFAULT_BUDGET, OpenOptions};
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
 use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
@@ -9,7 +9,7 @@ use crate::sys::{self, Fd, Modes};
 
 /// Gives the socket the settings of a handle, and subscribes it. On failure it has the settings
 /// that it had before.
-pub(super) fn adopt(socket: &Fd, options: &Options) -> Result<Prepared, Errno> {
+pub(super) fn adopt(socket: &Fd, options: &OpenOptions) -> Result<Prepared, Errno> {
     let transport = identify(socket)?;
     let before = Settings::of(socket, transport)?;
     if transport == Transport::Netlink {
@@ -22,7 +22,7 @@ pub(super) fn adopt(socket: &Fd, options: &Options) -> Result<Prepared, Errno> {
         .inspect_err(|_| before.restore(socket))
 }
 
-fn prepare(socket: &Fd, transport: Transport, options: &Options) -> Result<Prepared, Errno> {
+fn prepare(socket: &Fd, transport: Transport, options: &OpenOptions) -> Result<Prepared, Errno> {
     let is_netlink = transport == Transport::Netlink;
     let budget = match options.budget {
         None if is_netlink => default_budget(socket)?,

@@ -29,7 +29,7 @@ mod transport;
 pub(crate) use open::open;
 #[cfg(any(feature = "capi", feature = "std"))]
 pub(crate) use open::open_on;
-pub(crate) use options::Options;
+pub(crate) use options::OpenOptions;
 #[cfg(feature = "std")]
 pub(crate) use receiver::Sink;
 #[cfg(feature = "capi")]

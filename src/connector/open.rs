@@ -6,7 +6,7 @@
 use super::adoption;
 use super::handshake;
 use super::loss::LossMeter;
-use super::options::{DEFAULT_BUDGET, Options};
+use super::options::{DEFAULT_BUDGET, OpenOptions};
 use super::receiver::{DatagramInbox, Receiver};
 use super::shared::Connector;
 use super::transport::{Prepared, Transport};
@@ -18,7 +18,7 @@ use crate::sys::{self, Doorbell, Fd, ForkGuard};
 
 /// Opens a handle on a new socket, subscribed and proven.
 #[cfg(any(feature = "table", feature = "std"))]
-pub(crate) fn open(options: &Options) -> Result<(Connector, Receiver), Errno> {
+pub(crate) fn open(options: &OpenOptions) -> Result<(Connector, Receiver), Errno> {
     open_on(None, options).map_err(|(error, _)| error)
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn open(options: &Options) -> Result<(Connector, Receiver), Errno> {
 /// `source` is given back.
 pub(crate) fn open_on<S: Source>(
     source: S,
-    options: &Options,
+    options: &OpenOptions,
 ) -> Result<(Connector, Receiver), (Errno, S)> {
     let parts = match Parts::new() {
         Ok(parts) => parts,
@@ -39,13 +39,13 @@ pub(crate) fn open_on<S: Source>(
 /// Where the socket of a new handle comes from.
 pub(crate) trait Source: Sized {
     /// Returns a socket that the kernel has begun to report to, or gives itself back.
-    fn prepare(self, options: &Options) -> Result<(Fd, Prepared), (Errno, Self)>;
+    fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)>;
 }
 
 /// A socket of the caller's, to be adopted. It is given back with the settings that it had.
 impl Source for Fd {
     #[inline]
-    fn prepare(self, options: &Options) -> Result<(Fd, Prepared), (Errno, Self)> {
+    fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)> {
         match adoption::adopt(&self, options) {
             Ok(prepared) => Ok((self, prepared)),
             Err(error) => Err((error, self)),
@@ -56,7 +56,7 @@ impl Source for Fd {
 /// A socket of the caller's, or a new one.
 impl Source for Option<Fd> {
     #[inline]
-    fn prepare(self, options: &Options) -> Result<(Fd, Prepared), (Errno, Self)> {
+    fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)> {
         match self {
             None => new_socket(options).map_err(|error| (error, None)),
             Some(socket) => {
@@ -67,7 +67,7 @@ impl Source for Option<Fd> {
 }
 
 /// A new socket with the settings of a handle, subscribed and proven.
-fn new_socket(options: &Options) -> Result<(Fd, Prepared), Errno> {
+fn new_socket(options: &OpenOptions) -> Result<(Fd, Prepared), Errno> {
     // Only an adopted socket can have been subscribed before.
     if options.subscribed {
         return Err(Errno(libc::EINVAL));

@@ -7,7 +7,7 @@ pub(super) const DEFAULT_BUDGET: u32 = 32 << 20;
 
 /// How to open a handle.
 #[derive(Clone, Copy)]
-pub(crate) struct Options {
+pub(crate) struct OpenOptions {
     pub filter: Filter,
     /// Queue budget in bytes; `None`: [`DEFAULT_BUDGET`].
     pub budget: Option<u32>,

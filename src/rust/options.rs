@@ -54,8 +54,8 @@ impl Options {
     }
 
     /// These options as the core takes them.
-    pub(super) fn to_core(self) -> Result<connector::Options> {
-        Ok(connector::Options {
+    pub(super) fn to_core(self) -> Result<connector::OpenOptions> {
+        Ok(connector::OpenOptions {
             filter: self.filter,
             budget: self.queue_bytes.map(budget).transpose()?,
             subscribed: self.subscribed,

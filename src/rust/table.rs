@@ -45,13 +45,13 @@ impl TableOptions {
         Self { max_work: Some(processes), ..self }
     }
 
-    fn to_core(self) -> Result<table::TableOptions> {
+    fn to_core(self) -> Result<table::OpenTableOptions> {
         let fields = self.fields.unwrap_or(field::ALL);
         let max_work = self.max_work.unwrap_or(DEFAULT_WORK);
         if fields & !field::ALL != 0 || max_work == 0 {
             return Err(Errno(libc::EINVAL).into());
         }
-        Ok(table::TableOptions {
+        Ok(table::OpenTableOptions {
             fields,
             budget: self.queue_bytes.map(budget).transpose()?,
             max_work,

@@ -36,7 +36,7 @@ pub use model::fuzz;
 pub(crate) use remote::Remote;
 pub use report::{Change, Process, change, field, remark, state};
 
-use crate::connector::{self, Options};
+use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
@@ -50,7 +50,7 @@ use kernel::{Kernel, Senses};
 use watches::Watches;
 
 /// How to open a table.
-pub(crate) struct TableOptions {
+pub(crate) struct OpenTableOptions {
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -71,7 +71,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn open(options: &TableOptions) -> Result<(Remote, Self), Errno> {
+    pub(crate) fn open(options: &OpenTableOptions) -> Result<(Remote, Self), Errno> {
         namespace::require_whole_proc()?;
         let mut mask = 1 << kind::FORK | 1 << kind::EXEC | 1 << kind::EXIT;
         for (field, kinds) in [
@@ -93,7 +93,7 @@ impl Table {
         };
         let (listing, watches) = (Listing::open()?, Watches::new()?);
         let (epoll, bell) = (Epoll::new()?, Doorbell::new()?);
-        let how = Options { filter, budget: options.budget, subscribed: false };
+        let how = OpenOptions { filter, budget: options.budget, subscribed: false };
         let (connector, receiver) = connector::open(&how)?;
         let remote = Remote::new(connector, epoll, bell)?;
         let shows_exit_status = sys::shows_exit_status();
