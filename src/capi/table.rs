@@ -75,8 +75,8 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// Then it reports SYNCED with the number of lost events. From then on nothing is in doubt.
 ///
 /// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
-/// with the largest number of processes that existed at a time. Each of them uses 210 bytes
-/// (adjacent pids) to 470 (pids far apart), and the table allocates at most 1,100 for each. It
+/// with the largest number of processes that existed at a time. Each of them uses 250 bytes
+/// (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
 /// holds a descriptor for each process that lives on without its leader.
 ///
 /// out:      receives the table, which pc_table_close() ends.
