@@ -99,8 +99,10 @@ impl Follower {
         match verdict {
             Verdict::OwnFork => {
                 note_fork(record, OwnFork::Seen);
-                // The scan may have passed its parent before that existed.
+                // The scan may have passed its parent before that existed, and its children may have
+                // been read before it existed.
                 self.census.link(slot);
+                self.census.doubt_children(slot);
                 None
             }
             Verdict::PastExit => {

@@ -197,8 +197,9 @@ impl Witness {
         }
         if is_end(change.kind) {
             known.end = Some(change.kind);
-            let truth = &machine.processes[known.who];
-            if known.seen.is_some() && (truth.is_alive() || !is_code_right(change, truth)) {
+            let known = &self.known[&process.id];
+            let is_alive = machine.processes[known.who].is_alive();
+            if known.seen.is_some() && (is_alive || !self.is_code_right(change, known, machine)) {
                 self.settle_twin(process.id, machine, |twin| is_code_right(change, twin));
             }
             let known = &self.known[&process.id];
@@ -239,17 +240,23 @@ impl Witness {
             ensure!(!has_code, "VANISHED has a code");
             return self.check_vanished(change, known, machine);
         }
-        let is_right = is_code_right(change, truth)
-            || (known.who..machine.processes.len()).any(|later| {
-                self.stands_for(known, later, machine)
-                    && is_code_right(change, &machine.processes[later])
-            });
+        let is_right = self.is_code_right(change, known, machine);
         ensure!(is_right, "the code is wrong: {:?}", truth.status);
         ensure!(
             has_code || !self.is_code_due(change, known, machine),
             "the code is not known, although it could be"
         );
         Ok(())
+    }
+
+    /// Whether the exit code is that of the process, or of one that the id stands for, too.
+    fn is_code_right(&self, change: &Change, known: &Known, machine: &Machine) -> bool {
+        let mut later = known.who..machine.processes.len();
+        is_code_right(change, &machine.processes[known.who])
+            || later.any(|later| {
+                self.stands_for(known, later, machine)
+                    && is_code_right(change, &machine.processes[later])
+            })
     }
 
     /// A process vanishes if the EXIT that reports its end
@@ -389,6 +396,10 @@ impl Witness {
         {
             return Ok(()); // The parent's exit was not noticed.
         }
+        let owners = machine.processes.iter().filter(|p| p.pid == process.parent_pid);
+        if Self::has_lost(machine) && parent != process.parent_pid && owners.count() > 1 {
+            return Ok(()); // The parent's FORK was lost, and its pid had another owner soon.
+        }
         let expected_parent_id = follower.get(parent).map_or(0, |parent| parent.id);
         let expected = Process {
             parent_pid: parent,
@@ -489,12 +500,13 @@ fn is_taken_for_predecessor(known: &Known, machine: &Machine) -> bool {
         })
 }
 
-/// Whether two owners of a pid may seem to have started in one tick: the FORK of the first may be late,
-/// and an event seems to be as much younger as the machine has slept since.
+/// Whether two owners of a pid may seem to have started in one tick: the FORK and the EXIT of the first
+/// may be late, and an event seems to be as much younger as the machine has slept since.
 fn seem_equally_old(first: &Truth, second: &Truth, machine: &Machine) -> bool {
     let slept_ns = (machine.slept_ns - machine.setup.slept_ns).next_multiple_of(TICK_NS);
-    let fork_ns = first.fork_ns.map_or(0, |fork_ns| fork_ns + machine.setup.slept_ns);
-    second.start_tick() <= first.start_tick().max(fork_ns) + slept_ns
+    let event_ns = first.fork_ns.max(first.last_exit_queued_ns).unwrap_or(0);
+    let seems_ns = first.start_tick().max(event_ns + machine.setup.slept_ns);
+    second.start_tick() <= seems_ns + slept_ns
 }
 
 fn describe(truth: &Truth) -> String {
