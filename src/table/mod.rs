@@ -3,7 +3,7 @@
 //! /proc is the truth, and events say when to look. Data goes round once:
 //!
 //! ```text
-//! kernel -> agenda -- job --> follow -- pid --> kernel -- sight --+
+//! kernel -> agenda -- job --> jobs --- pid --> kernel -- sight --+
 //!              ^                 ^                                |
 //!           census <-- apply -- verdict <-- judge, compare, scan -+      census -> change -> caller
 //! ```
@@ -15,9 +15,9 @@ mod census;
 mod changes;
 mod compare;
 mod events;
-mod follow;
 mod follower;
 mod heal;
+mod jobs;
 mod judge;
 mod kernel;
 mod leaderless;
@@ -44,8 +44,8 @@ use crate::protocol::filter::{Filter, NO_THREADS};
 use crate::sys::{self, Doorbell, Epoll, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
-use follow::Run;
 use follower::{Follower, LOOK};
+use jobs::Run;
 use kernel::{Kernel, Senses};
 use watches::Watches;
 

@@ -8,8 +8,8 @@ use crate::errno::Errno;
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
 use crate::table::census::{Census, Queue};
-use crate::table::follow::Run;
 use crate::table::follower::Follower;
+use crate::table::jobs::Run;
 use crate::table::report::{Change, field};
 
 /// What happens next.
