@@ -1,7 +1,9 @@
-//! Random scripts, and the scripts that found something.
+//! Random scripts, and the smallest of those that once failed.
 
 use super::machine::Setup;
 use super::script::{Op, perform};
+use super::step::{Birth, Delay, Step};
+use crate::table::report::field;
 use proptest::prelude::*;
 
 /// A script, decoded, so that a failure shows what it says.
@@ -12,8 +14,287 @@ fn script() -> impl Strategy<Value = (Setup, Vec<Op>)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(1000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn the_table_is_what_the_machine_is_whatever_happens((setup, ops) in script()) {
         perform(setup, &ops).map_err(TestCaseError::fail)?;
     }
+}
+
+// ---- Scripts that once failed. `before` operations come before the table is opened. ----
+
+const RUN: Op = Op::Run { work: 1000 };
+
+fn passes(before: usize, ops: &[Op]) {
+    passes_with(1 << 20, before, ops);
+}
+
+fn passes_with(capacity: usize, before: usize, ops: &[Op]) {
+    let setup = Setup {
+        capacity,
+        shows_exit_status: true,
+        is_confined: false,
+        fields: field::ALL,
+        pids: 8,
+        slept_ns: 0,
+        listed: 9,
+        before,
+    };
+    perform(setup, ops).unwrap_or_else(|why| panic!("{why}"));
+}
+
+const fn fork(who: u8, pid: u8) -> Op {
+    Op::Do(Step::Fork { who, pid, birth: Birth::Plain, delay: Delay::No })
+}
+
+const fn late_fork(pid: u8, delay: Delay) -> Op {
+    Op::Do(Step::Fork { who: 0, pid, birth: Birth::Plain, delay })
+}
+
+const fn kernel_thread(pid: u8) -> Op {
+    Op::Do(Step::Fork { who: 0, pid, birth: Birth::KernelThread, delay: Delay::No })
+}
+
+const fn exec(who: u8) -> Op {
+    Op::Do(Step::Exec { who, new_ids: false, delay: Delay::No })
+}
+
+const EXIT: Step = Step::Exit { who: 0, code: 256, is_ignored: false, delay: Delay::No };
+
+const fn late_exit(delay: Delay) -> Op {
+    Op::Do(Step::Exit { who: 0, code: 512, is_ignored: false, delay })
+}
+
+const REAP: Op = Op::Do(Step::Reap { who: 0 });
+
+const fn leader_exit() -> Step {
+    Step::LeaderExit { who: 0, code: 256, delay: Delay::No }
+}
+
+#[test]
+fn what_could_not_be_watched_is_tried_again_although_no_descriptor_shows_it() {
+    passes(
+        0,
+        &[
+            fork(0, 0),
+            Op::Pause,
+            Op::Do(Step::Thread { who: 0 }),
+            Op::Do(Step::ThreadExec { who: 0, delay: Delay::No }),
+            Op::Do(Step::FailPidfds { count: 6 }),
+            Op::Do(EXIT),
+            RUN,
+        ],
+    );
+}
+
+#[test]
+fn a_process_that_starts_after_a_sleep_just_before_its_fork_is_received_is_read() {
+    let late = Step::Fork { who: 0, pid: 0, birth: Birth::Plain, delay: Delay::No };
+    passes(
+        0,
+        &[Op::Pause, Op::Between(1, Step::Sleep { ns: 25_000_000 }), Op::Between(1, late), RUN],
+    );
+}
+
+#[test]
+fn a_process_that_is_found_between_two_leaders_has_its_parent_after_the_exec() {
+    passes(
+        0,
+        &[
+            fork(0, 0),
+            Op::Do(Step::Thread { who: 1 }),
+            Op::Do(Step::ThreadExec { who: 0, delay: Delay::No }),
+            Op::Do(Step::ThreadExecGoesOn { who: 0, delay: Delay::No }),
+            RUN,
+        ],
+    );
+}
+
+#[test]
+fn a_scan_reads_the_name_that_an_exec_has_left_unknown() {
+    passes_with(
+        16,
+        0,
+        &[
+            fork(0, 0),
+            RUN,
+            RUN,
+            RUN,
+            exec(1),
+            Op::Between(2, Step::Flood { who: 0, count: 22 }),
+            Op::Do(EXIT),
+            RUN,
+            REAP,
+            RUN,
+            fork(0, 0),
+        ],
+    );
+}
+
+#[test]
+fn a_kernel_thread_is_not_taken_for_the_program_that_had_its_pid() {
+    let exit = Step::Exit { who: 0, code: 256, is_ignored: true, delay: Delay::No };
+    passes(0, &[fork(0, 0), RUN, Op::Do(exit), Op::Do(Step::Deafen), kernel_thread(0)]);
+}
+
+#[test]
+fn a_process_whose_exit_is_known_before_its_fork_is_handled_begins_once() {
+    passes(
+        0,
+        &[
+            Op::Between(1, Step::Thread { who: 1 }),
+            fork(0, 0),
+            Op::Between(1, leader_exit()),
+            Op::Run { work: 17 },
+            Op::Between(2, Step::ThreadExit { who: 0, code: 0 }),
+            RUN,
+        ],
+    );
+}
+
+#[test]
+fn a_late_fork_is_that_of_the_living_process_that_was_found_however_long_the_machine_slept() {
+    passes(0, &[late_fork(0, Delay::Unstamped), RUN, Op::Do(Step::Sleep { ns: 3_000_000_000 })]);
+}
+
+#[test]
+fn an_exit_from_before_a_process_was_found_is_not_that_of_the_process() {
+    passes_with(
+        6,
+        2,
+        &[
+            fork(0, 3),
+            late_exit(Delay::Stamped),
+            REAP,
+            fork(0, 3),
+            Op::Do(Step::GoOn { which: 0 }),
+            Op::Do(Step::Flood { who: 0, count: 13 }),
+            Op::Do(EXIT),
+        ],
+    );
+}
+
+#[test]
+fn after_an_exit_of_a_later_owner_a_stale_exit_revives_no_hope_for_a_fork() {
+    let ignored = Step::Exit { who: 0, code: 512, is_ignored: true, delay: Delay::Stamped };
+    passes(
+        0,
+        &[
+            fork(0, 1),
+            Op::Do(ignored),
+            fork(0, 1),
+            RUN,
+            Op::Do(EXIT),
+            Op::Do(Step::SetGroup { who: 0, delay: Delay::No }),
+            REAP,
+            late_fork(1, Delay::Unstamped),
+        ],
+    );
+}
+
+#[test]
+fn a_child_that_was_read_before_its_parent_exited_unseen_has_its_new_parent() {
+    let parent_exits = Step::Exit { who: 1, code: 256, is_ignored: false, delay: Delay::No };
+    passes(1, &[fork(0, 1), fork(1, 0), Op::Run { work: 40 }, Op::Do(parent_exits)]);
+}
+
+#[test]
+fn a_child_that_was_read_before_its_parents_pid_had_another_owner_has_its_new_parent() {
+    let next_owner = Step::Fork { who: 0, pid: 1, birth: Birth::Plain, delay: Delay::No };
+    passes(
+        5,
+        &[
+            fork(0, 0),
+            fork(0, 2),
+            Op::Do(Step::Thread { who: 2 }),
+            fork(2, 0),
+            Op::Do(leader_exit()),
+            Op::Run { work: 17 },
+            Op::Run { work: 17 },
+            Op::Between(1, next_owner),
+            Op::Do(Step::ThreadExit { who: 0, code: 256 }),
+            REAP,
+        ],
+    );
+}
+
+#[test]
+fn the_next_owner_of_a_pid_is_entered_when_a_pidfd_has_shown_the_exit_of_the_previous_one() {
+    passes(
+        0,
+        &[
+            fork(0, 1),
+            Op::Do(Step::Thread { who: 1 }),
+            Op::Do(leader_exit()),
+            Op::Pause,
+            Op::Do(EXIT),
+            REAP,
+            kernel_thread(1),
+        ],
+    );
+}
+
+#[test]
+fn the_next_owner_of_a_pid_is_entered_although_the_list_of_a_scan_lacks_it() {
+    passes(
+        1,
+        &[
+            fork(0, 1),
+            Op::Pause,
+            fork(0, 1),
+            late_exit(Delay::Unstamped),
+            RUN,
+            REAP,
+            Op::Rescan,
+            Op::Run { work: 40 },
+            fork(0, 0),
+            kernel_thread(0),
+            RUN,
+            RUN,
+        ],
+    );
+}
+
+#[test]
+fn the_next_owner_of_a_pid_has_the_children_that_were_read_before_it_was_entered() {
+    passes(
+        1,
+        &[
+            fork(0, 0),
+            RUN,
+            late_exit(Delay::Unstamped),
+            REAP,
+            Op::Do(Step::Wait { ns: 12_000_000 }),
+            fork(0, 0),
+            fork(1, 0),
+        ],
+    );
+}
+
+#[test]
+fn a_helper_that_was_a_zombie_when_its_exec_was_handled_is_no_kernel_thread() {
+    let helper = Birth::Helper { is_kernel_thread: true };
+    passes(
+        0,
+        &[
+            RUN,
+            RUN,
+            RUN,
+            Op::Do(Step::Fork { who: 0, pid: 5, birth: helper, delay: Delay::No }),
+            Op::Between(3, EXIT),
+            RUN,
+            exec(1),
+            Op::Do(Step::Deafen),
+            Op::Between(3, Step::Reap { who: 0 }),
+            late_fork(0, Delay::Stamped),
+            RUN,
+            RUN,
+            kernel_thread(4),
+        ],
+    );
 }

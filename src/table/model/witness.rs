@@ -109,9 +109,10 @@ impl Witness {
             return false;
         };
         let truth = &machine.processes[seen];
-        machine.processes[..seen].iter().enumerate().any(|(who, first)| {
-            first.pid == truth.pid && first.fork_ns.is_none() && !self.ids.contains_key(&who)
-        })
+        machine.processes[..seen]
+            .iter()
+            .enumerate()
+            .any(|(who, first)| first.pid == truth.pid && !self.ids.contains_key(&who))
     }
 
     fn begin(
