@@ -242,7 +242,7 @@ public:
     // False: empty.
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-    // For the C functions. Whoever takes it with disown() closes it.
+    // For the C functions. The caller of disown() closes the handle.
     Handle *native() const noexcept { return handle_; }
     [[nodiscard]] Handle *disown() noexcept { return std::exchange(handle_, nullptr); }
 

@@ -2,7 +2,7 @@
  * broker PATH: gives every client that connects to PATH a subscribed socket of its own.
  *
  * It runs where process events exist: in the initial network, PID and user namespaces. Its clients,
- * such as confined.c, may be anywhere. Whoever may write to PATH (umask, folder) may listen.
+ * such as confined.c, may be anywhere. Any process that may write to PATH (umask, folder) may listen.
  */
 #include <errno.h>
 #include <poll.h>
