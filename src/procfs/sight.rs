@@ -20,10 +20,10 @@ pub(crate) struct Sight {
 /// # Errors
 /// Those of [`stat::read`] except `ESRCH`.
 pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
-    // Read the ids first: if the pid belongs to the right process afterwards, the ids are that
-    // process's, too.
-    let credentials = if with_credentials { status::read_credentials(pid)? } else { None };
     let taken_ns = monotonic_ns();
+    // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
+    // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
+    let credentials = if with_credentials { status::read_credentials(pid)? } else { None };
     match stat::read(pid) {
         Err(Errno(libc::ESRCH)) => Ok(None),
         result => Ok(result?.map(|stat| Sight { taken_ns, stat, credentials })),

@@ -176,7 +176,9 @@ impl Machine {
     fn run_program(&mut self, who: Who, new_ids: bool, delay: Delay) {
         self.programs += 1;
         let (name, ids, program) = (self.new_name(), self.new_ids(), self.programs);
+        let now_ns = self.now_ns;
         let process = &mut self.processes[who];
+        process.programs_ns.push(now_ns);
         (process.program, process.comm, process.is_kernel_thread) = (program, name, false);
         if new_ids {
             process.ids = ids;

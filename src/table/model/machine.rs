@@ -65,6 +65,8 @@ pub(super) struct Process {
     pub fork_ns: Option<u64>,
     /// The timestamps of its EXECs that were queued.
     pub execs: Vec<u64>,
+    /// When it ran another program.
+    pub programs_ns: Vec<u64>,
     /// It never had another thread than its leader.
     pub is_simple: bool,
 }
@@ -212,6 +214,7 @@ impl Machine {
             exit_has_parent: false,
             fork_ns: None,
             execs: Vec::new(),
+            programs_ns: Vec::new(),
             is_simple: true,
         };
         self.processes.push(process);

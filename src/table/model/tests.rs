@@ -30,21 +30,18 @@ proptest! {
 
 const RUN: Op = Op::Run { work: 1000 };
 
-fn passes(before: usize, ops: &[Op]) {
-    passes_with(1 << 20, before, ops);
-}
+const PLAIN: Setup = Setup {
+    capacity: 1 << 20,
+    shows_exit_status: true,
+    is_confined: false,
+    fields: field::ALL,
+    pids: 8,
+    slept_ns: 0,
+    listed: 9,
+    before: 0,
+};
 
-fn passes_with(capacity: usize, before: usize, ops: &[Op]) {
-    let setup = Setup {
-        capacity,
-        shows_exit_status: true,
-        is_confined: false,
-        fields: field::ALL,
-        pids: 8,
-        slept_ns: 0,
-        listed: 9,
-        before,
-    };
+fn passes(setup: Setup, ops: &[Op]) {
     perform(setup, ops).unwrap_or_else(|why| panic!("{why}"));
 }
 
@@ -79,7 +76,7 @@ const fn leader_exit() -> Step {
 #[test]
 fn what_could_not_be_watched_is_tried_again_although_no_descriptor_shows_it() {
     passes(
-        0,
+        PLAIN,
         &[
             fork(0, 0),
             Op::Pause,
@@ -96,7 +93,7 @@ fn what_could_not_be_watched_is_tried_again_although_no_descriptor_shows_it() {
 fn a_process_that_starts_after_a_sleep_just_before_its_fork_is_received_is_read() {
     let late = Step::Fork { who: 0, pid: 0, birth: Birth::Plain, delay: Delay::No };
     passes(
-        0,
+        PLAIN,
         &[Op::Pause, Op::Between(1, Step::Sleep { ns: 25_000_000 }), Op::Between(1, late), RUN],
     );
 }
@@ -104,7 +101,7 @@ fn a_process_that_starts_after_a_sleep_just_before_its_fork_is_received_is_read(
 #[test]
 fn a_process_that_is_found_between_two_leaders_has_its_parent_after_the_exec() {
     passes(
-        0,
+        PLAIN,
         &[
             fork(0, 0),
             Op::Do(Step::Thread { who: 1 }),
@@ -117,9 +114,8 @@ fn a_process_that_is_found_between_two_leaders_has_its_parent_after_the_exec() {
 
 #[test]
 fn a_scan_reads_the_name_that_an_exec_has_left_unknown() {
-    passes_with(
-        16,
-        0,
+    passes(
+        Setup { capacity: 16, ..PLAIN },
         &[
             fork(0, 0),
             RUN,
@@ -139,13 +135,13 @@ fn a_scan_reads_the_name_that_an_exec_has_left_unknown() {
 #[test]
 fn a_kernel_thread_is_not_taken_for_the_program_that_had_its_pid() {
     let exit = Step::Exit { who: 0, code: 256, is_ignored: true, delay: Delay::No };
-    passes(0, &[fork(0, 0), RUN, Op::Do(exit), Op::Do(Step::Deafen), kernel_thread(0)]);
+    passes(PLAIN, &[fork(0, 0), RUN, Op::Do(exit), Op::Do(Step::Deafen), kernel_thread(0)]);
 }
 
 #[test]
 fn a_process_whose_exit_is_known_before_its_fork_is_handled_begins_once() {
     passes(
-        0,
+        PLAIN,
         &[
             Op::Between(1, Step::Thread { who: 1 }),
             fork(0, 0),
@@ -159,14 +155,16 @@ fn a_process_whose_exit_is_known_before_its_fork_is_handled_begins_once() {
 
 #[test]
 fn a_late_fork_is_that_of_the_living_process_that_was_found_however_long_the_machine_slept() {
-    passes(0, &[late_fork(0, Delay::Unstamped), RUN, Op::Do(Step::Sleep { ns: 3_000_000_000 })]);
+    passes(
+        PLAIN,
+        &[late_fork(0, Delay::Unstamped), RUN, Op::Do(Step::Sleep { ns: 3_000_000_000 })],
+    );
 }
 
 #[test]
 fn an_exit_from_before_a_process_was_found_is_not_that_of_the_process() {
-    passes_with(
-        6,
-        2,
+    passes(
+        Setup { capacity: 6, shows_exit_status: false, before: 2, ..PLAIN },
         &[
             fork(0, 3),
             late_exit(Delay::Stamped),
@@ -183,7 +181,7 @@ fn an_exit_from_before_a_process_was_found_is_not_that_of_the_process() {
 fn after_an_exit_of_a_later_owner_a_stale_exit_revives_no_hope_for_a_fork() {
     let ignored = Step::Exit { who: 0, code: 512, is_ignored: true, delay: Delay::Stamped };
     passes(
-        0,
+        PLAIN,
         &[
             fork(0, 1),
             Op::Do(ignored),
@@ -200,14 +198,17 @@ fn after_an_exit_of_a_later_owner_a_stale_exit_revives_no_hope_for_a_fork() {
 #[test]
 fn a_child_that_was_read_before_its_parent_exited_unseen_has_its_new_parent() {
     let parent_exits = Step::Exit { who: 1, code: 256, is_ignored: false, delay: Delay::No };
-    passes(1, &[fork(0, 1), fork(1, 0), Op::Run { work: 40 }, Op::Do(parent_exits)]);
+    passes(
+        Setup { before: 1, ..PLAIN },
+        &[fork(0, 1), fork(1, 0), Op::Run { work: 40 }, Op::Do(parent_exits)],
+    );
 }
 
 #[test]
 fn a_child_that_was_read_before_its_parents_pid_had_another_owner_has_its_new_parent() {
     let next_owner = Step::Fork { who: 0, pid: 1, birth: Birth::Plain, delay: Delay::No };
     passes(
-        5,
+        Setup { before: 5, ..PLAIN },
         &[
             fork(0, 0),
             fork(0, 2),
@@ -226,7 +227,7 @@ fn a_child_that_was_read_before_its_parents_pid_had_another_owner_has_its_new_pa
 #[test]
 fn the_next_owner_of_a_pid_is_entered_when_a_pidfd_has_shown_the_exit_of_the_previous_one() {
     passes(
-        0,
+        PLAIN,
         &[
             fork(0, 1),
             Op::Do(Step::Thread { who: 1 }),
@@ -242,7 +243,7 @@ fn the_next_owner_of_a_pid_is_entered_when_a_pidfd_has_shown_the_exit_of_the_pre
 #[test]
 fn the_next_owner_of_a_pid_is_entered_although_the_list_of_a_scan_lacks_it() {
     passes(
-        1,
+        Setup { before: 1, ..PLAIN },
         &[
             fork(0, 1),
             Op::Pause,
@@ -263,7 +264,7 @@ fn the_next_owner_of_a_pid_is_entered_although_the_list_of_a_scan_lacks_it() {
 #[test]
 fn the_next_owner_of_a_pid_has_the_children_that_were_read_before_it_was_entered() {
     passes(
-        1,
+        Setup { before: 1, ..PLAIN },
         &[
             fork(0, 0),
             RUN,
@@ -280,7 +281,7 @@ fn the_next_owner_of_a_pid_has_the_children_that_were_read_before_it_was_entered
 fn a_helper_that_was_a_zombie_when_its_exec_was_handled_is_no_kernel_thread() {
     let helper = Birth::Helper { is_kernel_thread: true };
     passes(
-        0,
+        PLAIN,
         &[
             RUN,
             RUN,

@@ -195,6 +195,7 @@ impl Witness {
         known.process = *process;
         if change.kind == change::EXECED {
             known.execs.push((change.timestamp_ns, change.flags & remark::RECOVERED != 0));
+            check_exec(change, known, machine)?;
         }
         if is_end(change.kind) {
             known.end = Some(change.kind);
@@ -450,6 +451,27 @@ impl Witness {
         }
         Ok(())
     }
+}
+
+/// What a look has shown is not reported again, and what a look reports has happened.
+fn check_exec(change: &Change, known: &Known, machine: &Machine) -> Result<(), String> {
+    let at_ns = change.timestamp_ns;
+    let is_reflected = |(told, is_found): &(u64, bool)| *is_found && *told > at_ns;
+    ensure!(
+        !known.execs.iter().any(is_reflected) && !(known.seen.is_some() && at_ns < known.begun_ns),
+        "an exec is reported twice"
+    );
+    let mut owners = (known.who..machine.processes.len())
+        .filter(|who| machine.processes[*who].pid == change.process.pid);
+    let has_run_program = |who: Who| {
+        let is_other = who != known.who;
+        is_other || machine.processes[who].programs_ns.iter().any(|at| *at > known.begun_ns)
+    };
+    ensure!(
+        change.flags & remark::RECOVERED == 0 || owners.any(has_run_program),
+        "a look shows another program, but the process has run none"
+    );
+    Ok(())
 }
 
 /// Whether the exit code that is reported is the process's, or its leader's.
