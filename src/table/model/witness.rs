@@ -458,7 +458,7 @@ fn check_exec(change: &Change, known: &Known, machine: &Machine) -> Result<(), S
     let at_ns = change.timestamp_ns;
     let is_reflected = |(told, is_found): &(u64, bool)| *is_found && *told > at_ns;
     ensure!(
-        !known.execs.iter().any(is_reflected) && !(known.seen.is_some() && at_ns < known.begun_ns),
+        !(known.execs.iter().any(is_reflected) || known.seen.is_some() && at_ns < known.begun_ns),
         "an exec is reported twice"
     );
     let mut owners = (known.who..machine.processes.len())
