@@ -457,10 +457,8 @@ impl Witness {
 fn check_exec(change: &Change, known: &Known, machine: &Machine) -> Result<(), String> {
     let at_ns = change.timestamp_ns;
     let is_reflected = |(told, is_found): &(u64, bool)| *is_found && *told > at_ns;
-    ensure!(
-        !(known.execs.iter().any(is_reflected) || known.seen.is_some() && at_ns < known.begun_ns),
-        "an exec is reported twice"
-    );
+    let is_known_since = known.seen.is_some() && at_ns < known.begun_ns;
+    ensure!(!is_known_since && !known.execs.iter().any(is_reflected), "an exec is reported twice");
     let mut owners = (known.who..machine.processes.len())
         .filter(|who| machine.processes[*who].pid == change.process.pid);
     let has_run_program = |who: Who| {
