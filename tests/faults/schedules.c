@@ -420,3 +420,56 @@ PROMISE(kernel_helper, "a helper process of the kernel whose EXEC was lost is fo
 	end_child(helper);
 	pc_table_close(table);
 }
+
+static pid_t changing;
+static long changing_status;
+static int done[2];
+
+static void change_ids(void *unused)
+{
+	char byte;
+	CHECK_EQ(read(gate[0], &byte, 1), 1);
+	CHECK_EQ(syscall(SYS_setresuid, 97, 97, 97), 0);
+	CHECK_EQ(write(done[1], "", 1), 1);
+	pause();
+	(void)unused;
+}
+
+/* The ids change right after the table has read them, once. */
+static long change_after_reading(long number, const long arguments[6])
+{
+	long result = really(number, arguments);
+	char byte;
+	int pid = 0;
+	if (number == SYS_openat && result >= 0 && changing_status == -1) {
+		const char *path = (const char *)arguments[1];
+		if (sscanf(path, "/proc%*[/]%d/", &pid) == 1 && pid == changing &&
+		    strstr(path, "/status"))
+			changing_status = result;
+	} else if (number == SYS_read && arguments[0] == changing_status) {
+		changing_status = -2;
+		CHECK_EQ(write(gate[1], "", 1), 1);
+		CHECK_EQ(read(done[0], &byte, 1), 1);
+	}
+	return result;
+}
+
+PROMISE(ids_while_read, "a user id that changes while the table reads the process is reported, although the ids were read before the change")
+{
+	struct pc_table *table = open_table((struct pc_table_options){ 0 });
+	struct pc_change change;
+	CHECK_EQ(pipe(gate), 0);
+	CHECK_EQ(pipe(done), 0);
+	changing_status = -1;
+	changing = start_child(change_ids, NULL);
+	instead = change_after_reading;
+	do
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+	while (change.process.pid != changing || change.kind != PC_CHANGE_CREDENTIALS);
+	CHECK_EQ(changing_status, -2);
+	CHECK_EQ(change.process.euid, 97);
+	instead = NULL;
+	kill(changing, SIGKILL);
+	end_child(changing);
+	pc_table_close(table);
+}
