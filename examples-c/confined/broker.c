@@ -2,7 +2,7 @@
  * broker PATH: gives every client that connects to PATH a subscribed socket of its own.
  *
  * It runs where process events exist: in the initial network, PID and user namespaces. Its clients,
- * such as confined.c, may be anywhere. Any process that may write to PATH (umask, folder) may listen.
+ * such as confined.c, may be anywhere. A process that may write to PATH (umask, folder) may listen.
  */
 #include <errno.h>
 #include <poll.h>
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	sigaddset(&stop, SIGTERM);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
 
-	/* It wants no events. It is there so that a kernel that somebody made deaf is repaired. */
+	/* It wants no events. It is there so that a kernel that another process made deaf is repaired. */
 	struct pc_connector *guard;
 	struct pc_options nothing = PC_OPTIONS_INIT;
 	nothing.events = PC_MASK_UNKNOWN;

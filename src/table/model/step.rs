@@ -131,7 +131,7 @@ pub(super) enum Step {
         who: u8,
         count: u8,
     },
-    /// Somebody makes the kernel deaf.
+    /// Another process makes the kernel deaf.
     Deafen,
     /// The connector notices that, and repairs it.
     Check,
