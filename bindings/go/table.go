@@ -61,8 +61,8 @@ func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 // less than 10 ms and ended with another.
 func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
 
-// ExitStatus of ChangeExited; false if it is not known: where the process outlived its leader (before
-// Linux 6.15, or if we may not trace it), and where the kernel's events leave it open. See [Change.LeaderStatus].
+// ExitStatus of ChangeExited; false if it is not known: where the process outlived its leader and its
+// own status could not be read, and where the events leave it open. See [Change.LeaderStatus].
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }
