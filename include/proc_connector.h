@@ -680,6 +680,15 @@ struct pc_table;
 #define PC_FIELD_COMM (1u << 3)
 #define PC_FIELD_CREDENTIALS (1u << 4)
 
+/*
+ * pc_table_options.flags: do not receive the FORKs of threads. They show whether a process ever had
+ * a second thread. If it had none, its exit code is its own, however late the table is. Without them,
+ * an exit code that the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE).
+ * This is for machines that create many thousands of threads a second: each costs about as much as
+ * any other event.
+ */
+#define PC_TABLE_IGNORE_THREADS (1u << 0)
+
 /* How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT. */
 struct pc_table_options {
     /* sizeof(struct pc_table_options); the rules are those of pc_options.size. */
@@ -690,7 +699,7 @@ struct pc_table_options {
      * the time cost nothing.
      */
     uint32_t fields;
-    /* Must be 0. */
+    /* PC_TABLE_* bits, or 0. */
     uint32_t flags;
     /* The budget of the queue, as in pc_options. */
     uint32_t rcvbuf_bytes;
@@ -826,12 +835,12 @@ enum pc_change_kind {
 #define PC_CHANGE_RECOVERED (1u << 0)
 
 /*
- * pc_change.flags, with EXITED: exit_code is known. It is unknown in these cases:
- * - The process outlived its leader. But from Linux 6.15 on, its exit code is known if this process
- *   may trace all processes, pid 1 included (CAP_SYS_PTRACE).
- * - The process was reaped before its EXIT was generated.
- * - Its pid was reused at once.
- * - The table lagged by more than 10 ms: the process may have outlived its leader unseen.
+ * pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
+ * PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
+ * - The EXIT was lost.
+ * - The pid was reused before the table handled the EXIT.
+ * - Nobody waited for the process (its parent ignores SIGCHLD), and the table was opened, or lost
+ *   events, less than a second before.
  */
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
@@ -842,13 +851,16 @@ enum pc_change_kind {
 #define PC_CHANGE_DEAF (1u << 2)
 
 /*
- * pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT, because the
- * process's own could not be read: before Linux 6.15, or because the process had been reaped, or
- * because it read as 0. /proc shows 0 for each exit code that it hides, and the table trusts a 0
- * only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
+ * pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. This is the
+ * process's own exit code too, unless another thread outlived the leader and exited with a
+ * different one.
  *
- * The leader's exit code is the process's own, too, unless another thread outlived the leader by
- * less than 10 ms and exited with a different one.
+ * The table knows the process's own exit code
+ * - of a process that had no second thread since it started or ran its program, if no event was lost
+ *   meanwhile, and unless the table ignores threads (PC_TABLE_IGNORE_THREADS);
+ * - from Linux 6.15 on, of a process that is still a zombie when the table handles its EXIT, and of
+ *   one whose leader was seen to be gone. But /proc shows 0 for each exit code that it hides, so the
+ *   table trusts a 0 only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
  */
 #define PC_CHANGE_LEADER_CODE (1u << 3)
 

@@ -56,13 +56,12 @@ func (c *Change) Recovered() bool { return c.flags&C.PC_CHANGE_RECOVERED != 0 }
 // Deaf, of ChangeSynced: the kernel had reported to nobody, so that Lost is not the whole number.
 func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 
-// LeaderStatus, of ChangeExited: the ExitStatus is what the EXIT of the process's leader said, and
-// the process itself could not be asked. It is the same, unless other threads outlived the leader by
-// less than 10 ms and ended with another.
+// LeaderStatus, of ChangeExited: the ExitStatus is that of the process's leader. It is the process's
+// own too, unless another thread outlived the leader and exited with a different one.
 func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
 
-// ExitStatus of ChangeExited; false if it is not known: where the process outlived its leader and its
-// own status could not be read, and where the events leave it open. See [Change.LeaderStatus].
+// ExitStatus of ChangeExited; false if it is not known, which is rare: the exit event was lost, or the
+// pid was reused before the event was handled. See [Change.LeaderStatus].
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }
@@ -72,6 +71,9 @@ type TableOptions struct {
 	Fields     Fields // to keep up to date; parent and start always are
 	QueueBytes int    // as in [Options]
 	MaxWork    uint32 // how many processes one step may read from /proc, at 10 to 30 µs each
+	// IgnoreThreads leaves out the fork events of threads, for machines that create many thousands of
+	// threads a second. Then an exit status that is not read in time is only the leader's.
+	IgnoreThreads bool
 }
 
 // A Table of all processes, that is kept true through a connector of its own.
@@ -99,6 +101,9 @@ func OpenTable(options TableOptions) (*Table, error) {
 		fields:       C.uint32_t(options.Fields),
 		rcvbuf_bytes: bytes,
 		max_work:     C.uint32_t(options.MaxWork),
+	}
+	if options.IgnoreThreads {
+		o.flags |= C.PC_TABLE_IGNORE_THREADS
 	}
 	var handle *C.struct_pc_table
 	if err := failure("open table", C.pc_table_open(&handle, &o)); err != nil {

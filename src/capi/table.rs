@@ -34,6 +34,13 @@ pub const PC_FIELD_SESSION: u32 = 1u32 << 2;
 pub const PC_FIELD_COMM: u32 = 1u32 << 3;
 pub const PC_FIELD_CREDENTIALS: u32 = 1u32 << 4;
 
+/// pc_table_options.flags: do not receive the FORKs of threads. They show whether a process ever had
+/// a second thread. If it had none, its exit code is its own, however late the table is. Without them,
+/// an exit code that the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE).
+/// This is for machines that create many thousands of threads a second: each costs about as much as
+/// any other event.
+pub const PC_TABLE_IGNORE_THREADS: u32 = 1u32 << 0;
+
 /// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -44,7 +51,7 @@ pub struct pc_table_options {
     /// each process costs one read of /proc less. Without COMM, programs that rename themselves all
     /// the time cost nothing.
     pub fields: u32,
-    /// Must be 0.
+    /// PC_TABLE_* bits, or 0.
     pub flags: u32,
     /// The budget of the queue, as in pc_options.
     pub rcvbuf_bytes: u32,
@@ -103,12 +110,14 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
     let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work } = options;
-    if fields & !field::ALL != 0 || flags != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
+    let known = flags & !PC_TABLE_IGNORE_THREADS == 0;
+    if fields & !field::ALL != 0 || !known || c_int::try_from(rcvbuf_bytes).is_err() {
         return Err(INVALID);
     }
     Ok(OpenTableOptions {
         fields: if fields == 0 { field::ALL } else { fields },
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
+        ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
     })
 }
@@ -196,23 +205,26 @@ pub enum pc_change_kind {
 /// pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
 /// timestamp is that of the reading. With SYNCED: such a reading is complete.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
-/// pc_change.flags, with EXITED: exit_code is known. It is unknown in these cases:
-/// - The process outlived its leader. But from Linux 6.15 on, its exit code is known if this process
-///   may trace all processes, pid 1 included (CAP_SYS_PTRACE).
-/// - The process was reaped before its EXIT was generated.
-/// - Its pid was reused at once.
-/// - The table lagged by more than 10 ms: the process may have outlived its leader unseen.
+/// pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
+/// PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
+/// - The EXIT was lost.
+/// - The pid was reused before the table handled the EXIT.
+/// - Nobody waited for the process (its parent ignores SIGCHLD), and the table was opened, or lost
+///   events, less than a second before.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
 /// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
 /// that. The events of that time are not counted in lost.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
-/// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT, because the
-/// process's own could not be read: before Linux 6.15, or because the process had been reaped, or
-/// because it read as 0. /proc shows 0 for each exit code that it hides, and the table trusts a 0
-/// only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
+/// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. This is the
+/// process's own exit code too, unless another thread outlived the leader and exited with a
+/// different one.
 ///
-/// The leader's exit code is the process's own, too, unless another thread outlived the leader by
-/// less than 10 ms and exited with a different one.
+/// The table knows the process's own exit code
+/// - of a process that had no second thread since it started or ran its program, if no event was lost
+///   meanwhile, and unless the table ignores threads (PC_TABLE_IGNORE_THREADS);
+/// - from Linux 6.15 on, of a process that is still a zombie when the table handles its EXIT, and of
+///   one whose leader was seen to be gone. But /proc shows 0 for each exit code that it hides, so the
+///   table trusts a 0 only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
 pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 
 /// A change of a process: 168 bytes.

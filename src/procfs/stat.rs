@@ -15,6 +15,8 @@ pub(crate) struct Stat {
     pub start_ns: u64,
     pub image: Image,
     pub comm: [u8; 16],
+    /// The process has other threads than its leader.
+    pub has_threads: bool,
     pub is_kernel_thread: bool,
     /// The process has used memory, so it has been running for some time: its FORK event was
     /// generated before.
@@ -178,6 +180,7 @@ fn parse(bytes: &[u8]) -> Stat {
             (code, stack) => Image::at(code, stack),
         },
         comm,
+        has_threads: fields[THREADS] > 1,
         is_kernel_thread: fields[FLAGS] & PF_KTHREAD != 0,
         has_run: fields[MINOR_FAULTS] != 0,
     }
@@ -222,7 +225,8 @@ mod tests {
             assert_eq!((stat.parent, stat.session), (5, 6));
             assert_eq!((stat.start_ns, stat.image), (990_000_000, Image::at(3, 9)));
             assert!(stat.is_kernel_thread);
-            assert!(!stat.has_run);
+            assert!(!stat.has_run && !stat.has_threads);
+            assert!(parsed(name, 'S', 2).has_threads);
             assert_eq!(stat.comm.split(|b| *b == 0).next(), Some(name.as_bytes()));
         }
     }

@@ -1,7 +1,7 @@
 //! A filter as a classic BPF program, so that the kernel queues only what is wanted.
 
 use super::event::kind;
-use super::filter::{Filter, NO_THREADS, NONZERO_EXIT};
+use super::filter::{Filter, NONZERO_EXIT};
 use super::request::answer_to;
 use super::wire::{
     CN_IDX_PROC, CN_VAL_PROC, LAYOUTS, Layout, PROC_EVENT_EXIT, PROC_EVENT_FORK, PROC_EVENT_NONE,
@@ -95,7 +95,7 @@ impl Program {
             self.skip_unless_equal(0, 1);
             self.verdict(false);
         }
-        if wanted && filter.has(NO_THREADS) {
+        if wanted && filter.discards_threads(layout.kind) {
             let (pid, tgid) =
                 if layout.what == PROC_EVENT_FORK { (CHILD_PID, CHILD_TGID) } else { (PID, TGID) };
             self.load(pid);
@@ -188,8 +188,10 @@ mod tests {
 
     fn filters() -> impl Strategy<Value = Filter> {
         let bits = Filter::EVERYTHING.mask;
-        (any::<u32>(), 0..4_u32)
-            .prop_map(move |(mask, flags)| Filter::new(mask & bits, flags).expect("valid bits"))
+        (any::<u32>(), 0..4_u32, any::<bool>()).prop_map(move |(mask, flags, thread_forks)| {
+            let filter = Filter::new(mask & bits, flags).expect("valid bits");
+            if thread_forks { filter.with_thread_forks() } else { filter }
+        })
     }
 
     proptest! {

@@ -14,6 +14,9 @@ pub const NO_THREADS: u32 = 1 << 0;
 /// Discard the exits with code 0.
 pub const NONZERO_EXIT: u32 = 1 << 1;
 
+/// Despite [`NO_THREADS`], admit the FORKs of threads: see [`Filter::with_thread_forks`].
+const THREAD_FORKS: u32 = 1 << 2;
+
 /// Which events are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Filter {
@@ -36,6 +39,13 @@ impl Filter {
         Some(Self { mask: if mask == 0 { everything } else { mask }, flags })
     }
 
+    /// Admits the FORKs of threads, although the filter has [`NO_THREADS`]. Only the process table
+    /// needs this.
+    #[cfg(feature = "table")]
+    pub(crate) const fn with_thread_forks(self) -> Self {
+        Self { flags: self.flags | THREAD_FORKS, ..self }
+    }
+
     /// Whether this filter admits a kernel event.
     #[inline]
     #[must_use]
@@ -46,12 +56,18 @@ impl Filter {
         if self.flags == 0 {
             return true;
         }
-        !(self.has(NO_THREADS) && event.is_thread()
+        !(self.discards_threads(event.kind) && event.is_thread()
             || self.has(NONZERO_EXIT) && event.kind == kind::EXIT && event.word(2) == 0)
     }
 
     pub(super) const fn wants(self, kind: u32) -> bool {
         self.mask.wrapping_shr(kind) & 1 != 0
+    }
+
+    /// Whether this filter discards the events of a kind that are about threads.
+    pub(super) const fn discards_threads(self, kind: u32) -> bool {
+        let is_excepted = cfg!(feature = "table") && kind == kind::FORK && self.has(THREAD_FORKS);
+        self.has(NO_THREADS) && !is_excepted
     }
 
     pub(super) const fn has(self, flag: u32) -> bool {
@@ -93,6 +109,10 @@ mod tests {
             (filter(0, NO_THREADS), event(kind::FORK, leader, thread), false),
             (filter(0, NO_THREADS), event(kind::FORK, thread, leader), true),
             (filter(0, NO_THREADS), event(kind::UNKNOWN, 0x400, 0), true),
+            #[cfg(feature = "table")]
+            (filter(0, NO_THREADS).with_thread_forks(), event(kind::FORK, leader, thread), true),
+            #[cfg(feature = "table")]
+            (filter(0, NO_THREADS).with_thread_forks(), event(kind::EXIT, thread, 0), false),
             (filter(0, NONZERO_EXIT), event(kind::EXIT, leader, 0), false),
             (filter(0, NONZERO_EXIT), event(kind::EXIT, leader, pair(9, 0)), true),
             (filter(0, NONZERO_EXIT), event(kind::EXEC, leader, 0), true),

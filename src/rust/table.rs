@@ -16,6 +16,7 @@ pub struct TableOptions {
     fields: Option<u32>,
     queue_bytes: Option<usize>,
     max_work: Option<u32>,
+    ignores_threads: bool,
 }
 
 impl TableOptions {
@@ -45,6 +46,14 @@ impl TableOptions {
         Self { max_work: Some(processes), ..self }
     }
 
+    /// Does not receive the FORKs of threads, for machines that create thousands of threads a second.
+    /// Then an exit code that was not read in time is only the leader's
+    /// ([`remark::LEADER_CODE`](crate::remark::LEADER_CODE)).
+    #[must_use]
+    pub fn ignore_threads(self) -> Self {
+        Self { ignores_threads: true, ..self }
+    }
+
     fn to_core(self) -> Result<table::OpenTableOptions> {
         let fields = self.fields.unwrap_or(field::ALL);
         let max_work = self.max_work.unwrap_or(DEFAULT_WORK);
@@ -54,6 +63,7 @@ impl TableOptions {
         Ok(table::OpenTableOptions {
             fields,
             budget: self.queue_bytes.map(budget).transpose()?,
+            ignores_threads: self.ignores_threads,
             max_work,
         })
     }

@@ -4,6 +4,7 @@
 use super::census::{Census, Queue, Slot};
 use super::compare::Comparison;
 use super::judge::Slept;
+use super::record::Hearing;
 use super::scan::{Cause, Doubt, Due, Scan};
 use crate::protocol::event::{Event, kind, reason};
 
@@ -62,14 +63,16 @@ pub(super) struct Agenda {
     /// Every event that was queued before this moment has been handled.
     horizon_ns: u64,
     events_since_scan_step: u32,
+    pub hearing: Hearing,
     /// Read after the batch was received, so that the machine had slept no longer than this when any
     /// of its events was generated.
     pub slept: Slept,
 }
 
 impl Agenda {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(hearing: Hearing) -> Self {
         Self {
+            hearing,
             compared: None,
             scan: Scan::FIRST,
             doubt: None,
@@ -164,6 +167,7 @@ impl Agenda {
     /// Events were lost.
     pub(super) fn note_loss(&mut self, overrun: &Event) {
         let [lost, since_ns, ..] = overrun.data;
+        self.hearing.complete_since_ns = overrun.timestamp_ns;
         let doubt = self.doubt_since(overrun.timestamp_ns);
         doubt.lost += lost;
         doubt.since_ns = Some(doubt.since_ns.map_or(since_ns, |earlier| earlier.min(since_ns)));

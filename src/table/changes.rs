@@ -37,7 +37,7 @@ pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
     let change = match exit {
         Some(Exit { timestamp_ns, code }) => {
             let (exit_code, flags) = match code {
-                ExitCode::Own(code) => (code, remark::EXIT_CODE),
+                ExitCode::Own(code) | ExitCode::Sole(code) => (code, remark::EXIT_CODE),
                 ExitCode::Leaders(code) => (code, remark::EXIT_CODE | remark::LEADER_CODE),
                 ExitCode::Unknown => (0, 0),
             };

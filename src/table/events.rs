@@ -32,7 +32,8 @@ impl Follower {
                     _ => None,
                 };
                 let clock = Clock { slept: self.agenda.slept, ..world.clock() };
-                let evidence = Evidence { sight: sight.as_ref(), own_status };
+                let hearing = self.agenda.hearing;
+                let evidence = Evidence { sight: sight.as_ref(), own_status, hearing };
                 let record = slot.map(|slot| self.census.at(slot));
                 (judge::judge(record, &event, &evidence, clock), sight, LOOK)
             }
@@ -75,9 +76,9 @@ impl Follower {
                 self.census.set_life(slot, Life::Exited(gone));
                 return Ok(self.report_exit(slot, world));
             }
-            (_, Some(slot), _) => {
-                self.apply_to(verdict, slot, sight, world).map(|kind| (kind, slot))
-            }
+            (_, Some(slot), _) => self
+                .apply_to(verdict, event.timestamp_ns, slot, sight, world)
+                .map(|kind| (kind, slot)),
             _ => None,
         };
         self.agenda.finish_event();
@@ -91,6 +92,7 @@ impl Follower {
     fn apply_to(
         &mut self,
         verdict: Verdict,
+        event_ns: u64,
         slot: Slot,
         sight: Option<&Sight>,
         world: &mut impl World,
@@ -107,14 +109,19 @@ impl Follower {
             }
             Verdict::PastExit => {
                 // After another EXIT, its FORK cannot come.
-                if !record.leader_exited {
+                if record.leader_code.is_none() {
                     note_fork(record, OwnFork::Expected);
                 }
                 self.census.doubt_children(slot);
                 None
             }
-            Verdict::Outlived { is_leader_gone, is_fork_earlier } => {
-                record.leader_exited = true;
+            Verdict::Threaded => {
+                record.single_threaded = None;
+                None
+            }
+            Verdict::Outlived { code, is_leader_gone, is_fork_earlier } => {
+                record.leader_code = Some(code);
+                record.single_threaded = None;
                 let is_found = matches!(record.origin, Origin::Found(_));
                 if is_fork_earlier {
                     note_fork(record, OwnFork::Seen);
@@ -125,7 +132,8 @@ impl Follower {
                 leaderless::settle(&mut self.census, slot, is_leader_gone, world);
                 None
             }
-            Verdict::AskPidfd { is_replaced } => {
+            Verdict::AskPidfd { code, is_replaced } => {
+                record.leader_code = Some(code);
                 leaderless::note_exit_of_watched(&mut self.census, slot, is_replaced, world);
                 None
             }
@@ -135,7 +143,7 @@ impl Follower {
                 None
             }
             Verdict::Execed(after) => {
-                self.note_exec(slot, after, sight, world);
+                self.note_exec(slot, event_ns, after, sight, world);
                 Some(change::EXECED)
             }
             Verdict::Renamed(_) => {
@@ -164,13 +172,19 @@ impl Follower {
         let pid = event.tgid();
         let predecessor_pending = self.agenda.is_exit_pending;
         let origin = Origin::Forked { at_ns: event.timestamp_ns, predecessor_pending };
+        let single_threaded = self.agenda.hearing.single_threaded_at(event.timestamp_ns);
         let parent_pid = event.word(1).cast_signed();
         let parent = self.census.find(parent_pid);
         let Some(sight) = sight else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
-            return self.census.insert(Record::inherited(pid, parent_pid, &parent, origin));
+            let record = Record::inherited(pid, parent_pid, &parent, origin);
+            return self.census.insert(Record { single_threaded, ..record });
         };
         let slot = self.enter(pid, sight, origin, world)?;
+        if let Some(complete_since_ns) = single_threaded {
+            // The FORKs of its threads follow.
+            self.census.at_mut(slot).single_threaded = Some(complete_since_ns);
+        }
         if parent.is_some() {
             // It started as this process's child, even if it has another parent by now.
             let process = &mut self.census.at_mut(slot).process;
@@ -185,12 +199,15 @@ impl Follower {
     fn note_exec(
         &mut self,
         slot: Slot,
+        event_ns: u64,
         after: AfterExec,
         sight: Option<&Sight>,
         world: &mut impl World,
     ) {
         let record = self.census.at_mut(slot);
-        record.leader_exited = false;
+        let single_threaded = self.agenda.hearing.single_threaded_at(event_ns);
+        record.leader_code = None;
+        record.single_threaded = single_threaded;
         record.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
         match (after, sight) {
             (AfterExec::Alive, Some(sight)) => {

@@ -9,7 +9,7 @@ use super::record::{Found, Origin, Record};
 use super::report::{Change, field};
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::Sight;
+use crate::procfs::{Condition, Sight};
 
 /// The processes, and what is to be done about them.
 pub(super) struct Follower {
@@ -76,9 +76,16 @@ impl Follower {
     ) -> Result<Slot, Errno> {
         let mut record = Record::seen(pid, sight, origin);
         record.process.valid &= self.fields;
+        record.single_threaded = self.single_threaded(sight);
         let slot = self.census.insert(record)?;
         leaderless::settle(&mut self.census, slot, sight.stat.condition.has_no_leader(), world);
         Ok(slot)
+    }
+
+    /// For [`Record::single_threaded`], of a process that a look showed.
+    pub(super) fn single_threaded(&self, sight: &Sight) -> Option<u64> {
+        let is_led = sight.stat.condition == Condition::Led && !sight.stat.has_threads;
+        self.agenda.hearing.single_threaded_at(sight.taken_ns).filter(|_| is_led)
     }
 
     /// Begins to compare a process with what a look showed.

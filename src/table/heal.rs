@@ -89,7 +89,9 @@ impl Follower {
                     sight.stat.condition.has_no_leader(),
                     world,
                 );
-                self.census.at_mut(slot).read_ns = sight.taken_ns;
+                let single_threaded = self.single_threaded(&sight);
+                let record = self.census.at_mut(slot);
+                (record.read_ns, record.single_threaded) = (sight.taken_ns, single_threaded);
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
             (Recheck::Replaced, _) => {

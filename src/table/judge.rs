@@ -5,14 +5,13 @@
 //! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
-use super::record::{Exit, ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Watch};
+use super::record::{Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Watch};
 use super::report::{Process, field, state};
 use crate::procfs::{Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
 
-/// How late an EXIT may be handled for its code to be believed. Until then, other threads of the
-/// process are unlikely to have outlived the leader unseen.
-const PROMPT_NS: u64 = 10_000_000;
+/// How long a task may be preempted after it was reaped and before it generates its EXIT.
+const PREEMPTED_NS: u64 = 1_000_000_000;
 
 /// How long the machine has slept since it booted: `CLOCK_BOOTTIME`, which /proc uses, minus
 /// `CLOCK_MONOTONIC`, which events use.
@@ -56,6 +55,7 @@ pub(super) struct Evidence<'a> {
     /// The status of a zombie, where this kernel shows each reader the process's own: see
     /// [`Condition::Zombie`](crate::procfs::Condition::Zombie).
     pub own_status: Option<i32>,
+    pub hearing: Hearing,
 }
 
 /// What an event means.
@@ -81,8 +81,11 @@ pub(super) enum Verdict {
     },
     /// The look showed a process whose FORK was lost.
     Discovered,
+    /// The process has another thread than its leader.
+    Threaded,
     /// The leader exited. Other threads live on, or one of them takes its place by an exec.
     Outlived {
+        code: i32,
         is_leader_gone: bool,
         /// The EXIT came after the look that found the process, and the FORK before the EXIT: a FORK
         /// that comes later is the next owner's.
@@ -93,6 +96,8 @@ pub(super) enum Verdict {
     PastExit,
     /// The process exited, and its pidfd knows how.
     AskPidfd {
+        /// The one in the EXIT: the leader's.
+        code: i32,
         is_replaced: bool,
     },
     /// The process exited.
@@ -126,6 +131,8 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
         return match event.kind {
             // The process exited before it could be found.
             kind::EXIT => Question::None(Verdict::Known),
+            // The look that finds the process will show its threads.
+            kind::FORK if event.is_thread() => Question::None(Verdict::Known),
             _ => Question::Look { with_credentials: true },
         };
     };
@@ -135,6 +142,7 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
     let is_older = || slept.is_before(event, record.process.start_boottime_ns);
     Question::None(match event.kind {
         kind::FORK if is_older() => Verdict::Known,
+        kind::FORK if event.is_thread() => Verdict::Threaded,
         kind::EXIT if is_older() => Verdict::PastExit,
         // The process lived later.
         kind::EXIT if event.timestamp_ns < lived_ns(record) => Verdict::PastExit,
@@ -201,7 +209,7 @@ fn judge_fork(record: &Record, event: &Event, slept: Slept) -> Verdict {
         // The next owner existed when /proc was read. If /proc calls both equally old, the status
         // may have been the next owner's.
         (Some(gone), Some(exit))
-            if event.timestamp_ns < gone.at_ns && !matches!(exit.code, ExitCode::Leaders(_)) =>
+            if event.timestamp_ns < gone.at_ns && matches!(exit.code, ExitCode::Own(_)) =>
         {
             unknown(exit.timestamp_ns)
         }
@@ -234,22 +242,17 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
         && !sight.stat.condition.is_zombie()
     {
         return Verdict::Outlived {
+            code: event.word(2).cast_signed(),
             is_leader_gone: sight.stat.condition.has_no_leader(),
             is_fork_earlier: event.timestamp_ns > found_ns(record),
         };
     }
     let is_replaced = was_replaced(record) || shows_other(record, evidence.sight);
     if record.life == Life::Leaderless(Watch::Pidfd) {
-        // The process outlived its leader, whose code the event may carry.
-        return Verdict::AskPidfd { is_replaced };
+        return Verdict::AskPidfd { code: event.word(2).cast_signed(), is_replaced };
     }
-    let code = match evidence.own_status.filter(|_| same.is_some()) {
-        Some(status) => ExitCode::Own(status),
-        None if is_code_clear(record, event, clock) => {
-            ExitCode::Leaders(event.word(2).cast_signed())
-        }
-        None => ExitCode::Unknown,
-    };
+    let own = evidence.own_status.filter(|_| same.is_some());
+    let code = code_of(record, event, own, evidence.hearing);
     let exit = Some(Exit { timestamp_ns: event.timestamp_ns, code });
     Verdict::Exited(Gone { at_ns: clock.now_ns, exit, is_replaced })
 }
@@ -273,18 +276,28 @@ fn was_replaced(record: &Record) -> bool {
     record.gone().is_some_and(|gone| gone.is_replaced)
 }
 
-/// Whether the code of an EXIT is the leader's and, as far as can be seen, the process's.
-fn is_code_clear(record: &Record, event: &Event, clock: Clock) -> bool {
-    // An EXIT whose parent is 0 was generated after the process had been reaped, so its code may be
-    // only the leader's (observed with preempt=full).
+/// How a process exited, if this EXIT is the last of its events. `own`: what /proc shows.
+fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -> ExitCode {
+    let code = event.word(2).cast_signed();
+    // An EXIT whose parent is 0 was generated after the process had been reaped. It may be that of an
+    // earlier owner of the pid, if that was reaped before the table could know it.
     let has_parent = event.word(5) != 0;
-    let is_prompt = clock.now_ns.saturating_sub(event.timestamp_ns) < PROMPT_NS;
-    // Of several EXITs, it is not known which is the last.
-    let is_only_exit = record.exit().is_none()
-        && !record.leader_exited
-        && !matches!(record.origin, Origin::Forked { predecessor_pending: true, .. });
-    let had_leader = record.process.state & state::LEADER_GONE == 0;
-    has_parent && is_prompt && is_only_exit && had_leader
+    let is_clear =
+        has_parent || event.timestamp_ns.saturating_sub(hearing.complete_since_ns) > PREEMPTED_NS;
+    let is_predecessor_pending =
+        matches!(record.origin, Origin::Forked { predecessor_pending: true, .. });
+    let is_single_threaded = record.single_threaded == Some(hearing.complete_since_ns);
+    match (own, record.exit().map(|exit| exit.code)) {
+        (_, None) if is_single_threaded && is_clear && !is_predecessor_pending => {
+            ExitCode::Sole(code)
+        }
+        (Some(own), _) => ExitCode::Own(own),
+        (None, _) if is_predecessor_pending => ExitCode::Unknown,
+        (None, Some(own @ ExitCode::Own(_))) => own,
+        (None, earlier) if !is_clear => earlier.unwrap_or(ExitCode::Unknown),
+        // A second EXIT is that of a new leader, whose EXEC was lost.
+        (None, _) => ExitCode::Leaders(code),
+    }
 }
 
 /// An event that itself carries what is new.

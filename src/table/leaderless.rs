@@ -53,7 +53,8 @@ pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> 
             match pidfd {
                 Ok(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
                 Err(_) => {
-                    note_exit(census, slot, ExitCode::Unknown, is_replaced, world.clock());
+                    let code = census.at(slot).leaders_code();
+                    note_exit(census, slot, code, is_replaced, world.clock());
                 }
             }
         }
@@ -98,7 +99,10 @@ pub(super) fn note_exit_of_watched(
 ) {
     match unwatch(census, slot, world) {
         Some(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
-        None => note_exit(census, slot, ExitCode::Unknown, is_replaced, world.clock()),
+        None => {
+            let code = census.at(slot).leaders_code();
+            note_exit(census, slot, code, is_replaced, world.clock());
+        }
     }
 }
 
@@ -120,7 +124,7 @@ fn note_pidfd_exit<W: World>(
         }
         PidfdExit::Unknown => None,
     };
-    let code = status.map_or(ExitCode::Unknown, ExitCode::Own);
+    let code = status.map_or_else(|| census.at(slot).leaders_code(), ExitCode::Own);
     note_exit(census, slot, code, is_replaced, world.clock());
 }
 

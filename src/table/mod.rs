@@ -47,6 +47,7 @@ use census::Census;
 use follower::{Follower, LOOK};
 use jobs::Run;
 use kernel::{Kernel, Senses};
+use record::Hearing;
 use watches::Watches;
 
 /// How to open a table.
@@ -55,6 +56,8 @@ pub(crate) struct OpenTableOptions {
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
     pub budget: Option<u32>,
+    /// Do not receive the FORKs of threads, which show that an exit code is the process's own.
+    pub ignores_threads: bool,
     /// How many processes one call may look at.
     pub max_work: u32,
 }
@@ -84,9 +87,13 @@ impl Table {
             }
         }
         let filter = Filter::new(mask, NO_THREADS).ok_or(Errno(libc::EINVAL))?;
+        let filter = if options.ignores_threads { filter } else { filter.with_thread_forks() };
         let follower = Follower {
             census: Census::new()?,
-            agenda: Agenda::new(),
+            agenda: Agenda::new(Hearing {
+                complete_since_ns: monotonic_ns(),
+                has_thread_forks: !options.ignores_threads,
+            }),
             fields: options.fields | field::PARENT | field::START,
             max_work: options.max_work.saturating_mul(LOOK),
             change: Change::EMPTY,

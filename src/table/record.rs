@@ -15,9 +15,28 @@ pub(super) struct Record {
     pub read_ns: u64,
     /// EXEC events from before this moment are reflected already: a scan found the program.
     pub program_ns: u64,
-    /// The leader sent an EXIT that was not the process's own, and no EXEC has come since. The next
-    /// EXIT cannot be told from that one, so its code is not the process's for certain.
-    pub leader_exited: bool,
+    /// The process has had no thread but its leader since it started or ran its program, as far as no
+    /// event was missed: [`Hearing::complete_since_ns`] was this. `None`: it may have had another.
+    pub single_threaded: Option<u64>,
+    /// The code in the leader's EXIT, if that was not the process's own, and no EXEC has come since.
+    pub leader_code: Option<i32>,
+}
+
+/// What follows from events that did not come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Hearing {
+    /// No event has been missed since this moment.
+    pub complete_since_ns: u64,
+    /// The FORKs of threads are received.
+    pub has_thread_forks: bool,
+}
+
+impl Hearing {
+    /// For [`Record::single_threaded`], of a process that has no thread but its leader at this moment.
+    pub(super) fn single_threaded_at(self, at_ns: u64) -> Option<u64> {
+        let is_heard = self.has_thread_forks && at_ns > self.complete_since_ns;
+        is_heard.then_some(self.complete_since_ns)
+    }
 }
 
 /// How the table came to know the process.
@@ -101,9 +120,12 @@ pub(super) struct Exit {
 /// A wait(2) status, and whose it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ExitCode {
-    /// The process's own.
+    /// The process's own, from its pidfd or from /proc.
     Own(i32),
-    /// The leader's; the process's own too, unless another thread outlived the leader.
+    /// The one in the EXIT of a process that had no thread but its leader: its own.
+    Sole(i32),
+    /// The leader's; the process's own too, unless another thread outlived the leader and exited with
+    /// another one.
     Leaders(i32),
     Unknown,
 }
@@ -124,7 +146,8 @@ impl Record {
         life: Life::Led,
         read_ns: 0,
         program_ns: 0,
-        leader_exited: false,
+        single_threaded: None,
+        leader_code: None,
     };
 
     /// A process as a look at /proc showed it.
@@ -183,6 +206,11 @@ impl Record {
     /// How it exited, if an EXIT or a pidfd reported that.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.gone()?.exit
+    }
+
+    /// The leader's exit code, if the leader has sent an EXIT that was not the process's own.
+    pub(super) fn leaders_code(&self) -> ExitCode {
+        self.leader_code.map_or(ExitCode::Unknown, ExitCode::Leaders)
     }
 
     /// Takes over the program and its name, as a look showed them.

@@ -139,6 +139,16 @@ void check_history(const char *file, int line, struct follower *f, pid_t pid, co
 		     history(f, pid), expected);
 }
 
+void check_code(const char *file, int line, const struct pc_change *change, int status)
+{
+	if (change->flags & PC_CHANGE_LEADER_CODE)
+		return;
+	int expected = change->flags & PC_CHANGE_EXIT_CODE ? status : 0;
+	if (change->exit_code != expected)
+		fail(file, line, "the exit code of %d is %#x, not %#x", (int)change->process.pid,
+		     (unsigned)change->exit_code, (unsigned)expected);
+}
+
 struct pc_process look_up(const struct follower *f, pid_t pid)
 {
 	struct pc_process process;

@@ -42,6 +42,10 @@ const char *history(const struct follower *f, pid_t pid);
 #define CHECK_HISTORY(f, pid, expected) check_history(__FILE__, __LINE__, f, pid, expected)
 void check_history(const char *file, int line, struct follower *f, pid_t pid, const char *expected);
 
+/* Fails unless the exit code is this status, or called the leader's, or called unknown and 0. */
+#define CHECK_CODE(change, status) check_code(__FILE__, __LINE__, change, status)
+void check_code(const char *file, int line, const struct pc_change *change, int status);
+
 struct pc_process look_up(const struct follower *f, pid_t pid);
 /* The table's state of this process; -1 if it is not there. */
 long state_of(const struct follower *f, pid_t pid);

@@ -270,7 +270,7 @@ PROMISE(watch_without, "out of descriptors to watch a process without a leader, 
 		}
 		int status = dismiss(&puppet, 'q');
 		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-		CHECK(!(change.flags & PC_CHANGE_EXIT_CODE) || change.exit_code == status);
+		CHECK_CODE(&change, status);
 		CHECK_HISTORY(&f, puppet.pid, "SE");
 	}
 	close_follower(&f);

@@ -183,8 +183,8 @@ PROMISE(lost_leader, "the exit of a process is reported even if its leader exite
 	const char *lived = history(&f, puppet.pid);
 	CHECK(strcmp(lived, "SE") == 0 || strcmp(lived, "SV") == 0);
 	for (size_t i = 0; i < f.count; i++)
-		CHECK(!(f.told[i].flags & PC_CHANGE_EXIT_CODE) ||
-		      f.told[i].process.pid != puppet.pid || f.told[i].exit_code == status);
+		if (f.told[i].kind == PC_CHANGE_EXITED && f.told[i].process.pid == puppet.pid)
+			CHECK_CODE(&f.told[i], status);
 	close_follower(&f);
 }
 

@@ -46,15 +46,12 @@ static void check_leader_gone(struct follower *f, char last_order)
 	CHECK_HISTORY(f, puppet.pid, "S");
 	int status = dismiss(&puppet, last_order);
 	struct pc_change change = await_change(f, PC_CHANGE_EXITED, puppet.pid);
-	if (change.flags & PC_CHANGE_EXIT_CODE)
-		CHECK_EQ(change.exit_code, status);
-	else
-		CHECK_EQ(change.exit_code, 0);
+	CHECK_CODE(&change, status);
 	catch_up(f);
 	CHECK_HISTORY(f, puppet.pid, "SE");
 }
 
-PROMISE(leader_gone, "a process that outlives its leader is EXITED with its last thread, and its exit code is right or unknown")
+PROMISE(leader_gone, "a process that outlives its leader is EXITED with its last thread, and its exit code is right or called the leader's")
 {
 	struct follower f = open_default();
 	int before = open_descriptors();
@@ -64,7 +61,7 @@ PROMISE(leader_gone, "a process that outlives its leader is EXITED with its last
 	close_follower(&f);
 }
 
-PROMISE(leader_gone_first, "the exit code of a process that outlived its leader is right or unknown, even if the leader's EXIT is read last")
+PROMISE(leader_gone_first, "the exit code of a process that outlived its leader is right or called the leader's, even if the leader's EXIT is read last")
 {
 	struct follower f = open_default();
 	for (int life = 0; life < 10; life++) {
@@ -74,12 +71,12 @@ PROMISE(leader_gone_first, "the exit code of a process that outlived its leader 
 		await_leader_gone(&f, puppet.pid);
 		int status = dismiss(&puppet, 'Q');
 		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-		CHECK_EQ(change.exit_code, change.flags & PC_CHANGE_EXIT_CODE ? status : 0);
+		CHECK_CODE(&change, status);
 	}
 	close_follower(&f);
 }
 
-PROMISE(leader_gone_unread, "the exit code of a process that outlived its leader is right or unknown, even if both exited before the table reads it")
+PROMISE(leader_gone_unread, "the exit code of a process that outlived its leader is right or called the leader's, even if both exited before the table reads it")
 {
 	struct follower f = open_default();
 	for (const char *last = "qQ"; *last; last++) {
@@ -90,8 +87,7 @@ PROMISE(leader_gone_unread, "the exit code of a process that outlived its leader
 		CHECK_EQ(waitid(P_PID, (id_t)puppet.pid, &info, WEXITED | WNOWAIT), 0);
 		usleep(20000); /* before, not every kernel can tell */
 		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-		if (change.flags & PC_CHANGE_EXIT_CODE)
-			CHECK_EQ(change.exit_code, end_child(puppet.pid));
+		CHECK_CODE(&change, end_child(puppet.pid));
 		CHECK_HISTORY(&f, puppet.pid, "SE");
 	}
 	close_follower(&f);
@@ -105,7 +101,7 @@ PROMISE(leader_gone_found, "a process without a leader is found by a new table, 
 	CHECK_EQ(state_of(&f, puppet.pid), PC_PROCESS_LEADER_GONE);
 	int status = dismiss(&puppet, 'q');
 	struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-	CHECK(!(change.flags & PC_CHANGE_EXIT_CODE) || change.exit_code == status);
+	CHECK_CODE(&change, status);
 	CHECK_HISTORY(&f, puppet.pid, "FE");
 	close_follower(&f);
 }
@@ -125,7 +121,7 @@ static void check_thread_exec(struct follower *f, const char *orders, bool stall
 	}
 	CHECK_EQ(dismiss(&puppet, 'q'), 3 << 8);
 	struct pc_change change = await_change(f, PC_CHANGE_EXITED, puppet.pid);
-	CHECK(!(change.flags & PC_CHANGE_EXIT_CODE) || change.exit_code == 3 << 8);
+	CHECK_CODE(&change, 3 << 8);
 	catch_up(f);
 	CHECK_HISTORY(f, puppet.pid, "SXE");
 }
@@ -156,8 +152,7 @@ PROMISE(failed_exec, "the exec of a thread that fails beyond the point of no ret
 		}
 		CHECK(WIFSIGNALED(status));
 		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
-		CHECK(change.flags & PC_CHANGE_LEADER_CODE || change.exit_code == status ||
-		      !(change.flags & PC_CHANGE_EXIT_CODE));
+		CHECK_CODE(&change, status);
 		catch_up(&f);
 		CHECK_HISTORY(&f, puppet.pid, "SE");
 	}

@@ -19,8 +19,10 @@ use stage::{Stage, verdict_of};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use ExitCode::{Leaders, Own, Unknown};
-use Verdict::{AskPidfd, Discovered, Execed, Known, Outlived, OwnFork, PastExit, ReportFirst};
+use ExitCode::{Leaders, Own, Sole, Unknown};
+use Verdict::{
+    AskPidfd, Discovered, Execed, Known, Outlived, OwnFork, PastExit, ReportFirst, Threaded,
+};
 
 #[test]
 fn every_row_holds() {
@@ -193,6 +195,8 @@ fn forks_of_known_pids(rows: &mut Rows) {
         forked().exited(Own(0x100)), fork().at(1_900), unasked(), known_exit_first(Unknown));
     rows.event("a status that /proc showed at the moment of the next owner's FORK is kept",
         forked().exited(Own(0x100)), fork().at(1_901), unasked(), known_exit_first(Own(0x100)));
+    rows.event("the code in the EXIT of a single-threaded process is kept, even if the next owner existed by then",
+        forked().exited(Sole(0x100)), fork().at(1_900), unasked(), known_exit_first(Sole(0x100)));
     rows.event("the code in an EXIT is the leader's, even if the next owner existed when that was handled",
         forked().exited(Leaders(0x100)), fork().at(1_900), unasked(),
         known_exit_first(Leaders(0x100)));
@@ -220,7 +224,7 @@ fn exits(rows: &mut Rows) {
         forked(), exit(0), led(), exec_to_come());
     rows.event("an EXIT from before the look that found a process does not show that its FORK came earlier",
         found(), exit(0).at(1_500), leaderless(),
-        Outlived { is_leader_gone: true, is_fork_earlier: false });
+        Outlived { code: 0, is_leader_gone: true, is_fork_earlier: false });
     rows.event("an EXIT from after the look that found a process shows that its FORK came earlier",
         found(), exit(0).at(1_501), leaderless(), outlived());
     rows.event("a process is gone when its EXIT is handled",
@@ -234,16 +238,16 @@ fn exits(rows: &mut Rows) {
     rows.event("a process whose start is not known has no older EXIT than its FORK",
         forked_unseen().forked_at(9), exit(0x100).at(10), nobody(), exited_at(10, Leaders(0x100)));
     rows.event("a second EXIT does not make the table forget that the pid has another owner",
-        forked().exited(Leaders(0x100)).replaced(), exit(0x100), nobody(),
-        replaced_late(2_000, 2_001, Unknown));
+        forked().exited(Leaders(0x200)).replaced(), exit(0x100), nobody(),
+        replaced_late(2_000, 2_001, Leaders(0x100)));
     rows.event("the pidfd of a process that outlived its leader is asked, not the EXIT",
-        forked().watched(), exit(0x100), nobody(), AskPidfd { is_replaced: false });
+        forked().watched(), exit(0x100), nobody(), AskPidfd { code: 0x100, is_replaced: false });
     rows.event("the pidfd of a process that outlived its leader is asked even if /proc shows a zombie",
-        forked().watched(), exit(0x100), zombie_with(0x200), AskPidfd { is_replaced: false });
+        forked().watched(), exit(0x100), zombie_with(0x200), AskPidfd { code: 0x100, is_replaced: false });
     rows.event("the pidfd of a process that outlived its leader is asked even if the pid has another owner",
-        forked().watched(), exit(0x100), led().started(1_990), AskPidfd { is_replaced: true });
+        forked().watched(), exit(0x100), led().started(1_990), AskPidfd { code: 0x100, is_replaced: true });
     rows.event("a process whose pidfd is waited for lives on while /proc shows it",
-        forked().watched(), exit(0x100), leaderless(), outlived());
+        forked().watched(), exit(0), leaderless(), outlived());
 }
 
 #[rustfmt::skip]
@@ -259,34 +263,57 @@ fn exit_codes(rows: &mut Rows) {
         replaced_late(2_000, 2_001, Leaders(0x100)));
     rows.event("the status of a signal is a code, too",
         forked(), exit(9), nobody(), exited(Leaders(9)));
-    rows.event("an EXIT without a parent was generated after the process was reaped: its code is not believed",
-        forked(), exit(0).reaped(), nobody(), exited(Unknown));
-    rows.event("the code of an EXIT that is handled 9 ms later is believed",
-        forked(), exit(0x100).judged(2_009), nobody(),
-        exited_late(2_000, 2_009, Leaders(0x100)));
-    rows.event("the code of an EXIT that is handled 10 ms later is not: others may have outlived the leader",
-        forked(), exit(0x100).judged(2_010), nobody(),
-        exited_late(2_000, 2_010, Unknown));
+    rows.event("the code of an EXIT that is handled late is still the leader's",
+        forked(), exit(0x100).judged(9_000), nobody(),
+        exited_late(2_000, 9_000, Leaders(0x100)));
+    rows.event("a process that never had a second thread exited with the code in its EXIT, however late that is",
+        forked().single_threaded(), exit(0x100).judged(9_000), nobody(),
+        exited_late(2_000, 9_000, Sole(0x100)));
+    rows.event("the FORK of a thread may have been lost: the code is only the leader's",
+        forked().single_threaded(), exit(0x100), nobody().after_a_loss_at(1_950), exited(Leaders(0x100)));
+    rows.event("where the FORKs of threads are not received, the code is only the leader's",
+        forked(), exit(0x100), nobody().without_thread_forks(), exited(Leaders(0x100)));
+    rows.event("an EXIT without a parent, right after a loss, may be that of an unknown previous owner",
+        forked(), exit(0).reaped(), nobody().after_a_loss_at(1_000), exited(Unknown));
+    rows.event("an EXIT without a parent, more than a second after the last loss, is the process's",
+        forked().single_threaded(), exit(0x100).reaped(), nobody(), exited(Sole(0x100)));
+    rows.event("an EXIT without a parent, behind another one, may be a previous owner's: the code of the first stays",
+        forked().single_threaded().exited(Sole(0x100)), exit(0x200).reaped(), nobody().after_a_loss_at(1_000),
+        exited(Sole(0x100)));
+    rows.event("the EXIT of a process that never had a second thread says more than a zombie that has its pid",
+        forked().single_threaded(), exit(0x100), zombie_with(0x700), exited(Sole(0x100)));
+    rows.event("the zombie of a process whose threads may have been missed shows its own status",
+        forked().single_threaded(), exit(0x100), zombie_with(0x700).after_a_loss_at(1_950), exited(Own(0x700)));
+    rows.event("a process that was single-threaded may have sent no two EXITs: the second code is only a leader's",
+        forked().single_threaded().exited(Sole(0x100)), exit(0x200), nobody(), exited(Leaders(0x200)));
+    rows.event("the status that a pidfd showed is not replaced by the leader's",
+        forked().exited(Own(0x700)), exit(0x200), nobody(), exited(Own(0x700)));
+    rows.event("the FORK of a thread shows that the process has one",
+        forked(), thread_fork(), unasked(), Threaded);
+    rows.event("the FORK of an unknown process's thread is no start of a process",
+        NO_RECORD, thread_fork(), unasked(), Known);
+    rows.event("the FORK of a thread of the pid's previous owner says nothing about this one",
+        forked(), thread_fork().at(999), unasked(), Known);
     rows.event("a zombie's own status does not grow old",
         forked(), exit(0x100).judged(3_000), zombie_with(0x100),
         exited_late(2_000, 3_000, Own(0x100)));
     rows.event("an EXIT from a CPU whose clock is ahead is not old",
         forked(), exit(0x100).judged(1_999), nobody(),
         exited_late(2_000, 1_999, Leaders(0x100)));
-    rows.event("the code of an EXIT is not believed if the leader had sent one before",
-        forked().leader_exited(), exit(0x100), nobody(), exited(Unknown));
+    rows.event("the code of an EXIT after another one is the newest leader's",
+        forked().leader_exited(), exit(0x100), nobody(), exited(Leaders(0x100)));
     rows.event("a zombie's own status is believed even if the leader had sent an EXIT before",
         forked().leader_exited(), exit(0x100), zombie_with(0x700), exited(Own(0x700)));
-    rows.event("of two EXITs without a look between them, it is not known which was the last",
-        forked().exited(Leaders(0x100)), exit(0x200), nobody(), exited(Unknown));
+    rows.event("of two EXITs without a look between them, the second has the newest leader's code",
+        forked().exited(Leaders(0x100)), exit(0x200), nobody(), exited(Leaders(0x200)));
     rows.event("the EXIT of a process that a scan no longer saw is the only one",
         forked().vanished(), exit(0x100), nobody(), exited(Leaders(0x100)));
     rows.event("an EXIT may be the previous owner's while that one's has not come: its code is not believed",
         forked_after_another(), exit(0x100), nobody(), exited(Unknown));
     rows.event("a zombie's own status is believed while the previous owner's EXIT has not come",
         forked_after_another(), exit(0x100), zombie_with(0x700), exited(Own(0x700)));
-    rows.event("a process that outlived its leader, and could not be watched, has another code than the leader",
-        forked().unwatched(), exit(0x100), nobody(), exited(Unknown));
+    rows.event("a process that outlived its leader, and could not be watched, has only the leader's code",
+        forked().unwatched(), exit(0x100), nobody(), exited(Leaders(0x100)));
     rows.event("the EXIT of a process that was found has a code like any other",
         found(), exit(0x100), nobody(), exited(Leaders(0x100)));
 }
@@ -718,7 +745,7 @@ fn losses(rows: &mut Rows) {
     let lost = |count, since_ms: u64, until_ms: u64, reason| {
         Event::overrun(count, since_ms * MS, until_ms * MS, reason)
     };
-    let mut agenda = Agenda::new();
+    let mut agenda = Agenda::new(HEARING);
     agenda.note_loss(&lost(3, 1_500, 1_600, reason::QUEUE));
     agenda.note_loss(&lost(4, 1_400, 1_700, reason::QUEUE));
     let both =
@@ -759,8 +786,8 @@ fn execs_by_threads(rows: &mut Rows) {
         (stage.record(PID).life, stage.record(PID).process.state, stage.machine.watched.len()),
         (Life::Led, 0, 0));
     rows.row("an exec by a thread: the code of the EXIT behind the EXEC is believed",
-        stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Leaders(0x700))]);
-    let history = ["7 execed", "7 exited leader's 0x700"];
+        stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Sole(0x700))]);
+    let history = ["7 execed", "7 exited 0x700"];
     reports(rows, "an exec by a thread is one EXECED, and one EXITED", &mut stage, &history);
 
     let mut stage = Stage::with([forked()]);
@@ -773,16 +800,16 @@ fn execs_by_threads(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     rows.row("an exec by a thread, read when all is over: the leader's EXIT seems to be the process's",
         stage.hear(exit(0).judged(2_500), nobody()),
-        vec![exited_late(2_000, 2_500, Unknown)]);
+        vec![exited_late(2_000, 2_500, Leaders(0))]);
     rows.row("an exec by a thread, read when all is over: the EXEC shows that it was not",
         stage.hear(exec().at(2_010).judged(2_500), nobody()), vec![Execed(AfterExec::Gone)]);
     rows.row("an exec by a thread, read when all is over: its own EXIT is waited for",
         stage.record(PID).life, Life::Led);
-    rows.row("an exec by a thread, read when all is over: the code of a late EXIT is not believed",
+    rows.row("an exec by a thread, read when all is over: no thread came since, so the code is the process's",
         stage.hear(exit(0x700).at(2_020).judged(2_500), nobody()),
-        vec![exited_late(2_020, 2_500, Unknown)]);
+        vec![exited_late(2_020, 2_500, Sole(0x700))]);
     reports(rows, "an exec by a thread, read when all is over, is one EXECED and one EXITED",
-        &mut stage, &["7 execed", "7 exited"]);
+        &mut stage, &["7 execed", "7 exited 0x700"]);
 
     let mut stage = Stage::with([forked()]);
     stage.hear(exit(0).judged(2_500), zombie());
@@ -792,16 +819,16 @@ fn execs_by_threads(rows: &mut Rows) {
 
     let mut stage = Stage::with([forked()]);
     stage.hear(exit(0), led());
-    rows.row("an exec by a thread whose EXEC was lost: the code of the next EXIT is not believed",
-        stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Unknown)]);
+    rows.row("an exec by a thread whose EXEC was lost: the code of the next EXIT is the new leader's",
+        stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Leaders(0x700))]);
 
     let mut stage = Stage::with([forked()]);
     rows.row("an exec by a thread that overtakes the leader: the EXEC is the process's",
         stage.hear(exec(), led()), vec![Execed(AfterExec::Alive)]);
     rows.row("an exec by a thread that overtakes the leader: the EXIT behind it is the process's",
-        stage.hear(exit(0x700).at(2_010), nobody()), vec![exited_at(2_010, Leaders(0x700))]);
+        stage.hear(exit(0x700).at(2_010), nobody()), vec![exited_at(2_010, Sole(0x700))]);
     reports(rows, "an exec by a thread that overtakes the leader is one EXECED and one EXITED",
-        &mut stage, &["7 execed", "7 exited leader's 0x700"]);
+        &mut stage, &["7 execed", "7 exited 0x700"]);
 
     let mut stage = Stage::with([forked()]);
     rows.row("an exec by a thread that fails: the leader's EXIT is not the process's",
@@ -809,8 +836,8 @@ fn execs_by_threads(rows: &mut Rows) {
     rows.row("an exec by a thread that fails: the COREDUMP says nothing",
         stage.hear(coredump().at(2_010), leaderless()), vec![Known]);
     rows.row("an exec by a thread that fails: its EXIT comes while the table waits for the pidfd",
-        stage.hear(exit(11).at(2_020), nobody()), vec![AskPidfd { is_replaced: false }]);
-    reports(rows, "an exec by a thread that fails is one EXITED", &mut stage, &["7 exited"]);
+        stage.hear(exit(11).at(2_020), nobody()), vec![AskPidfd { code: 11, is_replaced: false }]);
+    reports(rows, "an exec by a thread that fails is one EXITED", &mut stage, &["7 exited leader's 0xb"]);
 
     let mut stage = Stage::with([forked()]);
     let zombie = zombie_with(11);
@@ -859,7 +886,7 @@ fn programs(rows: &mut Rows) {
 fn leaders_that_exit_first(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     rows.row("a leader that exits first: its EXIT is not the process's",
-        stage.hear(exit(0x300), leaderless()), vec![outlived()]);
+        stage.hear(exit(0), leaderless()), vec![outlived()]);
     stage.machine.exits.insert(PID, PidfdExit::Status(0x700));
     stage.machine.readable = Some(PID);
     stage.show(PID, zombie());
@@ -867,10 +894,18 @@ fn leaders_that_exit_first(rows: &mut Rows) {
         &mut stage, &["7 exited 0x700"]);
 
     let mut stage = Stage::with([forked()]);
-    rows.row("a leader that exits last, after the process was reaped: the code is not believed",
-        stage.hear(exit(0).reaped(), nobody()), vec![exited(Unknown)]);
+    rows.row("a leader that exits last, after the process was reaped: the code is the leader's",
+        stage.hear(exit(0).reaped(), nobody()), vec![exited(Leaders(0))]);
     reports(rows, "a leader that exits last, after the process was reaped, is one EXITED",
-        &mut stage, &["7 exited"]);
+        &mut stage, &["7 exited leader's 0x0"]);
+
+    let mut stage = Stage::with([forked()]);
+    stage.hear(exit(0), leaderless());
+    stage.machine.exits.insert(PID, PidfdExit::Unknown);
+    stage.machine.readable = Some(PID);
+    stage.show(PID, nobody());
+    reports(rows, "a leader that exits first: its code is reported if the pidfd does not show the process's",
+        &mut stage, &["7 exited leader's 0x0"]);
 }
 
 #[rustfmt::skip]
@@ -887,12 +922,15 @@ fn reused_pids(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     rows.row("a reused pid, read late: the EXIT of a process whose pid /proc shows with another owner",
         stage.hear(exit(0x300).judged(2_500), next),
-        vec![replaced_late(2_000, 2_500, Unknown)]);
+        vec![replaced_late(2_000, 2_500, Leaders(0x300))]);
     rows.row("a reused pid, read late: the FORK first ends the previous owner, then starts the next one",
         stage.hear(fork().at(2_010).judged(2_500), next),
-        vec![unknown_exit_first(2_000), started(true)]);
+        vec![Verdict::ExitFirst {
+                exit: Exit { timestamp_ns: HEARD, code: Leaders(0x300) },
+                is_exit_pending: false,
+            }, started(true)]);
     reports(rows, "a reused pid, read late: the next owner starts once, by its FORK",
-        &mut stage, &["7 exited", "7 started"]);
+        &mut stage, &["7 exited leader's 0x300", "7 started"]);
 
     // FORK(next) EXIT(next) EXIT(previous): with preempt=full.
     let mut stage = Stage::with([forked()]);
@@ -911,7 +949,7 @@ fn reused_pids(rows: &mut Rows) {
     let mut stage = Stage::with([forked()]);
     stage.hear(fork().at(2_010), next);
     rows.row("a reused pid whose previous owner's EXIT comes second: the next owner lives on",
-        stage.hear(exit(0x300).at(2_020), next), vec![exec_to_come()]);
+        stage.hear(exit(0).at(2_020), next), vec![exec_to_come()]);
     rows.row("a reused pid whose previous owner's EXIT comes second: the next owner's code is not believed",
         stage.hear(exit(0x700).at(2_030), nobody()), vec![exited_at(2_030, Unknown)]);
     reports(rows, "a reused pid whose previous owner's EXIT comes second: each owner starts and exits once",

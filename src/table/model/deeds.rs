@@ -15,12 +15,16 @@ impl Machine {
 
     fn try_to(&mut self, step: Step) -> Option<()> {
         match step {
-            Step::Wait { ns } => self.wait(ns),
+            Step::Wait { ns } => {
+                // No task is preempted for so long.
+                if ns > 1_000_000_000 {
+                    self.release_held();
+                }
+                self.wait(ns);
+            }
             Step::Sleep { ns } => {
                 // Before the machine sleeps, each task is stopped outside of the kernel.
-                while !self.held.is_empty() {
-                    self.go_on(0);
-                }
+                self.release_held();
                 self.slept_ns += ns;
             }
             Step::Fork { who, pid, birth, delay } => return self.fork(who, pid, birth, delay),
@@ -40,10 +44,11 @@ impl Machine {
                 let pid = self.processes[who].pid;
                 self.note(|| format!("pid {pid} is reaped"));
             }
-            Step::Thread { who } => {
+            Step::Thread { who, delay } => {
                 let who = self.pick(who, |p| p.can_act() && p.program != 0 && p.threads < 3)?;
                 self.processes[who].threads += 1;
                 self.processes[who].is_simple = false;
+                self.announce(who, Deed::ThreadFork, delay);
             }
             Step::ThreadExit { who, code } => {
                 let who = self.pick(who, |p| p.can_act() && p.threads > 0)?;
@@ -143,6 +148,12 @@ impl Machine {
             Step::DropPrivileges => self.may_trace = false,
         }
         Some(())
+    }
+
+    fn release_held(&mut self) {
+        while !self.held.is_empty() {
+            self.go_on(0);
+        }
     }
 
     fn fork(&mut self, who: u8, pid: u8, birth: Birth, delay: Delay) -> Option<()> {

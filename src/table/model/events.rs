@@ -8,6 +8,8 @@ use crate::protocol::event::{Event, kind};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Deed {
     Fork,
+    /// The process has one more thread.
+    ThreadFork,
     Exec,
     /// `leader`: which of its leaders this is. `is_end`: the process exits with it.
     Exit {
@@ -20,6 +22,9 @@ pub(super) enum Deed {
     SetGroup,
     SetSession,
 }
+
+/// The id of every thread that is no leader.
+const THREAD: u32 = 1_000_000;
 
 /// An event that is not queued yet.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +95,11 @@ impl Machine {
             Deed::Fork => {
                 let event = Event { kind: kind::FORK, timestamp_ns, ..Event::EMPTY };
                 return Some(Event { data: [parents, ids, 0, 0, 0], ..event });
+            }
+            Deed::ThreadFork => {
+                let thread = pair(THREAD, pid);
+                let event = Event { kind: kind::FORK, timestamp_ns, ..Event::EMPTY };
+                return Some(Event { data: [parents, thread, 0, 0, 0], ..event });
             }
             Deed::Exec => (kind::EXEC, [0, 0]),
             Deed::Exit { leader, .. } if leader != process.leaders => return None,

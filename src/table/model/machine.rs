@@ -116,6 +116,8 @@ pub(super) struct Machine {
     pub programs: u64,
     names: u64,
     // ---- The connector ----
+    /// When the table was opened.
+    pub opened_ns: u64,
     /// The kinds of events that are listened for; 0: nobody listens.
     pub listened: u32,
     pub queue: VecDeque<Event>,
@@ -142,6 +144,7 @@ impl Machine {
             may_trace: true,
             programs: 1,
             names: 0,
+            opened_ns: 0,
             listened: 0,
             queue: VecDeque::new(),
             dropped: 0,
@@ -296,6 +299,8 @@ impl Machine {
             start_ns: process.start_tick(),
             image,
             comm: process.comm,
+            // A leader is counted until it is reaped.
+            has_threads: process.is_alive() && !is_between && process.threads > 0,
             is_kernel_thread: process.is_kernel_thread,
             has_run: process.has_run && !is_between,
         }

@@ -53,6 +53,7 @@ impl Outside {
         let machine = self.machine.get_mut();
         machine.listened = kinds;
         self.read_ns = machine.tick();
+        machine.opened_ns = self.read_ns;
         self.allowance = self.interval();
     }
 

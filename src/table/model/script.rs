@@ -10,6 +10,7 @@ use crate::table::agenda::Agenda;
 use crate::table::census::{Census, Queue};
 use crate::table::follower::Follower;
 use crate::table::jobs::Run;
+use crate::table::record::Hearing;
 use crate::table::report::{Change, field};
 
 /// What happens next.
@@ -67,7 +68,7 @@ impl Op {
             24..27 => Step::Exec { who, new_ids: a % 2 == 1, delay: delay(b) },
             27..32 => Step::Exit { who, code: code_of(a), is_ignored: a % 8 == 7, delay: delay(b) },
             32..36 => Step::Reap { who },
-            36..39 => Step::Thread { who },
+            36..39 => Step::Thread { who, delay: delay(b) },
             39 | 40 => Step::ThreadExit { who, code: code_of(a) },
             41 | 42 => Step::LeaderExit { who, code: code_of(a), delay: delay(b) },
             43 => Step::ThreadExec { who, delay: delay(b) },
@@ -82,8 +83,8 @@ impl Op {
             53 => Step::BecomeSubreaper { who },
             54..56 => Step::GoOn { which: who },
             56 | 57 => {
-                let ns = [1_000, 100_000, 1_000_000, 4_000_000, 9_000_000, 12_000_000, 150_000_000];
-                Step::Wait { ns: ns[usize::from(a) % ns.len()] }
+                let ns = [1, 100, 1_000, 4_000, 9_000, 12_000, 150_000, 1_200_000];
+                Step::Wait { ns: 1_000 * ns[usize::from(a) % ns.len()] }
             }
             58 => Step::Sleep { ns: [4_000_000, 25_000_000, 3_000_000_000][usize::from(a % 3)] },
             59 => Step::Flood { who, count: a % 32 },
@@ -174,7 +175,10 @@ impl Performance {
             outside: Outside::new(Machine::new(setup, is_traced)),
             follower: Follower {
                 census: Census::new().expect("memory"),
-                agenda: Agenda::new(),
+                agenda: Agenda::new(Hearing {
+                    complete_since_ns: u64::MAX,
+                    has_thread_forks: true,
+                }),
                 fields: setup.fields | field::PARENT | field::START,
                 max_work: 1000,
                 change: Change::EMPTY,
@@ -213,6 +217,7 @@ impl Performance {
             }
         }
         self.outside.listen(kinds);
+        self.follower.agenda.hearing.complete_since_ns = self.outside.machine.get_mut().opened_ns;
         self.outside.machine.get_mut().note(|| "the table is opened".into());
     }
 

@@ -67,6 +67,7 @@ pub(super) enum Step {
     /// A thread starts.
     Thread {
         who: u8,
+        delay: Delay,
     },
     /// A thread, not the leader, exits. If it is the last, the process exits.
     ThreadExit {

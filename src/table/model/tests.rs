@@ -80,7 +80,7 @@ fn what_could_not_be_watched_is_tried_again_although_no_descriptor_shows_it() {
         &[
             fork(0, 0),
             Op::Pause,
-            Op::Do(Step::Thread { who: 0 }),
+            Op::Do(Step::Thread { who: 0, delay: Delay::No }),
             Op::Do(Step::ThreadExec { who: 0, delay: Delay::No }),
             Op::Do(Step::FailPidfds { count: 6 }),
             Op::Do(EXIT),
@@ -104,7 +104,7 @@ fn a_process_that_is_found_between_two_leaders_has_its_parent_after_the_exec() {
         PLAIN,
         &[
             fork(0, 0),
-            Op::Do(Step::Thread { who: 1 }),
+            Op::Do(Step::Thread { who: 1, delay: Delay::No }),
             Op::Do(Step::ThreadExec { who: 0, delay: Delay::No }),
             Op::Do(Step::ThreadExecGoesOn { who: 0, delay: Delay::No }),
             RUN,
@@ -143,7 +143,7 @@ fn a_process_whose_exit_is_known_before_its_fork_is_handled_begins_once() {
     passes(
         PLAIN,
         &[
-            Op::Between(1, Step::Thread { who: 1 }),
+            Op::Between(1, Step::Thread { who: 1, delay: Delay::No }),
             fork(0, 0),
             Op::Between(1, leader_exit()),
             Op::Run { work: 17 },
@@ -212,7 +212,7 @@ fn a_child_that_was_read_before_its_parents_pid_had_another_owner_has_its_new_pa
         &[
             fork(0, 0),
             fork(0, 2),
-            Op::Do(Step::Thread { who: 2 }),
+            Op::Do(Step::Thread { who: 2, delay: Delay::No }),
             fork(2, 0),
             Op::Do(leader_exit()),
             Op::Run { work: 17 },
@@ -230,7 +230,7 @@ fn the_next_owner_of_a_pid_is_entered_when_a_pidfd_has_shown_the_exit_of_the_pre
         PLAIN,
         &[
             fork(0, 1),
-            Op::Do(Step::Thread { who: 1 }),
+            Op::Do(Step::Thread { who: 1, delay: Delay::No }),
             Op::Do(leader_exit()),
             Op::Pause,
             Op::Do(EXIT),

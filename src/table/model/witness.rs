@@ -16,9 +16,6 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// How late an EXIT may be handled for its code to be known, and some reserve.
-const PROMPT_NS: u64 = 9_000_000;
-
 /// A process as the caller knows it.
 struct Known {
     who: Who,
@@ -244,10 +241,14 @@ impl Witness {
         }
         let is_right = self.is_code_right(change, known, machine);
         ensure!(is_right, "the code is wrong: {:?}", truth.status);
-        ensure!(
-            has_code || !self.is_code_due(change, known, machine),
-            "the code is not known, although it could be"
-        );
+        if self.is_code_due(known, machine) {
+            let is_clear =
+                truth.exit_has_parent || change.timestamp_ns > machine.opened_ns + 1_000_000_000;
+            ensure!(has_code || !is_clear, "not even the leader's code is known");
+            let is_fork_new = truth.fork_ns.is_some_and(|at| at > machine.opened_ns);
+            let is_own_due = truth.is_simple && is_clear && is_fork_new;
+            ensure!(!is_leaders || !is_own_due, "the code is called the leader's, and is its own");
+        }
         Ok(())
     }
 
@@ -298,11 +299,10 @@ impl Witness {
     }
 
     /// Whether nothing was in the way of knowing the exit code.
-    fn is_code_due(&self, change: &Change, known: &Known, machine: &Machine) -> bool {
+    fn is_code_due(&self, known: &Known, machine: &Machine) -> bool {
         let truth = &machine.processes[known.who];
         let owners = |p: &&Truth| p.pid == truth.pid;
         let next = machine.processes.iter().skip(known.who + 1).find(owners);
-        let is_prompt = machine.now_ns.saturating_sub(change.timestamp_ns) < PROMPT_NS;
         // If not, the EXIT of a previous owner may still come, or be that of a leader of this one.
         let is_over = |last: Who| {
             let was_there = self.ids.contains_key(&last);
@@ -314,9 +314,6 @@ impl Witness {
         !self.has_doubt(machine)
             && known.seen.is_none()
             && self.ids[&known.who].len() == 1
-            && truth.is_simple
-            && truth.exit_has_parent
-            && is_prompt
             && next.is_none()
             && previous.into_iter().all(is_over)
     }

@@ -10,6 +10,8 @@ use crate::protocol::event::pair;
 use crate::table::report::field;
 
 pub const MS: u64 = 1_000_000;
+/// The table has missed no event since it was opened.
+pub const HEARING: Hearing = Hearing { complete_since_ns: 500 * MS, has_thread_forks: true };
 pub const PID: i32 = 7;
 pub const INIT: i32 = 1;
 pub const STARTED: u64 = 1_000 * MS;
@@ -92,7 +94,12 @@ impl Record {
 
     /// An EXIT of the leader came, and the process lived on.
     pub fn leader_exited(self) -> Self {
-        Self { leader_exited: true, ..self }
+        Self { leader_code: Some(0), ..self }
+    }
+
+    /// The process has had no thread but its leader, as far as no event was lost since.
+    pub fn single_threaded(self) -> Self {
+        Self { single_threaded: Some(HEARING.complete_since_ns), ..self }
     }
 
     /// The leader was seen to be gone; the pidfd is waited for.
@@ -158,6 +165,11 @@ fn about(kind: u32, first: u32, second: u32) -> Heard {
 /// pid 1 forks pid 7.
 pub fn fork() -> Heard {
     heard(kind::FORK, [INIT as u32, INIT as u32, PID as u32, PID as u32, 0, 0])
+}
+
+/// pid 7 creates a thread.
+pub fn thread_fork() -> Heard {
+    heard(kind::FORK, [INIT as u32, INIT as u32, PID as u32 + 1, PID as u32, 0, 0])
 }
 
 /// The leader exits with this wait status; its parent is pid 1.
@@ -240,6 +252,7 @@ impl Heard {
 #[derive(Clone, Copy)]
 pub struct Look {
     pub sight: Option<Sight>,
+    pub hearing: Hearing,
     /// The status of a zombie can be believed.
     pub is_status_shown: bool,
     /// The row says that the event is judged without a look.
@@ -254,6 +267,7 @@ fn sight(condition: Condition) -> Sight {
         start_ns: STARTED,
         image: PROGRAM,
         comm: CAT,
+        has_threads: false,
         is_kernel_thread: false,
         has_run: false,
     };
@@ -262,7 +276,7 @@ fn sight(condition: Condition) -> Sight {
 }
 
 fn look(condition: Condition) -> Look {
-    Look { sight: Some(sight(condition)), is_status_shown: false, is_needless: false }
+    Look { sight: Some(sight(condition)), ..nobody() }
 }
 
 /// The event is judged without a look.
@@ -272,7 +286,7 @@ pub fn unasked() -> Look {
 
 /// No process has the pid.
 pub fn nobody() -> Look {
-    Look { sight: None, is_status_shown: false, is_needless: false }
+    Look { sight: None, hearing: HEARING, is_status_shown: false, is_needless: false }
 }
 
 /// The process lives, with its leader.
@@ -307,6 +321,16 @@ impl Look {
         self.with(|sight| sight.stat.start_ns = ms * MS)
     }
 
+    /// Events were lost, as the table noticed at this time.
+    pub fn after_a_loss_at(self, ms: u64) -> Self {
+        Self { hearing: Hearing { complete_since_ns: ms * MS, ..self.hearing }, ..self }
+    }
+
+    /// The FORKs of threads are not received.
+    pub fn without_thread_forks(self) -> Self {
+        Self { hearing: Hearing { has_thread_forks: false, ..self.hearing }, ..self }
+    }
+
     pub fn with(mut self, change: impl FnOnce(&mut Sight)) -> Self {
         self.sight.as_mut().map(change);
         self
@@ -326,7 +350,7 @@ impl Look {
             Some(Condition::Zombie { status }) if self.is_status_shown => Some(status),
             _ => None,
         };
-        Evidence { sight: self.sight.as_ref(), own_status }
+        Evidence { sight: self.sight.as_ref(), own_status, hearing: self.hearing }
     }
 }
 
@@ -385,9 +409,9 @@ pub fn started(is_seen: bool) -> Verdict {
 }
 
 pub fn outlived() -> Verdict {
-    Verdict::Outlived { is_leader_gone: true, is_fork_earlier: true }
+    Verdict::Outlived { code: 0, is_leader_gone: true, is_fork_earlier: true }
 }
 
 pub fn exec_to_come() -> Verdict {
-    Verdict::Outlived { is_leader_gone: false, is_fork_earlier: true }
+    Verdict::Outlived { code: 0, is_leader_gone: false, is_fork_earlier: true }
 }

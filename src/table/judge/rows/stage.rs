@@ -142,7 +142,7 @@ impl Stage {
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(HEARING);
         agenda.scan = Scan::Off { ended_ns: 0 };
         let follower =
             Follower { census, agenda, fields: field::ALL, max_work: 1, change: Change::EMPTY };

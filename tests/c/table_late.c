@@ -1,0 +1,116 @@
+/* Exit codes, for a table that is read late. */
+#include "follower.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LIVES = 50 };
+
+static void exit_with(void *code)
+{
+	_exit((int)(intptr_t)code);
+}
+
+static void *sleep_for_ever(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+static void start_thread_and_exit_with(void *code)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, sleep_for_ever, NULL);
+	exit_with(code);
+}
+
+static void *outlive_leader(void *unused)
+{
+	usleep(20000);
+	_exit(9);
+	return unused;
+}
+
+static void let_thread_outlive(void *code)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, outlive_leader, NULL);
+	syscall(SYS_exit, (int)(intptr_t)code);
+}
+
+static const struct pc_change *exit_of(struct follower *f, pid_t pid)
+{
+	for (size_t i = 0;; i++) {
+		if (i == f->count && !hear(f, PATIENCE_MS))
+			fail(__FILE__, __LINE__, "no EXITED of %d", (int)pid);
+		if (f->told[i].process.pid == pid && f->told[i].kind == PC_CHANGE_EXITED)
+			return &f->told[i];
+	}
+}
+
+/* Processes exit with 1, 2, 3 …, and are reaped. Nobody reads the table meanwhile. */
+static void live_unread(void (*live)(void *), pid_t pids[LIVES])
+{
+	for (int i = 0; i < LIVES; i++) {
+		pids[i] = start_child(live, (void *)(intptr_t)(i + 1));
+		end_child(pids[i]);
+	}
+	usleep(100000);
+}
+
+static void check_codes(struct pc_table_options options, void (*live)(void *), uint32_t expected)
+{
+	struct follower f = open_follower(options);
+	pid_t pids[LIVES];
+	live_unread(live, pids);
+	for (int i = 0; i < LIVES; i++) {
+		const struct pc_change *change = exit_of(&f, pids[i]);
+		CHECK_EQ(change->exit_code, (i + 1) << 8);
+		CHECK_EQ(change->flags & (PC_CHANGE_EXIT_CODE | PC_CHANGE_LEADER_CODE), expected);
+	}
+	close_follower(&f);
+}
+
+PROMISE(single_threaded, "the exit code of a process that never had a second thread is its own, however late the table is read")
+{
+	check_codes(TABLE_OPTIONS(.fields = 0), exit_with, PC_CHANGE_EXIT_CODE);
+}
+
+PROMISE(multithreaded, "the exit code of a process that had threads and was reaped before the table read its exit is the leader's")
+{
+	check_codes(TABLE_OPTIONS(.fields = 0), start_thread_and_exit_with,
+		    PC_CHANGE_EXIT_CODE | PC_CHANGE_LEADER_CODE);
+}
+
+PROMISE(outlived, "the exit code of a process whose thread outlived the leader, read when both are gone, is the leader's")
+{
+	check_codes(TABLE_OPTIONS(.fields = 0), let_thread_outlive,
+		    PC_CHANGE_EXIT_CODE | PC_CHANGE_LEADER_CODE);
+}
+
+PROMISE(threads_ignored, "a table that ignores threads and is read late knows only the leader's exit code")
+{
+	check_codes(TABLE_OPTIONS(.flags = PC_TABLE_IGNORE_THREADS), exit_with,
+		    PC_CHANGE_EXIT_CODE | PC_CHANGE_LEADER_CODE);
+}
+
+PROMISE(unawaited, "the exit code of a process whose parent ignores SIGCHLD is its own, from a second after the table was opened")
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	usleep(1100000);
+	signal(SIGCHLD, SIG_IGN);
+	pid_t pids[LIVES];
+	for (int i = 0; i < LIVES; i++)
+		pids[i] = start_child(exit_with, (void *)(intptr_t)(i + 1));
+	for (int i = 0; i < LIVES; i++) {
+		const struct pc_change *change = exit_of(&f, pids[i]);
+		CHECK_EQ(change->exit_code, (i + 1) << 8);
+		CHECK_EQ(change->flags, PC_CHANGE_EXIT_CODE);
+	}
+	close_follower(&f);
+}
