@@ -30,6 +30,12 @@ pub(super) fn attach(socket: &Fd, filter: Filter) -> Result<(), Errno> {
     sys::attach_filter(socket, Program::admitting(filter).instructions())
 }
 
+/// Makes the kernel queue what this filter admits, except for the FORKs of these processes' threads.
+#[cfg(feature = "table")]
+pub(super) fn attach_without(socket: &Fd, filter: Filter, unheard: &[i32]) -> Result<(), Errno> {
+    sys::attach_filter(socket, Program::admitting_without(filter, unheard).instructions())
+}
+
 /// Makes the kernel queue nothing.
 pub(super) fn attach_nothing(socket: &Fd) -> Result<(), Errno> {
     sys::attach_filter(socket, Program::admitting_nothing().instructions())

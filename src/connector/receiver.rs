@@ -261,6 +261,12 @@ impl Receiver {
         Ok(())
     }
 
+    /// Makes the kernel leave out the FORKs of these processes' threads, until the filter is replaced.
+    #[cfg(feature = "table")]
+    pub(crate) fn leave_unheard(&self, connector: &Connector, tgids: &[i32]) -> Result<(), Errno> {
+        connector.leave_unheard(self.filter, tgids)
+    }
+
     /// Resumes.
     pub(crate) fn subscribe(&mut self, connector: &Connector) -> Result<(), Errno> {
         connector.require_owner()?;

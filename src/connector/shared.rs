@@ -197,6 +197,16 @@ impl Connector {
         Ok(is_listening)
     }
 
+    /// Makes the kernel apply this filter, and leave out the FORKs of these processes' threads.
+    #[cfg(feature = "table")]
+    pub(super) fn leave_unheard(&self, filter: Filter, tgids: &[i32]) -> Result<(), Errno> {
+        let subscription = self.subscription.lock();
+        if subscription.is_listening() && self.is_netlink() {
+            handshake::attach_without(&self.socket, filter, tgids)?;
+        }
+        Ok(())
+    }
+
     /// Resumes with this filter. False if the handle is not paused.
     pub(super) fn subscribe(&self, filter: Filter) -> Result<bool, Errno> {
         let mut subscription = self.subscription.lock();

@@ -19,4 +19,4 @@ pub(crate) use sight::{Sight, look, read_alive};
 #[cfg(feature = "table")]
 pub(crate) use stat::{Condition, Image, Stat, TICK_NS};
 #[cfg(feature = "table")]
-pub(crate) use status::Credentials;
+pub(crate) use status::{Credentials, is_sandboxed};

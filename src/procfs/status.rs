@@ -2,6 +2,7 @@
 
 use super::file;
 use crate::errno::Errno;
+use crate::sys::read_file;
 
 /// The number that `text` begins with.
 fn decimal(text: &[u8]) -> u64 {
@@ -33,6 +34,18 @@ pub(crate) fn read_credentials(tgid: i32) -> Result<Option<Credentials>, Errno> 
     }
 }
 
+/// Whether a seccomp filter may forbid system calls to this thread.
+pub(crate) fn is_sandboxed() -> bool {
+    let mut buffer = [0; 4096];
+    read_file(b"/proc/thread-self/status\0", &mut buffer).map_or(true, has_seccomp_filter)
+}
+
+fn has_seccomp_filter(status: &[u8]) -> bool {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    // A kernel without seccomp has no such line.
+    lines.any(|line| line.starts_with(b"Seccomp:") && !line.ends_with(b"\t0"))
+}
+
 /// The first two numbers of a line of /proc/PID/status.
 fn ids(status: &[u8], label: &[u8]) -> Option<[u32; 2]> {
     let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(label))?;
@@ -50,5 +63,15 @@ mod tests {
         assert_eq!(ids(status, b"Uid:"), Some([1, 2]));
         assert_eq!(ids(status, b"Gid:"), Some([5, 6]));
         assert_eq!(ids(b"Uid:\t1", b"Uid:"), None);
+    }
+
+    #[test]
+    fn a_thread_is_sandboxed_if_it_has_a_seccomp_filter() {
+        for (seccomp, is_sandboxed) in
+            [("Seccomp:\t0\n", false), ("Seccomp:\t2\nSeccomp_filters:\t1\n", true), ("", false)]
+        {
+            let status = format!("Name:\tx\nNoNewPrivs:\t0\n{seccomp}Speculation:\tx\n");
+            assert_eq!(has_seccomp_filter(status.as_bytes()), is_sandboxed, "{seccomp}");
+        }
     }
 }

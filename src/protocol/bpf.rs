@@ -26,8 +26,15 @@ const JUMP_IF_EQUAL_X: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X) as u1
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 const TAX: u16 = (libc::BPF_MISC | libc::BPF_TAX) as u16;
 
-/// The longest program: the prologue, nine kinds with at most 10 instructions each, a verdict.
-const CAPACITY: usize = 7 + 9 * 10 + 1;
+/// How many processes a program can name whose threads are not wanted.
+#[cfg(feature = "table")]
+pub(crate) const UNHEARD_MAX: usize = 8;
+#[cfg(not(feature = "table"))]
+const UNHEARD_MAX: usize = 0;
+
+/// The longest program: the prologue, nine kinds with at most 10 instructions each, two for each
+/// process whose threads are not wanted, a verdict.
+const CAPACITY: usize = 7 + 9 * 10 + 2 * UNHEARD_MAX + 1;
 
 /// A classic BPF program for a socket.
 pub(crate) struct Program {
@@ -41,6 +48,12 @@ impl Program {
     /// The program rejects everything that is not a process event, above all acknowledgements. The
     /// kernel sends these to every listener, and any process can cause them by the million.
     pub(crate) fn admitting(filter: Filter) -> Self {
+        Self::admitting_without(filter, &[])
+    }
+
+    /// Like [`admitting`](Self::admitting), but rejects the FORKs of the threads of these
+    /// processes. 0 stands for none.
+    pub(crate) fn admitting_without(filter: Filter, unheard: &[i32]) -> Self {
         let mut program = Self::empty();
         program.require(IDX, CN_IDX_PROC);
         program.require(VAL, CN_VAL_PROC);
@@ -48,7 +61,7 @@ impl Program {
         program.skip_unless_equal(PROC_EVENT_NONE, 1);
         program.verdict(false);
         for layout in &LAYOUTS {
-            program.judge(filter, layout);
+            program.judge(filter, layout, unheard);
         }
         program.verdict(filter.wants(kind::UNKNOWN));
         program
@@ -83,7 +96,7 @@ impl Program {
     }
 
     /// Judges one kind, whose `what` has been loaded, and skips to its end for any other.
-    fn judge(&mut self, filter: Filter, layout: &Layout) {
+    fn judge(&mut self, filter: Filter, layout: &Layout, unheard: &[i32]) {
         let wanted = filter.wants(layout.kind);
         if wanted == filter.wants(kind::UNKNOWN) && (!wanted || filter.flags == 0) {
             return; // The verdict at the end of the program is right for this kind too.
@@ -95,14 +108,27 @@ impl Program {
             self.skip_unless_equal(0, 1);
             self.verdict(false);
         }
-        if wanted && filter.discards_threads(layout.kind) {
-            let (pid, tgid) =
-                if layout.what == PROC_EVENT_FORK { (CHILD_PID, CHILD_TGID) } else { (PID, TGID) };
+        let discards = filter.discards_threads(layout.kind);
+        let is_fork = layout.what == PROC_EVENT_FORK;
+        if wanted && (discards || is_fork && unheard.iter().any(|tgid| *tgid != 0)) {
+            let (pid, tgid) = if is_fork { (CHILD_PID, CHILD_TGID) } else { (PID, TGID) };
             self.load(pid);
             self.push(TAX, 0, 0, 0);
             self.load(tgid);
-            self.push(JUMP_IF_EQUAL_X, 1, 0, 0);
-            self.verdict(false);
+            let about_leader = self.len;
+            self.push(JUMP_IF_EQUAL_X, 0, 0, 0);
+            if discards {
+                self.verdict(false);
+            } else {
+                for tgid in unheard.iter().filter(|tgid| **tgid != 0) {
+                    self.skip_unless_equal(tgid.cast_unsigned(), 1);
+                    self.verdict(false);
+                }
+            }
+            let end = self.len;
+            if let Some(jump) = self.instructions.get_mut(about_leader) {
+                jump.jt = (end - about_leader - 1) as u8;
+            }
         }
         self.verdict(wanted);
         self.skip_to_here(skip);
@@ -148,6 +174,8 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "table")]
+    use super::super::filter::NO_THREADS;
     use super::super::request::{Length, PROC_CN_MCAST_LISTEN, Request};
     use super::super::wire;
     use super::*;
@@ -214,6 +242,21 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..100),
         ) {
             prop_assert!(run(&Program::admitting(filter), &bytes).is_some());
+        }
+    }
+
+    #[cfg(feature = "table")]
+    #[test]
+    fn a_program_rejects_the_forks_of_threads_of_unheard_processes_alone() {
+        let filter = Filter::new(0, NO_THREADS).expect("valid bits").with_thread_forks();
+        let unheard: Vec<i32> = (1..=UNHEARD_MAX as i32).collect();
+        let program = Program::admitting_without(filter, &unheard);
+        assert!(program.len < CAPACITY);
+        for tgid in 1..20 {
+            let fork = |pid| datagram(PROC_EVENT_FORK, [1, 1, pid, tgid, 0, 0]);
+            let is_unheard = unheard.contains(&tgid.cast_signed());
+            assert_eq!(run(&program, &fork(tgid)), Some(true));
+            assert_eq!(run(&program, &fork(99)), Some(!is_unheard));
         }
     }
 

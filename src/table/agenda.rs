@@ -168,6 +168,7 @@ impl Agenda {
     pub(super) fn note_loss(&mut self, overrun: &Event) {
         let [lost, since_ns, ..] = overrun.data;
         self.hearing.complete_since_ns = overrun.timestamp_ns;
+        self.hearing.exits_since_ns = u64::MAX;
         let doubt = self.doubt_since(overrun.timestamp_ns);
         doubt.lost += lost;
         doubt.since_ns = Some(doubt.since_ns.map_or(since_ns, |earlier| earlier.min(since_ns)));
@@ -184,6 +185,14 @@ impl Agenda {
         let doubt = *self.doubt_since(now_ns);
         self.doubt = None;
         self.scan = Scan::Listing { cause: Cause::Doubt(doubt), done: 0 };
+    }
+
+    /// The scan has come to its end: every process is known, unless more events were lost meanwhile.
+    pub(super) fn end_scan(&mut self, ended_ns: u64) {
+        self.scan = Scan::Off { ended_ns };
+        if self.doubt.is_none() {
+            self.hearing.exits_since_ns = ended_ns;
+        }
     }
 
     /// The scan takes a step.

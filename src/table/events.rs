@@ -4,7 +4,7 @@ use super::census::Slot;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
-use super::record::{Gone, Life, Origin, OwnFork, Record};
+use super::record::{Gone, Life, Origin, OwnFork, Record, Threads};
 use super::report::{Process, change, field, state};
 use super::world::World;
 use crate::errno::Errno;
@@ -71,6 +71,9 @@ impl Follower {
             }
             (Verdict::ExitFirst { exit, is_exit_pending }, Some(slot), _) => {
                 self.agenda.is_exit_pending = is_exit_pending;
+                if is_exit_pending {
+                    self.agenda.hearing.note_missing_exit(event.timestamp_ns);
+                }
                 let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
                 leaderless::unwatch(&self.census, slot, world);
                 self.census.set_life(slot, Life::Exited(gone));
@@ -109,19 +112,19 @@ impl Follower {
             }
             Verdict::PastExit => {
                 // After another EXIT, its FORK cannot come.
-                if record.leader_code.is_none() {
+                if record.leader_exit.is_none() {
                     note_fork(record, OwnFork::Expected);
                 }
                 self.census.doubt_children(slot);
                 None
             }
             Verdict::Threaded => {
-                record.single_threaded = None;
+                self.note_thread(slot, world);
                 None
             }
             Verdict::Outlived { code, is_leader_gone, is_fork_earlier } => {
-                record.leader_code = Some(code);
-                record.single_threaded = None;
+                record.note_leader_exit(code);
+                record.threads = Threads::Others { heard: 0 };
                 let is_found = matches!(record.origin, Origin::Found(_));
                 if is_fork_earlier {
                     note_fork(record, OwnFork::Seen);
@@ -133,7 +136,7 @@ impl Follower {
                 None
             }
             Verdict::AskPidfd { code, is_replaced } => {
-                record.leader_code = Some(code);
+                record.note_leader_exit(code);
                 leaderless::note_exit_of_watched(&mut self.census, slot, is_replaced, world);
                 None
             }
@@ -172,18 +175,19 @@ impl Follower {
         let pid = event.tgid();
         let predecessor_pending = self.agenda.is_exit_pending;
         let origin = Origin::Forked { at_ns: event.timestamp_ns, predecessor_pending };
-        let single_threaded = self.agenda.hearing.single_threaded_at(event.timestamp_ns);
+        self.hear_threads_of(pid, world);
+        let threads = self.leader_alone_at(pid, event.timestamp_ns);
         let parent_pid = event.word(1).cast_signed();
         let parent = self.census.find(parent_pid);
         let Some(sight) = sight else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
             let record = Record::inherited(pid, parent_pid, &parent, origin);
-            return self.census.insert(Record { single_threaded, ..record });
+            return self.census.insert(Record { threads, ..record });
         };
         let slot = self.enter(pid, sight, origin, world)?;
-        if let Some(complete_since_ns) = single_threaded {
+        if matches!(threads, Threads::LeaderAlone { .. }) {
             // The FORKs of its threads follow.
-            self.census.at_mut(slot).single_threaded = Some(complete_since_ns);
+            self.census.at_mut(slot).threads = threads;
         }
         if parent.is_some() {
             // It started as this process's child, even if it has another parent by now.
@@ -204,10 +208,12 @@ impl Follower {
         sight: Option<&Sight>,
         world: &mut impl World,
     ) {
+        let pid = self.census.pid(slot);
+        self.hear_threads_of(pid, world);
+        let threads = self.leader_alone_at(pid, event_ns);
         let record = self.census.at_mut(slot);
-        let single_threaded = self.agenda.hearing.single_threaded_at(event_ns);
-        record.leader_code = None;
-        record.single_threaded = single_threaded;
+        record.leader_exit = None;
+        record.threads = threads;
         record.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
         match (after, sight) {
             (AfterExec::Alive, Some(sight)) => {

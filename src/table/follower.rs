@@ -5,8 +5,9 @@ use super::census::{Census, Slot};
 use super::changes;
 use super::compare::Comparison;
 use super::leaderless;
-use super::record::{Found, Origin, Record};
+use super::record::{Found, Origin, Record, Threads};
 use super::report::{Change, field};
+use super::unheard::Unheard;
 use super::world::World;
 use crate::errno::Errno;
 use crate::procfs::{Condition, Sight};
@@ -17,6 +18,7 @@ pub(super) struct Follower {
     pub agenda: Agenda,
     /// The fields that are kept up to date: bits of [`field`].
     pub fields: u32,
+    pub unheard: Unheard,
     /// How much one run may do: see [`LOOK`].
     pub max_work: u32,
     /// The change that was reported last.
@@ -76,16 +78,32 @@ impl Follower {
     ) -> Result<Slot, Errno> {
         let mut record = Record::seen(pid, sight, origin);
         record.process.valid &= self.fields;
-        record.single_threaded = self.single_threaded(sight);
+        record.threads = self.threads_in(pid, sight);
         let slot = self.census.insert(record)?;
         leaderless::settle(&mut self.census, slot, sight.stat.condition.has_no_leader(), world);
         Ok(slot)
     }
 
-    /// For [`Record::single_threaded`], of a process that a look showed.
-    pub(super) fn single_threaded(&self, sight: &Sight) -> Option<u64> {
-        let is_led = sight.stat.condition == Condition::Led && !sight.stat.has_threads;
-        self.agenda.hearing.single_threaded_at(sight.taken_ns).filter(|_| is_led)
+    /// Which threads a process has that a look showed.
+    pub(super) fn threads_in(&self, pid: i32, sight: &Sight) -> Threads {
+        if sight.stat.condition == Condition::Led && !sight.stat.has_threads {
+            self.leader_alone_at(pid, sight.taken_ns)
+        } else {
+            Threads::Others { heard: 0 }
+        }
+    }
+
+    /// Which threads a process has that had none but its leader at this moment.
+    pub(super) fn leader_alone_at(&self, pid: i32, at_ns: u64) -> Threads {
+        let hearing = self.agenda.hearing;
+        let is_heard = hearing.has_thread_forks
+            && at_ns > hearing.complete_since_ns
+            && self.unheard.is_heard_since(pid, at_ns);
+        if is_heard {
+            Threads::LeaderAlone { since_ns: at_ns, complete_ns: hearing.complete_since_ns }
+        } else {
+            Threads::Others { heard: 0 }
+        }
     }
 
     /// Begins to compare a process with what a look showed.

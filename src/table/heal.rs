@@ -28,7 +28,7 @@ impl Follower {
             Scan::Listing { cause, done } => self.visit_next(cause, done, world),
             Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
             Scan::Settling { cause, ended_ns } => {
-                self.agenda.scan = Scan::Off { ended_ns };
+                self.agenda.end_scan(ended_ns);
                 self.change = changes::synced(cause, world.clock().now_ns);
                 Ok(Outcome::Report)
             }
@@ -89,9 +89,9 @@ impl Follower {
                     sight.stat.condition.has_no_leader(),
                     world,
                 );
-                let single_threaded = self.single_threaded(&sight);
+                let threads = self.threads_in(self.census.pid(slot), &sight);
                 let record = self.census.at_mut(slot);
-                (record.read_ns, record.single_threaded) = (sight.taken_ns, single_threaded);
+                (record.read_ns, record.threads) = (sight.taken_ns, threads);
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
             (Recheck::Replaced, _) => {
@@ -112,6 +112,7 @@ impl Follower {
 
     /// The process exited, and no event has reported that.
     fn vanish(&mut self, slot: Slot, is_replaced: bool, clock: Clock) {
+        self.agenda.hearing.note_missing_exit(clock.now_ns);
         let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced };
         self.census.set_life(slot, Life::Exited(gone));
     }

@@ -5,7 +5,9 @@
 //! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
-use super::record::{Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Watch};
+use super::record::{
+    Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
+};
 use super::report::{Process, field, state};
 use crate::procfs::{Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
@@ -85,7 +87,8 @@ pub(super) enum Verdict {
     Threaded,
     /// The leader exited. Other threads live on, or one of them takes its place by an exec.
     Outlived {
-        code: i32,
+        /// The leader's, unless the EXIT may be that of a previous owner of the pid.
+        code: ExitCode,
         is_leader_gone: bool,
         /// The EXIT came after the look that found the process, and the FORK before the EXIT: a FORK
         /// that comes later is the next owner's.
@@ -96,8 +99,8 @@ pub(super) enum Verdict {
     PastExit,
     /// The process exited, and its pidfd knows how.
     AskPidfd {
-        /// The one in the EXIT: the leader's.
-        code: i32,
+        /// As in [`Outlived`](Self::Outlived).
+        code: ExitCode,
         is_replaced: bool,
     },
     /// The process exited.
@@ -238,18 +241,22 @@ fn is_own_fork(record: &Record, found: &Found, event: &Event, slept: Slept) -> b
 /// An EXIT of the leader, which may be the exit of the process.
 fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Clock) -> Verdict {
     let same = evidence.sight.filter(|sight| record.is_same(sight));
+    let code = match has_parent(event) {
+        true => ExitCode::Leaders(event.word(2).cast_signed()),
+        false => ExitCode::Unknown,
+    };
     if let Some(sight) = same
         && !sight.stat.condition.is_zombie()
     {
         return Verdict::Outlived {
-            code: event.word(2).cast_signed(),
+            code,
             is_leader_gone: sight.stat.condition.has_no_leader(),
             is_fork_earlier: event.timestamp_ns > found_ns(record),
         };
     }
     let is_replaced = was_replaced(record) || shows_other(record, evidence.sight);
     if record.life == Life::Leaderless(Watch::Pidfd) {
-        return Verdict::AskPidfd { code: event.word(2).cast_signed(), is_replaced };
+        return Verdict::AskPidfd { code, is_replaced };
     }
     let own = evidence.own_status.filter(|_| same.is_some());
     let code = code_of(record, event, own, evidence.hearing);
@@ -276,21 +283,26 @@ fn was_replaced(record: &Record) -> bool {
     record.gone().is_some_and(|gone| gone.is_replaced)
 }
 
+/// Whether an EXIT was generated before the process was reaped.
+const fn has_parent(exit: &Event) -> bool {
+    exit.word(5) != 0
+}
+
 /// How a process exited, if this EXIT is the last of its events. `own`: what /proc shows.
 fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -> ExitCode {
+    let Hearing { complete_since_ns, exits_since_ns, .. } = hearing;
     let code = event.word(2).cast_signed();
     // An EXIT whose parent is 0 was generated after the process had been reaped. It may be that of an
     // earlier owner of the pid, if that was reaped before the table could know it.
-    let has_parent = event.word(5) != 0;
     let is_clear =
-        has_parent || event.timestamp_ns.saturating_sub(hearing.complete_since_ns) > PREEMPTED_NS;
+        has_parent(event) || event.timestamp_ns.saturating_sub(exits_since_ns) > PREEMPTED_NS;
     let is_predecessor_pending =
         matches!(record.origin, Origin::Forked { predecessor_pending: true, .. });
-    let is_single_threaded = record.single_threaded == Some(hearing.complete_since_ns);
+    let is_leader_alone = matches!(record.threads,
+        Threads::LeaderAlone { since_ns, complete_ns }
+            if event.timestamp_ns > since_ns && complete_ns == complete_since_ns);
     match (own, record.exit().map(|exit| exit.code)) {
-        (_, None) if is_single_threaded && is_clear && !is_predecessor_pending => {
-            ExitCode::Sole(code)
-        }
+        (_, None) if is_leader_alone && is_clear && !is_predecessor_pending => ExitCode::Sole(code),
         (Some(own), _) => ExitCode::Own(own),
         (None, _) if is_predecessor_pending => ExitCode::Unknown,
         (None, Some(own @ ExitCode::Own(_))) => own,

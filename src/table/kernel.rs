@@ -41,6 +41,12 @@ impl World for Kernel<'_> {
         self.senses.receiver.fill(&self.remote.connector, None, &mut batch)
     }
 
+    fn leave_unheard(&mut self, pids: &[i32]) -> bool {
+        // A sandbox may not know that this thread calls setsockopt().
+        !procfs::is_sandboxed()
+            && self.senses.receiver.leave_unheard(&self.remote.connector, pids).is_ok()
+    }
+
     fn has_announcement(&self) -> bool {
         self.remote.connector.has_deafness()
     }

@@ -53,7 +53,9 @@ pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> 
             match pidfd {
                 Ok(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
                 Err(_) => {
-                    let code = census.at(slot).leaders_code();
+                    let shown = sight.as_ref().filter(|sight| census.at(slot).is_same(sight));
+                    let code = own_status(census, shown, world)
+                        .map_or_else(|| census.at(slot).leaders_code(), ExitCode::Own);
                     note_exit(census, slot, code, is_replaced, world.clock());
                 }
             }

@@ -28,6 +28,8 @@ mod record;
 mod remote;
 mod report;
 mod scan;
+mod threads;
+mod unheard;
 mod watches;
 mod world;
 
@@ -48,6 +50,7 @@ use follower::{Follower, LOOK};
 use jobs::Run;
 use kernel::{Kernel, Senses};
 use record::Hearing;
+use unheard::Unheard;
 use watches::Watches;
 
 /// How to open a table.
@@ -86,15 +89,18 @@ impl Table {
                 mask |= kinds;
             }
         }
+        let opened_ns = monotonic_ns();
         let filter = Filter::new(mask, NO_THREADS).ok_or(Errno(libc::EINVAL))?;
         let filter = if options.ignores_threads { filter } else { filter.with_thread_forks() };
         let follower = Follower {
             census: Census::new()?,
             agenda: Agenda::new(Hearing {
-                complete_since_ns: monotonic_ns(),
+                complete_since_ns: opened_ns,
+                exits_since_ns: u64::MAX,
                 has_thread_forks: !options.ignores_threads,
             }),
             fields: options.fields | field::PARENT | field::START,
+            unheard: Unheard::NONE,
             max_work: options.max_work.saturating_mul(LOOK),
             change: Change::EMPTY,
         };

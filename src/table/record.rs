@@ -15,11 +15,9 @@ pub(super) struct Record {
     pub read_ns: u64,
     /// EXEC events from before this moment are reflected already: a scan found the program.
     pub program_ns: u64,
-    /// The process has had no thread but its leader since it started or ran its program, as far as no
-    /// event was missed: [`Hearing::complete_since_ns`] was this. `None`: it may have had another.
-    pub single_threaded: Option<u64>,
+    pub threads: Threads,
     /// The code in the leader's EXIT, if that was not the process's own, and no EXEC has come since.
-    pub leader_code: Option<i32>,
+    pub leader_exit: Option<ExitCode>,
 }
 
 /// What follows from events that did not come.
@@ -27,16 +25,32 @@ pub(super) struct Record {
 pub(super) struct Hearing {
     /// No event has been missed since this moment.
     pub complete_since_ns: u64,
+    /// Every process that has existed since this moment is in the table, or its EXIT has come.
+    /// [`u64::MAX`] until the scan that follows a loss has ended.
+    pub exits_since_ns: u64,
     /// The FORKs of threads are received.
     pub has_thread_forks: bool,
 }
 
 impl Hearing {
-    /// For [`Record::single_threaded`], of a process that has no thread but its leader at this moment.
-    pub(super) fn single_threaded_at(self, at_ns: u64) -> Option<u64> {
-        let is_heard = self.has_thread_forks && at_ns > self.complete_since_ns;
-        is_heard.then_some(self.complete_since_ns)
+    /// A process left the table whose EXIT may still come.
+    pub(super) fn note_missing_exit(&mut self, now_ns: u64) {
+        self.exits_since_ns = self.exits_since_ns.max(now_ns);
     }
+}
+
+/// Which threads a process has had since it started or ran its program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Threads {
+    /// None but its leader.
+    LeaderAlone {
+        /// An EXIT from before this moment may be that of a leader that an exec has replaced.
+        since_ns: u64,
+        /// [`Hearing::complete_since_ns`] was this: as long as it is, no thread's FORK was missed.
+        complete_ns: u64,
+    },
+    /// Others, perhaps. This many of their FORKs were received, modulo 256.
+    Others { heard: u8 },
 }
 
 /// How the table came to know the process.
@@ -146,8 +160,8 @@ impl Record {
         life: Life::Led,
         read_ns: 0,
         program_ns: 0,
-        single_threaded: None,
-        leader_code: None,
+        threads: Threads::Others { heard: 0 },
+        leader_exit: None,
     };
 
     /// A process as a look at /proc showed it.
@@ -208,9 +222,16 @@ impl Record {
         self.gone()?.exit
     }
 
+    /// Notes an EXIT of the leader that was not the process's own.
+    pub(super) fn note_leader_exit(&mut self, code: ExitCode) {
+        if self.leader_exit.is_none() || code != ExitCode::Unknown {
+            self.leader_exit = Some(code);
+        }
+    }
+
     /// The leader's exit code, if the leader has sent an EXIT that was not the process's own.
     pub(super) fn leaders_code(&self) -> ExitCode {
-        self.leader_code.map_or(ExitCode::Unknown, ExitCode::Leaders)
+        self.leader_exit.unwrap_or(ExitCode::Unknown)
     }
 
     /// Takes over the program and its name, as a look showed them.

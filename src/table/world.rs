@@ -16,6 +16,11 @@ pub(super) trait World {
     /// Receives pending events; 0 if the queue is empty.
     fn receive(&mut self, batch: &mut [Event; BATCH]) -> Result<u32, Errno>;
 
+    /// Leaves the FORKs of these processes' threads, and of no others, out of the queue; 0 stands for
+    /// no process. False if that
+    /// cannot be done; then nothing has changed.
+    fn leave_unheard(&mut self, pids: &[i32]) -> bool;
+
     /// Whether there is something to receive that no descriptor shows.
     fn has_announcement(&self) -> bool;
 

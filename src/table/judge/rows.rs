@@ -52,6 +52,7 @@ fn every_row_holds() {
     families(&mut rows);
     healing(&mut rows);
     the_callers_view(&mut rows);
+    many_threads(&mut rows);
     errors(&mut rows);
     rows.check();
 }
@@ -218,13 +219,16 @@ fn exits(rows: &mut Rows) {
         asked(forked(), exit(0)), Question::Look { with_credentials: false });
     rows.event("an EXIT of a leader whose threads live on is not the exit of the process",
         forked(), exit(0), leaderless(), outlived());
+    rows.event("an EXIT without a parent, although other threads live, may be a previous owner's: its code says nothing",
+        forked(), exit(0x100).reaped(), leaderless(),
+        Outlived { code: Unknown, is_leader_gone: true, is_fork_earlier: true });
     rows.event("an EXIT of a leader whom an exec is replacing is not the exit of the process",
         forked(), exit(0), between_leaders(), outlived());
     rows.event("an EXIT of a leader whom an exec has replaced is not the exit of the process",
         forked(), exit(0), led(), exec_to_come());
     rows.event("an EXIT from before the look that found a process does not show that its FORK came earlier",
         found(), exit(0).at(1_500), leaderless(),
-        Outlived { code: 0, is_leader_gone: true, is_fork_earlier: false });
+        Outlived { code: Leaders(0), is_leader_gone: true, is_fork_earlier: false });
     rows.event("an EXIT from after the look that found a process shows that its FORK came earlier",
         found(), exit(0).at(1_501), leaderless(), outlived());
     rows.event("a process is gone when its EXIT is handled",
@@ -241,11 +245,11 @@ fn exits(rows: &mut Rows) {
         forked().exited(Leaders(0x200)).replaced(), exit(0x100), nobody(),
         replaced_late(2_000, 2_001, Leaders(0x100)));
     rows.event("the pidfd of a process that outlived its leader is asked, not the EXIT",
-        forked().watched(), exit(0x100), nobody(), AskPidfd { code: 0x100, is_replaced: false });
+        forked().watched(), exit(0x100), nobody(), AskPidfd { code: Leaders(0x100), is_replaced: false });
     rows.event("the pidfd of a process that outlived its leader is asked even if /proc shows a zombie",
-        forked().watched(), exit(0x100), zombie_with(0x200), AskPidfd { code: 0x100, is_replaced: false });
+        forked().watched(), exit(0x100), zombie_with(0x200), AskPidfd { code: Leaders(0x100), is_replaced: false });
     rows.event("the pidfd of a process that outlived its leader is asked even if the pid has another owner",
-        forked().watched(), exit(0x100), led().started(1_990), AskPidfd { code: 0x100, is_replaced: true });
+        forked().watched(), exit(0x100), led().started(1_990), AskPidfd { code: Leaders(0x100), is_replaced: true });
     rows.event("a process whose pidfd is waited for lives on while /proc shows it",
         forked().watched(), exit(0), leaderless(), outlived());
 }
@@ -269,6 +273,9 @@ fn exit_codes(rows: &mut Rows) {
     rows.event("a process that never had a second thread exited with the code in its EXIT, however late that is",
         forked().single_threaded(), exit(0x100).judged(9_000), nobody(),
         exited_late(2_000, 9_000, Sole(0x100)));
+    rows.event("an EXIT from before an exec is that of the leader that the exec has replaced",
+        Record { threads: Threads::LeaderAlone { since_ns: HEARD, complete_ns: HEARING.complete_since_ns }, ..forked() },
+        exit(9), nobody(), exited(Leaders(9)));
     rows.event("the FORK of a thread may have been lost: the code is only the leader's",
         forked().single_threaded(), exit(0x100), nobody().after_a_loss_at(1_950), exited(Leaders(0x100)));
     rows.event("where the FORKs of threads are not received, the code is only the leader's",
@@ -836,7 +843,7 @@ fn execs_by_threads(rows: &mut Rows) {
     rows.row("an exec by a thread that fails: the COREDUMP says nothing",
         stage.hear(coredump().at(2_010), leaderless()), vec![Known]);
     rows.row("an exec by a thread that fails: its EXIT comes while the table waits for the pidfd",
-        stage.hear(exit(11).at(2_020), nobody()), vec![AskPidfd { code: 11, is_replaced: false }]);
+        stage.hear(exit(11).at(2_020), nobody()), vec![AskPidfd { code: Leaders(11), is_replaced: false }]);
     reports(rows, "an exec by a thread that fails is one EXITED", &mut stage, &["7 exited leader's 0xb"]);
 
     let mut stage = Stage::with([forked()]);
@@ -1364,4 +1371,38 @@ fn errors(rows: &mut Rows) {
     stage.machine.look_error.set(failed);
     rows.row("after an error, a scan looks at the same process again",
         (stage.run().err(), stage.follower.agenda.scan), (failed, here));
+}
+
+// ---- Threads ----
+
+#[rustfmt::skip]
+fn many_threads(rows: &mut Rows) {
+    let mut stage = Stage::with([forked().single_threaded()]);
+    for _ in 0..15 {
+        stage.hear(thread_fork(), unasked());
+    }
+    rows.row("the FORKs of a few threads are received", stage.machine.unheard.clone(), vec![]);
+    stage.hear(thread_fork(), unasked());
+    rows.row("the FORKs of further threads of a process are left out", stage.machine.unheard.clone(), vec![PID]);
+    stage.hear(exec().at(2_100), led());
+    rows.row("a process that runs another program is heard again", stage.machine.unheard.clone(), vec![]);
+    stage.hear(exit(0x100).at(2_200), nobody());
+    reports(rows, "threads that started between an EXEC and its handling were not heard: the code is the leader's",
+        &mut stage, &["7 execed", "7 exited leader's 0x100"]);
+    stage.hear(fork().at(2_300), nobody());
+    stage.hear(exit(0x100).at(2_400), nobody());
+    reports(rows, "the threads of the next owner of a pid are heard",
+        &mut stage, &["7 started", "7 exited 0x100"]);
+
+    let mut stage = Stage::with([forked().single_threaded()]);
+    for _ in 0..16 {
+        stage.hear(thread_fork(), unasked());
+    }
+    stage.hear(exit(0x100).at(2_200), nobody());
+    reports(rows, "a process with many threads has its leader's code", &mut stage, &["7 exited leader's 0x100"]);
+    stage.hear(fork().at(2_300), nobody());
+    rows.row("the next owner of a pid that was left out is heard", stage.machine.unheard.clone(), vec![]);
+    stage.hear(exit(0x100).at(2_400), nobody());
+    reports(rows, "threads that started before the next owner of a pid was heard may be its own",
+        &mut stage, &["7 started", "7 exited leader's 0x100"]);
 }

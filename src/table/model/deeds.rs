@@ -50,6 +50,14 @@ impl Machine {
                 self.processes[who].is_simple = false;
                 self.announce(who, Deed::ThreadFork, delay);
             }
+            Step::ManyThreads { who } => {
+                let who = self.pick(who, |p| p.can_act() && p.program != 0)?;
+                self.processes[who].is_simple = false;
+                self.pids_with_many_threads.insert(self.processes[who].pid);
+                for _ in 0..16 {
+                    self.announce(who, Deed::ThreadFork, Delay::No);
+                }
+            }
             Step::ThreadExit { who, code } => {
                 let who = self.pick(who, |p| p.can_act() && p.threads > 0)?;
                 if self.processes[who].threads == 1 && !self.processes[who].has_leader {

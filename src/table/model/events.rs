@@ -127,6 +127,9 @@ impl Machine {
             return;
         }
         let (kind, tgid) = (event.kind, event.tgid());
+        if held.deed == Deed::ThreadFork && self.unheard.contains(&tgid) {
+            return;
+        }
         if self.queue.len() >= self.setup.capacity {
             self.dropped += 1;
             self.note(|| format!("event of pid {tgid} is lost: kind {kind}"));

@@ -6,7 +6,7 @@
 use super::events::{Deed, Held};
 use crate::procfs::{Condition, Credentials, Image, Stat, TICK_NS};
 use crate::protocol::event::Event;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A process: its place among all that there have been.
 pub(super) type Who = usize;
@@ -120,6 +120,10 @@ pub(super) struct Machine {
     pub opened_ns: u64,
     /// The kinds of events that are listened for; 0: nobody listens.
     pub listened: u32,
+    /// The pids whose owners had many threads at some time.
+    pub pids_with_many_threads: BTreeSet<i32>,
+    /// The processes whose threads' FORKs are not queued.
+    pub unheard: Vec<i32>,
     pub queue: VecDeque<Event>,
     pub dropped: u64,
     pub deaf_since_ns: Option<u64>,
@@ -146,6 +150,8 @@ impl Machine {
             names: 0,
             opened_ns: 0,
             listened: 0,
+            pids_with_many_threads: BTreeSet::new(),
+            unheard: Vec::new(),
             queue: VecDeque::new(),
             dropped: 0,
             deaf_since_ns: None,

@@ -169,6 +169,12 @@ impl World for Outside {
         Ok(events.len() as u32)
     }
 
+    fn leave_unheard(&mut self, pids: &[i32]) -> bool {
+        self.asked();
+        self.machine.get_mut().unheard = pids.to_vec();
+        true
+    }
+
     fn has_announcement(&self) -> bool {
         self.machine.borrow().announcement.is_some()
     }

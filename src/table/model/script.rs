@@ -12,6 +12,7 @@ use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::record::Hearing;
 use crate::table::report::{Change, field};
+use crate::table::unheard::Unheard;
 
 /// What happens next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +69,8 @@ impl Op {
             24..27 => Step::Exec { who, new_ids: a % 2 == 1, delay: delay(b) },
             27..32 => Step::Exit { who, code: code_of(a), is_ignored: a % 8 == 7, delay: delay(b) },
             32..36 => Step::Reap { who },
-            36..39 => Step::Thread { who, delay: delay(b) },
+            36 | 37 => Step::Thread { who, delay: delay(b) },
+            38 => Step::ManyThreads { who },
             39 | 40 => Step::ThreadExit { who, code: code_of(a) },
             41 | 42 => Step::LeaderExit { who, code: code_of(a), delay: delay(b) },
             43 => Step::ThreadExec { who, delay: delay(b) },
@@ -176,10 +178,12 @@ impl Performance {
             follower: Follower {
                 census: Census::new().expect("memory"),
                 agenda: Agenda::new(Hearing {
-                    complete_since_ns: u64::MAX,
+                    complete_since_ns: 0,
+                    exits_since_ns: u64::MAX,
                     has_thread_forks: true,
                 }),
                 fields: setup.fields | field::PARENT | field::START,
+                unheard: Unheard::NONE,
                 max_work: 1000,
                 change: Change::EMPTY,
             },

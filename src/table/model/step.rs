@@ -69,6 +69,10 @@ pub(super) enum Step {
         who: u8,
         delay: Delay,
     },
+    /// The process has 16 further threads, one after the other.
+    ManyThreads {
+        who: u8,
+    },
     /// A thread, not the leader, exits. If it is the last, the process exits.
     ThreadExit {
         who: u8,

@@ -3,6 +3,7 @@
 use super::machine::{Machine, Process as Truth, Who};
 use super::outside::Outside;
 use crate::procfs::TICK_NS;
+use crate::protocol::bpf::UNHEARD_MAX;
 use crate::table::follower::Follower;
 use crate::table::report::{Change, Process, change, field, remark, state};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,9 @@ pub(super) struct Witness {
     syncs: u32,
     deaf_syncs: u32,
     lost: u64,
+    synced_ns: u64,
+    /// When a process left last whose EXIT may still come.
+    last_exit_missing_ns: u64,
     pub rescans: u32,
 }
 
@@ -66,6 +70,7 @@ impl Witness {
             ensure!(change.process == Process::EMPTY, "SYNCED is about a process");
             ensure!(is_recovered == (self.syncs > 0), "only the first SYNCED recovers nothing");
             self.syncs += 1;
+            self.synced_ns = change.timestamp_ns;
             self.deaf_syncs += u32::from(change.flags & remark::DEAF != 0);
             self.lost += change.lost;
             return Ok(());
@@ -203,6 +208,10 @@ impl Witness {
             }
             let known = &self.known[&process.id];
             self.check_end(change, known, machine)?;
+            if change.flags & remark::EXIT_CODE == 0 {
+                let missing_ns = &mut self.last_exit_missing_ns;
+                *missing_ns = change.timestamp_ns.max(*missing_ns);
+            }
         }
         Ok(())
     }
@@ -242,11 +251,16 @@ impl Witness {
         let is_right = self.is_code_right(change, known, machine);
         ensure!(is_right, "the code is wrong: {:?}", truth.status);
         if self.is_code_due(known, machine) {
-            let is_clear =
-                truth.exit_has_parent || change.timestamp_ns > machine.opened_ns + 1_000_000_000;
-            ensure!(has_code || !is_clear, "not even the leader's code is known");
+            let is_clear = truth.exit_has_parent
+                || change.timestamp_ns
+                    > self.synced_ns.max(self.last_exit_missing_ns) + 1_000_000_000;
+            let is_queued = truth.last_exit_queued_ns.is_some_and(|at| at <= change.timestamp_ns);
+            ensure!(has_code || !is_clear || !is_queued, "not even the leader's code is known");
             let is_fork_new = truth.fork_ns.is_some_and(|at| at > machine.opened_ns);
-            let is_own_due = truth.is_simple && is_clear && is_fork_new;
+            // What was left out for an earlier owner of the pid may have been this process's.
+            let many = &machine.pids_with_many_threads;
+            let is_heard = !many.contains(&truth.pid) && many.len() <= UNHEARD_MAX;
+            let is_own_due = truth.is_simple && is_clear && is_fork_new && is_heard;
             ensure!(!is_leaders || !is_own_due, "the code is called the leader's, and is its own");
         }
         Ok(())

@@ -11,7 +11,8 @@ use crate::table::report::field;
 
 pub const MS: u64 = 1_000_000;
 /// The table has missed no event since it was opened.
-pub const HEARING: Hearing = Hearing { complete_since_ns: 500 * MS, has_thread_forks: true };
+pub const HEARING: Hearing =
+    Hearing { complete_since_ns: 500 * MS, exits_since_ns: 500 * MS, has_thread_forks: true };
 pub const PID: i32 = 7;
 pub const INIT: i32 = 1;
 pub const STARTED: u64 = 1_000 * MS;
@@ -94,12 +95,18 @@ impl Record {
 
     /// An EXIT of the leader came, and the process lived on.
     pub fn leader_exited(self) -> Self {
-        Self { leader_code: Some(0), ..self }
+        Self { leader_exit: Some(ExitCode::Leaders(0)), ..self }
     }
 
     /// The process has had no thread but its leader, as far as no event was lost since.
     pub fn single_threaded(self) -> Self {
-        Self { single_threaded: Some(HEARING.complete_since_ns), ..self }
+        Self {
+            threads: Threads::LeaderAlone {
+                since_ns: STARTED,
+                complete_ns: HEARING.complete_since_ns,
+            },
+            ..self
+        }
     }
 
     /// The leader was seen to be gone; the pidfd is waited for.
@@ -323,7 +330,14 @@ impl Look {
 
     /// Events were lost, as the table noticed at this time.
     pub fn after_a_loss_at(self, ms: u64) -> Self {
-        Self { hearing: Hearing { complete_since_ns: ms * MS, ..self.hearing }, ..self }
+        Self {
+            hearing: Hearing {
+                complete_since_ns: ms * MS,
+                exits_since_ns: ms * MS,
+                ..self.hearing
+            },
+            ..self
+        }
     }
 
     /// The FORKs of threads are not received.
@@ -409,9 +423,9 @@ pub fn started(is_seen: bool) -> Verdict {
 }
 
 pub fn outlived() -> Verdict {
-    Verdict::Outlived { code: 0, is_leader_gone: true, is_fork_earlier: true }
+    Verdict::Outlived { code: ExitCode::Leaders(0), is_leader_gone: true, is_fork_earlier: true }
 }
 
 pub fn exec_to_come() -> Verdict {
-    Verdict::Outlived { code: 0, is_leader_gone: false, is_fork_earlier: true }
+    Verdict::Outlived { code: ExitCode::Leaders(0), is_leader_gone: false, is_fork_earlier: true }
 }

@@ -10,6 +10,7 @@ use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::report::{Change, change, field, remark};
 use crate::table::scan::Scan;
+use crate::table::unheard::Unheard;
 use crate::table::world::World;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,6 +34,8 @@ pub struct Machine {
     /// How often ids were read.
     pub ids_read: Cell<u32>,
     receptions: u32,
+    /// The processes whose threads' FORKs are not wanted.
+    pub unheard: Vec<i32>,
     pub is_status_shown: bool,
     pub may_trace: bool,
 }
@@ -56,6 +59,11 @@ impl World for Machine {
             *to = event;
         }
         Ok(count as u32)
+    }
+
+    fn leave_unheard(&mut self, pids: &[i32]) -> bool {
+        self.unheard = pids.iter().copied().filter(|pid| *pid != 0).collect();
+        true
     }
 
     fn has_announcement(&self) -> bool {
@@ -144,8 +152,14 @@ impl Stage {
         census.link_parentless(false);
         let mut agenda = Agenda::new(HEARING);
         agenda.scan = Scan::Off { ended_ns: 0 };
-        let follower =
-            Follower { census, agenda, fields: field::ALL, max_work: 1, change: Change::EMPTY };
+        let follower = Follower {
+            census,
+            agenda,
+            unheard: Unheard::NONE,
+            fields: field::ALL,
+            max_work: 1,
+            change: Change::EMPTY,
+        };
         let machine = Machine {
             now_ns: Cell::new(JUDGED),
             slept_ns: 0,
@@ -161,6 +175,7 @@ impl Stage {
             look_error: Cell::new(None),
             ids_read: Cell::new(0),
             receptions: 0,
+            unheard: Vec::new(),
             is_status_shown: false,
             may_trace: true,
         };
