@@ -724,8 +724,9 @@ struct pc_table_options {
  * later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
  * does not matter.
  *
- * After a loss of events, the table reads /proc again and reports the differences (RECOVERED).
- * Then it reports SYNCED with the number of lost events. From then on nothing is in doubt.
+ * When the table notices a loss of events, it reports UNSYNCED. Then it reads /proc again and reports
+ * the differences (RECOVERED), then SYNCED with the number of lost events. From then on nothing is in
+ * doubt.
  *
  * The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
  * with the largest number of processes that existed at a time. Each of them uses 250 bytes
@@ -739,7 +740,8 @@ struct pc_table_options {
  * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
  * -EOPNOTSUPP         also: not in the initial time namespace
  */
-int pc_table_open(struct pc_table **out, const struct pc_table_options *options);
+int pc_table_open(struct pc_table **out,
+                  const struct pc_table_options *options);
 
 /*
  * Returns a descriptor for poll() and the like; -EINVAL if table is NULL.
@@ -792,7 +794,13 @@ struct pc_process {
     /* PC_PROCESS_* bits at this moment. If only these bits change, the table reports nothing. */
     uint32_t state;
     uint32_t reserved;
-    uint64_t reserved2[3];
+    /*
+     * pc_change.sequence of the last change that had been reported when this was read. A program that
+     * walks through the table and passes the changes on can put both together: a change with a higher
+     * number came later. 0 from pc_process_read().
+     */
+    uint64_t sequence;
+    uint64_t reserved2[2];
 };
 
 /* What a change reports: values of pc_change.kind. */
@@ -823,9 +831,14 @@ enum pc_change_kind {
     PC_CHANGE_VANISHED = 9,
     /*
      * The table agrees with /proc, and every difference has been reported. This change is about no
-     * process.
+     * process. If more events were lost while the table read /proc, UNSYNCED follows at once.
      */
     PC_CHANGE_SYNCED = 10,
+    /*
+     * The table may differ from /proc from here on, until the next SYNCED: events were lost, or
+     * pc_table_rescan() was called. This change is about no process.
+     */
+    PC_CHANGE_UNSYNCED = 11,
 };
 
 /*
@@ -872,18 +885,26 @@ struct pc_change {
     uint32_t flags;
     /* CLOCK_MONOTONIC in nanoseconds. */
     uint64_t timestamp_ns;
-    /* With SYNCED: how many events were lost since the last SYNCED. */
+    /*
+     * With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were
+     * lost so far.
+     */
     uint64_t lost;
     /*
-     * With SYNCED, if events were lost: the earliest time at which one may be missing,
+     * With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing,
      * CLOCK_MONOTONIC. Otherwise 0.
      */
     uint64_t since_ns;
     /* With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0. */
     int32_t exit_code;
     uint32_t reserved;
-    uint64_t reserved2[2];
-    /* The process after the change. With EXITED and VANISHED: as it last was. With SYNCED: zero. */
+    /* The number of this change: one more than that of the change before, from 1 on. */
+    uint64_t sequence;
+    uint64_t reserved2;
+    /*
+     * The process after the change. With EXITED and VANISHED: as it last was. With SYNCED and
+     * UNSYNCED: zero.
+     */
     struct pc_process process;
 };
 
@@ -943,14 +964,25 @@ int pc_table_set_user(struct pc_table *table, pid_t pid, uint64_t user);
 size_t pc_table_count(const struct pc_table *table);
 
 /*
+ * Tells whether the table agrees with /proc, but for events that it has not handled. It does so from a
+ * SYNCED to the next UNSYNCED.
+ *
+ * To list all processes once, call pc_table_next() with timeout -1 until this returns 1, then
+ * pc_table_each(). That pc_table_next() returns 0 says nothing: work may be left.
+ *
+ * Returns 1: it does; 0: not yet, or not now; -EINVAL: table is NULL.
+ */
+int pc_table_is_synced(const struct pc_table *table);
+
+/*
  * Calls pc_check() for the table's connector. If the result is 1, pc_table_fd() becomes readable,
  * and pc_table_next() recovers the table.
  */
 int pc_table_check(struct pc_table *table);
 
 /*
- * Makes the table read /proc again, as if events had been lost. It reports the differences, then
- * SYNCED, all with RECOVERED and with 0 lost.
+ * Makes the table read /proc again, as if events had been lost. It reports UNSYNCED, the differences,
+ * then SYNCED, all with 0 lost.
  *
  * This is for programs that must be sure: a deafness that another listener has repaired leaves no
  * trace.

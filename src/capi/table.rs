@@ -78,8 +78,9 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
 /// does not matter.
 ///
-/// After a loss of events, the table reads /proc again and reports the differences (RECOVERED).
-/// Then it reports SYNCED with the number of lost events. From then on nothing is in doubt.
+/// When the table notices a loss of events, it reports UNSYNCED. Then it reads /proc again and reports
+/// the differences (RECOVERED), then SYNCED with the number of lost events. From then on nothing is in
+/// doubt.
 ///
 /// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
 /// with the largest number of processes that existed at a time. Each of them uses 250 bytes
@@ -171,7 +172,11 @@ pub struct pc_process {
     /// PC_PROCESS_* bits at this moment. If only these bits change, the table reports nothing.
     pub state: u32,
     pub reserved: u32,
-    pub reserved2: [u64; 3],
+    /// pc_change.sequence of the last change that had been reported when this was read. A program that
+    /// walks through the table and passes the changes on can put both together: a change with a higher
+    /// number came later. 0 from pc_process_read().
+    pub sequence: u64,
+    pub reserved2: [u64; 2],
 }
 
 /// What a change reports: values of pc_change.kind.
@@ -198,8 +203,11 @@ pub enum pc_change_kind {
     /// exit_code is not known.
     PC_CHANGE_VANISHED = 9,
     /// The table agrees with /proc, and every difference has been reported. This change is about no
-    /// process.
+    /// process. If more events were lost while the table read /proc, UNSYNCED follows at once.
     PC_CHANGE_SYNCED = 10,
+    /// The table may differ from /proc from here on, until the next SYNCED: events were lost, or
+    /// pc_table_rescan() was called. This change is about no process.
+    PC_CHANGE_UNSYNCED = 11,
 }
 
 /// pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
@@ -237,16 +245,20 @@ pub struct pc_change {
     pub flags: u32,
     /// CLOCK_MONOTONIC in nanoseconds.
     pub timestamp_ns: u64,
-    /// With SYNCED: how many events were lost since the last SYNCED.
+    /// With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were
+    /// lost so far.
     pub lost: u64,
-    /// With SYNCED, if events were lost: the earliest time at which one may be missing,
+    /// With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing,
     /// CLOCK_MONOTONIC. Otherwise 0.
     pub since_ns: u64,
     /// With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0.
     pub exit_code: i32,
     pub reserved: u32,
-    pub reserved2: [u64; 2],
-    /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED: zero.
+    /// The number of this change: one more than that of the change before, from 1 on.
+    pub sequence: u64,
+    pub reserved2: u64,
+    /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED and
+    /// UNSYNCED: zero.
     pub process: pc_process,
 }
 
@@ -369,6 +381,20 @@ pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
     unsafe { both(table) }.map_or(0, |(_, table)| table.count())
 }
 
+/// Tells whether the table agrees with /proc, but for events that it has not handled. It does so from a
+/// SYNCED to the next UNSYNCED.
+///
+/// To list all processes once, call pc_table_next() with timeout -1 until this returns 1, then
+/// pc_table_each(). That pc_table_next() returns 0 says nothing: work may be left.
+///
+/// Returns 1: it does; 0: not yet, or not now; -EINVAL: table is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_table_is_synced(table: *const pc_table) -> c_int {
+    // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
+    let both = unsafe { both(table) };
+    count(both.map(|(_, table)| u32::from(table.is_synced())))
+}
+
 /// Calls pc_check() for the table's connector. If the result is 1, pc_table_fd() becomes readable,
 /// and pc_table_next() recovers the table.
 #[unsafe(no_mangle)]
@@ -378,8 +404,8 @@ pub unsafe extern "C" fn pc_table_check(table: *mut pc_table) -> c_int {
     count(shared.and_then(Remote::check))
 }
 
-/// Makes the table read /proc again, as if events had been lost. It reports the differences, then
-/// SYNCED, all with RECOVERED and with 0 lost.
+/// Makes the table read /proc again, as if events had been lost. It reports UNSYNCED, the differences,
+/// then SYNCED, all with 0 lost.
 ///
 /// This is for programs that must be sure: a deafness that another listener has repaired leaves no
 /// trace.
@@ -430,6 +456,7 @@ const _: () = {
     assert!(PC_CHANGE_EXITED as u32 == change::EXITED);
     assert!(PC_CHANGE_VANISHED as u32 == change::VANISHED);
     assert!(PC_CHANGE_SYNCED as u32 == change::SYNCED);
+    assert!(PC_CHANGE_UNSYNCED as u32 == change::UNSYNCED);
     assert!(PC_FIELD_PARENT == field::PARENT && PC_FIELD_START == field::START);
     assert!(PC_FIELD_SESSION == field::SESSION && PC_FIELD_COMM == field::COMM);
     assert!(PC_FIELD_CREDENTIALS == field::CREDENTIALS);
@@ -451,6 +478,8 @@ const _: () = {
     assert!(offset_of!(pc_process, state) == offset_of!(Process, state));
     assert!(size_of::<pc_change>() == 168 && size_of::<Change>() == 168);
     assert!(offset_of!(pc_change, timestamp_ns) == offset_of!(Change, timestamp_ns));
+    assert!(offset_of!(pc_process, sequence) == offset_of!(Process, sequence));
+    assert!(offset_of!(pc_change, sequence) == offset_of!(Change, sequence));
     assert!(offset_of!(pc_change, exit_code) == offset_of!(Change, exit_code));
     assert!(offset_of!(pc_change, process) == offset_of!(Change, process));
 };

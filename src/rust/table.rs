@@ -147,6 +147,13 @@ impl ProcessTable {
         std::iter::successors(self.table.above(0), |last| self.table.above(last.pid))
     }
 
+    /// Whether the table agrees with /proc, but for events that it has not handled: from a `SYNCED` to
+    /// the next `UNSYNCED`. To list all processes once, call [`next`](Self::next) until this is true.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.table.is_synced()
+    }
+
     /// Returns how many processes the changes reported so far have left in the table.
     #[must_use]
     pub fn len(&self) -> usize {

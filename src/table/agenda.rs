@@ -14,6 +14,8 @@ pub(super) const BATCH: usize = 32;
 /// Something to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Job {
+    /// Report that the table may differ from /proc.
+    Doubt,
     /// Report the next difference of the comparison that was begun.
     Difference(Slot),
     /// Find the new parent of a process.
@@ -54,6 +56,8 @@ pub(super) struct Agenda {
     pub scan: Scan,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
+    /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
+    is_synced: bool,
     /// Events that were received and not handled: `batch[handled..received]`.
     batch: [Event; BATCH],
     handled: u32,
@@ -76,6 +80,7 @@ impl Agenda {
             compared: None,
             scan: Scan::FIRST,
             doubt: None,
+            is_synced: false,
             batch: [Event::EMPTY; BATCH],
             handled: 0,
             received: 0,
@@ -96,6 +101,9 @@ impl Agenda {
         has_announcement: bool,
         now_ns: impl FnOnce() -> u64,
     ) -> Option<Job> {
+        if self.is_synced && self.doubt.is_some() {
+            return Some(Job::Doubt);
+        }
         if let Some(compared) = &self.compared {
             return Some(Job::Difference(compared.slot));
         }
@@ -187,12 +195,25 @@ impl Agenda {
         self.scan = Scan::Listing { cause: Cause::Doubt(doubt), done: 0 };
     }
 
-    /// The scan has come to its end: every process is known, unless more events were lost meanwhile.
+    /// The scan has come to its end, and the caller is told so. If events were lost meanwhile, the doubt
+    /// is reported next.
     pub(super) fn end_scan(&mut self, ended_ns: u64) {
         self.scan = Scan::Off { ended_ns };
+        self.is_synced = true;
         if self.doubt.is_none() {
             self.hearing.exits_since_ns = ended_ns;
         }
+    }
+
+    /// The doubt that the caller is told about now.
+    pub(super) fn tell_doubt(&mut self) -> Option<&Doubt> {
+        self.is_synced = false;
+        self.doubt.as_ref()
+    }
+
+    /// Whether the table agrees with /proc, but for events that it has not handled.
+    pub(super) const fn is_synced(&self) -> bool {
+        self.is_synced && self.doubt.is_none()
     }
 
     /// The scan takes a step.

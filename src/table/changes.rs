@@ -53,9 +53,20 @@ pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
 
 /// The end of a scan: the table agrees with /proc.
 pub(super) fn synced(cause: Cause, timestamp_ns: u64) -> Change {
-    let synced = Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY };
-    let Cause::Doubt(Doubt { lost, since_ns, is_deaf, .. }) = cause else { return synced };
-    let deaf = if is_deaf { remark::DEAF } else { 0 };
-    let since_ns = since_ns.unwrap_or(0);
-    Change { flags: remark::RECOVERED | deaf, lost, since_ns, ..synced }
+    match cause {
+        Cause::Opening => Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY },
+        Cause::Doubt(doubt) => in_doubt(change::SYNCED, &doubt, timestamp_ns, remark::RECOVERED),
+    }
+}
+
+/// The table may differ from /proc.
+pub(super) fn unsynced(doubt: &Doubt) -> Change {
+    in_doubt(change::UNSYNCED, doubt, doubt.noticed_ns, 0)
+}
+
+fn in_doubt(kind: u32, doubt: &Doubt, timestamp_ns: u64, flags: u32) -> Change {
+    let deaf = if doubt.is_deaf { remark::DEAF } else { 0 };
+    let since_ns = doubt.since_ns.unwrap_or(0);
+    let lost = doubt.lost;
+    Change { kind, flags: flags | deaf, timestamp_ns, lost, since_ns, ..Change::EMPTY }
 }

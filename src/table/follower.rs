@@ -21,8 +21,9 @@ pub(super) struct Follower {
     pub unheard: Unheard,
     /// How much one run may do: see [`LOOK`].
     pub max_work: u32,
-    /// The change that was reported last.
+    /// The change that was reported last, and how many there have been.
     pub change: Change,
+    pub sequence: u64,
 }
 
 /// What has become of a job.
@@ -85,6 +86,7 @@ impl Follower {
     }
 
     /// Which threads a process has that a look showed.
+    #[inline(never)]
     pub(super) fn threads_in(&self, pid: i32, sight: &Sight) -> Threads {
         if sight.stat.condition == Condition::Led && !sight.stat.has_threads {
             self.leader_alone_at(pid, sight.taken_ns)

@@ -2,6 +2,7 @@
 
 use super::agenda::{Job, Quiet};
 use super::census::{Queue, Slot};
+use super::changes;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, Presence};
 use super::leaderless;
@@ -28,7 +29,14 @@ impl Follower {
         while work < self.max_work {
             let Some(job) = self.next_job(world, quiet) else { return Ok(Run::Idle) };
             match self.perform(job, world)? {
-                Outcome::Report => return Ok(Run::Report(self.change)),
+                Outcome::Report => {
+                    self.sequence += 1;
+                    self.change.sequence = self.sequence;
+                    if self.change.process.id != 0 {
+                        self.change.process.sequence = self.sequence;
+                    }
+                    return Ok(Run::Report(self.change));
+                }
                 Outcome::Worked(units) => {
                     work += units;
                     quiet = Quiet::Unknown;
@@ -46,7 +54,7 @@ impl Follower {
 
     /// A process, as the changes reported so far have left it.
     pub(super) fn get(&self, pid: i32) -> Option<Process> {
-        self.find_reported(pid).map(|slot| self.census.view(slot))
+        self.find_reported(pid).map(|slot| self.view(slot))
     }
 
     /// The process with the next pid above this one.
@@ -57,7 +65,7 @@ impl Follower {
         {
             next = self.census.above(self.census.pid(slot));
         }
-        next.map(|slot| self.census.view(slot))
+        next.map(|slot| self.view(slot))
     }
 
     /// Keeps a value of the caller's with a process; `None` if there is no such process.
@@ -65,6 +73,10 @@ impl Follower {
         let slot = self.find_reported(pid)?;
         self.census.at_mut(slot).process.user = user;
         Some(())
+    }
+
+    fn view(&self, slot: Slot) -> Process {
+        Process { sequence: self.sequence, ..self.census.view(slot) }
     }
 
     fn find_reported(&self, pid: i32) -> Option<Slot> {
@@ -78,6 +90,7 @@ impl Follower {
 
     fn perform(&mut self, job: Job, world: &mut impl World) -> Result<Outcome, Errno> {
         match job {
+            Job::Doubt => Ok(self.report_doubt()),
             Job::Difference(slot) => Ok(self.report_difference(slot)),
             Job::Orphan(slot) => self.find_parent(slot, world),
             Job::Exit(slot) => Ok(self.report_exit(slot, world)),
@@ -87,6 +100,12 @@ impl Follower {
             Job::Receive => self.receive(world),
             Job::Watch => self.watch_next(world),
         }
+    }
+
+    fn report_doubt(&mut self) -> Outcome {
+        let Some(doubt) = self.agenda.tell_doubt() else { return Outcome::Worked(0) };
+        self.change = changes::unsynced(doubt);
+        Outcome::Report
     }
 
     fn receive(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {

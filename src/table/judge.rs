@@ -162,6 +162,7 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
 }
 
 /// Judges an event after a look.
+#[inline(never)]
 pub(super) fn judge(
     record: Option<&Record>,
     event: &Event,

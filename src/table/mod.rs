@@ -103,6 +103,7 @@ impl Table {
             unheard: Unheard::NONE,
             max_work: options.max_work.saturating_mul(LOOK),
             change: Change::EMPTY,
+            sequence: 0,
         };
         let (listing, watches) = (Listing::open()?, Watches::new()?);
         let (epoll, bell) = (Epoll::new()?, Doorbell::new()?);
@@ -201,6 +202,11 @@ impl Table {
     /// `ESRCH`: no process in the table has this pid.
     pub(crate) fn set_user(&mut self, pid: i32, user: u64) -> Result<(), Errno> {
         self.follower.set_user(pid, user).ok_or(Errno(libc::ESRCH))
+    }
+
+    /// Whether the table agrees with /proc, but for events that it has not handled.
+    pub(crate) const fn is_synced(&self) -> bool {
+        self.follower.agenda.is_synced()
     }
 
     pub(crate) const fn count(&self) -> usize {

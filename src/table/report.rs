@@ -36,7 +36,10 @@ pub struct Process {
     /// Bits of [`state`].
     pub state: u32,
     pub(crate) reserved: u32,
-    pub(crate) reserved2: [u64; 3],
+    /// The number of the last change that had been reported when this was read: changes with higher
+    /// numbers came later. 0 for a process that was read without a table.
+    pub sequence: u64,
+    pub(crate) reserved2: [u64; 2],
 }
 
 impl Process {
@@ -56,7 +59,8 @@ impl Process {
         comm: [0; 16],
         state: 0,
         reserved: 0,
-        reserved2: [0; 3],
+        sequence: 0,
+        reserved2: [0; 2],
     };
 }
 
@@ -108,6 +112,9 @@ pub mod change {
     /// The table agrees with /proc, and all that was found has been reported. This change is about
     /// no process.
     pub const SYNCED: u32 = 10;
+    /// The table may differ from /proc from here on, until the next SYNCED: events were lost, or a
+    /// rescan was asked for. This change is about no process.
+    pub const UNSYNCED: u32 = 11;
 }
 
 /// Flags of a change.
@@ -132,15 +139,18 @@ pub struct Change {
     pub flags: u32,
     /// When the change happened: `CLOCK_MONOTONIC`, in nanoseconds.
     pub timestamp_ns: u64,
-    /// With SYNCED: how many events were lost since the last SYNCED.
+    /// With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were
+    /// lost so far.
     pub lost: u64,
-    /// With SYNCED, if events were lost: the earliest time at which one may be missing. Otherwise
-    /// 0.
+    /// With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing.
+    /// Otherwise 0.
     pub since_ns: u64,
     /// With EXITED and [`remark::EXIT_CODE`]: a wait(2) status. Otherwise 0.
     pub exit_code: i32,
     pub(crate) reserved: u32,
-    pub(crate) reserved2: [u64; 2],
+    /// The number of this change: one more than that of the change before, from 1 on.
+    pub sequence: u64,
+    pub(crate) reserved2: u64,
     /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED: zero.
     pub process: Process,
 }
@@ -154,7 +164,8 @@ impl Change {
         since_ns: 0,
         exit_code: 0,
         reserved: 0,
-        reserved2: [0; 2],
+        sequence: 0,
+        reserved2: 0,
         process: Process::EMPTY,
     };
 }

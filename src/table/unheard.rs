@@ -36,6 +36,7 @@ impl Unheard {
     }
 
     /// Adds a process that is not there, perhaps in the place of another one.
+    #[inline(never)]
     pub(super) fn add(&mut self, pid: i32, now_ns: u64) {
         let places = self.pids.iter_mut().zip(&self.heard);
         let free = places.filter(|(pid, _)| **pid == 0).min_by_key(|(_, (_, since_ns))| *since_ns);
@@ -49,6 +50,7 @@ impl Unheard {
     }
 
     /// Removes a process.
+    #[inline(never)]
     pub(super) fn remove(&mut self, pid: i32, now_ns: u64) {
         for (place, heard) in self.pids.iter_mut().zip(&mut self.heard) {
             if *place == pid {

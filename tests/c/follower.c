@@ -54,6 +54,11 @@ static void check_order(const struct follower *f, const struct pc_change *change
 		     last ? last->kind : 0);
 }
 
+static bool is_about_none(const struct pc_change *change)
+{
+	return change->kind == PC_CHANGE_SYNCED || change->kind == PC_CHANGE_UNSYNCED;
+}
+
 int try_to_hear(struct follower *f, int timeout_ms)
 {
 	struct pc_change change;
@@ -61,8 +66,9 @@ int try_to_hear(struct follower *f, int timeout_ms)
 	if (result <= 0)
 		return result;
 	CHECK_EQ(result, 1);
-	CHECK(change.kind >= PC_CHANGE_FOUND && change.kind <= PC_CHANGE_SYNCED);
-	if (change.kind != PC_CHANGE_SYNCED) {
+	CHECK(change.kind >= PC_CHANGE_FOUND && change.kind <= PC_CHANGE_UNSYNCED);
+	CHECK_EQ(change.sequence, f->count + 1);
+	if (!is_about_none(&change)) {
 		struct pc_process process;
 		check_order(f, &change);
 		CHECK_EQ(pc_table_get(f->table, change.process.pid, &process), !is_end(change.kind));
@@ -120,7 +126,7 @@ const char *history(const struct follower *f, pid_t pid)
 	static char letters[256];
 	size_t length = 0;
 	for (size_t i = 0; i < f->count && length < sizeof(letters) - 1; i++)
-		if (f->told[i].kind != PC_CHANGE_SYNCED && f->told[i].process.pid == pid)
+		if (!is_about_none(&f->told[i]) && f->told[i].process.pid == pid)
 			letters[length++] = "?FSXNCIPEV"[f->told[i].kind];
 	letters[length] = '\0';
 	return letters;

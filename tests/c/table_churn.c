@@ -34,6 +34,9 @@ static void take_change(struct pc_table *table, const struct pc_change *change)
 	struct pc_process process;
 	uint64_t id = change->process.id;
 	seen.changes++;
+	CHECK_EQ(change->sequence, seen.changes);
+	if (change->kind == PC_CHANGE_UNSYNCED)
+		return;
 	if (change->kind == PC_CHANGE_SYNCED) {
 		CHECK_EQ(id, 0);
 		seen.recovered += change->flags & PC_CHANGE_RECOVERED;

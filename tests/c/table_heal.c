@@ -50,6 +50,10 @@ static void check_lost(struct follower *f, uint64_t opened)
 	hear_all(f);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct pc_change *change = &f->told[i];
+		if (change->kind == PC_CHANGE_UNSYNCED) {
+			CHECK_EQ(change->lost > 0, change->since_ns > 0);
+			continue;
+		}
 		if (change->kind != PC_CHANGE_SYNCED) {
 			CHECK_EQ(change->lost, 0);
 			CHECK_EQ(change->since_ns, 0);
@@ -326,6 +330,46 @@ PROMISE(lost_at_first, "events that are lost before the first SYNCED are recover
 	dismiss(&puppet, 'q');
 	await_end(&f, puppet.pid);
 	check_lost(&f, opened);
+	close_follower(&f);
+}
+
+PROMISE(unsynced, "the table reports UNSYNCED when it notices a loss, and tells on request whether it agrees with /proc")
+{
+	struct follower f = open_unheard(TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE));
+	CHECK_EQ(pc_table_is_synced(NULL), -EINVAL);
+	CHECK_EQ(pc_table_is_synced(f.table), 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	hear_all(&f);
+	CHECK_EQ(pc_table_is_synced(f.table), 1);
+	uint64_t since = fill_queue(&f);
+	struct pc_change change = await_change(&f, PC_CHANGE_UNSYNCED, 0);
+	CHECK(change.lost > 0 && change.since_ns <= change.timestamp_ns);
+	CHECK(change.timestamp_ns >= since);
+	CHECK_EQ(change.flags, 0);
+	CHECK_EQ(pc_table_is_synced(f.table), 0);
+	CHECK(await_change(&f, PC_CHANGE_SYNCED, 0).lost >= change.lost);
+	hear_all(&f);
+	CHECK_EQ(pc_table_is_synced(f.table), 1);
+	CHECK_EQ(pc_table_rescan(f.table), 0);
+	CHECK_EQ(pc_table_is_synced(f.table), 0);
+	change = await_change(&f, PC_CHANGE_UNSYNCED, 0);
+	CHECK_EQ(change.lost, 0);
+	CHECK_EQ(change.since_ns, 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	close_follower(&f);
+}
+
+PROMISE(listed_once, "a table that is read until it is synced lists the processes that /proc lists")
+{
+	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
+	struct follower f = open_unheard(options);
+	struct puppet puppet = start_puppet();
+	struct pc_change change;
+	while (pc_table_is_synced(f.table) == 0)
+		CHECK_EQ(pc_table_next(f.table, &change, -1), 1);
+	CHECK_EQ(state_of(&f, puppet.pid), 0);
+	CHECK_EQ(look_up(&f, puppet.pid).sequence, change.sequence);
+	dismiss(&puppet, 'q');
 	close_follower(&f);
 }
 

@@ -1244,7 +1244,7 @@ fn healing(rows: &mut Rows) {
     stage.follower.agenda.doubt_since(HEARD);
     stage.show(3, led());
     reports(rows, "a second scan lists all of /proc again",
-        &mut stage, &["3 started recovered", "synced recovered"]);
+        &mut stage, &["unsynced", "3 started recovered", "synced recovered"]);
 
     let mut child = forked();
     child.process.parent_pid = 9;
@@ -1255,6 +1255,35 @@ fn healing(rows: &mut Rows) {
     stage.settle();
     rows.row("a child whose parent a scan finds later is linked with it",
         stage.follower.get(PID).unwrap().parent_id, stage.follower.get(9).unwrap().id);
+
+    let (mut stage, _) = scanned(forked(), led());
+    stage.hear(overrun, nobody());
+    rows.row("a table that agreed with /proc no longer does so when a loss is noticed",
+        stage.follower.agenda.is_synced(), false);
+    stage.show(PID, led());
+    stage.run().unwrap();
+    rows.row("the beginning of a doubt is reported at once, with what is known of the loss",
+        stage.changes.last().map(|last| (last.kind, last.lost, last.since_ns, last.timestamp_ns)),
+        Some((change::UNSYNCED, 5, 1_990 * MS, HEARD)));
+    stage.hear(overrun, led());
+    reports(rows, "a second loss before the scan is part of one doubt",
+        &mut stage, &["unsynced", "synced recovered"]);
+    rows.row("SYNCED counts the losses of the whole doubt",
+        stage.changes.last().map(|last| (last.lost, last.since_ns)), Some((10, 1_990 * MS)));
+    rows.row("changes are numbered", stage.changes.iter().map(|change| change.sequence).collect::<Vec<_>>(),
+        (1..=stage.changes.len() as u64).collect());
+    rows.row("a process that is read says which changes it reflects",
+        stage.follower.get(PID).map(|process| process.sequence), Some(stage.changes.len() as u64));
+
+    let (mut stage, _) = scanned(forked(), led());
+    stage.hear(overrun, led());
+    while !matches!(stage.follower.agenda.scan, Scan::Settling { .. }) {
+        stage.run().unwrap();
+    }
+    stage.follower.agenda.note_loss(&overrun.event);
+    rows.row("after a loss during a scan, SYNCED does not mean that the table agrees with /proc",
+        (stage.settle(), stage.follower.agenda.is_synced()),
+        (["unsynced", "synced recovered", "unsynced", "synced recovered"].map(String::from).to_vec(), true));
 
     let deaf = Heard { event: Event::overrun(0, HEARD, HEARD, reason::DEAF), ..fork() };
     let mut stage = Stage::with([]);

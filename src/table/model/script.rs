@@ -186,6 +186,7 @@ impl Performance {
                 unheard: Unheard::NONE,
                 max_work: 1000,
                 change: Change::EMPTY,
+                sequence: 0,
             },
             witness: Witness::default(),
             is_open: false,
@@ -320,6 +321,7 @@ fn brief(change: &crate::table::report::Change) -> String {
         "EXITED",
         "VANISHED",
         "SYNCED",
+        "UNSYNCED",
     ];
     let process = &change.process;
     format!(

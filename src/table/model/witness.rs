@@ -34,6 +34,8 @@ pub(super) struct Witness {
     known: BTreeMap<u64, Known>,
     /// By process: the ids that began as this process.
     ids: BTreeMap<Who, Vec<u64>>,
+    changes: u64,
+    is_synced: bool,
     syncs: u32,
     deaf_syncs: u32,
     lost: u64,
@@ -66,9 +68,19 @@ impl Witness {
                 || self.is_discovered(change, outside, &machine),
             "recovered, although nothing was lost: {change:?}"
         );
+        self.changes += 1;
+        ensure!(change.sequence == self.changes, "{} is not the next number", change.sequence);
+        if change.kind == change::UNSYNCED {
+            ensure!(change.process == Process::EMPTY, "UNSYNCED is about a process");
+            ensure!(self.is_synced && self.has_doubt(&machine), "UNSYNCED without a reason");
+            self.is_synced = false;
+            return Ok(());
+        }
         if change.kind == change::SYNCED {
             ensure!(change.process == Process::EMPTY, "SYNCED is about a process");
-            ensure!(is_recovered == (self.syncs > 0), "only the first SYNCED recovers nothing");
+            ensure!(is_recovered || self.syncs == 0, "only the first SYNCED recovers nothing");
+            ensure!(!self.is_synced, "SYNCED without UNSYNCED");
+            self.is_synced = true;
             self.syncs += 1;
             self.synced_ns = change.timestamp_ns;
             self.deaf_syncs += u32::from(change.flags & remark::DEAF != 0);
@@ -169,8 +181,12 @@ impl Witness {
         let before = &known.process;
         // What each kind of change may change. Nothing reports the parent's id, the state, and
         // that the parent is not known because the process is between two leaders.
-        let mut expected =
-            Process { parent_id: process.parent_id, state: process.state, ..*before };
+        let mut expected = Process {
+            parent_id: process.parent_id,
+            state: process.state,
+            sequence: process.sequence,
+            ..*before
+        };
         expected.valid = before.valid & !field::PARENT | process.valid & field::PARENT;
         match change.kind {
             change::EXECED | change::RENAMED => {
@@ -192,7 +208,12 @@ impl Witness {
         }
         ensure!(expected == *process, "more has changed than is reported, since {before:?}");
         let is_new = matches!(change.kind, change::EXECED | change::EXITED | change::VANISHED)
-            || Process { parent_id: before.parent_id, state: before.state, ..*process } != *before;
+            || Process {
+                parent_id: before.parent_id,
+                state: before.state,
+                sequence: before.sequence,
+                ..*process
+            } != *before;
         ensure!(is_new, "nothing has changed");
         known.process = *process;
         if change.kind == change::EXECED {
@@ -338,6 +359,7 @@ impl Witness {
     pub(super) fn pause(&self, outside: &Outside, follower: &Follower) -> Result<(), String> {
         let machine = outside.machine.borrow();
         ensure!(machine.queue.is_empty(), "events are left");
+        ensure!(self.is_synced && follower.agenda.is_synced(), "not synced, and idle");
         ensure!(self.lost == machine.dropped, "{} events were lost", machine.dropped);
         ensure!(!machine.was_deaf || self.deaf_syncs > 0, "nothing says that it was deaf");
         let mut living = BTreeSet::new();
@@ -393,10 +415,10 @@ impl Witness {
             return Ok(()); // What the two have in common is not known.
         }
         // Nothing reports the parent's id and the state, nor when they are known.
-        let Process { parent_id, state, .. } = process;
+        let Process { parent_id, state, sequence, .. } = process;
         let valid = known.process.valid | process.valid & field::PARENT;
         ensure!(
-            Process { parent_id, state, valid, ..known.process } == process,
+            Process { parent_id, state, valid, sequence, ..known.process } == process,
             "pid {pid} is not what was reported: {process:?}, but {:?}",
             known.process
         );

@@ -159,6 +159,7 @@ impl Stage {
             fields: field::ALL,
             max_work: 1,
             change: Change::EMPTY,
+            sequence: 0,
         };
         let machine = Machine {
             now_ns: Cell::new(JUDGED),
@@ -274,10 +275,11 @@ fn in_words(change: &Change) -> String {
         change::EXITED => "exited",
         change::VANISHED => "vanished",
         change::SYNCED => "synced",
+        change::UNSYNCED => "unsynced",
         _ => "?",
     };
     let mut words = match change.kind {
-        change::SYNCED => what.to_owned(),
+        change::SYNCED | change::UNSYNCED => what.to_owned(),
         _ => format!("{} {what}", change.process.pid),
     };
     match change.flags & (remark::EXIT_CODE | remark::LEADER_CODE) {
