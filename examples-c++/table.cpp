@@ -1,4 +1,4 @@
-// Lists the processes of this machine, then tells every change of program, until Ctrl-C.
+// Lists the processes of this machine, then shows every change, until Ctrl-C.
 #include <cctype>
 #include <cstdio>
 #include <proc_connector.hpp>
@@ -8,38 +8,28 @@ namespace pc = proc_connector;
 
 namespace {
 
-// A name is any bytes that somebody has chosen: none of them is to command the terminal.
-std::string printable(std::string name)
+// A name may have any bytes: none of them may command the terminal.
+std::string name_of(const pc::process &process)
 {
+    std::string name = process.valid & PC_FIELD_COMM ? process.comm : "?";
     for (char &c : name)
         if (!std::isprint(static_cast<unsigned char>(c)))
             c = '?';
     return name;
 }
 
-void tell(const pc::table &table, const pc::change &change)
+void show(const pc::table &table, const pc::change &change)
 {
-    const pc::process &process = change.process;
-    switch (change.kind) {
-    case PC_CHANGE_SYNCED:
-        if (change.lost == 0 && change.since_ns == 0)
-            for (const pc::process &each : table)
-                std::printf("%7d %7d %s\n", each.pid, each.parent_pid,
-                            printable(each.comm).c_str());
-        std::printf("%zu processes\n", table.size());
-        break;
-    case PC_CHANGE_EXECED:
-        std::printf("%7d %7d now runs %s\n", process.pid, process.parent_pid,
-                    printable(process.comm).c_str());
-        break;
-    case PC_CHANGE_EXITED:
-    case PC_CHANGE_VANISHED:
-        std::printf("%7d %7d %s has ended\n", process.pid, process.parent_pid,
-                    printable(process.comm).c_str());
-        break;
-    default:
-        break;
-    }
+    pc::visit(change, pc::overloaded{
+        [](const pc::found_change &) {}, // which is listed when all have been found
+        [&](const pc::synced_change &) {
+            if (!(change.flags & PC_CHANGE_RECOVERED))
+                for (const pc::process &each : table)
+                    std::printf("%7d %7d %s\n", each.pid, each.parent_pid, name_of(each).c_str());
+            std::printf("%zu processes, %s\n", table.size(), pc::to_string(change).c_str());
+        },
+        [&](const auto &) { std::puts(pc::to_string(change).c_str()); },
+    });
     std::fflush(stdout);
 }
 
@@ -56,7 +46,7 @@ int main()
     pc::result<void> followed;
     while ((followed = table->next(changes)))
         for (const pc::change &change : changes)
-            tell(*table, change);
+            show(*table, change);
     std::fprintf(stderr, "table: %s\n", followed.error().message().c_str());
     return 1;
 }

@@ -153,6 +153,20 @@ def tables():
         write("table", name + "-small-old", b"\5\1\0\0\1" + script)
 
 
+def changes(any_event):
+    """A struct pc_change of each kind, with every flag and every field."""
+    for kind, name in enumerate(
+        "found started execed renamed credentials session reparented exited vanished "
+        "synced unsynced unknown".split(), 1
+    ):
+        process = bytes(112)
+        if name not in ("synced", "unsynced"):
+            process = struct.pack("=4Q8I16s2I3Q", 9, 8, 7, 6, 5, 4, 3, 31, 1, 2, 3, 4,
+                                  b"a \"name\"\\\xff", 0, 0, 0, 0, 0)
+        change = struct.pack("=2I3QiI2Q", kind, 15, 10**18, 12, 10**9, 3 << 8, 0, 0, 0) + process
+        write("format", "change-" + name, struct.pack("=H", 100) + any_event + change)
+
+
 def main():
     seeds = datagrams()
     for name, data in seeds.items():
@@ -165,6 +179,7 @@ def main():
         write("format", name, struct.pack("=H", 20 * kind) + event(seeds[name], kind))
     full = struct.pack("=I16sI", 8, b"\xff" * 16, 1) + bytes(4) + b"\xff" * 40
     write("format", "longest", struct.pack("=H", 100) + full[:64])
+    changes(full[:64])
 
     everything, one = options(0), options(1 << 3, 3)
     for name, data in {

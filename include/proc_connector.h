@@ -909,6 +909,28 @@ struct pc_change {
 };
 
 /*
+ * Returns the name of a kind: "found", "started", … "unsynced". For kinds of later versions, the name
+ * is "unknown". The string is static.
+ */
+const char *pc_change_name(uint32_t kind);
+
+/*
+ * Writes a change as one readable line without a line break, for logs. The wording may change.
+ *
+ *     exited pid=4711 parent=4242 comm="sh" killed=9 ts=1234.000056789
+ *
+ * The line leaves out each field of the process that is not valid. If the exit code is from the
+ * leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
+ * "status=unknown". With SYNCED, "lost=" is the number of lost events.
+ *
+ * buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
+ *
+ * Returns the length of the whole line, at most 255, even if it did not fit, as snprintf() does.
+ * -EINVAL: change is NULL, or buffer is NULL and size is not 0.
+ */
+int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
+
+/*
  * Reports the next change.
  *
  * One call does a limited amount of work (pc_table_options.max_work), so that it does not hold up

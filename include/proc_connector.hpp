@@ -79,6 +79,40 @@ struct newer_event {
     std::uint32_t kind;
 };
 
+// What a change of each kind is about, for visit().
+template <std::uint32_t Kind>
+struct change_of {
+    const pc_process &process; // after the change
+};
+using found_change = change_of<PC_CHANGE_FOUND>;
+using started_change = change_of<PC_CHANGE_STARTED>;
+using execed_change = change_of<PC_CHANGE_EXECED>;
+using renamed_change = change_of<PC_CHANGE_RENAMED>;
+using credentials_change = change_of<PC_CHANGE_CREDENTIALS>;
+using session_change = change_of<PC_CHANGE_SESSION>;
+using reparented_change = change_of<PC_CHANGE_REPARENTED>;
+using vanished_change = change_of<PC_CHANGE_VANISHED>; // the process as it last was
+
+struct exited_change {
+    const pc_process &process; // as it last was
+    std::optional<int> status; // a wait(2) status, if it is known
+    bool from_leader;          // PC_CHANGE_LEADER_CODE
+};
+
+struct synced_change {
+    std::uint64_t lost, since_ns;
+    bool deaf; // PC_CHANGE_DEAF
+};
+
+struct unsynced_change {
+    std::uint64_t since_ns;
+};
+
+// A change of a kind that a later library has added.
+struct newer_change {
+    std::uint32_t kind;
+};
+
 struct options : pc_options {
     constexpr options() noexcept : pc_options PC_OPTIONS_INIT {}
 };
@@ -320,7 +354,7 @@ public:
     int fd() const noexcept { return pc_fd(native()); }
 };
 
-// ---- Events ----
+// ---- Events and changes ----
 
 // A visitor made of lambdas.
 template <class... Visitors>
@@ -332,14 +366,15 @@ overloaded(Visitors...) -> overloaded<Visitors...>;
 
 namespace detail {
 
-template <class Visitor, class Data>
-constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const event &whole)
+template <class Visitor, class Data, class Whole>
+constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const Whole &whole)
 {
-    if constexpr (std::is_invocable_v<Visitor &, const Data &, const event &>) {
+    if constexpr (std::is_invocable_v<Visitor &, const Data &, const Whole &>) {
         return visitor(data, whole);
     } else {
         static_assert(std::is_invocable_v<Visitor &, const Data &>,
-                      "the visitor must take every kind of event; [](const auto &) {} takes the rest");
+                      "the visitor must take every kind of event, or of change; "
+                      "[](const auto &) {} takes the rest");
         return visitor(data);
     }
 }
@@ -368,11 +403,50 @@ constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
     }
 }
 
+// Calls visitor(data, change), or visitor(data) if it does not take the change, with what the
+// change's kind is about. The visitor takes every *_change type.
+template <class Visitor>
+constexpr decltype(auto) visit(const change &whole, Visitor &&visitor)
+{
+    const pc_process &of = whole.process;
+    switch (whole.kind) {
+    case PC_CHANGE_FOUND: return detail::tell(visitor, found_change{of}, whole);
+    case PC_CHANGE_STARTED: return detail::tell(visitor, started_change{of}, whole);
+    case PC_CHANGE_EXECED: return detail::tell(visitor, execed_change{of}, whole);
+    case PC_CHANGE_RENAMED: return detail::tell(visitor, renamed_change{of}, whole);
+    case PC_CHANGE_CREDENTIALS: return detail::tell(visitor, credentials_change{of}, whole);
+    case PC_CHANGE_SESSION: return detail::tell(visitor, session_change{of}, whole);
+    case PC_CHANGE_REPARENTED: return detail::tell(visitor, reparented_change{of}, whole);
+    case PC_CHANGE_EXITED: {
+        std::optional<int> status;
+        if (whole.flags & PC_CHANGE_EXIT_CODE)
+            status = whole.exit_code;
+        const bool from_leader = whole.flags & PC_CHANGE_LEADER_CODE;
+        return detail::tell(visitor, exited_change{of, status, from_leader}, whole);
+    }
+    case PC_CHANGE_VANISHED: return detail::tell(visitor, vanished_change{of}, whole);
+    case PC_CHANGE_SYNCED: {
+        const bool deaf = whole.flags & PC_CHANGE_DEAF;
+        return detail::tell(visitor, synced_change{whole.lost, whole.since_ns, deaf}, whole);
+    }
+    case PC_CHANGE_UNSYNCED: return detail::tell(visitor, unsynced_change{whole.since_ns}, whole);
+    default: return detail::tell(visitor, newer_change{whole.kind}, whole);
+    }
+}
+
 // pc_event_format()
 inline std::string to_string(const event &whole)
 {
     char line[256]; // no line is longer
     pc_event_format(&whole, line, sizeof(line));
+    return line;
+}
+
+// pc_change_format()
+inline std::string to_string(const change &whole)
+{
+    char line[256]; // no line is longer
+    pc_change_format(&whole, line, sizeof(line));
     return line;
 }
 

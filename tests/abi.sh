@@ -80,6 +80,14 @@ without() {
 	grep '#MISSING.* pc_release@' "$work/symbols"
 }
 promise "a library that lacks a symbol of Debian's list is noticed" without
+moved() {
+	sed '/pc_release;/d; s/^\tpc_change_name;/&\n\tpc_release;/' src/capi/proc_connector.map >"$work/map"
+	make "$work/moved.so" SHARED="$work/moved.so" MAP="$work/map" &&
+		! symbols "$work/moved.so" >"$work/symbols" 2>&1
+	cat "$work/symbols"
+	grep '#MISSING.* pc_release@PROC_CONNECTOR_0.1' "$work/symbols"
+}
+promise "a released function that moves to a later node of the map is noticed" moved
 
 # A program of today, and a library of tomorrow: it numbers COMM as 99, and its structs have grown.
 "${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror \

@@ -13,8 +13,9 @@ same() { # same WHAT EXPECTED ACTUAL
 part() { sed -n "s/^#define PC_VERSION_$1 \([0-9]*\)u$/\1/p" "$header"; }
 same "$header" "$version" "$(part MAJOR).$(part MINOR).$(part PATCH)"
 same "build/proc_connector.pc" "$version" "$(sed -n 's/^Version: //p' build/proc_connector.pc)"
-same "the newest node of $map" "PROC_CONNECTOR_${version%.*}" \
-	"$(sed -n 's/^\(PROC_CONNECTOR_.*\) {$/\1/p' "$map" | tail -n 1)"
+# A later node has what the next version adds.
+same "the node of this version in $map" "PROC_CONNECTOR_${version%.*}" \
+	"$(sed -n "s/^\(PROC_CONNECTOR_${version%.*}\) {\$/\1/p" "$map")"
 same "soname" "libproc_connector.so.${version%%.*}" \
 	"$(objdump -p "$shared" | sed -n 's/^ *SONAME *//p')"
 

@@ -33,6 +33,8 @@ refuses() { # refuses MACRO ERROR: the mistake behind the macro is an error
 }
 promise "a C++ visitor that lacks a kind does not compile" \
 	refuses INCOMPLETE "the visitor must take every kind of event"
+promise "a C++ visitor that lacks a kind of change does not compile" \
+	refuses INCOMPLETE_CHANGE "the visitor must take every kind of event, or of change"
 promise "a discarded C++ result is a warning" refuses DISCARDED "unused-result"
 promise "a C++ timeout shorter than a millisecond does not compile" refuses SHORTER "no matching function"
 
@@ -105,7 +107,7 @@ shows() { # shows EXAMPLE REGEX: its output has such a line, while something mak
 }
 promise "the C++ example programs shows each program that is started" shows programs '^[0-9]* runs a new program on CPU'
 promise "the C++ example table lists this shell" shows table "^ *$$ *[0-9]* $(cat /proc/$$/comm)$"
-promise "the C++ example table reports which process runs a new program" shows table "^ *[0-9]* *$$ now runs grep$"
+promise "the C++ example table reports which process runs a new program" shows table "^execed pid=[0-9]* parent=$$ comm=\"grep\" ts="
 
 explains() {
 	unshare --net "$work/programs" 2>"$work/error"

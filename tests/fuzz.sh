@@ -31,7 +31,7 @@ export RUSTC_BOOTSTRAP=1
 # How long an input may be: what the target looks at, and some more.
 longest() {
 	case $1 in
-	format) echo 66 ;;
+	format) echo 234 ;;
 	options) echo 200 ;;
 	stream) echo 2000 ;;
 	*) echo 400 ;;

@@ -94,10 +94,13 @@ finishes() { # finishes NAME SIGNAL: with 0, and without a complaint
 	finish "$1" "$2" && [ ! -s "$work/$1.err" ]
 }
 
+# changes NAME: its lines as "KIND PID"; those of pc_change_format() have more.
+changes() { sed 's/^\([a-z]*\) pid=\([0-9]*\) .*/\1 \2/' "$work/$1.out"; }
+reports() { changes "$1" | grep -qx "$2"; }
 # shown NAME: its lines about our processes, each process's in their order, are the truth.
 shown() {
 	awk 'FNR == NR { ours[$2]; next } $2 in ours && $1 ~ /^(execed|exited|vanished)$/' \
-		"$work/truth" "$work/$1.out" | sort -n -s -k 2,2 >"$work/$1.ours"
+		"$work/truth" <(changes "$1") | sort -n -s -k 2,2 >"$work/$1.ours"
 	sort -n -s -k 2,2 "$work/truth" | diff - "$work/$1.ours" >"$work/$1.diff"
 }
 # lives NAME: the processes that live by its lines are those that do.
@@ -107,9 +110,9 @@ lives() {
 		$2 in state && $1 ~ /^(exited|vanished)$/ { now[$2] = "ended" }
 		END { for (pid in state) if (state[pid] != now[pid]) {
 			print pid, state[pid], "shown:", now[pid]; wrong = 1 }
-			exit wrong }' "$work/truth" "$work/$1.out" >"$work/$1.diff"
+			exit wrong }' "$work/truth" <(changes "$1") >"$work/$1.diff"
 }
-says_loss() { grep -q '^synced, [1-9][0-9]* events lost$' "$work/$1.out"; }
+says_loss() { grep -qE '^synced(, [1-9][0-9]* events lost$| lost=[1-9])' "$work/$1.out"; }
 
 for example in "${examples[@]}"; do start "$example"; done
 freeze
@@ -174,7 +177,7 @@ notices_deafness() { # notices_deafness EXAMPLE: reads /proc again, and hears of
 		"$work/deafen" && within 3 synced_again "$1" && break
 	done
 	/bin/true &
-	within 10 grep -qx "exited $!" "$work/$1.out" && synced_again "$1"
+	within 10 reports "$1" "exited $!" && synced_again "$1"
 }
 for example in "${examples[@]}"; do
 	notices_deafness "$example"

@@ -70,6 +70,27 @@ func ExampleConnector_Recv() {
 	// Output: it ended with 3
 }
 
+// Shows every change of the processes of this machine, until Ctrl-C.
+func ExampleChange_String() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	table, err := procconnector.OpenTable(procconnector.TableOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer table.Close()
+	for {
+		change, err := table.Next(ctx)
+		if errors.Is(err, context.Canceled) {
+			return
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(change)
+	}
+}
+
 // Follows the processes until all that were there have been told.
 func ExampleTable() {
 	table, err := procconnector.OpenTable(procconnector.TableOptions{})

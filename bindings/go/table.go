@@ -33,7 +33,10 @@ const (
 	ChangeExited      ChangeKind = C.PC_CHANGE_EXITED      // it has ended: all its threads have
 	ChangeVanished    ChangeKind = C.PC_CHANGE_VANISHED    // it has ended, and no event has told in time
 	ChangeSynced      ChangeKind = C.PC_CHANGE_SYNCED      // the table is what /proc is; about no process
+	ChangeUnsynced    ChangeKind = C.PC_CHANGE_UNSYNCED    // the table may differ from /proc until the next ChangeSynced; about no process
 )
+
+func (k ChangeKind) String() string { return C.GoString(C.pc_change_name(C.uint32_t(k))) }
 
 // A Change of a process.
 type Change struct {
@@ -49,6 +52,13 @@ type Change struct {
 }
 
 var _ [C.sizeof_struct_pc_change]byte = [unsafe.Sizeof(Change{})]byte{}
+
+// String is one line, for logs, without the fields that are not valid. Its wording may change.
+func (c Change) String() string {
+	var line [256]C.char
+	C.pc_change_format((*C.struct_pc_change)(unsafe.Pointer(&c)), &line[0], C.size_t(len(line)))
+	return C.GoString(&line[0])
+}
 
 // Recovered: found by reading /proc, after events were lost. The Timestamp is the reading's.
 func (c *Change) Recovered() bool { return c.flags&C.PC_CHANGE_RECOVERED != 0 }

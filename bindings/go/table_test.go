@@ -3,8 +3,10 @@ package procconnector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -77,6 +79,10 @@ func TestTable(t *testing.T) {
 	// On a busy machine the table may lag too much to know.
 	if known != (status.ExitStatus() == 3) || exited.Process.User != 77 || exited.Recovered() {
 		t.Errorf("%+v", exited)
+	}
+	line := fmt.Sprintf("exited pid=%d parent=%d comm=\"sh\" ", child.pid, os.Getpid())
+	if !strings.HasPrefix(exited.String(), line) {
+		t.Error(exited)
 	}
 	if err := table.SetUser(child.pid, 1); !errors.Is(err, syscall.ESRCH) {
 		t.Error(err)
@@ -177,6 +183,31 @@ func TestProcess(t *testing.T) {
 	}
 	if _, _, err := ReadProcess(-1); !errors.Is(err, syscall.EINVAL) {
 		t.Error(err)
+	}
+}
+
+func TestChangeString(t *testing.T) {
+	process := Process{PID: 7, ParentPID: 6, Valid: FieldParent | FieldComm, comm: [16]byte{'s', 'h'}}
+	exited := Change{Kind: ChangeExited, Timestamp: 3 * time.Second, Process: process}
+	exited.flags, exited.status = 1<<1, 3<<8
+	unnamed := exited
+	unnamed.Process.Valid = FieldParent
+	synced := Change{Kind: ChangeSynced, Timestamp: 3 * time.Second, Lost: 5, Since: time.Second}
+	for expected, change := range map[string]Change{
+		`exited pid=7 parent=6 comm="sh" status=3 ts=3.000000000`: exited,
+		`exited pid=7 parent=6 status=3 ts=3.000000000`:           unnamed,
+		`synced lost=5 since=1.000000000 ts=3.000000000`:          synced,
+	} {
+		if line := change.String(); line != expected {
+			t.Error(line)
+		}
+		// What is printed is a value or a pointer.
+		if line := fmt.Sprint(change, &change); line != expected+" "+expected {
+			t.Error(line)
+		}
+	}
+	if ChangeUnsynced.String() != "unsynced" || ChangeKind(99).String() != "unknown" {
+		t.Error(ChangeUnsynced, ChangeKind(99))
 	}
 }
 

@@ -9,16 +9,6 @@
 namespace pc = proc_connector;
 using namespace std::chrono_literals;
 
-static void show(const pc::change &change)
-{
-    static const char *const names[] = {"", "found", "started", "execed", "renamed",
-        "credentials", "session", "reparented", "exited", "vanished"};
-    if (change.kind < PC_CHANGE_SYNCED)
-        std::printf("%s %d\n", names[change.kind], change.process.pid);
-    else if (change.kind == PC_CHANGE_SYNCED)
-        std::printf("synced, %ju events lost\n", std::uintmax_t{change.lost});
-}
-
 static void follow(asio::posix::stream_descriptor &readable, pc::table &table)
 {
     readable.async_wait(readable.wait_read, [&](asio::error_code) {
@@ -26,7 +16,7 @@ static void follow(asio::posix::stream_descriptor &readable, pc::table &table)
         if (const auto next = table.next(change, 0ms); !next)
             throw std::system_error(next.error());
         if (!change.empty())
-            show(change.front());
+            std::puts(pc::to_string(change.front()).c_str());
         follow(readable, table); // This wait is over at once if the table has more.
     });
 }

@@ -13,12 +13,9 @@
 
 static void show(const struct pc_change *change)
 {
-	static const char *const names[] = { "", "found", "started", "execed", "renamed",
-		"credentials", "session", "reparented", "exited", "vanished" };
-	if (change->kind < PC_CHANGE_SYNCED)
-		printf("%s %d\n", names[change->kind], change->process.pid);
-	else if (change->kind == PC_CHANGE_SYNCED)
-		printf("synced, %ju events lost\n", (uintmax_t)change->lost);
+	char line[256]; /* No line is longer. */
+	pc_change_format(change, line, sizeof(line));
+	puts(line);
 }
 
 int main(void)

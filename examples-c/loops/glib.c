@@ -20,15 +20,14 @@ static gboolean stop(gpointer unused)
 /* Shows one change. While the table has more, GLib calls this again, after other sources. */
 static gboolean readable(gint fd, GIOCondition condition, gpointer table)
 {
-	static const char *const names[] = { "", "found", "started", "execed", "renamed",
-		"credentials", "session", "reparented", "exited", "vanished" };
 	struct pc_change change;
+	char line[256]; /* No line is longer. */
 	(void)fd, (void)condition;
 	result = pc_table_next(table, &change, 0);
-	if (result == 1 && change.kind < PC_CHANGE_SYNCED)
-		printf("%s %d\n", names[change.kind], change.process.pid);
-	else if (result == 1 && change.kind == PC_CHANGE_SYNCED)
-		printf("synced, %ju events lost\n", (uintmax_t)change.lost);
+	if (result == 1) {
+		pc_change_format(&change, line, sizeof(line));
+		puts(line);
+	}
 	return result < 0 ? stop(NULL) : G_SOURCE_CONTINUE;
 }
 

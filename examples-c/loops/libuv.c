@@ -13,16 +13,15 @@ static int result;
 /* Shows one change. While the table has more, libuv calls this again, after other sources. */
 static void readable(uv_poll_t *poll, int status, int events)
 {
-	static const char *const names[] = { "", "found", "started", "execed", "renamed",
-		"credentials", "session", "reparented", "exited", "vanished" };
 	struct pc_change change;
+	char line[256]; /* No line is longer. */
 	result = events ? pc_table_next(table, &change, 0) : status;
-	if (result == 1 && change.kind < PC_CHANGE_SYNCED)
-		printf("%s %d\n", names[change.kind], change.process.pid);
-	else if (result == 1 && change.kind == PC_CHANGE_SYNCED)
-		printf("synced, %ju events lost\n", (uintmax_t)change.lost);
-	else if (result < 0)
+	if (result == 1) {
+		pc_change_format(&change, line, sizeof(line));
+		puts(line);
+	} else if (result < 0) {
 		uv_stop(poll->loop);
+	}
 }
 
 static void second_passed(uv_timer_t *timer)

@@ -15,15 +15,14 @@ static int after(sd_event_source *source, int r)
 /* Shows one change. While the table has more, sd-event calls this again, after other sources. */
 static int readable(sd_event_source *source, int fd, uint32_t events, void *table)
 {
-	static const char *const names[] = { "", "found", "started", "execed", "renamed",
-		"credentials", "session", "reparented", "exited", "vanished" };
 	struct pc_change change;
+	char line[256]; /* No line is longer. */
 	(void)fd, (void)events;
 	int r = pc_table_next(table, &change, 0);
-	if (r == 1 && change.kind < PC_CHANGE_SYNCED)
-		printf("%s %d\n", names[change.kind], change.process.pid);
-	else if (r == 1 && change.kind == PC_CHANGE_SYNCED)
-		printf("synced, %ju events lost\n", (uintmax_t)change.lost);
+	if (r == 1) {
+		pc_change_format(&change, line, sizeof(line));
+		puts(line);
+	}
 	return after(source, r);
 }
 

@@ -8,6 +8,11 @@ use std::ffi::{c_char, c_int, c_void};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event(pub [u8; 64]);
 
+/// `struct pc_change`, as bytes.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change(pub [u8; 168]);
+
 /// `struct pc_options`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +72,8 @@ unsafe extern "C" {
     pub fn pc_event_tgid(event: *const Event) -> c_int;
     pub fn pc_event_format(event: *const Event, buffer: *mut c_char, size: usize) -> c_int;
     pub fn pc_event_name(kind: u32) -> *const c_char;
+    pub fn pc_change_format(change: *const Change, buffer: *mut c_char, size: usize) -> c_int;
+    pub fn pc_change_name(kind: u32) -> *const c_char;
     pub fn pc_strerror(error: c_int) -> *const c_char;
 }
 
@@ -75,6 +82,13 @@ impl Event {
     pub const UNTOUCHED: Self = Self([0xa5; 64]);
 
     /// The `index`th 32-bit word of the whole event.
+    pub fn word(&self, index: usize) -> u32 {
+        crate::model::word(&self.0, index * 4)
+    }
+}
+
+impl Change {
+    /// The `index`th 32-bit word of the whole change.
     pub fn word(&self, index: usize) -> u32 {
         crate::model::word(&self.0, index * 4)
     }

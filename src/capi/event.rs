@@ -1,7 +1,7 @@
 //! Events. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::arguments::output;
+use super::arguments::{output, write_line};
 use crate::errno::Errno;
 use crate::protocol::event::{self, Event, kind, reason};
 use crate::protocol::format::format;
@@ -253,21 +253,9 @@ pub unsafe extern "C" fn pc_event_format(
     size: usize,
 ) -> c_int {
     // SAFETY: `event` is NULL or readable.
-    let event = unsafe { event_of(event) };
-    let Some(event) = event.filter(|_| size == 0 || !buffer.is_null()) else {
-        return -libc::EINVAL;
-    };
-    let line = format(event);
-    let text = line.as_bytes();
-    if let Some(room) = size.checked_sub(1) {
-        let fitting = text.len().min(room);
-        // SAFETY: `buffer` is writable for `size` bytes, and `fitting` and a terminator are no more.
-        unsafe {
-            buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
-            buffer.add(fitting).write(0);
-        }
-    }
-    text.len() as c_int
+    let Some(event) = (unsafe { event_of(event) }) else { return -libc::EINVAL };
+    // SAFETY: `buffer` is NULL, or writable for `size` bytes.
+    unsafe { write_line(&format(event), buffer, size) }
 }
 
 /// Parses a datagram that the program has received by other means: through io_uring, or from a

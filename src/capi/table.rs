@@ -1,12 +1,13 @@
 //! The process table. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::arguments::{INVALID, count, options_of, output, status, timeout};
+use super::arguments::{INVALID, count, options_of, output, status, timeout, write_line};
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, shared};
 use crate::errno::Errno;
 use crate::table::{
-    Change, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field, remark, state,
+    Change, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field, format, remark,
+    state,
 };
 use core::ffi::{c_char, c_int};
 use core::mem::{MaybeUninit, offset_of};
@@ -260,6 +261,38 @@ pub struct pc_change {
     /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED and
     /// UNSYNCED: zero.
     pub process: pc_process,
+}
+
+/// Returns the name of a kind: "found", "started", … "unsynced". For kinds of later versions, the name
+/// is "unknown". The string is static.
+#[unsafe(no_mangle)]
+pub extern "C" fn pc_change_name(kind: u32) -> *const c_char {
+    format::name(kind).as_ptr().cast()
+}
+
+/// Writes a change as one readable line without a line break, for logs. The wording may change.
+///
+///     exited pid=4711 parent=4242 comm="sh" killed=9 ts=1234.000056789
+///
+/// The line leaves out each field of the process that is not valid. If the exit code is from the
+/// leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
+/// "status=unknown". With SYNCED, "lost=" is the number of lost events.
+///
+/// buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
+///
+/// Returns the length of the whole line, at most 255, even if it did not fit, as snprintf() does.
+/// -EINVAL: change is NULL, or buffer is NULL and size is not 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_change_format(
+    change: *const pc_change,
+    buffer: *mut c_char,
+    size: usize,
+) -> c_int {
+    // SAFETY: `change` is NULL or readable, and a pc_change is laid out as a Change.
+    let change = unsafe { change.cast::<Change>().as_ref() };
+    let Some(change) = change else { return -libc::EINVAL };
+    // SAFETY: `buffer` is NULL, or writable for `size` bytes.
+    unsafe { write_line(&format::format(change), buffer, size) }
 }
 
 /// Reports the next change.

@@ -123,16 +123,7 @@ impl Event {
 
     /// The `index`th 32-bit word of the data; 0 beyond its end.
     pub(crate) const fn word(&self, index: usize) -> u32 {
-        if index / 2 >= self.data.len() {
-            return 0;
-        }
-        let is_low = index.is_multiple_of(2) == cfg!(target_endian = "little");
-        (self.data[index / 2] >> if is_low { 0 } else { 32 }) as u32
-    }
-
-    /// The `index`th byte of the data; 0 beyond its end.
-    pub(crate) const fn byte(&self, index: usize) -> u8 {
-        self.word(index / 4).to_ne_bytes()[index % 4]
+        word(&self.data, index)
     }
 
     /// Whether the event is about a task that is not the leader of its process.
@@ -241,6 +232,15 @@ static NAMES_BLOCK: [u8; texts::size(NAMES)] = texts::block(NAMES);
 /// The name of a kind. Its terminator and the bytes of other names follow.
 pub(crate) const fn name(kind: u32) -> &'static [u8] {
     texts::find(&NAMES_BLOCK, kind.cast_signed())
+}
+
+/// The `index`th 32-bit word of these, in their order in memory; 0 beyond the end.
+pub(crate) const fn word(data: &[u64], index: usize) -> u32 {
+    if index / 2 >= data.len() {
+        return 0;
+    }
+    let is_low = index.is_multiple_of(2) == cfg!(target_endian = "little");
+    (data[index / 2] >> if is_low { 0 } else { 32 }) as u32
 }
 
 /// The 64-bit word that holds these two words, in this order in memory.

@@ -1,4 +1,4 @@
-//! One readable line per event.
+//! One readable line per event, and what the lines of events and of changes are made of.
 
 use super::event::{self, Event, kind};
 use super::texts::{self, OTHERS};
@@ -13,14 +13,7 @@ pub(crate) struct Line {
     length: usize,
 }
 
-/// The text of each kind's data. `$`, a letter and an index stand for a word of the data.
-///
-/// | letter | indexed word | shown as |
-/// |---|---|---|
-/// | `i`, `u`, `x` | 32 bits | a signed, unsigned or hexadecimal number |
-/// | `s` | 32 bits | a wait(2) status |
-/// | `n` | 32 bits, the first of four | a name |
-/// | `l`, `t` | 64 bits | a number, a time |
+/// The text of each kind's data, which [`Line::fill`] fills in.
 const TEMPLATES: &[(i32, &CStr)] = &[
     (kind::FORK as i32, c" parent=$i0/$i1 child=$i2/$i3"),
     (kind::EXEC as i32, c" pid=$i0 tgid=$i1"),
@@ -39,21 +32,9 @@ static BLOCK: [u8; texts::size(TEMPLATES)] = texts::block(TEMPLATES);
 
 /// The line for an event.
 pub(crate) fn format(event: &Event) -> Line {
-    let mut line = Line { bytes: [0; Line::MAX], length: 0 };
+    let mut line = Line::new();
     line.text(event::name(event.kind));
-    let mut template = texts::find(&BLOCK, event.kind.cast_signed());
-    while let [byte, rest @ ..] = template
-        && *byte != 0
-    {
-        template = rest;
-        match template {
-            [form, index, rest @ ..] if *byte == b'$' => {
-                line.value(event, *form, usize::from(index - b'0'));
-                template = rest;
-            }
-            _ => line.byte(*byte),
-        }
-    }
+    line.fill(texts::find(&BLOCK, event.kind.cast_signed()), &event.data);
     if event.kind != kind::OVERRUN {
         line.text(b" cpu=");
         line.digits(u64::from(event.cpu), 1);
@@ -66,11 +47,39 @@ pub(crate) fn format(event: &Event) -> Line {
 }
 
 impl Line {
-    /// No line is this long: the longest have eight numbers of 11 digits, or a name of 60 bytes.
+    /// No line is this long: the longest have eight numbers of 11 digits, or a name of 64 bytes.
     const MAX: usize = 255;
+
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; Self::MAX], length: 0 }
+    }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Appends `template` up to its first zero. `$`, a letter and an index stand for a word of the
+    /// data.
+    ///
+    /// | letter | indexed word | shown as |
+    /// |---|---|---|
+    /// | `i`, `u`, `x` | 32 bits | a signed, unsigned or hexadecimal number |
+    /// | `s` | 32 bits | a wait(2) status |
+    /// | `n` | 32 bits, the first of four | a name |
+    /// | `l`, `t` | 64 bits | a number, a time |
+    pub(crate) fn fill(&mut self, mut template: &[u8], data: &[u64]) {
+        while let [byte, rest @ ..] = template
+            && *byte != 0
+        {
+            template = rest;
+            match template {
+                [form, index, rest @ ..] if *byte == b'$' => {
+                    self.value(data, *form, usize::from(index - b'0'));
+                    template = rest;
+                }
+                _ => self.byte(*byte),
+            }
+        }
     }
 
     #[inline(never)]
@@ -83,21 +92,21 @@ impl Line {
 
     /// Appends `text` up to its first zero.
     #[inline(never)]
-    fn text(&mut self, text: &[u8]) {
+    pub(crate) fn text(&mut self, text: &[u8]) {
         for byte in text.iter().take_while(|byte| **byte != 0) {
             self.byte(*byte);
         }
     }
 
-    fn value(&mut self, event: &Event, form: u8, index: usize) {
-        let word = event.word(index);
-        let long = event.data.get(index).copied().unwrap_or(0);
+    fn value(&mut self, data: &[u64], form: u8, index: usize) {
+        let word = event::word(data, index);
+        let long = data.get(index).copied().unwrap_or(0);
         match form {
             b'i' => self.signed(word.cast_signed()),
             b'u' => self.digits(u64::from(word), 1),
             b'x' => self.hex(word, 8),
             b's' => self.status(word.cast_signed()),
-            b'n' => self.name(event, index),
+            b'n' => self.name(data, index),
             b'l' => self.digits(long, 1),
             _ => self.time(long),
         }
@@ -156,9 +165,9 @@ impl Line {
 
     /// Appends a name, with `\xNN` for what is not printable ASCII, so that no name can forge a
     /// line of a log.
-    fn name(&mut self, event: &Event, index: usize) {
+    fn name(&mut self, data: &[u64], index: usize) {
         for index in index * 4..index * 4 + 16 {
-            let byte = event.byte(index);
+            let byte = event::word(data, index / 4).to_ne_bytes()[index % 4];
             match byte {
                 0 => break,
                 b'"' | b'\\' => {

@@ -1,5 +1,7 @@
 //! The Rust face: what `proc-connector` 0.3 offers, under the names used there, and what it lacks.
 
+#[cfg(feature = "table")]
+mod change;
 mod compat;
 mod connector;
 mod error;
@@ -11,6 +13,8 @@ mod stats;
 #[cfg(feature = "table")]
 mod table;
 
+#[cfg(feature = "table")]
+pub use change::ChangeView;
 pub use compat::*;
 pub use connector::ProcConnector;
 pub use error::{Error, Result};

@@ -83,15 +83,15 @@ impl TableOptions {
 /// One thread at a time follows a table. Other threads use a [`TableRemote`].
 ///
 /// ```no_run
-/// use proc_connector::{ProcessTable, change};
+/// use proc_connector::{ChangeView, ProcessTable};
 ///
 /// let mut table = ProcessTable::open()?;
 /// while let Some(change) = table.next(None)? {
-///     let process = change.process;
-///     match change.kind {
-///         change::EXECED => println!("{} now runs {}", process.pid, process.name().escape_debug()),
-///         change::EXITED => println!("{} exited: {:?}", process.pid, change.exit_status()),
-///         _ => {}
+///     match change.view() {
+///         ChangeView::Exited { process, status: Some(status), .. } => {
+///             println!("{} exited: {status}", process.pid);
+///         }
+///         _ => println!("{change}"),
 ///     }
 /// }
 /// # Ok::<(), proc_connector::Error>(())
@@ -267,16 +267,5 @@ impl Process {
     pub fn name(&self) -> String {
         let name = self.comm.split(|byte| *byte == 0).next().unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
-    }
-}
-
-impl Change {
-    /// Returns how the process exited, if this change is `EXITED` and the status is known. With
-    /// [`remark::LEADER_CODE`](crate::remark::LEADER_CODE) the status is from the leader's exit.
-    #[must_use]
-    pub fn exit_status(&self) -> Option<std::process::ExitStatus> {
-        use std::os::unix::process::ExitStatusExt;
-        (self.flags & table::remark::EXIT_CODE != 0)
-            .then(|| std::process::ExitStatus::from_raw(self.exit_code))
     }
 }

@@ -16,6 +16,8 @@ mod changes;
 mod compare;
 mod events;
 mod follower;
+#[cfg(any(feature = "capi", feature = "std"))]
+pub(crate) mod format;
 mod heal;
 mod jobs;
 mod judge;

@@ -130,6 +130,9 @@ pub mod remark {
 }
 
 /// A change, laid out as `struct pc_change`.
+///
+/// [`view`](Self::view) returns what the change reports, by its kind. The `Display` form is one line
+/// for logs, which leaves out every field that is not valid.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change {

@@ -165,6 +165,8 @@ static void look_confined(void *unused)
 	CHECK_EQ(pc_event_tgid(&event), 0);
 	CHECK(pc_event_format(&event, line, sizeof(line)) > 0);
 	CHECK(*pc_event_name(PC_EVENT_FORK) && *pc_strerror(EINVAL));
+	CHECK(pc_change_format(&change, line, sizeof(line)) > 0);
+	CHECK(*pc_change_name(PC_CHANGE_FOUND));
 	CHECK_EQ(pc_version(), PC_VERSION);
 	CHECK(pc_table_fd(table) >= 0);
 	CHECK_EQ(pc_table_get_stats(table, &stats, sizeof(stats)), 0);

@@ -61,7 +61,67 @@ constexpr bool each_has_its_own(std::integer_sequence<std::uint32_t, Kinds...>)
 }
 static_assert(each_has_its_own(std::make_integer_sequence<std::uint32_t, 20>()));
 
-// A visitor that wants the event, too, gets it.
+constexpr pc::change made_change(std::uint32_t kind, std::uint32_t flags = 0)
+{
+    pc::change change{};
+    change.kind = kind;
+    change.flags = flags;
+    change.lost = 5;
+    change.since_ns = 6;
+    change.exit_code = 3 << 8;
+    change.process.pid = 7;
+    return change;
+}
+
+// So does each kind of change.
+struct change_numbers {
+    template <std::uint32_t Kind>
+    constexpr int operator()(const pc::change_of<Kind> &change) const
+    {
+        return change.process.pid == 7 ? int{Kind} : -1;
+    }
+    constexpr int operator()(const pc::exited_change &) const { return PC_CHANGE_EXITED; }
+    constexpr int operator()(const pc::synced_change &) const { return PC_CHANGE_SYNCED; }
+#ifndef INCOMPLETE_CHANGE
+    constexpr int operator()(const pc::unsynced_change &) const { return PC_CHANGE_UNSYNCED; }
+#endif
+    constexpr int operator()(const pc::newer_change &change) const
+    {
+        return static_cast<int>(change.kind);
+    }
+};
+
+template <std::uint32_t... Kinds>
+constexpr bool each_change_has_its_own(std::integer_sequence<std::uint32_t, Kinds...>)
+{
+    return ((pc::visit(made_change(Kinds), change_numbers{}) == static_cast<int>(Kinds)) && ...);
+}
+static_assert(each_change_has_its_own(std::make_integer_sequence<std::uint32_t, 20>()));
+
+// The status of an exit is there only if it is known.
+constexpr pc::overloaded status_of{
+    [](const pc::exited_change &exited) {
+        return exited.status.value_or(-1) + (exited.from_leader ? 1 : 0);
+    },
+    [](const auto &) { return -2; },
+};
+static_assert(pc::visit(made_change(PC_CHANGE_EXITED), status_of) == -1);
+static_assert(pc::visit(made_change(PC_CHANGE_EXITED, PC_CHANGE_EXIT_CODE), status_of) == 3 << 8);
+static_assert(pc::visit(made_change(PC_CHANGE_EXITED, PC_CHANGE_EXIT_CODE | PC_CHANGE_LEADER_CODE),
+                        status_of) == (3 << 8) + 1);
+static_assert(pc::visit(made_change(PC_CHANGE_VANISHED), status_of) == -2);
+
+// A visitor that wants the event, or the change, too, gets it.
+constexpr pc::overloaded with_change{
+    [](const pc::synced_change &synced, const pc::change &whole) {
+        return synced.lost == 5 && synced.since_ns == 6 && synced.deaf && whole.kind != 0;
+    },
+    [](const pc::unsynced_change &unsynced) { return unsynced.since_ns == 6; },
+    [](const auto &) { return false; },
+};
+static_assert(pc::visit(made_change(PC_CHANGE_SYNCED, PC_CHANGE_DEAF), with_change));
+static_assert(!pc::visit(made_change(PC_CHANGE_SYNCED), with_change));
+static_assert(pc::visit(made_change(PC_CHANGE_UNSYNCED), with_change));
 constexpr pc::overloaded with_event{
     [](const pc::sid_event &, const pc::event &whole) { return whole.kind; },
     [](const auto &) { return 0u; },

@@ -316,6 +316,15 @@ PROMISE(lists, "a C++ table lists and finds processes, keeps a value, and report
 	CHECK_EQ(exited.process.user, 77);
 	// On a busy machine the table may lag too much to know.
 	CHECK_EQ(exited.exit_code, exited.flags & PC_CHANGE_EXIT_CODE ? 3 << 8 : 0);
+	CHECK(pc::visit(exited, pc::overloaded{
+		[&](const pc::exited_change &exit) {
+			return exit.process.pid == child && (!exit.status || WEXITSTATUS(*exit.status) == 3);
+		},
+		[](const auto &) { return false; },
+	}));
+	char line[256];
+	pc_change_format(&exited, line, sizeof(line));
+	CHECK(pc::to_string(exited) == line);
 	CHECK(!table.find(child));
 	CHECK(table.set_user(child, 78).error() == std::errc::no_such_process);
 	end_child(child);

@@ -3,6 +3,7 @@
 #![cfg(feature = "std")]
 
 mod adopting;
+mod changes;
 mod events;
 mod filters;
 mod forking;

@@ -1,24 +1,11 @@
 //! Follows all processes in tokio's loop, until SIGTERM or SIGINT: `cargo run`
 
-use proc_connector::{Change, Error, ProcessTable, change};
+use proc_connector::{Error, ProcessTable};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
-
-fn show(change: &Change) {
-    let pid = change.process.pid;
-    match change.kind {
-        change::FOUND => println!("found {pid}"),
-        change::STARTED => println!("started {pid}"),
-        change::EXECED => println!("execed {pid}"),
-        change::EXITED => println!("exited {pid}"),
-        change::VANISHED => println!("vanished {pid}"),
-        change::SYNCED => println!("synced, {} events lost", change.lost),
-        _ => {}
-    }
-}
 
 async fn follow() -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -34,7 +21,7 @@ async fn follow() -> Result<(), Error> {
             ready = table.readable_mut() => {
                 let mut ready = ready?;
                 match ready.get_inner_mut().next(Some(Duration::ZERO))? {
-                    Some(change) => show(&change), // and tokio comes back at once
+                    Some(change) => println!("{change}"), // and tokio comes back at once
                     None => ready.clear_ready(),
                 }
             }
