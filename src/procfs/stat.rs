@@ -2,7 +2,7 @@
 
 use super::file;
 use crate::errno::Errno;
-use crate::sys::{leader_exists, task_exists};
+use crate::sys::leader_exists;
 use core::num::NonZero;
 
 /// A process as /proc/PID/stat describes it.
@@ -106,14 +106,25 @@ pub(crate) fn read(tgid: i32) -> Result<Option<Stat>, Errno> {
     let mut buffer = [0; 1024];
     let mut between = None;
     for _ in 0..ATTEMPTS {
-        let bytes = file::read(tgid, b"stat", &mut buffer);
-        // /proc opens the id of a thread, too, and may hide a process. So ask the kernel.
-        if !leader_exists(tgid) {
-            return if task_exists(tgid) { Err(Errno(libc::ESRCH)) } else { Ok(None) };
+        let read = file::read(tgid, b"stat", &mut buffer).map(parse);
+        if let Ok(Parsed { stat, is_thread: false }) = read
+            && stat.condition != Condition::BetweenLeaders
+        {
+            return Ok(Some(stat));
         }
-        match bytes.map(parse) {
-            Ok(stat) if stat.condition == Condition::BetweenLeaders => between = Some(stat),
-            Ok(stat) => return Ok(Some(stat)),
+        // /proc opens the id of a thread, too, and may hide a process. So ask the kernel, but only then:
+        // security modules log the question.
+        if !leader_exists(tgid) {
+            return match read {
+                Ok(Parsed { is_thread: true, .. }) => Err(Errno(libc::ESRCH)),
+                _ => Ok(None),
+            };
+        }
+        match read {
+            Ok(Parsed { stat, .. }) if stat.condition != Condition::BetweenLeaders => {
+                return Ok(Some(stat));
+            }
+            Ok(Parsed { stat, .. }) => between = Some(stat),
             Err(Errno(libc::ENOENT | libc::ESRCH)) => {}
             Err(error) => return Err(error),
         }
@@ -132,23 +143,33 @@ const THREADS: usize = 20;
 const START_TIME: usize = 22;
 const START_CODE: usize = 26;
 const START_STACK: usize = 28;
+const EXIT_SIGNAL: usize = 38;
 const EXIT_CODE: usize = 52;
 const FIELDS: usize = EXIT_CODE + 1;
 
 /// `include/linux/sched.h`
 const PF_KTHREAD: u64 = 0x0020_0000;
 
+#[derive(Clone, Copy)]
+struct Parsed {
+    stat: Stat,
+    /// The id is that of a thread, or that of a leader whom an exec has replaced: it sends no signal when
+    /// it exits.
+    is_thread: bool,
+}
+
 /// The fields are counted from the last parenthesis, because a name may contain anything.
-fn parse(bytes: &[u8]) -> Stat {
+fn parse(bytes: &[u8]) -> Parsed {
     let mut field = 0;
     let mut fields = [0_u64; FIELDS];
-    let (mut state, mut name, mut name_end) = (0, 0, 0);
+    let (mut state, mut name, mut name_end, mut is_thread) = (0, 0, 0, false);
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             b'(' if name == 0 => name = at + 1,
-            b')' => (field, name_end, fields) = (2, at, [0; FIELDS]),
+            b')' => (field, name_end, fields, is_thread) = (2, at, [0; FIELDS], false),
             b' ' => field += 1,
             _ if field == STATE => state = *byte,
+            b'-' if field == EXIT_SIGNAL => is_thread = true,
             b'0'..=b'9' => {
                 if let Some(number) = fields.get_mut(field) {
                     *number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
@@ -162,7 +183,7 @@ fn parse(bytes: &[u8]) -> Stat {
     for (to, from) in comm.iter_mut().take(15).zip(bytes.get(name..name_end).unwrap_or_default()) {
         *to = *from;
     }
-    Stat {
+    let stat = Stat {
         condition: match fields[THREADS] {
             _ if !is_leader_gone => Condition::Led,
             0 => Condition::BetweenLeaders,
@@ -183,7 +204,8 @@ fn parse(bytes: &[u8]) -> Stat {
         has_threads: fields[THREADS] > 1,
         is_kernel_thread: fields[FLAGS] & PF_KTHREAD != 0,
         has_run: fields[MINOR_FAULTS] != 0,
-    }
+    };
+    Parsed { stat, is_thread }
 }
 
 #[cfg(test)]
@@ -197,7 +219,7 @@ mod tests {
     }
 
     fn parsed(name: &str, state: char, threads: u32) -> Stat {
-        parse(stat(name, state, threads).as_bytes())
+        parse(stat(name, state, threads).as_bytes()).stat
     }
 
     const NAMES: [&str; 5] = ["sh", ") Z 1 (", "a b", "", ")"];
@@ -232,10 +254,22 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_sends_no_signal_when_it_exits_is_a_thread() {
+        for name in NAMES {
+            let stat = stat(name, 'S', 2);
+            assert!(!parse(stat.as_bytes()).is_thread);
+            let (head, rest) =
+                stat.split_once(" 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1792").expect("a stat");
+            let thread = format!("{head} -1 0 0 0 0 0 0 0 0 0 0 0 0 0 1792{rest}");
+            assert!(parse(thread.as_bytes()).is_thread, "{thread}");
+        }
+    }
+
+    #[test]
     fn an_image_is_known_unless_its_addresses_are_hidden_or_there_is_none() {
         let image = |state, addresses| {
             let stat = stat("sh", state, 2).replace("3 4 9", addresses);
-            parse(stat.as_bytes()).image
+            parse(stat.as_bytes()).stat.image
         };
         assert_eq!(image('S', "3 4 9"), Image::at(3, 9));
         assert_eq!(image('S', "1 1 0"), Image::UNKNOWN);

@@ -18,10 +18,12 @@ mod recv;
 mod socket;
 mod task;
 mod time;
+#[cfg(feature = "table")]
+mod timer;
 mod wait;
 
 #[cfg(feature = "table")]
-pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns};
+pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns, timer::Timer};
 
 #[cfg(feature = "capi")]
 pub(crate) use fd::require_open;
@@ -33,7 +35,7 @@ pub(crate) use recv::*;
 pub(crate) use socket::*;
 #[cfg(feature = "table")]
 pub(crate) use task::may_trace;
-pub(crate) use task::{leader_exists, random_number, task_exists};
+pub(crate) use task::{leader_exists, random_number};
 pub(crate) use time::monotonic_ns;
 pub(crate) use wait::{Doorbell, wait_readable};
 

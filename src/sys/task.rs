@@ -3,12 +3,6 @@
 use super::{check, monotonic_ns};
 use crate::errno::Errno;
 
-/// Whether a task has this id. It may be a zombie, and it may be a leader or another thread.
-pub(crate) fn task_exists(pid: i32) -> bool {
-    // SAFETY: kill() takes no pointer, and signal 0 only checks whether the task exists.
-    check(unsafe { libc::syscall(libc::SYS_kill, pid, 0) }) != Err(Errno(libc::ESRCH))
-}
-
 /// Whether the leader of a process has this id. It may be a zombie.
 pub(crate) fn leader_exists(tgid: i32) -> bool {
     // The C library has a wrapper since glibc 2.30 only.
