@@ -628,7 +628,8 @@ struct pc_stats {
     uint64_t repaired;
     /* The queue budget that the kernel granted. */
     uint32_t rcvbuf_bytes;
-    uint32_t reserved;
+    /* With pc_table_get_stats(): how many processes of the table are PC_PROCESS_HIDDEN. */
+    uint32_t hidden;
     uint64_t reserved2[2];
 };
 
@@ -708,10 +709,18 @@ struct pc_table_options {
      * 0: 64.
      */
     uint32_t max_work;
+    /*
+     * How many processes that live on without their leaders the table may wait for, with a descriptor
+     * each; 0: 64. It looks at any others ten times a second, 32 at a time. Every user can make such
+     * processes.
+     */
+    uint32_t max_watches;
+    /* Must be 0. */
+    uint32_t reserved;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
-#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0 }
+#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0 }
 
 /*
  * Opens a table of all processes, and a connector that keeps it up to date.
@@ -731,7 +740,11 @@ struct pc_table_options {
  * The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
  * with the largest number of processes that existed at a time. Each of them uses 250 bytes
  * (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
- * holds a descriptor for each process that lives on without its leader.
+ * holds a descriptor for each process that lives on without its leader, up to max_watches.
+ *
+ * A process that /proc does not show to this process (hidepid, a security module) is entered from its
+ * events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it
+ * may read afterwards.
  *
  * out:      receives the table, which pc_table_close() ends.
  * options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
@@ -761,6 +774,12 @@ int pc_table_fd(const struct pc_table *table);
 /* pc_process.state: the leader has exited, but other threads live on. */
 #define PC_PROCESS_LEADER_GONE (1u << 1)
 
+/*
+ * pc_process.state: /proc did not show the process when the table wanted to read it. Only what events
+ * carried is valid.
+ */
+#define PC_PROCESS_HIDDEN (1u << 2)
+
 /* A process: 112 bytes. */
 struct pc_process {
     /*
@@ -782,7 +801,7 @@ struct pc_process {
     /*
      * PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the others.
      * They hold what was read once, what the parent had (if the process exited before the table
-     * could read it), or 0, which is also root's id.
+     * could read it), or 0, which is also root's id. A name and a start that are not valid are empty.
      */
     uint32_t valid;
     uid_t ruid;
@@ -852,8 +871,8 @@ enum pc_change_kind {
  * PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
  * - The EXIT was lost.
  * - The pid was reused before the table handled the EXIT.
- * - Nobody waited for the process (its parent ignores SIGCHLD), and the table was opened, or lost
- *   events, less than a second before.
+ * - The process was reaped before its EXIT was generated, less than a second after the table was
+ *   SYNCED or another process's EXIT was missing. The EXIT may be that of an earlier owner of the pid.
  */
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
@@ -897,7 +916,11 @@ struct pc_change {
     uint64_t since_ns;
     /* With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0. */
     int32_t exit_code;
-    uint32_t reserved;
+    /*
+     * With SYNCED: how many processes are PC_PROCESS_HIDDEN. If this is not 0, there may be others of
+     * which the table knows nothing.
+     */
+    uint32_t hidden;
     /* The number of this change: one more than that of the change before, from 1 on. */
     uint64_t sequence;
     uint64_t reserved2;
@@ -943,13 +966,14 @@ int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
  * Returns 1: a change; 0: no change came in time, or work is left; or
  * -ENOMEM             out of memory
  * -EMFILE, -ENFILE    out of descriptors
- * or an error of pc_recv(), open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) or
- * pidfd_open(2). After an error nothing is lost: call again. While the cause of the error lasts,
- * pc_table_fd() stays readable, so an event loop should pause for some milliseconds. If the table
- * cannot watch a process whose leader is gone, one call returns the error, and a later call
- * notices the exit.
+ * or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). After an error nothing is lost:
+ * call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call with
+ * timeout 0 returns 0, and another call waits. No error is about a single process: one that cannot be
+ * read is PC_PROCESS_HIDDEN.
  */
-int pc_table_next(struct pc_table *table, struct pc_change *change, int timeout_ms);
+int pc_table_next(struct pc_table *table,
+                  struct pc_change *change,
+                  int timeout_ms);
 
 /*
  * Looks a process up by its pid, as the changes reported so far have left it.

@@ -420,7 +420,8 @@ pub struct pc_stats {
     pub repaired: u64,
     /// The queue budget that the kernel granted.
     pub rcvbuf_bytes: u32,
-    pub reserved: u32,
+    /// With pc_table_get_stats(): how many processes of the table are PC_PROCESS_HIDDEN.
+    pub hidden: u32,
     pub reserved2: [u64; 2],
 }
 
@@ -440,20 +441,21 @@ pub unsafe extern "C" fn pc_get_stats(
     size: usize,
 ) -> c_int {
     // SAFETY: `pc` is NULL or open, and `stats` is NULL or writable for `size` bytes.
-    status(unsafe { shared(pc).and_then(|connector| stats_into(connector, stats, size)) })
+    status(unsafe { shared(pc).and_then(|connector| stats_into(connector, 0, stats, size)) })
 }
 
 /// # Safety
 /// `stats` is NULL, or writable for `size` bytes.
 pub(super) unsafe fn stats_into(
     connector: &Connector,
+    hidden: u32,
     stats: *mut pc_stats,
     size: usize,
 ) -> Result<(), Errno> {
     if stats.is_null() || size < STATS_MIN {
         return Err(INVALID);
     }
-    let statistics = self::stats(connector);
+    let statistics = pc_stats { hidden, ..self::stats(connector) };
     let known = size.min(size_of::<pc_stats>());
     // SAFETY: `known` bytes are in both structs, and `stats` is writable for `size` bytes.
     unsafe {
@@ -473,7 +475,7 @@ fn stats(connector: &Connector) -> pc_stats {
         malformed: counters.malformed.get(),
         repaired: counters.repaired.get(),
         rcvbuf_bytes: connector.budget(),
-        reserved: 0,
+        hidden: 0,
         reserved2: [0; 2],
     }
 }

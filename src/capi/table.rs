@@ -6,11 +6,12 @@ use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, shared};
 use crate::errno::Errno;
 use crate::table::{
-    Change, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field, format, remark,
-    state,
+    Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
+    format, remark, state,
 };
 use core::ffi::{c_char, c_int};
 use core::mem::{MaybeUninit, offset_of};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// cbindgen:no-export
 type pid_t = i32;
@@ -59,6 +60,12 @@ pub struct pc_table_options {
     /// How many processes one call of pc_table_next() may read from /proc, at 10 to 30 us each;
     /// 0: 64.
     pub max_work: u32,
+    /// How many processes that live on without their leaders the table may wait for, with a descriptor
+    /// each; 0: 64. It looks at any others ten times a second, 32 at a time. Every user can make such
+    /// processes.
+    pub max_watches: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
@@ -67,6 +74,8 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     flags: 0,
     rcvbuf_bytes: 0,
     max_work: 0,
+    max_watches: 0,
+    reserved: 0,
 };
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
@@ -86,7 +95,11 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
 /// with the largest number of processes that existed at a time. Each of them uses 250 bytes
 /// (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
-/// holds a descriptor for each process that lives on without its leader.
+/// holds a descriptor for each process that lives on without its leader, up to max_watches.
+///
+/// A process that /proc does not show to this process (hidepid, a security module) is entered from its
+/// events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it
+/// may read afterwards.
 ///
 /// out:      receives the table, which pc_table_close() ends.
 /// options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
@@ -111,9 +124,14 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     // SAFETY: pc_table_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
-    let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work } = options;
+    let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work, max_watches, reserved } =
+        options;
     let known = flags & !PC_TABLE_IGNORE_THREADS == 0;
-    if fields & !field::ALL != 0 || !known || c_int::try_from(rcvbuf_bytes).is_err() {
+    if fields & !field::ALL != 0
+        || !known
+        || reserved != 0
+        || c_int::try_from(rcvbuf_bytes).is_err()
+    {
         return Err(INVALID);
     }
     Ok(OpenTableOptions {
@@ -121,6 +139,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
+        max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },
     })
 }
 
@@ -143,6 +162,9 @@ pub unsafe extern "C" fn pc_table_fd(table: *const pc_table) -> c_int {
 pub const PC_PROCESS_KERNEL_THREAD: u32 = 1u32 << 0;
 /// pc_process.state: the leader has exited, but other threads live on.
 pub const PC_PROCESS_LEADER_GONE: u32 = 1u32 << 1;
+/// pc_process.state: /proc did not show the process when the table wanted to read it. Only what events
+/// carried is valid.
+pub const PC_PROCESS_HIDDEN: u32 = 1u32 << 2;
 
 /// A process: 112 bytes.
 #[repr(C)]
@@ -162,7 +184,7 @@ pub struct pc_process {
     pub session: pid_t,
     /// PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the others.
     /// They hold what was read once, what the parent had (if the process exited before the table
-    /// could read it), or 0, which is also root's id.
+    /// could read it), or 0, which is also root's id. A name and a start that are not valid are empty.
     pub valid: u32,
     pub ruid: uid_t,
     pub euid: uid_t,
@@ -218,8 +240,8 @@ pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
 /// - The EXIT was lost.
 /// - The pid was reused before the table handled the EXIT.
-/// - Nobody waited for the process (its parent ignores SIGCHLD), and the table was opened, or lost
-///   events, less than a second before.
+/// - The process was reaped before its EXIT was generated, less than a second after the table was
+///   SYNCED or another process's EXIT was missing. The EXIT may be that of an earlier owner of the pid.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
 /// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
 /// that. The events of that time are not counted in lost.
@@ -254,7 +276,9 @@ pub struct pc_change {
     pub since_ns: u64,
     /// With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0.
     pub exit_code: i32,
-    pub reserved: u32,
+    /// With SYNCED: how many processes are PC_PROCESS_HIDDEN. If this is not 0, there may be others of
+    /// which the table knows nothing.
+    pub hidden: u32,
     /// The number of this change: one more than that of the change before, from 1 on.
     pub sequence: u64,
     pub reserved2: u64,
@@ -307,11 +331,10 @@ pub unsafe extern "C" fn pc_change_format(
 /// Returns 1: a change; 0: no change came in time, or work is left; or
 /// -ENOMEM             out of memory
 /// -EMFILE, -ENFILE    out of descriptors
-/// or an error of pc_recv(), open(2), read(2), getdents64(2), lseek(2), epoll_ctl(2) or
-/// pidfd_open(2). After an error nothing is lost: call again. While the cause of the error lasts,
-/// pc_table_fd() stays readable, so an event loop should pause for some milliseconds. If the table
-/// cannot watch a process whose leader is gone, one call returns the error, and a later call
-/// notices the exit.
+/// or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). After an error nothing is lost:
+/// call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call with
+/// timeout 0 returns 0, and another call waits. No error is about a single process: one that cannot be
+/// read is PC_PROCESS_HIDDEN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_next(
     table: *mut pc_table,
@@ -458,8 +481,13 @@ pub unsafe extern "C" fn pc_table_get_stats(
     stats: *mut pc_stats,
     size: usize,
 ) -> c_int {
-    // SAFETY: `table` is NULL or open, and `stats` is NULL or writable for `size` bytes.
-    status(unsafe { shared(table).and_then(|shared| stats_into(&shared.connector, stats, size)) })
+    let stats_of = |remote: &Remote| {
+        let hidden = remote.hidden.load(Relaxed);
+        // SAFETY: `stats` is NULL or writable for `size` bytes.
+        unsafe { stats_into(&remote.connector, hidden, stats, size) }
+    };
+    // SAFETY: `table` is NULL or open.
+    status(unsafe { shared(table) }.and_then(stats_of))
 }
 
 /// Ends a wait in pc_table_next(), as pc_interrupt() ends one in pc_recv().
@@ -495,6 +523,7 @@ const _: () = {
     assert!(PC_FIELD_CREDENTIALS == field::CREDENTIALS);
     assert!(PC_PROCESS_KERNEL_THREAD == state::KERNEL_THREAD);
     assert!(PC_PROCESS_LEADER_GONE == state::LEADER_GONE);
+    assert!(PC_PROCESS_HIDDEN == state::HIDDEN);
     assert!(PC_CHANGE_RECOVERED == remark::RECOVERED && PC_CHANGE_DEAF == remark::DEAF);
     assert!(PC_CHANGE_EXIT_CODE == remark::EXIT_CODE);
     assert!(PC_CHANGE_LEADER_CODE == remark::LEADER_CODE);

@@ -1,7 +1,7 @@
 //! The namespaces of this process, which explain why the kernel does not report to it.
 
 #[cfg(feature = "table")]
-use super::stat;
+use super::{sight::is_of_reader, stat};
 #[cfg(feature = "table")]
 use crate::errno::Errno;
 use crate::sys::{inode, read_file};
@@ -58,7 +58,7 @@ pub(crate) fn require_whole_proc() -> Result<(), Errno> {
     // /proc/self does not resolve.
     match (stat::read(1), inode(b"/proc/self\0")) {
         (Ok(Some(_)), Ok(_)) => Ok(()),
-        (Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM)), _) => Err(error),
+        (Err(error), _) if is_of_reader(error) => Err(error),
         _ => Err(Errno(libc::EACCES)),
     }
 }

@@ -4,7 +4,7 @@ use super::connector::nanoseconds;
 use super::options::budget;
 use super::{Result, Stats};
 use crate::errno::Errno;
-use crate::table::{self, Change, DEFAULT_WORK, Process, Remote, Table, field};
+use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub struct TableOptions {
     queue_bytes: Option<usize>,
     max_work: Option<u32>,
     ignores_threads: bool,
+    max_watches: Option<u32>,
 }
 
 impl TableOptions {
@@ -46,6 +47,13 @@ impl TableOptions {
         Self { max_work: Some(processes), ..self }
     }
 
+    /// How many processes that live on without their leaders the table may wait for, with a descriptor
+    /// each; by default 64. It looks at any others ten times a second, 32 at a time.
+    #[must_use]
+    pub fn max_watches(self, processes: u32) -> Self {
+        Self { max_watches: Some(processes), ..self }
+    }
+
     /// Does not receive the FORKs of threads, for machines that create thousands of threads a second.
     /// Then an exit code that was not read in time is only the leader's
     /// ([`remark::LEADER_CODE`](crate::remark::LEADER_CODE)).
@@ -64,6 +72,7 @@ impl TableOptions {
             fields,
             budget: self.queue_bytes.map(budget).transpose()?,
             ignores_threads: self.ignores_threads,
+            max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,
         })
     }

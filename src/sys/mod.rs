@@ -37,6 +37,8 @@ pub(crate) use socket::*;
 pub(crate) use task::may_trace;
 pub(crate) use task::{leader_exists, random_number};
 pub(crate) use time::monotonic_ns;
+#[cfg(feature = "table")]
+pub(crate) use wait::is_readable;
 pub(crate) use wait::{Doorbell, wait_readable};
 
 use crate::errno::Errno;

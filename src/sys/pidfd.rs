@@ -1,6 +1,6 @@
 //! Descriptors of processes.
 
-use super::{Fd, check};
+use super::{Fd, check, is_readable, leader_exists};
 use crate::errno::Errno;
 
 /// A descriptor that becomes readable when the process exits, with its last thread.
@@ -9,6 +9,21 @@ pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
     let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, tgid, 0) })?;
     // SAFETY: pidfd_open() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
+}
+
+/// Whether the process `tgid` exists and has not exited, without /proc.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE`, `ENOMEM`.
+pub(crate) fn is_alive(tgid: i32) -> Result<bool, Errno> {
+    match pidfd(tgid) {
+        Ok(pidfd) => is_readable(&pidfd).map(|has_exited| !has_exited),
+        Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => Err(error),
+        // No process has this id, or it is a thread's.
+        Err(Errno(libc::ESRCH | libc::EINVAL | libc::ENOENT)) => Ok(false),
+        // Before Linux 5.3, and in a sandbox. A zombie counts as alive.
+        Err(_) => Ok(leader_exists(tgid)),
+    }
 }
 
 /// `struct pidfd_info` (linux/pidfd.h), in its first form, that of Linux 6.13.

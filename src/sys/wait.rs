@@ -37,6 +37,18 @@ impl Doorbell {
     }
 }
 
+/// Whether a descriptor is readable now.
+#[cfg(feature = "table")]
+pub(crate) fn is_readable(fd: &Fd) -> Result<bool, Errno> {
+    let mut entry = libc::pollfd { fd: fd.raw(), events: libc::POLLIN, revents: 0 };
+    // A timespec of zeros, however wide its fields are. libc's ppoll() would be a cancellation point.
+    let now = [0_u64; 2];
+    let (now, no_mask) = (now.as_ptr(), null::<libc::sigset_t>());
+    // SAFETY: there is one entry. The timeout outlives the call. There is no signal mask.
+    let ready = unsafe { libc::syscall(libc::SYS_ppoll, &raw mut entry, 1, now, no_mask, 0) };
+    Ok(check(ready)? > 0)
+}
+
 /// Waits until `socket` is readable or the doorbell rings, at most until `deadline` (a time of
 /// [`monotonic_ns`]; `None`: for ever). False when the deadline has passed.
 pub(crate) fn wait_readable(

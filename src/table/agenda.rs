@@ -132,7 +132,7 @@ impl Agenda {
         if quiet < Quiet::Queue || has_announcement || exited.is_some() {
             return Some(Job::Receive);
         }
-        if quiet < Quiet::All || census.first(Queue::Unwatched).is_some() {
+        if quiet < Quiet::All {
             return Some(Job::Watch);
         }
         (due == Due::WhenQuiet).then_some(Job::Scan)

@@ -2,7 +2,7 @@
 
 use super::pids::Pids;
 use super::record::{Life, Origin, Record, Watch};
-use super::report::Process;
+use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
 use core::num::NonZero;
@@ -18,15 +18,13 @@ pub(super) enum Queue {
     Orphans,
     /// It exited, and leaves the table once the events about it have been handled.
     Exited,
-    /// Its leader is gone, and its pidfd is still to be opened.
+    /// Its leader is gone, and it is not waited for: it is looked at every now and then.
     Unwatched,
-    /// Its pidfd could not be opened, and the caller has been told.
-    Unwatchable,
     /// It left the table, and its pid was seen to have another owner, who may not be in the table.
     Replaced,
 }
 
-const QUEUES: usize = 5;
+const QUEUES: usize = 4;
 
 /// A place in a queue.
 #[derive(Clone, Copy, Default)]
@@ -82,6 +80,8 @@ pub(super) struct Census {
     last_id: u64,
     /// How many processes have been reported and have not left.
     reported: usize,
+    /// How many processes are hidden.
+    hidden: u32,
 }
 
 impl Census {
@@ -94,6 +94,7 @@ impl Census {
             queues: [Ends { first: None, last: None }; QUEUES],
             last_id: 0,
             reported: 0,
+            hidden: 0,
         })
     }
 
@@ -139,7 +140,15 @@ impl Census {
     pub(super) fn view(&self, slot: Slot) -> Process {
         let entry = self.entry(slot);
         let parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
-        Process { parent_id, ..entry.record.process }
+        let mut process = Process { parent_id, ..entry.record.process };
+        // Nobody is to take a stale name for the process's. A kernel thread's name was read once.
+        if process.valid & field::COMM == 0 && process.state & state::KERNEL_THREAD == 0 {
+            process.comm = [0; 16];
+        }
+        if process.valid & field::START == 0 {
+            process.start_boottime_ns = 0;
+        }
+        process
     }
 
     /// Enters a process, whose pid is in the table not yet, and gives it an id.
@@ -151,6 +160,7 @@ impl Census {
         }
         self.last_id += 1;
         self.reported += usize::from(!record.is_unreported());
+        self.hidden += u32::from(record.is_hidden());
         let id = self.last_id;
         *self.entry_mut(slot) =
             Entry::new(Record { process: Process { id, ..record.process }, ..record });
@@ -158,6 +168,21 @@ impl Census {
         self.link(slot);
         self.set_life(slot, record.life);
         Ok(slot)
+    }
+
+    pub(super) const fn hidden(&self) -> u32 {
+        self.hidden
+    }
+
+    /// Notes whether /proc shows a process.
+    pub(super) fn set_hidden(&mut self, slot: Slot, is_hidden: bool) {
+        let record = self.at_mut(slot);
+        let was_hidden = record.is_hidden();
+        record.process.state &= !state::HIDDEN;
+        if is_hidden {
+            record.process.state |= state::HIDDEN;
+        }
+        self.hidden = self.hidden - u32::from(was_hidden) + u32::from(is_hidden);
     }
 
     /// Marks a found process as reported to the caller. True if it was not marked before.
@@ -176,6 +201,7 @@ impl Census {
     pub(super) fn remove(&mut self, slot: Slot, in_loss: bool) {
         let is_replaced = self.at(slot).gone().is_some_and(|gone| gone.is_replaced);
         self.reported -= usize::from(!self.at(slot).is_unreported());
+        self.hidden -= u32::from(self.at(slot).is_hidden());
         self.leave(slot, Queue::Orphans);
         self.leave_life_queue(slot);
         self.abandon(slot);
@@ -226,12 +252,7 @@ impl Census {
         self.at_mut(slot).life = life;
         match life {
             Life::Led | Life::Leaderless(Watch::Pidfd) => {}
-            Life::Leaderless(Watch::Missing { is_reported: false }) => {
-                self.enqueue(slot, Queue::Unwatched);
-            }
-            Life::Leaderless(Watch::Missing { is_reported: true }) => {
-                self.enqueue(slot, Queue::Unwatchable);
-            }
+            Life::Leaderless(Watch::Timer) => self.enqueue(slot, Queue::Unwatched),
             Life::Exited(_) => {
                 self.leave(slot, Queue::Orphans);
                 self.enqueue(slot, Queue::Exited);
@@ -321,9 +342,7 @@ impl Census {
         let entry = self.entry_mut(slot);
         match queue {
             Queue::Orphans => &mut entry.orphan,
-            Queue::Exited | Queue::Unwatched | Queue::Unwatchable | Queue::Replaced => {
-                &mut entry.life
-            }
+            Queue::Exited | Queue::Unwatched | Queue::Replaced => &mut entry.life,
         }
     }
 

@@ -4,6 +4,7 @@ use super::census::Slot;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
+use super::look::Look;
 use super::record::{Gone, Life, Origin, OwnFork, Record, Threads};
 use super::report::{Process, change, field, state};
 use super::world::World;
@@ -23,22 +24,22 @@ impl Follower {
         }
         let slot = self.census.find(event.tgid());
         let record = slot.map(|slot| self.census.at(slot));
-        let (verdict, sight, work) = match judge::ask(record, &event, self.agenda.slept) {
-            Question::None(verdict) => (verdict, None, EVENT),
+        let (verdict, look, work) = match judge::ask(record, &event, self.agenda.slept) {
+            Question::None(verdict) => (verdict, Look::Absent, EVENT),
             Question::Look { with_credentials } => {
-                let sight = self.look(event.tgid(), with_credentials, world)?;
+                let look = self.look(event.tgid(), with_credentials, world)?;
                 let own_status = match event.kind {
-                    kind::EXIT => leaderless::own_status(&self.census, sight.as_ref(), world),
+                    kind::EXIT => leaderless::own_status(&self.census, look.sight(), world),
                     _ => None,
                 };
                 let clock = Clock { slept: self.agenda.slept, ..world.clock() };
                 let hearing = self.agenda.hearing;
-                let evidence = Evidence { sight: sight.as_ref(), own_status, hearing };
+                let evidence = Evidence { look: &look, own_status, hearing };
                 let record = slot.map(|slot| self.census.at(slot));
-                (judge::judge(record, &event, &evidence, clock), sight, LOOK)
+                (judge::judge(record, &event, &evidence, clock), look, LOOK)
             }
         };
-        Ok(match self.apply(verdict, &event, slot, sight.as_ref(), world)? {
+        Ok(match self.apply(verdict, &event, slot, &look, world)? {
             // A look costs as much if it showed no process.
             Outcome::Worked(_) => Outcome::Worked(work),
             reported => reported,
@@ -52,24 +53,24 @@ impl Follower {
         verdict: Verdict,
         event: &Event,
         slot: Option<Slot>,
-        sight: Option<&Sight>,
+        look: &Look,
         world: &mut impl World,
     ) -> Result<Outcome, Errno> {
-        let kind = match (verdict, slot, sight) {
-            (Verdict::Started { is_seen }, ..) => {
-                let slot = self.start(event, sight.filter(|_| is_seen), world)?;
+        let kind = match (verdict, slot) {
+            (Verdict::Started { is_seen }, _) => {
+                let slot = self.start(event, look, is_seen, world)?;
                 self.agenda.finish_event();
                 return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
-            (Verdict::Discovered, _, Some(sight)) => {
-                let slot = self.enter_found(event.tgid(), sight, false, world)?;
+            (Verdict::Discovered, _) => {
+                let slot = self.enter_looked_at(event.tgid(), look, false, world)?;
                 self.agenda.finish_event();
+                return Ok(slot.map_or(Outcome::Worked(LOOK), |slot| self.report_found(slot)));
+            }
+            (Verdict::ReportFirst, Some(slot)) => {
                 return Ok(self.report_found(slot));
             }
-            (Verdict::ReportFirst, Some(slot), _) => {
-                return Ok(self.report_found(slot));
-            }
-            (Verdict::ExitFirst { exit, is_exit_pending }, Some(slot), _) => {
+            (Verdict::ExitFirst { exit, is_exit_pending }, Some(slot)) => {
                 self.agenda.is_exit_pending = is_exit_pending;
                 if is_exit_pending {
                     self.agenda.hearing.note_missing_exit(event.timestamp_ns);
@@ -79,8 +80,8 @@ impl Follower {
                 self.census.set_life(slot, Life::Exited(gone));
                 return Ok(self.report_exit(slot, world));
             }
-            (_, Some(slot), _) => self
-                .apply_to(verdict, event.timestamp_ns, slot, sight, world)
+            (_, Some(slot)) => self
+                .apply_to(verdict, event.timestamp_ns, slot, look.sight(), world)
                 .map(|kind| (kind, slot)),
             _ => None,
         };
@@ -169,7 +170,8 @@ impl Follower {
     fn start(
         &mut self,
         event: &Event,
-        sight: Option<&Sight>,
+        look: &Look,
+        is_seen: bool,
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
         let pid = event.tgid();
@@ -179,10 +181,16 @@ impl Follower {
         let threads = self.leader_alone_at(pid, event.timestamp_ns);
         let parent_pid = event.word(1).cast_signed();
         let parent = self.census.find(parent_pid);
-        let Some(sight) = sight else {
+        let Some(sight) = look.sight().filter(|_| is_seen) else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
             let record = Record::inherited(pid, parent_pid, &parent, origin);
-            return self.census.insert(Record { threads, ..record });
+            let slot = self.census.insert(Record { threads, ..record })?;
+            if *look == Look::Hidden {
+                let slept_ns = self.agenda.slept.0;
+                self.census.at_mut(slot).process.start_boottime_ns = event.timestamp_ns + slept_ns;
+                self.census.set_hidden(slot, true);
+            }
+            return Ok(slot);
         };
         let slot = self.enter(pid, sight, origin, world)?;
         if matches!(threads, Threads::LeaderAlone { .. }) {

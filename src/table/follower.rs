@@ -4,7 +4,9 @@ use super::agenda::{Agenda, Compared, Quiet};
 use super::census::{Census, Slot};
 use super::changes;
 use super::compare::Comparison;
+use super::judge::Clock;
 use super::leaderless;
+use super::look::Look;
 use super::record::{Found, Origin, Record, Threads};
 use super::report::{Change, field};
 use super::unheard::Unheard;
@@ -21,9 +23,19 @@ pub(super) struct Follower {
     pub unheard: Unheard,
     /// How much one run may do: see [`LOOK`].
     pub max_work: u32,
+    /// The round of looks at processes that are not waited for.
+    pub round: Option<Round>,
     /// The change that was reported last, and how many there have been.
     pub change: Change,
     pub sequence: u64,
+}
+
+/// Looks at processes that lost their leaders and are not waited for.
+pub(super) struct Round {
+    /// The process that was looked at first.
+    pub first: Slot,
+    /// How many looks are left.
+    pub left: u32,
 }
 
 /// What has become of a job.
@@ -46,17 +58,35 @@ impl Follower {
         pid: i32,
         with_credentials: bool,
         world: &impl World,
-    ) -> Result<Option<Sight>, Errno> {
+    ) -> Result<Look, Errno> {
         world.look(pid, with_credentials && self.fields & field::CREDENTIALS != 0)
     }
 
-    pub(super) fn look_alive(&self, pid: i32, world: &impl World) -> Result<Option<Sight>, Errno> {
-        let sight = self.look(pid, true, world)?;
-        Ok(sight.filter(|sight| !sight.stat.condition.is_zombie()))
+    pub(super) fn look_alive(&self, pid: i32, world: &impl World) -> Result<Look, Errno> {
+        Ok(self.look(pid, true, world)?.alive())
+    }
+
+    /// Enters a process whose FORK has not been seen, as far as a look showed it.
+    pub(super) fn enter_looked_at(
+        &mut self,
+        pid: i32,
+        look: &Look,
+        is_reported: bool,
+        world: &mut impl World,
+    ) -> Result<Option<Slot>, Errno> {
+        match look {
+            Look::Shown(sight) => self.enter_found(pid, sight, is_reported, world).map(Some),
+            Look::Absent => Ok(None),
+            Look::Hidden => {
+                let Clock { now_ns, slept } = world.clock();
+                let origin = Origin::Found(Found::new(now_ns, false, is_reported));
+                self.census.insert(Record::hidden(pid, now_ns + slept.0, origin)).map(Some)
+            }
+        }
     }
 
     /// Enters a process whose FORK has not been seen.
-    pub(super) fn enter_found(
+    fn enter_found(
         &mut self,
         pid: i32,
         sight: &Sight,
@@ -111,6 +141,10 @@ impl Follower {
     /// Begins to compare a process with what a look showed.
     #[inline(never)]
     pub(super) fn compare(&mut self, slot: Slot, sight: Sight, fields: u32, flags: u32) {
+        self.census.set_hidden(slot, false);
+        let process = &mut self.census.at_mut(slot).process;
+        process.start_boottime_ns = sight.stat.start_ns;
+        process.valid |= field::START;
         let comparison = Comparison { sight, fields, kept: self.fields };
         self.agenda.compared = Some(Compared { slot, comparison, flags });
     }

@@ -5,6 +5,7 @@ use super::changes;
 use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Clock, Recheck};
 use super::leaderless;
+use super::look::Look;
 use super::record::{Gone, Life};
 use super::report::{field, remark};
 use super::scan::{Cause, Scan, Visit, visit};
@@ -30,6 +31,7 @@ impl Follower {
             Scan::Settling { cause, ended_ns } => {
                 self.agenda.end_scan(ended_ns);
                 self.change = changes::synced(cause, world.clock().now_ns);
+                self.change.hidden = self.census.hidden();
                 Ok(Outcome::Report)
             }
         }
@@ -48,6 +50,11 @@ impl Follower {
             Visit::Unlisted(pid) => (pid, false),
             Visit::Listed(pid) => (pid, true),
             Visit::End => {
+                // Where /proc hides processes, it does not list them, and the first one is missing.
+                if self.census.find(1).is_none() {
+                    let look = self.look_alive(1, world)?;
+                    self.enter_looked_at(1, &look, false, world)?;
+                }
                 self.census.link_parentless(true);
                 self.agenda.scan = Scan::Reporting { cause, done: 0 };
                 return Ok(Outcome::Worked(LOOK));
@@ -55,9 +62,8 @@ impl Follower {
         };
         match (self.census.find(pid), cause) {
             (None, _) => {
-                if let Some(sight) = self.look_alive(pid, world)? {
-                    self.enter_found(pid, &sight, false, world)?;
-                }
+                let look = self.look_alive(pid, world)?;
+                self.enter_looked_at(pid, &look, false, world)?;
             }
             (Some(slot), Cause::Doubt(_)) => {
                 if let Some(exit) = self.recheck(slot, world)? {
@@ -79,10 +85,9 @@ impl Follower {
         if !judge::is_rechecked(self.census.at(slot)) {
             return Ok(None);
         }
-        let sight = self.look_alive(self.census.pid(slot), world)?;
-        let verdict = judge::recheck(self.census.at(slot), sight.as_ref());
-        match (verdict, sight) {
-            (Recheck::Same, Some(sight)) => {
+        let look = self.look_alive(self.census.pid(slot), world)?;
+        match (judge::recheck(self.census.at(slot), &look), look) {
+            (Recheck::Same, Look::Shown(sight)) => {
                 leaderless::settle(
                     &mut self.census,
                     slot,
@@ -105,6 +110,10 @@ impl Follower {
             }
             // If its EXIT is queued, that will be handled before the process leaves.
             (Recheck::Gone, _) => self.vanish(slot, false, world.clock()),
+            (Recheck::Hidden, _) => {
+                self.census.at_mut(slot).process.valid &= field::START;
+                self.census.set_hidden(slot, true);
+            }
             (Recheck::Same | Recheck::Skip, _) => {}
         }
         Ok(None)

@@ -3,9 +3,10 @@
 use super::agenda::{Job, Quiet};
 use super::census::{Queue, Slot};
 use super::changes;
-use super::follower::{EVENT, Follower, LOOK, Outcome};
+use super::follower::{EVENT, Follower, LOOK, Outcome, Round};
 use super::judge::{self, Presence};
 use super::leaderless;
+use super::look::Look;
 use super::record::{Life, Watch};
 use super::report::{Change, Process, change, field, remark};
 use super::scan::{Cause, Scan};
@@ -20,6 +21,9 @@ pub(super) enum Run {
     /// There is nothing to do before a descriptor becomes readable.
     Idle,
 }
+
+/// How many processes that are not waited for are looked at each time that the timer ticks.
+const LOOKS_PER_ROUND: u32 = 32;
 
 impl Follower {
     /// Works until there is a change to report. After an error, the next run tries the same job
@@ -137,10 +141,12 @@ impl Follower {
 
     /// Reads the new parent of a process whose parent exited.
     fn find_parent(&mut self, slot: Slot, world: &impl World) -> Result<Outcome, Errno> {
-        let sight = world.look(self.census.pid(slot), false)?;
+        let look = world.look(self.census.pid(slot), false)?;
         let flags = if self.census.settle_orphan(slot) { remark::RECOVERED } else { 0 };
-        if let Some(sight) = sight
-            && judge::presence(self.census.at(slot), Some(&sight)) != Presence::Exited
+        if look == Look::Hidden {
+            self.census.at_mut(slot).process.valid &= !field::PARENT;
+        } else if let Look::Shown(sight) = look
+            && judge::presence(self.census.at(slot), &look) != Presence::Exited
         {
             if !sight.stat.condition.shows_family() {
                 // The EXEC that follows asks again.
@@ -157,43 +163,56 @@ impl Follower {
         let Some(slot) = self.census.first(Queue::Replaced) else { return Ok(Outcome::Worked(0)) };
         let pid = self.census.pid(slot);
         let mut outcome = Outcome::Worked(LOOK);
-        if self.census.find(pid).is_none()
-            && let Some(sight) = self.look_alive(pid, world)?
-        {
-            let slot = self.enter_found(pid, &sight, true, world)?;
+        let look = match self.census.find(pid) {
+            Some(_) => Look::Absent,
+            None => self.look_alive(pid, world)?,
+        };
+        if let Some(slot) = self.enter_looked_at(pid, &look, true, world)? {
+            let found_ns = judge::found_ns(self.census.at(slot));
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless(false);
             let is_recovered =
                 matches!(self.agenda.scan, Scan::Listing { cause: Cause::Doubt(_), .. });
             let flags = if is_recovered { remark::RECOVERED } else { 0 };
-            outcome = self.report(slot, change::STARTED, sight.taken_ns, flags);
+            outcome = self.report(slot, change::STARTED, found_ns, flags);
         }
         self.census.finish_replaced(slot);
         Ok(outcome)
     }
 
-    /// Deals with one process without a leader: one that could not be watched yet, or one that
-    /// seems to have exited.
+    /// Deals with one process without a leader: one that seems to have exited, or one that is looked at
+    /// because it is not waited for.
     fn watch_next(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
-        let unwatched = self.census.first(Queue::Unwatched);
-        if let Some(slot) = unwatched.or_else(|| self.census.first(Queue::Unwatchable)) {
-            let life = self.census.at(slot).life;
-            self.census.set_life(slot, life); // behind the others
-            match leaderless::watch(&mut self.census, slot, world) {
-                Ok(()) => return Ok(Outcome::Worked(LOOK)),
-                // Report the error once. A later call notices the exit.
-                Err(error) if life == Life::Leaderless(Watch::Missing { is_reported: false }) => {
-                    let told = Life::Leaderless(Watch::Missing { is_reported: true });
-                    self.census.set_life(slot, told);
-                    return Err(error);
-                }
-                Err(_) => {}
-            }
-        }
         let is_watched = |slot: &Slot| self.census.at(*slot).life == Life::Leaderless(Watch::Pidfd);
         let exited = world.exited().and_then(|pid| self.census.find(pid)).filter(is_watched);
-        let Some(slot) = exited else { return Ok(Outcome::Nothing(Quiet::All)) };
-        leaderless::look_at_watched(&mut self.census, slot, world)?;
+        if let Some(slot) = exited {
+            leaderless::look_at_watched(&mut self.census, slot, world)?;
+            return Ok(Outcome::Worked(LOOK));
+        }
+        let Some(slot) = self.next_of_round(world) else { return Ok(Outcome::Nothing(Quiet::All)) };
+        let life = self.census.at(slot).life;
+        self.census.set_life(slot, life); // behind the others
+        leaderless::watch(&mut self.census, slot, world)?;
         Ok(Outcome::Worked(LOOK))
+    }
+
+    /// Whether processes without leaders are looked at when the timer ticks.
+    pub(super) const fn has_unwatched(&self) -> bool {
+        self.census.first(Queue::Unwatched).is_some()
+    }
+
+    /// The next process to be looked at in this round. A round begins with a tick of the timer, and looks
+    /// at each process at most once.
+    fn next_of_round(&mut self, world: &mut impl World) -> Option<Slot> {
+        let slot = self.census.first(Queue::Unwatched)?;
+        self.round = match self.round.take() {
+            Some(Round { first, left }) if left > 0 && first != slot => {
+                Some(Round { first, left: left - 1 })
+            }
+            Some(_) => None,
+            None if world.take_tick() => Some(Round { first: slot, left: LOOKS_PER_ROUND }),
+            None => None,
+        };
+        self.round.is_some().then_some(slot)
     }
 }

@@ -5,6 +5,7 @@
 //! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
+use super::look::Look;
 use super::record::{
     Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
 };
@@ -52,8 +53,7 @@ pub(super) enum Question {
 /// What a look showed of the process that an event is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Evidence<'a> {
-    /// `None`: no process has the pid.
-    pub sight: Option<&'a Sight>,
+    pub look: &'a Look,
     /// The status of a zombie, where this kernel shows each reader the process's own: see
     /// [`Condition::Zombie`](crate::procfs::Condition::Zombie).
     pub own_status: Option<i32>,
@@ -81,7 +81,7 @@ pub(super) enum Verdict {
         /// The look showed it.
         is_seen: bool,
     },
-    /// The look showed a process whose FORK was lost.
+    /// There is a process whose FORK was lost.
     Discovered,
     /// The process has another thread than its leader.
     Threaded,
@@ -169,9 +169,11 @@ pub(super) fn judge(
     evidence: &Evidence<'_>,
     clock: Clock,
 ) -> Verdict {
-    let sight = evidence.sight;
+    let (sight, is_hidden) = (evidence.look.sight(), *evidence.look == Look::Hidden);
     match (event.kind, record) {
-        (kind::FORK, Some(record)) if sight.is_some_and(|sight| record.is_same(sight)) => {
+        (kind::FORK, Some(record))
+            if is_hidden || sight.is_some_and(|sight| record.is_same(sight)) =>
+        {
             Verdict::OwnFork
         }
         (kind::FORK, Some(record)) => judge_fork(record, event, clock.slept),
@@ -180,6 +182,7 @@ pub(super) fn judge(
             is_seen: sight.is_some_and(|sight| !clock.slept.is_before(event, sight.stat.start_ns)),
         },
         (_, None) => match sight {
+            None if is_hidden => Verdict::Discovered,
             Some(sight)
                 if !sight.stat.condition.is_zombie()
                     && !clock.slept.is_before(event, sight.stat.start_ns) =>
@@ -241,7 +244,8 @@ fn is_own_fork(record: &Record, found: &Found, event: &Event, slept: Slept) -> b
 
 /// An EXIT of the leader, which may be the exit of the process.
 fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Clock) -> Verdict {
-    let same = evidence.sight.filter(|sight| record.is_same(sight));
+    let sight = evidence.look.sight();
+    let same = sight.filter(|sight| record.is_same(sight));
     let code = match has_parent(event) {
         true => ExitCode::Leaders(event.word(2).cast_signed()),
         false => ExitCode::Unknown,
@@ -255,7 +259,10 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
             is_fork_earlier: event.timestamp_ns > found_ns(record),
         };
     }
-    let is_replaced = was_replaced(record) || shows_other(record, evidence.sight);
+    if *evidence.look == Look::Hidden {
+        return Verdict::Outlived { code, is_leader_gone: true, is_fork_earlier: false };
+    }
+    let is_replaced = was_replaced(record) || shows_other(record, sight);
     if record.life == Life::Leaderless(Watch::Pidfd) {
         return Verdict::AskPidfd { code, is_replaced };
     }
@@ -384,6 +391,8 @@ pub(super) enum Recheck {
     AskPidfd,
     /// The process exited. Its EXIT may be queued, and is waited for.
     Gone,
+    /// The process, or the next owner of its pid, is alive, and /proc does not show it.
+    Hidden,
 }
 
 /// Whether a scan has to look at a process at all.
@@ -392,11 +401,12 @@ pub(super) const fn is_rechecked(record: &Record) -> bool {
 }
 
 /// Judges a scan's look at a process.
-pub(super) fn recheck(record: &Record, sight: Option<&Sight>) -> Recheck {
+pub(super) fn recheck(record: &Record, look: &Look) -> Recheck {
     if !is_rechecked(record) {
         return Recheck::Skip;
     }
-    match sight.filter(|sight| !sight.stat.condition.is_zombie()) {
+    match look.alive().sight() {
+        None if *look == Look::Hidden => Recheck::Hidden,
         Some(sight) if record.is_same(sight) => Recheck::Same,
         Some(_) => Recheck::Replaced,
         None if record.life == Life::Leaderless(Watch::Pidfd) => Recheck::AskPidfd,
@@ -414,7 +424,7 @@ pub(super) fn shows_other(record: &Record, sight: Option<&Sight>) -> bool {
 pub(super) enum Presence {
     /// The process lives, with its leader.
     Led,
-    /// The process lives without its leader.
+    /// The process lives without its leader, or is hidden, which shows nothing else.
     Leaderless,
     /// The process exited. The pid may have another owner.
     Exited,
@@ -423,10 +433,11 @@ pub(super) enum Presence {
 /// Judges a look by itself. If a pidfd was opened, or became readable, before a look that shows the
 /// process, then the pidfd is its own.
 #[inline(never)]
-pub(super) fn presence(record: &Record, sight: Option<&Sight>) -> Presence {
-    match sight.filter(|sight| record.is_same(sight)).map(|sight| sight.stat.condition) {
+pub(super) fn presence(record: &Record, look: &Look) -> Presence {
+    match look.sight().filter(|sight| record.is_same(sight)).map(|sight| sight.stat.condition) {
         Some(condition) if condition.has_no_leader() => Presence::Leaderless,
         Some(condition) if !condition.is_zombie() => Presence::Led,
+        None if *look == Look::Hidden => Presence::Leaderless,
         _ => Presence::Exited,
     }
 }

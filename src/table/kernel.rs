@@ -2,21 +2,23 @@
 
 use super::agenda::BATCH;
 use super::judge::{Clock, Slept};
+use super::look::Look;
 use super::remote::Remote;
 use super::watches::Watches;
 use super::world::World;
 use crate::connector::Receiver;
 use crate::errno::Errno;
 use crate::memory::OutSlice;
-use crate::procfs::{self, Listing, Sight};
+use crate::procfs::{self, Listing};
 use crate::protocol::event::Event;
-use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
+use crate::sys::{self, Fd, PidfdExit, Timer, boottime_ns, monotonic_ns};
 
 /// What belongs to the thread that follows the table.
 pub(super) struct Senses {
     pub receiver: Receiver,
     pub listing: Listing,
     pub watches: Watches,
+    pub timer: Timer,
     /// See [`World::shows_exit_status`].
     pub shows_exit_status: bool,
 }
@@ -51,8 +53,17 @@ impl World for Kernel<'_> {
         self.remote.connector.has_deafness()
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
-        procfs::look(pid, with_credentials)
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
+        match procfs::look(pid, with_credentials) {
+            Ok(Some(sight)) => Ok(Look::Shown(sight)),
+            Ok(None) => Ok(Look::Absent),
+            Err(error) if procfs::is_of_reader(error) => Err(error),
+            Err(_) => match sys::is_alive(pid) {
+                Ok(true) => Ok(Look::Hidden),
+                Ok(false) => Ok(Look::Absent),
+                Err(error) => Err(error),
+            },
+        }
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {
@@ -81,6 +92,14 @@ impl World for Kernel<'_> {
 
     fn exit_of(&self, pidfd: &Fd) -> PidfdExit {
         sys::exit_of(pidfd)
+    }
+
+    fn may_watch(&self) -> bool {
+        self.senses.watches.has_room()
+    }
+
+    fn take_tick(&mut self) -> bool {
+        self.senses.timer.restart()
     }
 
     fn watch(&mut self, pid: i32, pidfd: Fd) -> Result<(), Errno> {

@@ -27,33 +27,32 @@ pub(super) fn settle(
     record.process.state |= state::LEADER_GONE;
     match record.life {
         Life::Leaderless(Watch::Pidfd) => return,
-        // The error may have been reported to the caller already.
-        Life::Leaderless(Watch::Missing { .. }) => {}
-        Life::Led | Life::Exited(_) => {
-            census.set_life(slot, Life::Leaderless(Watch::Missing { is_reported: false }));
-        }
+        Life::Leaderless(Watch::Timer) => {}
+        Life::Led | Life::Exited(_) => census.set_life(slot, Life::Leaderless(Watch::Timer)),
     }
-    // If this fails, it is tried again, and the error is reported then.
+    // If this fails, the timer tries again.
     let _ = watch(census, slot, world);
 }
 
-/// Waits for the exit of a process through its pidfd.
+/// Waits for the exit of a process through its pidfd, if there may be one more.
 pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
     let pid = census.pid(slot);
-    let pidfd = world.open_pidfd(pid);
-    let sight = world.look(pid, false)?;
-    match (judge::presence(census.at(slot), sight.as_ref()), pidfd) {
-        (Presence::Leaderless, pidfd) => {
-            world.watch(pid, pidfd?)?;
+    let pidfd = if world.may_watch() { world.open_pidfd(pid) } else { Err(Errno(libc::EMFILE)) };
+    let look = world.look(pid, false)?;
+    let sight = look.sight();
+    match (judge::presence(census.at(slot), &look), pidfd) {
+        (Presence::Leaderless, Ok(pidfd)) => {
+            world.watch(pid, pidfd)?;
             census.set_life(slot, Life::Leaderless(Watch::Pidfd));
         }
+        (Presence::Leaderless, Err(_)) => {}
         (Presence::Led, _) => settle(census, slot, false, world),
         (Presence::Exited, pidfd) => {
-            let is_replaced = judge::shows_other(census.at(slot), sight.as_ref());
+            let is_replaced = judge::shows_other(census.at(slot), sight);
             match pidfd {
                 Ok(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
                 Err(_) => {
-                    let shown = sight.as_ref().filter(|sight| census.at(slot).is_same(sight));
+                    let shown = sight.filter(|sight| census.at(slot).is_same(sight));
                     let code = own_status(census, shown, world)
                         .map_or_else(|| census.at(slot).leaders_code(), ExitCode::Own);
                     note_exit(census, slot, code, is_replaced, world.clock());
@@ -77,10 +76,10 @@ pub(super) fn look_at_watched(
     slot: Slot,
     world: &mut impl World,
 ) -> Result<(), Errno> {
-    let sight = world.look(census.pid(slot), false)?;
-    match judge::presence(census.at(slot), sight.as_ref()) {
+    let look = world.look(census.pid(slot), false)?;
+    match judge::presence(census.at(slot), &look) {
         Presence::Exited => {
-            let is_replaced = judge::shows_other(census.at(slot), sight.as_ref());
+            let is_replaced = judge::shows_other(census.at(slot), look.sight());
             note_exit_of_watched(census, slot, is_replaced, world);
         }
         seen => {
@@ -132,8 +131,8 @@ fn note_pidfd_exit<W: World>(
 
 /// The status of a process that exited and has not been reaped.
 fn status_of_zombie(census: &Census, slot: Slot, world: &impl World) -> Option<i32> {
-    let sight = world.look(census.pid(slot), false).ok()??;
-    own_status(census, Some(&sight).filter(|sight| census.at(slot).is_same(sight)), world)
+    let look = world.look(census.pid(slot), false).ok()?;
+    own_status(census, look.sight().filter(|sight| census.at(slot).is_same(sight)), world)
 }
 
 /// The status of a zombie, if it is the process's own. A reader that may not trace the process

@@ -23,6 +23,7 @@ mod jobs;
 mod judge;
 mod kernel;
 mod leaderless;
+mod look;
 #[cfg(any(test, all(fuzzing, feature = "std")))]
 mod model;
 mod pids;
@@ -45,9 +46,10 @@ use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::sys::{self, Doorbell, Epoll, monotonic_ns};
+use crate::sys::{self, Doorbell, Epoll, Timer, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
+use core::sync::atomic::Ordering::Relaxed;
 use follower::{Follower, LOOK};
 use jobs::Run;
 use kernel::{Kernel, Senses};
@@ -63,6 +65,8 @@ pub(crate) struct OpenTableOptions {
     pub budget: Option<u32>,
     /// Do not receive the FORKs of threads, which show that an exit code is the process's own.
     pub ignores_threads: bool,
+    /// How many processes without leaders may be waited for, with a descriptor each.
+    pub max_watches: u32,
     /// How many processes one call may look at.
     pub max_work: u32,
 }
@@ -70,12 +74,23 @@ pub(crate) struct OpenTableOptions {
 /// How many processes one call looks at by default: about a millisecond's worth.
 pub(crate) const DEFAULT_WORK: u32 = 64;
 
+/// How many processes without leaders are waited for by default.
+pub(crate) const DEFAULT_WATCHES: u32 = 64;
+
+/// How often a table that cannot go on tries again, and how often the processes without leaders are looked
+/// at that are not waited for.
+const TICK_MS: u32 = 100;
+
 /// The part of a table that belongs to the thread that follows it.
 pub(crate) struct Table {
     follower: Follower,
     senses: Senses,
     /// This thread has rung the bell, and has not silenced it since.
     has_rung: bool,
+    /// After an error, which is likely to come again, the table does nothing until the timer ticks.
+    is_resting: bool,
+    /// The caller's descriptor is readable when the timer is.
+    has_timer: bool,
 }
 
 impl Table {
@@ -104,17 +119,22 @@ impl Table {
             fields: options.fields | field::PARENT | field::START,
             unheard: Unheard::NONE,
             max_work: options.max_work.saturating_mul(LOOK),
+            round: None,
             change: Change::EMPTY,
             sequence: 0,
         };
-        let (listing, watches) = (Listing::open()?, Watches::new()?);
-        let (epoll, bell) = (Epoll::new()?, Doorbell::new()?);
+        let (listing, watches) = (Listing::open()?, Watches::new(options.max_watches)?);
+        let (epolls, bell, timer) =
+            ([Epoll::new()?, Epoll::new()?], Doorbell::new()?, Timer::new(TICK_MS)?);
         let how = OpenOptions { filter, budget: options.budget, subscribed: false };
         let (connector, receiver) = connector::open(&how)?;
-        let remote = Remote::new(connector, epoll, bell)?;
+        let remote = Remote::new(connector, epolls, bell)?;
         let shows_exit_status = sys::shows_exit_status();
-        let senses = Senses { receiver, listing, watches, shows_exit_status };
-        Ok((remote, Self { follower, senses, has_rung: false }))
+        let senses = Senses { receiver, listing, watches, timer, shows_exit_status };
+        Ok((
+            remote,
+            Self { follower, senses, has_rung: false, is_resting: false, has_timer: false },
+        ))
     }
 
     /// The next change; `None` if none comes in time, or if this call has worked enough: then the
@@ -133,8 +153,13 @@ impl Table {
                 self.ring_for_work(remote);
                 return Err(Errno(libc::ECANCELED));
             }
-            // After an error, the job that failed is still to be done.
-            match self.run(remote).inspect_err(|_| remote.ring())? {
+            let run = if self.is_resting && !self.end_rest(remote) {
+                Run::Idle
+            } else {
+                self.run(remote).inspect_err(|_| self.begin_rest(remote))?
+            };
+            self.set_timer(remote);
+            match run {
                 Run::Report(change) => {
                     // If another thread rings after the first look at the work, the second sees it.
                     if !self.ring_for_work(remote) && self.silence(remote) {
@@ -149,7 +174,7 @@ impl Table {
                 }
                 Run::Paused => {}
                 // The bell may have been rung after the run.
-                Run::Idle if self.silence(remote) => {}
+                Run::Idle if !self.is_resting && self.silence(remote) => {}
                 Run::Idle if !may_wait => return Ok(None),
                 Run::Idle => match remote.connector.wait_for(remote.fd(), deadline) {
                     Ok(true) => {}
@@ -164,7 +189,33 @@ impl Table {
     }
 
     fn run(&mut self, remote: &Remote) -> Result<Run, Errno> {
-        self.follower.run(&mut Kernel { remote, senses: &mut self.senses })
+        let run = self.follower.run(&mut Kernel { remote, senses: &mut self.senses });
+        remote.hidden.store(self.follower.census.hidden(), Relaxed);
+        run
+    }
+
+    /// The job that failed is still to be done.
+    fn begin_rest(&mut self, remote: &Remote) {
+        self.is_resting = true;
+        remote.ring();
+        remote.rest(true);
+        self.set_timer(remote);
+    }
+
+    /// Whether the rest has ended.
+    fn end_rest(&mut self, remote: &Remote) -> bool {
+        let has_ended = self.senses.timer.restart() && remote.rest(false);
+        self.is_resting = !has_ended;
+        has_ended
+    }
+
+    /// Has the caller woken by the timer while that is needed.
+    fn set_timer(&mut self, remote: &Remote) {
+        let is_needed = self.is_resting || self.follower.has_unwatched();
+        if is_needed != self.has_timer {
+            self.has_timer = is_needed;
+            remote.wait_for_timer(&self.senses.timer, is_needed);
+        }
     }
 
     /// Makes the descriptor readable if there is something to do that no other descriptor shows.

@@ -6,6 +6,8 @@ use crate::procfs::{Credentials, Image, Sight, Stat};
 /// One process. Its `process` is what the caller sees, but for `parent_id`, which the census adds.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Record {
+    /// While the start is not valid, the process started at `start_boottime_ns` or before; 0: it exited
+    /// before it could be read.
     pub process: Process,
     pub image: Image,
     pub origin: Origin,
@@ -105,11 +107,8 @@ pub(super) enum Life {
 pub(super) enum Watch {
     /// By its pidfd, which is being waited for.
     Pidfd,
-    /// The pidfd could not be opened yet.
-    Missing {
-        /// The error has been reported to the caller.
-        is_reported: bool,
-    },
+    /// By a look every now and then: there is no pidfd, or there are too many.
+    Timer,
 }
 
 /// What is known of a process that exited.
@@ -199,9 +198,24 @@ impl Record {
     /// Whether a look showed this process, rather than another owner of its pid. A process never
     /// becomes a thread of the kernel.
     pub(super) const fn is_same(&self, sight: &Sight) -> bool {
-        self.process.valid & field::START != 0
-            && self.process.start_boottime_ns == sight.stat.start_ns
+        let is_as_old = if self.process.valid & field::START != 0 {
+            self.process.start_boottime_ns == sight.stat.start_ns
+        } else {
+            sight.stat.start_ns <= self.process.start_boottime_ns
+        };
+        is_as_old
             && (self.process.state & state::KERNEL_THREAD != 0 || !sight.stat.is_kernel_thread)
+    }
+
+    /// A process that lives and that no look shows. All that is known is that it had started by then.
+    pub(super) fn hidden(pid: i32, start_boottime_ns: u64, origin: Origin) -> Self {
+        let state = state::HIDDEN;
+        let process = Process { pid, start_boottime_ns, state, ..Process::EMPTY };
+        Self { process, origin, ..Self::NONE }
+    }
+
+    pub(super) const fn is_hidden(&self) -> bool {
+        self.process.state & state::HIDDEN != 0
     }
 
     /// Whether the caller does not know of the process yet.

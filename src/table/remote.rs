@@ -2,14 +2,19 @@
 
 use crate::connector::Connector;
 use crate::errno::Errno;
-use crate::sys::{self, Doorbell, Epoll};
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sys::{self, Doorbell, Epoll, Timer};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
 /// The connector, and the descriptor that shows whether the table has something to do.
 pub(crate) struct Remote {
     pub connector: Connector,
     /// Readable when the socket, the bell or a pidfd is.
     epoll: Epoll,
+    /// The descriptor that the caller waits for: readable when `epoll` is, but not during a rest; and when
+    /// the timer is, while that is needed.
+    outer: Epoll,
+    /// How many processes are hidden.
+    pub hidden: AtomicU32,
     /// Rung, by any thread, for work that no descriptor shows; silenced by the thread that follows.
     bell: Doorbell,
     /// The bell may have been rung. Set after it was rung, so that no ringing is overlooked.
@@ -22,16 +27,44 @@ const BELL: u64 = u64::MAX - 1;
 
 impl Remote {
     /// Takes an open connector. The bell has been rung: all of /proc is to be read.
-    pub(super) fn new(connector: Connector, epoll: Epoll, bell: Doorbell) -> Result<Self, Errno> {
+    pub(super) fn new(
+        connector: Connector,
+        [epoll, outer]: [Epoll; 2],
+        bell: Doorbell,
+    ) -> Result<Self, Errno> {
         epoll.add(connector.socket(), SOCKET)?;
         epoll.add(bell.fd(), BELL)?;
-        let remote = Self { connector, epoll, bell, is_rung: AtomicBool::new(false) };
+        outer.add(epoll.fd(), 0)?;
+        let (is_rung, hidden) = (AtomicBool::new(false), AtomicU32::new(0));
+        let remote = Self { connector, epoll, outer, hidden, bell, is_rung };
         remote.ring();
         Ok(remote)
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {
-        self.epoll.fd()
+        self.outer.fd()
+    }
+
+    /// Makes the descriptor readable no longer for what there is to do, or again. Returns whether that
+    /// could be done.
+    pub(super) fn rest(&self, is_resting: bool) -> bool {
+        if is_resting {
+            self.outer.remove(self.epoll.fd());
+            true
+        } else {
+            self.outer.add(self.epoll.fd(), 0).is_ok()
+        }
+    }
+
+    /// Makes the descriptor readable when the timer is, or no longer.
+    pub(super) fn wait_for_timer(&self, timer: &Timer, is_needed: bool) {
+        if is_needed {
+            timer.restart();
+            // If this fails, any later event looks at the timer.
+            let _ = self.outer.add(timer.fd(), 0);
+        } else {
+            self.outer.remove(timer.fd());
+        }
     }
 
     pub(super) const fn epoll(&self) -> &Epoll {

@@ -86,6 +86,8 @@ pub mod state {
     pub const KERNEL_THREAD: u32 = 1 << 0;
     /// The leader exited, but other threads live on.
     pub const LEADER_GONE: u32 = 1 << 1;
+    /// /proc did not show the process when the table wanted to read it.
+    pub const HIDDEN: u32 = 1 << 2;
 }
 
 /// What a change reports.
@@ -150,7 +152,8 @@ pub struct Change {
     pub since_ns: u64,
     /// With EXITED and [`remark::EXIT_CODE`]: a wait(2) status. Otherwise 0.
     pub exit_code: i32,
-    pub(crate) reserved: u32,
+    /// With SYNCED: how many processes are [`state::HIDDEN`].
+    pub hidden: u32,
     /// The number of this change: one more than that of the change before, from 1 on.
     pub sequence: u64,
     pub(crate) reserved2: u64,
@@ -166,7 +169,7 @@ impl Change {
         lost: 0,
         since_ns: 0,
         exit_code: 0,
-        reserved: 0,
+        hidden: 0,
         sequence: 0,
         reserved2: 0,
         process: Process::EMPTY,

@@ -12,7 +12,9 @@ pub(super) struct Watches {
     pids: Pids,
     /// The first free place; free places are linked.
     free: u32,
-    count: usize,
+    count: u32,
+    /// How many there may be, so that processes cannot use up the descriptors of this one.
+    max: u32,
 }
 
 enum Place {
@@ -21,9 +23,13 @@ enum Place {
 }
 
 impl Watches {
-    pub(super) fn new() -> Result<Self, Errno> {
+    pub(super) fn new(max: u32) -> Result<Self, Errno> {
         let pidfds = Arena::new(Place::Free { next: 0 })?;
-        Ok(Self { pidfds, pids: Pids::new()?, free: 0, count: 0 })
+        Ok(Self { pidfds, pids: Pids::new()?, free: 0, count: 0, max })
+    }
+
+    pub(super) const fn has_room(&self) -> bool {
+        self.count < self.max
     }
 
     /// Waits for a process that is not watched yet.

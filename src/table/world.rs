@@ -3,8 +3,8 @@
 
 use super::agenda::BATCH;
 use super::judge::Clock;
+use super::look::Look;
 use crate::errno::Errno;
-use crate::procfs::Sight;
 use crate::protocol::event::Event;
 use crate::sys::PidfdExit;
 
@@ -24,8 +24,8 @@ pub(super) trait World {
     /// Whether there is something to receive that no descriptor shows.
     fn has_announcement(&self) -> bool;
 
-    /// Looks at a process; `None` if no process has this pid.
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno>;
+    /// Looks at a process. An error is about this process, not about the one that is looked at.
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno>;
 
     /// The next pid that /proc lists, until [`take_listed`](Self::take_listed).
     fn listed(&mut self) -> Result<Option<i32>, Errno>;
@@ -46,6 +46,12 @@ pub(super) trait World {
 
     /// How the process of a pidfd exited.
     fn exit_of(&self, pidfd: &Self::Pidfd) -> PidfdExit;
+
+    /// Whether one more process may be waited for.
+    fn may_watch(&self) -> bool;
+
+    /// Whether it is time to look at the processes that are not waited for, as it is every now and then.
+    fn take_tick(&mut self) -> bool;
 
     /// Waits for the exit of a process.
     fn watch(&mut self, pid: i32, pidfd: Self::Pidfd) -> Result<(), Errno>;

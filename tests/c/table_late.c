@@ -66,6 +66,8 @@ static void live_unread(void (*live)(void *), pid_t pids[LIVES])
 static void check_codes(struct pc_table_options options, void (*live)(void *), uint32_t expected)
 {
 	struct follower f = open_follower(options);
+	/* Until then, the EXIT of a process that was reaped soon might be that of another. */
+	usleep(1100000);
 	pid_t pids[LIVES];
 	live_unread(live, pids);
 	for (int i = 0; i < LIVES; i++) {

@@ -48,6 +48,7 @@ fn every_row_holds() {
     reused_pids(&mut rows);
     pids_reused_within_a_tick(&mut rows);
     watched_processes(&mut rows);
+    hidden_processes(&mut rows);
     hidden_statuses(&mut rows);
     families(&mut rows);
     healing(&mut rows);
@@ -86,7 +87,7 @@ impl Rows {
         promise: &'static str,
         record: impl Into<Option<Record>>,
         heard: Heard,
-        look: Look,
+        look: View,
         expected: Verdict,
     ) {
         let judged = |by_a_look| if by_a_look { Judged::ByALook } else { Judged::AtOnce };
@@ -450,8 +451,8 @@ fn sleep(rows: &mut Rows) {
 
 #[rustfmt::skip]
 fn rechecks(rows: &mut Rows) {
-    let mut row = |promise, record: Record, look: Look, expected| {
-        rows.row(promise, recheck(&record, look.sight.as_ref()), expected);
+    let mut row = |promise, record: Record, look: View, expected| {
+        rows.row(promise, recheck(&record, &look.look), expected);
     };
     row("a scan compares a process that it sees again", forked(), led(), Recheck::Same);
     row("a scan compares a process without a leader", forked(), leaderless(), Recheck::Same);
@@ -483,8 +484,8 @@ fn rechecks(rows: &mut Rows) {
 
 #[rustfmt::skip]
 fn presences(rows: &mut Rows) {
-    let mut row = |promise, record: Record, look: Look, expected| {
-        rows.row(promise, presence(&record, look.sight.as_ref()), expected);
+    let mut row = |promise, record: Record, look: View, expected| {
+        rows.row(promise, presence(&record, &look.look), expected);
     };
     row("a process lives with its leader", forked(), led(), Presence::Led);
     row("a process lives without its leader", forked(), leaderless(), Presence::Leaderless);
@@ -564,8 +565,8 @@ fn scans(rows: &mut Rows) {
 }
 
 /// The kinds of the differences, each reported by itself, and the record after them.
-fn compared(mut record: Record, look: Look, fields: u32, kept: u32) -> (Vec<u32>, Record) {
-    let mut comparison = Comparison { sight: look.sight.unwrap(), fields, kept };
+fn compared(mut record: Record, look: View, fields: u32, kept: u32) -> (Vec<u32>, Record) {
+    let mut comparison = Comparison { sight: *look.look.sight().unwrap(), fields, kept };
     let kinds = std::iter::from_fn(|| comparison.next_difference(&mut record)).collect();
     (kinds, record)
 }
@@ -664,7 +665,7 @@ fn jobs(rows: &mut Rows) {
     rows.row("doubt that has waited is work before events", work(&stage), Some(Job::Scan));
 
     let mut stage = Stage::with([forked().unwatched()]);
-    rows.row("a process that could not be watched is tried again at each call, and is no work by itself",
+    rows.row("a process that is not waited for is no work by itself",
         (stage.next_job(Quiet::Queue), work(&stage)), (Some(Job::Watch), None));
     stage.follower.agenda.scan = Scan::FIRST;
     queue(&mut stage, comm(DOG));
@@ -720,7 +721,7 @@ fn jobs(rows: &mut Rows) {
     stage.follower.census.remove(parent, false);
     rows.row("an orphan is work before an exit", work(&stage), Some(Job::Orphan(orphan)));
     let comparison =
-        Comparison { sight: led().sight.unwrap(), fields: field::PARENT, kept: field::ALL };
+        Comparison { sight: *led().look.sight().unwrap(), fields: field::PARENT, kept: field::ALL };
     stage.follower.agenda.compared = Some(Compared { slot: orphan, comparison, flags: 0 });
     rows.row("a comparison that was begun is work before anything else",
         work(&stage), Some(Job::Difference(orphan)));
@@ -860,7 +861,7 @@ fn execs_by_threads(rows: &mut Rows) {
 
 #[rustfmt::skip]
 fn programs(rows: &mut Rows) {
-    let dog = |look: Look| look.named(DOG).program(OTHER_PROGRAM);
+    let dog = |look: View| look.named(DOG).program(OTHER_PROGRAM);
     let mut stage = Stage::with([forked()]);
     let as_another_user = dog(led()).with(|sight| {
         sight.stat.session = 4;
@@ -1067,49 +1068,139 @@ fn watched_processes(rows: &mut Rows) {
 
     let mut stage = Stage::with([forked().unwatched()]);
     stage.show(PID, led());
-    let _ = stage.run();
-    rows.row("a process that got a leader before it could be watched is not watched",
+    stage.settle();
+    rows.row("before the timer ticks, a process that is not waited for is not looked at",
+        stage.record(PID).life, Life::Leaderless(Watch::Timer));
+    stage.machine.has_ticked = true;
+    stage.settle();
+    rows.row("a process that got a leader before it could be waited for is like any other",
         (stage.record(PID).life, stage.machine.watched.len()), (Life::Led, 0));
 
     let mut stage = Stage::with([forked()]);
     stage.machine.pidfd_error = Some(Errno(libc::EMFILE));
     stage.hear(exit(0), leaderless());
-    let mut errors = Vec::new();
-    let mut try_again = |stage: &mut Stage| {
-        errors.extend(stage.run().err());
-    };
-    try_again(&mut stage);
-    try_again(&mut stage);
-    stage.hear(exit(0).at(2_010), leaderless());
-    try_again(&mut stage);
-    try_again(&mut stage);
-    rows.row("that a process cannot be watched is reported once",
-        errors, vec![Errno(libc::EMFILE)]);
-    stage.machine.pidfd_error = None;
-    reports(rows, "a process that could not be watched is watched when that is possible",
+    stage.machine.has_ticked = true;
+    reports(rows, "a process without a pidfd is looked at when the timer ticks",
         &mut stage, &[]);
-    rows.row("a process that is watched at last waits for its pidfd",
+    rows.row("a process without a pidfd waits for the timer again",
+        stage.record(PID).life, Life::Leaderless(Watch::Timer));
+    stage.machine.pidfd_error = None;
+    stage.machine.has_ticked = true;
+    stage.settle();
+    rows.row("a process that can be waited for at last waits for its pidfd",
         stage.record(PID).life, Life::Leaderless(Watch::Pidfd));
+
+    let mut stage = Stage::with([forked()]);
+    stage.machine.has_no_room = true;
+    stage.hear(exit(0), leaderless());
+    rows.row("no more processes are waited for than may be",
+        (stage.record(PID).life, stage.machine.watched.len()), (Life::Leaderless(Watch::Timer), 0));
+    stage.show(PID, zombie_with(0x700));
+    stage.machine.has_ticked = true;
+    reports(rows, "a process that is not waited for is reported with the status that /proc shows of the zombie",
+        &mut stage, &["7 exited 0x700"]);
+
+    let mut stage = Stage::with((10..60).map(|pid| {
+        let mut record = forked().unwatched();
+        record.process.pid = pid;
+        record
+    }));
+    (10..60).for_each(|pid| stage.show(pid, leaderless()));
+    stage.machine.has_no_room = true;
+    stage.machine.has_ticked = true;
+    let looks = stage.machine.looks.get();
+    stage.settle();
+    rows.row("at each tick, so many processes are looked at and no more", stage.machine.looks.get() - looks, 33);
+    stage.machine.has_ticked = true;
+    stage.settle();
+    rows.row("the next tick goes on with the others", stage.machine.looks.get() - looks, 66);
 
     let mut stage = Stage::with([forked().unwatched()]);
     stage.machine.pidfd_error = Some(Errno(libc::EMFILE));
-    reports(rows, "a process that could not be watched, and is gone, exited: /proc reports that",
+    stage.machine.has_ticked = true;
+    reports(rows, "a process that could not be waited for, and is gone, exited: /proc reports that",
         &mut stage, &["7 exited"]);
 
     let mut stage = Stage::with([forked().unwatched()]);
     stage.machine.exits.insert(PID, PidfdExit::Status(0x700));
     stage.show(PID, zombie());
+    stage.machine.has_ticked = true;
     reports(rows, "a pidfd that was opened before a look that shows a zombie knows how the process exited",
         &mut stage, &["7 exited 0x700"]);
 }
 
+// ---- Processes that /proc does not show ----
+
+#[rustfmt::skip]
+fn hidden_processes(rows: &mut Rows) {
+    rows.event("a process that /proc hides starts all the same", NO_RECORD, fork(), hidden(), started(false));
+    rows.event("an event of an unknown process that /proc hides shows that there is one",
+        NO_RECORD, comm(DOG), hidden(), Discovered);
+    rows.event("an EXIT of a leader whose hidden process lives is not the exit of the process",
+        forked(), exit(0x100), hidden(),
+        Outlived { code: Leaders(0x100), is_leader_gone: true, is_fork_earlier: false });
+    rows.event("a program that a hidden process runs has no name", forked(), exec(), hidden(), Execed(AfterExec::Gone));
+    rows.event("a late FORK of a process that is hidden now is its own", found(), fork(), hidden(), OwnFork);
+
+    let mut stage = Stage::with([]);
+    stage.hear(fork(), hidden());
+    let process = stage.follower.get(PID).unwrap();
+    rows.row("a hidden process has what its FORK carried, and nothing else",
+        (process.valid, process.parent_pid, process.state, process.comm, process.start_boottime_ns),
+        (field::PARENT, INIT, state::HIDDEN, [0; 16], 0));
+    stage.hear(comm(DOG).at(2_010), hidden());
+    stage.hear(exit(0x100).at(2_020), nobody());
+    reports(rows, "a hidden process is reported from its events alone", &mut stage,
+        &["7 started", "7 renamed", "7 exited 0x100"]);
+    rows.row("a process that left is hidden no longer", stage.follower.census.hidden(), 0);
+
+    let mut stage = Stage::with([]);
+    stage.machine.lists_nothing = true;
+    let init = stage.slot(INIT);
+    stage.follower.census.remove(init, false);
+    stage.show(INIT, hidden());
+    stage.show(PID, led());
+    stage.follower.agenda.scan = Scan::FIRST;
+    reports(rows, "where /proc lists nothing, the first process shows that it hides them",
+        &mut stage, &["1 found", "synced"]);
+    rows.row("SYNCED says how many processes are hidden", stage.changes.last().map(|last| last.hidden), Some(1));
+
+    let mut stage = Stage::with([forked()]);
+    stage.show(PID, hidden());
+    stage.follower.agenda.doubt_since(HEARD);
+    reports(rows, "a process that a scan cannot read stays", &mut stage, &["synced recovered"]);
+    let process = stage.follower.get(PID).unwrap();
+    rows.row("what a scan could not compare is not valid", (process.valid, process.state), (field::START, state::HIDDEN));
+    stage.show(PID, led().named(DOG));
+    stage.follower.agenda.doubt_since(HEARD);
+    stage.settle();
+    let process = stage.follower.get(PID).unwrap();
+    rows.row("a process that /proc shows again is read", (process.valid, process.state, process.comm), (field::ALL, 0, DOG));
+
+    let mut stage = Stage::with([]);
+    stage.hear(fork(), hidden());
+    stage.show(PID, led().started(1_990));
+    stage.follower.agenda.doubt_since(HEARD);
+    stage.settle();
+    let process = stage.follower.get(PID).unwrap();
+    rows.row("a process that was hidden when it started is the one that /proc shows later",
+        (process.valid, process.start_boottime_ns), (field::ALL, 1_990 * MS));
+
+    let mut stage = Stage::with([]);
+    stage.hear(fork(), hidden());
+    stage.show(PID, led().started(2_010));
+    stage.follower.agenda.doubt_since(HEARD);
+    reports(rows, "a process that started after a hidden one is the next owner of the pid",
+        &mut stage, &["7 started", "7 vanished recovered", "7 started recovered", "synced recovered"]);
+}
+
 #[rustfmt::skip]
 fn hidden_statuses(rows: &mut Rows) {
-    let judged = |status, may_trace, init: Look| {
+    let judged = |status, may_trace, init: View| {
         let mut stage = Stage::with([forked()]);
         stage.machine.may_trace = may_trace;
         let slot = stage.slot(INIT);
-        stage.follower.census.at_mut(slot).image = init.sight.unwrap().stat.image;
+        stage.follower.census.at_mut(slot).image = init.look.sight().unwrap().stat.image;
         stage.hear(exit(0x300), zombie_with(status));
         stage.settle().concat()
     };
@@ -1140,7 +1231,7 @@ fn hidden_statuses(rows: &mut Rows) {
 
 #[rustfmt::skip]
 fn families(rows: &mut Rows) {
-    let child_of_7 = |look: Look| look.with(|sight| sight.stat.parent = PID);
+    let child_of_7 = |look: View| look.with(|sight| sight.stat.parent = PID);
     let mut stage = Stage::with([forked()]);
     stage.hear(fork().of(8).by(PID), led().started(1_990));
     reports(rows, "a process whose parent exited before its FORK was handled started as that parent's child",
@@ -1362,9 +1453,9 @@ fn the_callers_view(rows: &mut Rows) {
     rows.row("what the caller keeps with a process is kept",
         stage.follower.get(PID).map(|process| process.user), Some(77));
     stage.hear(fork().of(8).by(PID), nobody());
-    rows.row("a child that is gone before it is read inherits the name, and not what the caller keeps",
+    rows.row("a child that is gone before it is read has no name, and not what the caller keeps",
         stage.follower.get(8).map(|it| (it.comm, it.user, it.state, it.start_boottime_ns)),
-        Some((CAT, 0, 0, 0)));
+        Some(([0; 16], 0, 0, 0)));
 }
 
 #[rustfmt::skip]

@@ -99,6 +99,8 @@ pub(super) struct Setup {
     pub pids: i32,
     /// How long the machine has slept before.
     pub slept_ns: u64,
+    /// How many processes may be waited for.
+    pub max_watches: usize,
     /// How many pids /proc lists at a time.
     pub listed: usize,
     /// How many operations come before the table is opened.

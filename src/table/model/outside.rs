@@ -9,9 +9,13 @@ use crate::protocol::event::{Event, reason};
 use crate::sys::PidfdExit;
 use crate::table::agenda::BATCH;
 use crate::table::judge::{Clock, Slept};
+use crate::table::look::Look;
 use crate::table::world::World;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+
+/// How often the timer ticks.
+pub(super) const TICK_NS: u64 = 100_000_000;
 
 pub(super) struct Outside {
     pub machine: RefCell<Machine>,
@@ -25,6 +29,8 @@ pub(super) struct Outside {
     drops_read: u64,
     read_ns: u64,
     allowance: usize,
+    /// When the timer ticks.
+    next_tick_ns: u64,
     /// What is left of the pids that were listed together, and the last of them.
     listing: Vec<i32>,
     listed_to: i32,
@@ -42,6 +48,7 @@ impl Outside {
             drops_read: 0,
             read_ns: 0,
             allowance: 0,
+            next_tick_ns: 0,
             listing: Vec::new(),
             listed_to: 0,
             misuse: RefCell::default(),
@@ -179,7 +186,7 @@ impl World for Outside {
         self.machine.borrow().announcement.is_some()
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
         let taken_ns = self.machine.borrow_mut().tick();
         self.asked();
         let mut machine = self.machine.borrow_mut();
@@ -202,7 +209,7 @@ impl World for Outside {
             ),
             None => format!("the table looks at pid {pid}: no process"),
         });
-        Ok(sight)
+        Ok(sight.map_or(Look::Absent, Look::Shown))
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {
@@ -258,6 +265,19 @@ impl World for Outside {
             Some(status) if process.phase == Phase::Reaped => PidfdExit::Status(status),
             _ => PidfdExit::Unreaped,
         }
+    }
+
+    fn may_watch(&self) -> bool {
+        self.watched.len() < self.machine.borrow().setup.max_watches
+    }
+
+    fn take_tick(&mut self) -> bool {
+        let now_ns = self.machine.get_mut().tick();
+        let has_ticked = now_ns >= self.next_tick_ns;
+        if has_ticked {
+            self.next_tick_ns = now_ns + TICK_NS;
+        }
+        has_ticked
     }
 
     fn watch(&mut self, pid: i32, pidfd: Who) -> Result<(), Errno> {

@@ -1,13 +1,13 @@
 //! A script of what happens, as a test or the fuzzer makes it, and its performance.
 
 use super::machine::{Machine, Setup};
-use super::outside::Outside;
+use super::outside::{Outside, TICK_NS};
 use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
-use crate::table::census::{Census, Queue};
+use crate::table::census::Census;
 use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::record::Hearing;
@@ -44,6 +44,7 @@ impl Setup {
                 3 => u32::from(fields / 4) & field::ALL,
                 _ => field::ALL,
             },
+            max_watches: [64, 64, 64, 1, 0][usize::from(kernel / 32 % 5)],
             listed: 1 + usize::from(fields % 5) * 2,
             pids: 1 + i32::from(pids % 8),
             before: usize::from(before % 16),
@@ -185,6 +186,7 @@ impl Performance {
                 fields: setup.fields | field::PARENT | field::START,
                 unheard: Unheard::NONE,
                 max_work: 1000,
+                round: None,
                 change: Change::EMPTY,
                 sequence: 0,
             },
@@ -281,9 +283,11 @@ impl Performance {
 
     /// If no descriptor is readable and there is no other work, then the table has nothing to do.
     fn check_wakeup(&mut self) -> Result<(), String> {
-        // What could not be watched is tried again by any later run.
-        let is_unwatchable = self.follower.census.first(Queue::Unwatchable).is_some();
-        if is_unwatchable || !self.outside.is_silent() || self.follower.has_work(&self.outside) {
+        // The timer wakes the table for what is not waited for.
+        if self.follower.has_unwatched()
+            || !self.outside.is_silent()
+            || self.follower.has_work(&self.outside)
+        {
             return Ok(());
         }
         match self.follower.run(&mut self.outside) {
@@ -299,10 +303,16 @@ impl Performance {
     fn pause(&mut self) -> Result<(), String> {
         self.outside.machine.get_mut().note(|| "the machine stands still".into());
         self.outside.stand_still();
+        let mut ticks = 0;
         for _ in 0..RUNS_MAX {
-            if self.run()? {
+            if !self.run()? {
+                continue;
+            }
+            if ticks == 2 || !self.follower.has_unwatched() {
                 return self.witness.pause(&self.outside, &self.follower);
             }
+            ticks += 1;
+            self.outside.machine.get_mut().wait(TICK_NS);
         }
         ensure!(false, "the table never becomes idle");
         Ok(())

@@ -37,6 +37,7 @@ const PLAIN: Setup = Setup {
     fields: field::ALL,
     pids: 8,
     slept_ns: 0,
+    max_watches: 64,
     listed: 9,
     before: 0,
 };

@@ -114,9 +114,9 @@ impl Record {
         self.leaderless(Watch::Pidfd)
     }
 
-    /// The leader was seen to be gone; the pidfd could not be opened.
+    /// The leader was seen to be gone; the timer is waited for.
     pub fn unwatched(self) -> Self {
-        self.leaderless(Watch::Missing { is_reported: true })
+        self.leaderless(Watch::Timer)
     }
 
     fn leaderless(self, watch: Watch) -> Self {
@@ -257,8 +257,8 @@ impl Heard {
 
 /// What /proc shows.
 #[derive(Clone, Copy)]
-pub struct Look {
-    pub sight: Option<Sight>,
+pub struct View {
+    pub look: Look,
     pub hearing: Hearing,
     /// The status of a zombie can be believed.
     pub is_status_shown: bool,
@@ -282,47 +282,52 @@ fn sight(condition: Condition) -> Sight {
     Sight { taken_ns: JUDGED, stat, credentials }
 }
 
-fn look(condition: Condition) -> Look {
-    Look { sight: Some(sight(condition)), ..nobody() }
+fn look(condition: Condition) -> View {
+    View { look: Look::Shown(sight(condition)), ..nobody() }
 }
 
 /// The event is judged without a look.
-pub fn unasked() -> Look {
-    Look { is_needless: true, ..nobody() }
+pub fn unasked() -> View {
+    View { is_needless: true, ..nobody() }
 }
 
 /// No process has the pid.
-pub fn nobody() -> Look {
-    Look { sight: None, hearing: HEARING, is_status_shown: false, is_needless: false }
+pub fn nobody() -> View {
+    View { look: Look::Absent, hearing: HEARING, is_status_shown: false, is_needless: false }
+}
+
+/// A process has the pid, and /proc does not show it.
+pub fn hidden() -> View {
+    View { look: Look::Hidden, ..nobody() }
 }
 
 /// The process lives, with its leader.
-pub fn led() -> Look {
+pub fn led() -> View {
     look(Condition::Led)
 }
 
 /// The process lives without its leader.
-pub fn leaderless() -> Look {
+pub fn leaderless() -> View {
     look(Condition::Leaderless)
 }
 
 /// One of its threads is about to take the leader's place. Meanwhile, /proc shows neither the parent
 /// nor the session (`do_task_stat` in `fs/proc/array.c`).
-pub fn between_leaders() -> Look {
+pub fn between_leaders() -> View {
     look(Condition::BetweenLeaders).with(|sight| (sight.stat.parent, sight.stat.session) = (0, 0))
 }
 
 /// The process exited; this reader may not see how.
-pub fn zombie() -> Look {
+pub fn zombie() -> View {
     look(Condition::Zombie { status: 0 })
 }
 
 /// The process exited, and /proc shows its own status.
-pub fn zombie_with(status: i32) -> Look {
-    Look { is_status_shown: true, ..look(Condition::Zombie { status }) }
+pub fn zombie_with(status: i32) -> View {
+    View { is_status_shown: true, ..look(Condition::Zombie { status }) }
 }
 
-impl Look {
+impl View {
     /// A process that started at this time has the pid.
     pub fn started(self, ms: u64) -> Self {
         self.with(|sight| sight.stat.start_ns = ms * MS)
@@ -346,7 +351,9 @@ impl Look {
     }
 
     pub fn with(mut self, change: impl FnOnce(&mut Sight)) -> Self {
-        self.sight.as_mut().map(change);
+        if let Look::Shown(sight) = &mut self.look {
+            change(sight);
+        }
         self
     }
 
@@ -359,12 +366,12 @@ impl Look {
     }
 
     pub fn evidence(&self) -> Evidence<'_> {
-        let condition = self.sight.map(|sight| sight.stat.condition);
+        let condition = self.look.sight().map(|sight| sight.stat.condition);
         let own_status = match condition {
             Some(Condition::Zombie { status }) if self.is_status_shown => Some(status),
             _ => None,
         };
-        Evidence { sight: self.sight.as_ref(), own_status, hearing: self.hearing }
+        Evidence { look: &self.look, own_status, hearing: self.hearing }
     }
 }
 

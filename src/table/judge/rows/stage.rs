@@ -22,15 +22,23 @@ pub struct Machine {
     pub sleeps_ns: u64,
     pub queue: VecDeque<Event>,
     pub has_announcement: bool,
-    pub shown: BTreeMap<i32, Sight>,
+    pub shown: BTreeMap<i32, Look>,
     listed_after: i32,
+    /// /proc lists no process, because it hides them all.
+    pub lists_nothing: bool,
     /// How the processes of pidfds exited. A pidfd is the pid that it was opened for.
     pub exits: BTreeMap<i32, PidfdExit>,
     pub watched: BTreeSet<i32>,
     pub readable: Option<i32>,
     pub pidfd_error: Option<Errno>,
+    /// No more processes may be waited for.
+    pub has_no_room: bool,
+    /// The timer has ticked.
+    pub has_ticked: bool,
     /// The next look fails.
     pub look_error: Cell<Option<Errno>>,
+    /// How often processes were looked at.
+    pub looks: Cell<u32>,
     /// How often ids were read.
     pub ids_read: Cell<u32>,
     receptions: u32,
@@ -70,18 +78,24 @@ impl World for Machine {
         self.has_announcement
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
         if let Some(error) = self.look_error.take() {
             return Err(error);
         }
+        self.looks.set(self.looks.get() + 1);
         self.ids_read.set(self.ids_read.get() + u32::from(with_credentials));
-        let sight = self.shown.get(&pid).copied();
-        let hide = |sight| Sight { credentials: None, ..sight };
-        Ok(if with_credentials { sight } else { sight.map(hide) })
+        let look = self.shown.get(&pid).copied().unwrap_or(Look::Absent);
+        Ok(match look {
+            Look::Shown(sight) if !with_credentials => {
+                Look::Shown(Sight { credentials: None, ..sight })
+            }
+            look => look,
+        })
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {
-        Ok(self.shown.range(self.listed_after + 1..).next().map(|(pid, _)| *pid))
+        let mut listed = self.shown.range(self.listed_after + 1..);
+        Ok(listed.find(|_| !self.lists_nothing).map(|(pid, _)| *pid))
     }
 
     fn take_listed(&mut self) {
@@ -111,6 +125,14 @@ impl World for Machine {
             Some(PidfdExit::Unreaped) => PidfdExit::Unreaped,
             Some(PidfdExit::Unknown) | None => PidfdExit::Unknown,
         }
+    }
+
+    fn may_watch(&self) -> bool {
+        !self.has_no_room
+    }
+
+    fn take_tick(&mut self) -> bool {
+        std::mem::take(&mut self.has_ticked)
     }
 
     fn watch(&mut self, pid: i32, pidfd: i32) -> Result<(), Errno> {
@@ -158,6 +180,7 @@ impl Stage {
             unheard: Unheard::NONE,
             fields: field::ALL,
             max_work: 1,
+            round: None,
             change: Change::EMPTY,
             sequence: 0,
         };
@@ -169,11 +192,15 @@ impl Stage {
             has_announcement: false,
             shown: BTreeMap::new(),
             listed_after: 0,
+            lists_nothing: false,
             exits: BTreeMap::new(),
             watched: BTreeSet::new(),
             readable: None,
             pidfd_error: None,
+            has_no_room: false,
+            has_ticked: false,
             look_error: Cell::new(None),
+            looks: Cell::new(0),
             ids_read: Cell::new(0),
             receptions: 0,
             unheard: Vec::new(),
@@ -195,10 +222,10 @@ impl Stage {
         stage
     }
 
-    pub fn show(&mut self, pid: i32, look: Look) {
-        match look.sight {
-            Some(sight) => drop(self.machine.shown.insert(pid, sight)),
-            None => drop(self.machine.shown.remove(&pid)),
+    pub fn show(&mut self, pid: i32, look: View) {
+        match look.look {
+            Look::Absent => drop(self.machine.shown.remove(&pid)),
+            look => drop(self.machine.shown.insert(pid, look)),
         }
         self.machine.is_status_shown = look.is_status_shown;
     }
@@ -212,7 +239,7 @@ impl Stage {
     }
 
     /// The event is received and handled while /proc shows this. How it was judged, each time.
-    pub fn hear(&mut self, heard: Heard, look: Look) -> Vec<Verdict> {
+    pub fn hear(&mut self, heard: Heard, look: View) -> Vec<Verdict> {
         self.machine.queue.push_back(heard.event);
         self.machine.slept_ns = heard.slept.0;
         let pid = heard.event.tgid();
@@ -296,7 +323,7 @@ fn in_words(change: &Change) -> String {
 }
 
 /// Whether an event needs a look, and with it what it means: what the driver does.
-pub fn verdict_of(record: Option<&Record>, heard: Heard, look: Look) -> (bool, Verdict) {
+pub fn verdict_of(record: Option<&Record>, heard: Heard, look: View) -> (bool, Verdict) {
     match ask(record, &heard.event, heard.slept) {
         Question::None(verdict) => (false, verdict),
         Question::Look { .. } => {

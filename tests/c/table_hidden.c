@@ -1,0 +1,162 @@
+/* A table for which /proc hides processes, and one that the kernel refuses what it asks. */
+#include "follower.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void hide_processes(void)
+{
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("proc", "/proc", "proc", 0, "hidepid=2") != 0)
+		skip("cannot mount /proc with hidepid");
+}
+
+static void drop_privileges(void)
+{
+	CHECK_EQ(setgroups(0, NULL), 0); /* group 0 may see all */
+	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
+	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+}
+
+static struct pc_change last_synced(const struct follower *f)
+{
+	for (size_t i = f->count; i-- > 0;)
+		if (f->told[i].kind == PC_CHANGE_SYNCED)
+			return f->told[i];
+	fail(__FILE__, __LINE__, "no SYNCED");
+}
+
+static void follow_hidden(void *unused)
+{
+	(void)unused;
+	hide_processes();
+	struct puppet root = start_puppet();
+	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
+	drop_privileges();
+	struct puppet own = start_puppet();
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK(last_synced(&f).hidden > 0);
+	CHECK_EQ(state_of(&f, 1), PC_PROCESS_HIDDEN);
+	CHECK_EQ(look_up(&f, 1).valid, 0);
+	while (state_of(&f, own.pid) < 0)
+		CHECK(hear(&f, PATIENCE_MS) != NULL);
+	CHECK_EQ(state_of(&f, own.pid), 0);
+
+	pid_t child = order(&root, 'F');
+	struct pc_change started = await_change(&f, PC_CHANGE_STARTED, child);
+	CHECK_EQ(started.process.valid, PC_FIELD_PARENT);
+	CHECK_EQ(started.process.parent_pid, root.pid);
+	await_change(&f, PC_CHANGE_EXITED, child);
+	child = order(&root, 'f');
+	started = await_change(&f, PC_CHANGE_STARTED, child);
+	CHECK_EQ(started.process.valid, PC_FIELD_PARENT);
+	CHECK_EQ(started.process.state, PC_PROCESS_HIDDEN);
+	CHECK_EQ(started.process.comm[0], 0);
+	CHECK_EQ(started.process.start_boottime_ns, 0);
+	order(&root, 'n');
+	CHECK_EQ(pc_table_rescan(f.table), 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK(last_synced(&f).hidden >= 2);
+	CHECK_EQ(table_stats(&f).hidden, last_synced(&f).hidden);
+	CHECK_EQ(state_of(&f, child), PC_PROCESS_HIDDEN);
+	CHECK_EQ(dismiss(&root, 'q'), 3 << 8);
+	struct pc_change exited = await_change(&f, PC_CHANGE_EXITED, root.pid);
+	CHECK_CODE(&exited, 3 << 8);
+	dismiss(&own, 'q');
+	await_change(&f, PC_CHANGE_EXITED, own.pid);
+	close_follower(&f);
+}
+
+PROMISE(hidepid, "a table that was opened before privileges were dropped, where /proc hides processes, reports them from their events")
+{
+	in_child(follow_hidden, NULL);
+}
+
+static void follow_without_signals(void *unused)
+{
+	(void)unused;
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	deny(SYS_tgkill, EPERM);
+	deny(SYS_kill, EPERM);
+	for (int i = 0; i < 5; i++) {
+		struct puppet puppet = start_puppet();
+		order(&puppet, 'x');
+		CHECK_EQ(dismiss(&puppet, 'q'), 3 << 8);
+		struct pc_change change = await_change(&f, PC_CHANGE_EXITED, puppet.pid);
+		CHECK_EQ(change.exit_code, 3 << 8);
+		CHECK_HISTORY(&f, puppet.pid, "SXE");
+	}
+	close_follower(&f);
+}
+
+PROMISE(no_signals, "a table whose every signal 0 a sandbox refuses notices which processes exit")
+{
+	in_child(follow_without_signals, NULL);
+}
+
+PROMISE(rest, "after an error, pc_table_next does nothing until the descriptor is readable again, and a wait waits")
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
+	struct pollfd poll_set = { .fd = pc_table_fd(f.table), .events = POLLIN };
+	struct rlimit limit;
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	struct puppet puppet = start_puppet();
+	int unused = dup(STDERR_FILENO);
+	close(unused);
+	struct rlimit none = { .rlim_cur = (rlim_t)unused, .rlim_max = limit.rlim_max };
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct pc_change change;
+	int result;
+	do
+		result = pc_table_next(f.table, &change, PATIENCE_MS);
+	while (result > 0);
+	CHECK_EQ(result, -EMFILE);
+	for (int i = 0; i < 3; i++) {
+		uint64_t begun = now_ns();
+		while (poll(&poll_set, 1, 0) == 0 && pc_table_next(f.table, &change, 0) == 0)
+			;
+		CHECK_EQ(pc_table_next(f.table, &change, -1), -EMFILE);
+		CHECK(now_ns() - begun >= 50000000u);
+	}
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(poll(&poll_set, 1, PATIENCE_MS), 1);
+	do
+		CHECK_EQ(pc_table_next(f.table, &change, -1), 1);
+	while (change.process.pid != puppet.pid);
+	CHECK_EQ(change.kind, PC_CHANGE_STARTED);
+	dismiss(&puppet, 'q');
+	pc_table_close(f.table);
+}
+
+PROMISE(many_leaderless, "processes without leaders take no more descriptors than max_watches, and the exit of each is reported")
+{
+	enum { MANY = 100 };
+	static struct puppet puppets[MANY];
+	skip_if_instrumented();
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0, .max_watches = 8));
+	for (int i = 0; i < MANY; i++) {
+		puppets[i] = start_puppet();
+		order(&puppets[i], 'l');
+	}
+	int before = open_descriptors();
+	for (int i = 0; i < MANY; i++)
+		while (state_of(&f, puppets[i].pid) != PC_PROCESS_LEADER_GONE)
+			hear(&f, 1);
+	CHECK(open_descriptors() <= before + 8);
+	for (int i = 0; i < MANY; i++)
+		dismiss(&puppets[i], 'q');
+	for (int i = 0; i < MANY; i++) {
+		await_end(&f, puppets[i].pid);
+		CHECK_HISTORY(&f, puppets[i].pid, "SE");
+	}
+	close_follower(&f);
+}
