@@ -7,7 +7,7 @@ use super::compare::Comparison;
 use super::judge::Clock;
 use super::leaderless;
 use super::look::Look;
-use super::record::{Found, Origin, Record, Threads};
+use super::record::{ExitCode, Found, Origin, Record, Threads};
 use super::report::{Change, field};
 use super::unheard::Unheard;
 use super::world::World;
@@ -174,6 +174,11 @@ impl Follower {
     pub(super) fn report_exit(&mut self, slot: Slot, world: &mut impl World) -> Outcome {
         if self.census.at(slot).is_unreported() {
             return self.report_found(slot);
+        }
+        if let Some(gone) = self.census.at(slot).gone()
+            && gone.exit.is_none_or(|exit| exit.code == ExitCode::Unknown)
+        {
+            self.agenda.hearing.note_missing_exit(gone.at_ns);
         }
         leaderless::unwatch(&self.census, slot, world);
         self.change = changes::exited(&mut self.census, slot);

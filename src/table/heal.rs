@@ -121,7 +121,6 @@ impl Follower {
 
     /// The process exited, and no event has reported that.
     fn vanish(&mut self, slot: Slot, is_replaced: bool, clock: Clock) {
-        self.agenda.hearing.note_missing_exit(clock.now_ns);
         let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced };
         self.census.set_life(slot, Life::Exited(gone));
     }

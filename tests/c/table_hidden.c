@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ static void drop_privileges(void)
 	CHECK_EQ(setgroups(0, NULL), 0); /* group 0 may see all */
 	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
 	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0); /* its own children may be seen */
 }
 
 static struct pc_change last_synced(const struct follower *f)

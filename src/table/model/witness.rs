@@ -231,7 +231,7 @@ impl Witness {
             self.check_end(change, known, machine)?;
             if change.flags & remark::EXIT_CODE == 0 {
                 let missing_ns = &mut self.last_exit_missing_ns;
-                *missing_ns = change.timestamp_ns.max(*missing_ns);
+                *missing_ns = machine.now_ns;
             }
         }
         Ok(())
