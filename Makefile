@@ -50,17 +50,19 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 	    --crate-type staticlib --target-dir $(CARGO_DIR)
 	@touch $@
 
-# Linked by cc: rustc passes a version script of its own, and ours would have no effect.
+# Linked by cc: rustc passes a version script of its own, and ours would have no effect. Of the known linkers,
+# only gold lacks -z noseparate-code, which makes the library smaller.
 $(SHARED): $(RUSTLIB) $(MAP) | build
-	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ -Wl,--whole-archive $(RUSTLIB) \
-	    -Wl,--no-whole-archive,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
-	    -Wl,-z,relro,-z,now,-z,defs,-z,noseparate-code,--as-needed
+	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(KEEP) $(RUSTLIB) \
+	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
+	    -Wl,-z,relro,-z,now,-z,defs,--as-needed \
+	    $$($(CC) $(LDFLAGS) -Wl,--version 2>&1 | grep -q '^GNU gold' || echo -Wl,-z,noseparate-code)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
 
 # One object in which only pc_* is global, so that it collides with no other Rust library.
 $(STATIC): $(RUSTLIB) $(MAP) | build
-	$(LD) -r --gc-sections $(KEEP) -o build/proc_connector.o $(RUSTLIB)
+	$(CC) $(filter -fuse-ld=%,$(LDFLAGS)) -nostdlib -r $(KEEP) -o build/proc_connector.o $(RUSTLIB)
 	$(OBJCOPY) -w --keep-global-symbol='pc_*' build/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ build/proc_connector.o
