@@ -17,6 +17,7 @@ INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
 MAN         = $(DESTDIR)$(MANDIR)
 CARGO      ?= cargo
 OBJCOPY    ?= objcopy
+STRIP      ?= strip
 PKG_CONFIG ?= pkg-config
 CFLAGS     ?= -O2 -g
 
@@ -33,9 +34,6 @@ STAGE   := $(CURDIR)/build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
 EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
 PROGRAMS := $(addprefix build/,promises promises-static faults soak)
-# "NAME PAGE" for each name that a page has in its NAME section: man pc_recv_many shows pc_recv(3).
-MAN_NAMES := awk '/^\.Sh/ { naming = $$2 == "NAME" } naming && $$1 == ".Nm" { print $$2, FILENAME }' \
-    $(wildcard man/*.3 man/*.7)
 
 ifneq ($(words $(CURDIR)),1)
 $(error make cannot build in a folder with a space in its name: $(CURDIR))
@@ -81,29 +79,19 @@ build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE
 build:
 	mkdir -p $@
 
+# $(call INSTALL,PC,LIB,INCLUDE,MAN)
+INSTALL = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
+    INCLUDE=$(call QUOTED,$(3)) MAN=$(call QUOTED,$(4)) STRIP_WITH='$(STRIP_WITH)' tools/install.sh
+QUOTED = '$(subst ','\'',$(1))'
+
 install: all
-	install -d "$(LIB)/pkgconfig" "$(INCLUDE)" "$(MAN)/man3" "$(MAN)/man7"
-	install -m 755 $(STRIP_FLAG) $(SHARED) "$(LIB)"
-	cp -P build/$(SONAME) build/libproc_connector.so "$(LIB)"
-	install -m 644 $(STATIC) "$(LIB)"
-	install -m 644 build/proc_connector.pc "$(LIB)/pkgconfig"
-	install -m 644 include/proc_connector.h include/proc_connector.hpp "$(INCLUDE)"
-	$(MAN_NAMES) | while read -r name page; do \
-	    echo ".so man$${page##*.}/$${page##*/}" | \
-	        install -m 644 /dev/stdin "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
-	done
-	install -m 644 man/*.3 "$(MAN)/man3"
-	install -m 644 man/*.7 "$(MAN)/man7"
+	$(call INSTALL,build/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
 
 install-strip:
-	$(MAKE) install STRIP_FLAG=-s
+	$(MAKE) install STRIP_WITH='$(STRIP)'
 
 uninstall:
-	rm -f "$(LIB)"/libproc_connector.a "$(LIB)"/libproc_connector.so* \
-	    "$(LIB)/pkgconfig/proc_connector.pc" "$(INCLUDE)"/proc_connector.h*
-	$(MAN_NAMES) | while read -r name page; do \
-	    rm -f "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
-	done
+	$(call INSTALL,,$(LIB),$(INCLUDE),$(MAN)) --remove
 
 # The examples and pcwatch are built as any user's program is: against an installed library.
 stage: $(SHARED) $(STATIC)
