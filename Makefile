@@ -29,7 +29,7 @@ MAP     := src/capi/proc_connector.map
 KEEP    := $(addprefix -u,$(shell sed -n 's/^\t\(pc_.*\);/\1/p' $(MAP)))
 FEATURES  := capi,table
 CARGO_DIR := build/cargo
-RUSTLIB    = $(CARGO_DIR)/release/libproc_connector.a
+RUSTLIB    = $(CARGO_DIR)/libproc_connector.a
 STAGE   := $(CURDIR)/build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
 EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
@@ -39,14 +39,18 @@ ifneq ($(words $(CURDIR)),1)
 $(error make cannot build in a folder with a space in its name: $(CURDIR))
 endif
 
+# A file that was made only in part would look finished the next time.
+.DELETE_ON_ERROR:
+
 all: $(SHARED) $(STATIC) build/proc_connector.pc
+	@target=$$(cat $(CARGO_DIR)/target) && [ "$${CARGO_BUILD_TARGET:-$$target}" = "$$target" ] || \
+	    { echo "CARGO_BUILD_TARGET is $$CARGO_BUILD_TARGET, but build/ is for $$target: unset it." >&2; false; }
 	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
 
 # One crate type at a time: built together they silently lose link-time optimisation.
-$(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
-	$(CARGO) rustc --locked --release --lib --no-default-features --features $(FEATURES) \
-	    --crate-type staticlib --target-dir $(CARGO_DIR)
-	@touch $@
+$(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
+	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
+	    --features $(FEATURES) --crate-type staticlib
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect. Of the known linkers,
 # only gold lacks -z noseparate-code, which makes the library smaller.
@@ -150,26 +154,27 @@ soak: build/soak
 	build/soak $(or $(SECONDS),60)
 
 # What is measured: ours and the bare loops in C, and in benches/peers the same job in Rust.
-PEERS := build/peers/release/libpeers.so
-STD   := build/std/release/libproc_connector.so
+PEERS := build/peers/libpeers.so
+STD   := build/std/libproc_connector.so
 TINY  := $(addprefix build/bench/tiny-,nothing ours libmnl std)
 BENCHES := $(addprefix build/bench/,bench allocations) $(TINY)
 
 $(PEERS): $(shell find src benches/peers -name '*.rs' -o -name 'Cargo.*') FORCE
-	$(CARGO) build --locked --release --quiet --manifest-path benches/peers/Cargo.toml \
-	    --target-dir build/peers
+	CARGO='$(CARGO)' tools/cargo.sh $@ $(@D) build --locked --release --quiet \
+	    --manifest-path benches/peers/Cargo.toml
 
 # As rustc makes one, to compare.
 $(STD): $(RUSTLIB)
-	$(CARGO) rustc --locked --release --quiet --lib --features capi --crate-type cdylib --target-dir build/std
+	CARGO='$(CARGO)' tools/cargo.sh $@ $(@D) rustc --locked --release --quiet --lib --features capi \
+	    --crate-type cdylib
 
 build/bench/bench: $(filter-out %/tiny.c %/allocations.c,$(wildcard benches/*.c)) $(PEERS)
 build/bench/bench build/bench/allocations: tests/c/support.c tests/c/failure.c $(wildcard benches/*.h)
 build/bench/allocations: benches/allocations.c
 $(TINY): benches/tiny.c
-build/bench/bench: LINK = -Lbuild/peers/release -lpeers -Wl,-rpath,$(CURDIR)/build/peers/release
+build/bench/bench: LINK = -Lbuild/peers -lpeers -Wl,-rpath,'$$ORIGIN/../peers'
 build/bench/tiny-ours: LINK = -DWITH_OURS
-build/bench/tiny-std: LINK = -DWITH_OURS -L$(dir $(STD)) -lproc_connector -Wl,-rpath,$(CURDIR)/$(dir $(STD))
+build/bench/tiny-std: LINK = -DWITH_OURS -L$(dir $(STD)) -lproc_connector -Wl,-rpath,'$$ORIGIN/../std'
 build/bench/tiny-std: $(STD)
 build/bench/tiny-libmnl: LINK = -DWITH_MNL -lmnl
 $(BENCHES): stage bench-needs
@@ -187,9 +192,9 @@ bench: $(BENCHES) connector-only
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
+# "cargo clean" would remove all of a CARGO_TARGET_DIR that other projects share.
 clean:
-	rm -rf build
-	$(CARGO) clean
+	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run test test-kernels \
     fuzz soak bench bench-needs header clean FORCE

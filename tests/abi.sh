@@ -87,7 +87,7 @@ promise "a library that lacks a symbol of Debian's list is noticed" without
 today() { LD_LIBRARY_PATH=build "$work/old" | grep -x '0 strange events'; }
 promise "an old program runs with today's library" today
 later() {
-	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests "$work/later" &&
+	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests tools "$work/later" &&
 		cd "$work/later" &&
 		sed -i 's/Layout { kind: kind::COMM,/Layout { kind: 99,/' src/protocol/wire.rs &&
 		sed -i '/^pub struct pc_options {/,/^}/s/    pub reserved: u32,/&\n    pub more: u64,/

@@ -21,8 +21,8 @@ cc() { strictly "${CC:-cc}" -Wconversion -Wsign-conversion "$@"; }
 c++() { strictly "${CXX:-c++}" "$@"; }
 cargo() { # run is build, and the program is put where a compiler would have put it
 	[ "$*" = run ] || return 1
-	command cargo build --locked --quiet --manifest-path "$root/examples-rust/tokio/Cargo.toml" \
-		--target-dir "$root/build/tokio" && cp "$root/build/tokio/debug/tokio-example" tokio
+	"$root/tools/cargo.sh" "$PWD/tokio-example" "$root/build/tokio" build --locked --quiet \
+		--manifest-path "$root/examples-rust/tokio/Cargo.toml" && mv tokio-example tokio
 }
 compiles_alone() { # compiles_alone FILE EXAMPLE: in an empty folder
 	local command
