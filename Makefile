@@ -30,13 +30,16 @@ KEEP    := $(addprefix -u,$(shell sed -n 's/^\t\(pc_.*\);/\1/p' $(MAP)))
 FEATURES  := capi,table
 CARGO_DIR := build/cargo
 RUSTLIB    = $(CARGO_DIR)/libproc_connector.a
-STAGE   := $(CURDIR)/build/stage
+# Paths are relative, because the name of this folder may contain characters that are special to make, the
+# shell or pkg-config.
+STAGE   := build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
 EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
 PROGRAMS := $(addprefix build/,promises promises-static faults soak)
 
-ifneq ($(words $(CURDIR)),1)
-$(error make cannot build in a folder with a space in its name: $(CURDIR))
+NOT_UTF_8 := $(shell pwd | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; [ $$? != 1 ] || echo yes)
+ifneq ($(findstring :,$(CURDIR))$(findstring %,$(CURDIR))$(NOT_UTF_8),)
+$(error cargo cannot build in a folder whose path has a colon or a percent sign, or is not UTF-8: $(CURDIR))
 endif
 
 # A file that was made only in part would look finished the next time.
@@ -76,9 +79,16 @@ connector-only:
 	$(MAKE) --no-print-directory build/connector/connector.so SHARED=build/connector/connector.so \
 	    MAP=build/connector/map FEATURES=capi CARGO_DIR=build/cargo-connector
 
-build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
+build/proc_connector.pc build/stage.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
+	sed -e $(call PLACE,PREFIX) -e $(call PLACE,LIBDIR) -e $(call PLACE,INCLUDEDIR) -e $(call PLACE,VERSION) $< >$@
+# $(call PLACE,NAME): for sed, which puts the variable's value in the place of @NAME@. "#" begins a comment.
+PLACE = $(call QUOTED,s|@$(1)@|$(subst |,\|,$(subst &,\&,$(subst \,\\,$(subst $(HASH),\$(HASH),$($(1))))))|)
+HASH := \#
+
+# In a .pc, "pcfiledir" is the folder of the file itself.
+build/stage.pc: override PREFIX = $${pcfiledir}/../..
+build/stage.pc: override LIBDIR = $${prefix}/lib
+build/stage.pc: override INCLUDEDIR = $${prefix}/include
 
 build:
 	mkdir -p $@
@@ -98,10 +108,8 @@ uninstall:
 	$(call INSTALL,,$(LIB),$(INCLUDE),$(MAN)) --remove
 
 # The examples and pcwatch are built as any user's program is: against an installed library.
-stage: $(SHARED) $(STATIC)
-	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
-	    INCLUDEDIR=$(STAGE)/include MANDIR=$(STAGE)/share/man DESTDIR= >build/stage.log || \
-	    { cat build/stage.log; false; }
+stage: all build/stage.pc
+	@$(call INSTALL,build/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
 
 build/examples-c/%: examples-c/%.c stage
 	$(COMPILE_EXAMPLE)
@@ -110,9 +118,13 @@ build/pcwatch: $(wildcard tools/pcwatch/*.c) stage
 
 define COMPILE_EXAMPLE
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,-rpath,$(STAGE)/lib \
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector $(PACKAGE))
 endef
+# From the folder of the program, which may be build/ or up to two folders below. The absolute path is for
+# programs that execve(2) gave privileges, as after setcap(8): for them the dynamic linker ignores $$ORIGIN.
+RPATH = -Wl,-rpath,'$$ORIGIN/$(subst ../ ,../,$(patsubst %,../,$(wordlist 2,3,$(subst /, ,$(@D)))))stage/lib' \
+    -Xlinker -rpath -Xlinker $(call QUOTED,$(CURDIR)/$(STAGE)/lib)
 
 examples: $(EXAMPLES) build/examples-c/daemon/pcpolicyd
 
@@ -139,7 +151,7 @@ build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c witness.c
 build/promises-static: LINK = -static
 build/faults: LINK = -rdynamic -ldl
 $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
-	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) -Wl,-rpath,$(STAGE)/lib \
+	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
 programs: examples build/pcwatch $(PROGRAMS)
@@ -179,7 +191,7 @@ build/bench/tiny-std: $(STD)
 build/bench/tiny-libmnl: LINK = -DWITH_MNL -lmnl
 $(BENCHES): stage bench-needs
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,--as-needed $(LINK) -Wl,-rpath,$(STAGE)/lib \
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,--as-needed $(LINK) $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
 bench-needs:
