@@ -95,8 +95,9 @@ later() {
 		sed -i 's/rcvbuf_bytes: 0, reserved: 0 }/rcvbuf_bytes: 0, reserved: 0, more: 0 }/
 			s/rcvbuf_bytes, reserved } =/rcvbuf_bytes, reserved, more: _ } =/
 			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/connector.rs &&
+		mkdir -p build "$OLDPWD/build/cargo-later" && ln -s "$OLDPWD/build/cargo-later" build &&
 		make build/libproc_connector.so."$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)" \
-			CARGO_DIR="$OLDPWD/build/cargo-later" &&
+			CARGO_DIR=build/cargo-later &&
 		LD_LIBRARY_PATH=build "$work/old" | tee "$work/strange" &&
 		grep -x '[1-9][0-9]* strange events' "$work/strange"
 }

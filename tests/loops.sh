@@ -12,7 +12,9 @@ declare -A pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 . tests/tap.sh
 make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
-export PKG_CONFIG_PATH=$stage/lib/pkgconfig
+# A copy, because pkg-config puts backslashes into paths with letters like "é", as this folder may have.
+cp -a "$stage" "$work/stage"
+export PKG_CONFIG_PATH=$work/stage/lib/pkgconfig
 
 first_comment() { awk '/^(\/\*| \*|\/\/)/ { print; next } { exit }' "$1"; }
 # In these functions a command that was copied from a comment finds cc, c++ and cargo.
