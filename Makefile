@@ -17,6 +17,7 @@ INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
 MAN         = $(DESTDIR)$(MANDIR)
 CARGO      ?= cargo
 OBJCOPY    ?= objcopy
+STRIP      ?= strip
 PKG_CONFIG ?= pkg-config
 CFLAGS     ?= -O2 -g
 
@@ -28,39 +29,45 @@ MAP     := src/capi/proc_connector.map
 KEEP    := $(addprefix -u,$(shell sed -n 's/^\t\(pc_.*\);/\1/p' $(MAP)))
 FEATURES  := capi,table
 CARGO_DIR := build/cargo
-RUSTLIB    = $(CARGO_DIR)/release/libproc_connector.a
-STAGE   := $(CURDIR)/build/stage
+RUSTLIB    = $(CARGO_DIR)/libproc_connector.a
+# Paths are relative, because the name of this folder may contain characters that are special to make, the
+# shell or pkg-config.
+STAGE   := build/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
 EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
 PROGRAMS := $(addprefix build/,promises promises-static faults soak)
-# "NAME PAGE" for each name that a page has in its NAME section: man pc_recv_many shows pc_recv(3).
-MAN_NAMES := awk '/^\.Sh/ { naming = $$2 == "NAME" } naming && $$1 == ".Nm" { print $$2, FILENAME }' \
-    $(wildcard man/*.3 man/*.7)
 
-ifneq ($(words $(CURDIR)),1)
-$(error make cannot build in a folder with a space in its name: $(CURDIR))
+NOT_UTF_8 := $(shell pwd | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; [ $$? != 1 ] || echo yes)
+ifneq ($(findstring :,$(CURDIR))$(findstring %,$(CURDIR))$(NOT_UTF_8),)
+$(error cargo cannot build in a folder whose path has a colon or a percent sign, or is not UTF-8: $(CURDIR))
 endif
 
+# A file that was made only in part would look finished the next time.
+.DELETE_ON_ERROR:
+
 all: $(SHARED) $(STATIC) build/proc_connector.pc
+	@target=$$(cat $(CARGO_DIR)/target) && [ "$${CARGO_BUILD_TARGET:-$$target}" = "$$target" ] || \
+	    { echo "CARGO_BUILD_TARGET is $$CARGO_BUILD_TARGET, but build/ is for $$target: unset it." >&2; false; }
 	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
 
 # One crate type at a time: built together they silently lose link-time optimisation.
-$(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs')
-	$(CARGO) rustc --locked --release --lib --no-default-features --features $(FEATURES) \
-	    --crate-type staticlib --target-dir $(CARGO_DIR)
-	@touch $@
+$(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
+	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
+	    --features $(FEATURES) --crate-type staticlib
 
-# Linked by cc: rustc passes a version script of its own, and ours would have no effect.
+# Linked by cc: rustc passes a version script of its own, and ours would have no effect. Of the known linkers,
+# only gold lacks -z noseparate-code, which makes the library smaller.
 $(SHARED): $(RUSTLIB) $(MAP) | build
-	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ -Wl,--whole-archive $(RUSTLIB) \
-	    -Wl,--no-whole-archive,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
-	    -Wl,-z,relro,-z,now,-z,defs,-z,noseparate-code,--as-needed
+	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(KEEP) $(RUSTLIB) \
+	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
+	    -Wl,-z,relro,-z,now,-z,defs,--as-needed \
+	    $$($(CC) $(LDFLAGS) -Wl,--version 2>&1 | grep -q '^GNU gold' || echo -Wl,-z,noseparate-code)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
 
 # One object in which only pc_* is global, so that it collides with no other Rust library.
 $(STATIC): $(RUSTLIB) $(MAP) | build
-	$(LD) -r --gc-sections $(KEEP) -o build/proc_connector.o $(RUSTLIB)
+	$(CC) $(filter -fuse-ld=%,$(LDFLAGS)) -nostdlib -r $(KEEP) -o build/proc_connector.o $(RUSTLIB)
 	$(OBJCOPY) -w --keep-global-symbol='pc_*' build/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ build/proc_connector.o
@@ -73,42 +80,37 @@ connector-only:
 	$(MAKE) --no-print-directory build/connector/connector.so SHARED=build/connector/connector.so \
 	    MAP=build/connector/map FEATURES=capi CARGO_DIR=build/cargo-connector
 
-build/proc_connector.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
+build/proc_connector.pc build/stage.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
+	sed -e $(call PLACE,PREFIX) -e $(call PLACE,LIBDIR) -e $(call PLACE,INCLUDEDIR) -e $(call PLACE,VERSION) $< >$@
+# $(call PLACE,NAME): for sed, which puts the variable's value in the place of @NAME@. "#" begins a comment.
+PLACE = $(call QUOTED,s|@$(1)@|$(subst |,\|,$(subst &,\&,$(subst \,\\,$(subst $(HASH),\$(HASH),$($(1))))))|)
+HASH := \#
+
+# In a .pc, "pcfiledir" is the folder of the file itself.
+build/stage.pc: override PREFIX = $${pcfiledir}/../..
+build/stage.pc: override LIBDIR = $${prefix}/lib
+build/stage.pc: override INCLUDEDIR = $${prefix}/include
 
 build:
 	mkdir -p $@
 
+# $(call INSTALL,PC,LIB,INCLUDE,MAN)
+INSTALL = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
+    INCLUDE=$(call QUOTED,$(3)) MAN=$(call QUOTED,$(4)) STRIP_WITH='$(STRIP_WITH)' tools/install.sh
+QUOTED = '$(subst ','\'',$(1))'
+
 install: all
-	install -d "$(LIB)/pkgconfig" "$(INCLUDE)" "$(MAN)/man3" "$(MAN)/man7"
-	install -m 755 $(STRIP_FLAG) $(SHARED) "$(LIB)"
-	cp -P build/$(SONAME) build/libproc_connector.so "$(LIB)"
-	install -m 644 $(STATIC) "$(LIB)"
-	install -m 644 build/proc_connector.pc "$(LIB)/pkgconfig"
-	install -m 644 include/proc_connector.h include/proc_connector.hpp "$(INCLUDE)"
-	$(MAN_NAMES) | while read -r name page; do \
-	    echo ".so man$${page##*.}/$${page##*/}" | \
-	        install -m 644 /dev/stdin "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
-	done
-	install -m 644 man/*.3 "$(MAN)/man3"
-	install -m 644 man/*.7 "$(MAN)/man7"
+	$(call INSTALL,build/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
 
 install-strip:
-	$(MAKE) install STRIP_FLAG=-s
+	$(MAKE) install STRIP_WITH='$(STRIP)'
 
 uninstall:
-	rm -f "$(LIB)"/libproc_connector.a "$(LIB)"/libproc_connector.so* \
-	    "$(LIB)/pkgconfig/proc_connector.pc" "$(INCLUDE)"/proc_connector.h*
-	$(MAN_NAMES) | while read -r name page; do \
-	    rm -f "$(MAN)/man$${page##*.}/$$name.$${page##*.}"; \
-	done
+	$(call INSTALL,,$(LIB),$(INCLUDE),$(MAN)) --remove
 
 # The examples and pcwatch are built as any user's program is: against an installed library.
-stage: $(SHARED) $(STATIC)
-	@$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib \
-	    INCLUDEDIR=$(STAGE)/include MANDIR=$(STAGE)/share/man DESTDIR= >build/stage.log || \
-	    { cat build/stage.log; false; }
+stage: all build/stage.pc
+	@$(call INSTALL,build/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
 
 build/examples-c/%: examples-c/%.c stage
 	$(COMPILE_EXAMPLE)
@@ -117,9 +119,13 @@ build/pcwatch: $(wildcard tools/pcwatch/*.c) stage
 
 define COMPILE_EXAMPLE
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,-rpath,$(STAGE)/lib \
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector $(PACKAGE))
 endef
+# From the folder of the program, which may be build/ or up to two folders below. The absolute path is for
+# programs that execve(2) gave privileges, as after setcap(8): for them the dynamic linker ignores $$ORIGIN.
+RPATH = -Wl,-rpath,'$$ORIGIN/$(subst ../ ,../,$(patsubst %,../,$(wordlist 2,3,$(subst /, ,$(@D)))))stage/lib' \
+    -Xlinker -rpath -Xlinker $(call QUOTED,$(CURDIR)/$(STAGE)/lib)
 
 examples: $(EXAMPLES) build/examples-c/daemon/pcpolicyd
 
@@ -146,7 +152,7 @@ build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c witness.c
 build/promises-static: LINK = -static
 build/faults: LINK = -rdynamic -ldl
 $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
-	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) -Wl,-rpath,$(STAGE)/lib \
+	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
 programs: examples build/pcwatch $(PROGRAMS)
@@ -161,31 +167,32 @@ soak: build/soak
 	build/soak $(or $(SECONDS),60)
 
 # What is measured: ours and the bare loops in C, and in benches/peers the same job in Rust.
-PEERS := build/peers/release/libpeers.so
-STD   := build/std/release/libproc_connector.so
+PEERS := build/peers/libpeers.so
+STD   := build/std/libproc_connector.so
 TINY  := $(addprefix build/bench/tiny-,nothing ours libmnl std)
 BENCHES := $(addprefix build/bench/,bench allocations) $(TINY)
 
 $(PEERS): $(shell find src benches/peers -name '*.rs' -o -name 'Cargo.*') FORCE
-	$(CARGO) build --locked --release --quiet --manifest-path benches/peers/Cargo.toml \
-	    --target-dir build/peers
+	CARGO='$(CARGO)' tools/cargo.sh $@ $(@D) build --locked --release --quiet \
+	    --manifest-path benches/peers/Cargo.toml
 
 # As rustc makes one, to compare.
 $(STD): $(RUSTLIB)
-	$(CARGO) rustc --locked --release --quiet --lib --features capi --crate-type cdylib --target-dir build/std
+	CARGO='$(CARGO)' tools/cargo.sh $@ $(@D) rustc --locked --release --quiet --lib --features capi \
+	    --crate-type cdylib
 
 build/bench/bench: $(filter-out %/tiny.c %/allocations.c,$(wildcard benches/*.c)) $(PEERS)
 build/bench/bench build/bench/allocations: tests/c/support.c tests/c/failure.c $(wildcard benches/*.h)
 build/bench/allocations: benches/allocations.c
 $(TINY): benches/tiny.c
-build/bench/bench: LINK = -Lbuild/peers/release -lpeers -Wl,-rpath,$(CURDIR)/build/peers/release
+build/bench/bench: LINK = -Lbuild/peers -lpeers -Wl,-rpath,'$$ORIGIN/../peers'
 build/bench/tiny-ours: LINK = -DWITH_OURS
-build/bench/tiny-std: LINK = -DWITH_OURS -L$(dir $(STD)) -lproc_connector -Wl,-rpath,$(CURDIR)/$(dir $(STD))
+build/bench/tiny-std: LINK = -DWITH_OURS -L$(dir $(STD)) -lproc_connector -Wl,-rpath,'$$ORIGIN/../std'
 build/bench/tiny-std: $(STD)
 build/bench/tiny-libmnl: LINK = -DWITH_MNL -lmnl
 $(BENCHES): stage bench-needs
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,--as-needed $(LINK) -Wl,-rpath,$(STAGE)/lib \
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,--as-needed $(LINK) $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
 bench-needs:
@@ -198,9 +205,9 @@ bench: $(BENCHES) connector-only
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
+# "cargo clean" would remove all of a CARGO_TARGET_DIR that other projects share.
 clean:
-	rm -rf build
-	$(CARGO) clean
+	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run test test-kernels \
     fuzz soak bench bench-needs header clean FORCE

@@ -29,7 +29,7 @@ LIBRARIES = {
     "without the table": ROOT / "build/connector/connector.so",
     "libmnl.so": "/usr/lib/*/libmnl.so.0",
     "libnl-3.so": "/usr/lib/*/libnl-3.so.200",
-    "ours with std": ROOT / "build/std/release/libproc_connector.so",
+    "ours with std": ROOT / "build/std/libproc_connector.so",
 }
 
 samples = collections.defaultdict(list)

@@ -126,9 +126,9 @@
 //! connector only closes the child's copy.
 //!
 //! # Coming from `proc-connector` 0.3
-//! Name this crate instead of `proc-connector` in `Cargo.toml`. The library's name stays
-//! `proc_connector`. All names, types, signatures and error texts of 0.3 are here, so the program
-//! compiles. These are the differences:
+//! In `Cargo.toml`, replace the dependency `proc-connector` with `libproc_connector`, which is the
+//! name of this package. The crate's name stays `proc_connector`. All names, types, signatures and
+//! error texts of 0.3 are here, so the program compiles. These are the differences:
 //!
 //! | | `proc-connector` 0.3 | this crate | reason |
 //! |---|---|---|---|

@@ -95,7 +95,7 @@ promise "a released function that moves to a later node of the map is noticed" m
 today() { LD_LIBRARY_PATH=build "$work/old" | grep -x '0 strange events'; }
 promise "an old program runs with today's library" today
 later() {
-	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests "$work/later" &&
+	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests tools "$work/later" &&
 		cd "$work/later" &&
 		sed -i 's/Layout { kind: kind::COMM,/Layout { kind: 99,/' src/protocol/wire.rs &&
 		sed -i '/^pub struct pc_options {/,/^}/s/    pub reserved: u32,/&\n    pub more: u64,/
@@ -103,8 +103,9 @@ later() {
 		sed -i 's/rcvbuf_bytes: 0, reserved: 0 }/rcvbuf_bytes: 0, reserved: 0, more: 0 }/
 			s/rcvbuf_bytes, reserved } =/rcvbuf_bytes, reserved, more: _ } =/
 			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/connector.rs &&
+		mkdir -p build "$OLDPWD/build/cargo-later" && ln -s "$OLDPWD/build/cargo-later" build &&
 		make build/libproc_connector.so."$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)" \
-			CARGO_DIR="$OLDPWD/build/cargo-later" &&
+			CARGO_DIR=build/cargo-later &&
 		LD_LIBRARY_PATH=build "$work/old" | tee "$work/strange" &&
 		grep -x '[1-9][0-9]* strange events' "$work/strange"
 }

@@ -111,6 +111,11 @@ elsewhere() {
 }
 promise "make install honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR" elsewhere
 
+staged() {
+	make build/proc_connector.pc stage PREFIX=/p CARGO=false && grep -qx prefix=/p build/proc_connector.pc
+}
+promise "what the examples are built with does not change the .pc that make install installs" staged
+
 spaces() {
 	make install DESTDIR="$work/de st" CARGO=false &&
 		test -f "$work/de st/usr/local/lib/libproc_connector.a" &&

@@ -8,7 +8,8 @@ work=$PWD/build/cpp stage=$PWD/build/stage
 rm -rf "$work"
 mkdir -p "$work"
 make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-export PKG_CONFIG_PATH="$stage/lib/pkgconfig" LD_LIBRARY_PATH="$stage/lib"
+# Relative: pkg-config puts backslashes into paths with letters like "é".
+export PKG_CONFIG_PATH=build/stage/lib/pkgconfig LD_LIBRARY_PATH="$stage/lib"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
 flags="$warnings $(pkg-config --cflags proc_connector)"
 . tests/tap.sh

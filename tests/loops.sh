@@ -12,7 +12,9 @@ declare -A pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 . tests/tap.sh
 make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
-export PKG_CONFIG_PATH=$stage/lib/pkgconfig
+# A copy, because pkg-config puts backslashes into paths with letters like "é", as this folder may have.
+cp -a "$stage" "$work/stage"
+export PKG_CONFIG_PATH=$work/stage/lib/pkgconfig
 
 first_comment() { awk '/^(\/\*| \*|\/\/)/ { print; next } { exit }' "$1"; }
 # In these functions a command that was copied from a comment finds cc, c++ and cargo.
@@ -21,8 +23,8 @@ cc() { strictly "${CC:-cc}" -Wconversion -Wsign-conversion "$@"; }
 c++() { strictly "${CXX:-c++}" "$@"; }
 cargo() { # run is build, and the program is put where a compiler would have put it
 	[ "$*" = run ] || return 1
-	command cargo build --locked --quiet --manifest-path "$root/examples-rust/tokio/Cargo.toml" \
-		--target-dir "$root/build/tokio" && cp "$root/build/tokio/debug/tokio-example" tokio
+	"$root/tools/cargo.sh" "$PWD/tokio-example" "$root/build/tokio" build --locked --quiet \
+		--manifest-path "$root/examples-rust/tokio/Cargo.toml" && mv tokio-example tokio
 }
 compiles_alone() { # compiles_alone FILE EXAMPLE: in an empty folder
 	local command

@@ -14,10 +14,21 @@
 // library that is not installed where the linker looks, set PKG_CONFIG_PATH, and at run time
 // LD_LIBRARY_PATH. With the build tag "static" the program is linked statically, as a whole.
 //
-// The module's path names no host. In a program's go.mod:
+// # Module path
 //
-//	require procconnector v0.1.0
-//	replace procconnector => PATH/proc_connector/bindings/go
+// The "example.org" in the module's path stands for the place where the repository will be published.
+// Until then, Go cannot download the module. A program uses a checkout:
+//
+//	import procconnector "example.org/proc_connector/bindings/go"
+//
+// A workspace makes the go command find the checkout. In the program's folder:
+//
+//	go work init . ../proc_connector/bindings/go
+//
+// If the program must build without a workspace, name the checkout in its go.mod instead:
+//
+//	go mod edit -replace example.org/proc_connector/bindings/go=../proc_connector/bindings/go
+//	go get example.org/proc_connector/bindings/go
 //
 // # Goroutines
 //

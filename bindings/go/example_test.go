@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"procconnector"
+	procconnector "example.org/proc_connector/bindings/go"
 )
 
 // Prints every program that is started, until Ctrl-C.

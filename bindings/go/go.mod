@@ -1,3 +1,3 @@
-module procconnector
+module example.org/proc_connector/bindings/go
 
 go 1.19

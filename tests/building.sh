@@ -1,0 +1,131 @@
+#!/bin/sh
+# The build and the installation where something is unusual: cargo's settings, the folder's name, the
+# linker, the system's commands. Prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+uutils=/usr/lib/cargo/bin/coreutils
+tests/needs.sh busybox busybox toybox toybox $uutils/cp rust-coreutils ld.gold binutils ld.lld lld \
+	ld.mold mold >&2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+shared=build/libproc_connector.so.$version
+host=$(cargo -vV | sed -n 's/^host: //p')
+. tests/tap.sh
+absent() { # absent COMMAND SENTENCE: then the promise cannot be tested
+	command -v "$1" >/dev/null && return 1
+	if [ "${CI:-}" = true ]; then ok 1 "$2 ($1 is not installed)"; else skip "$2" "$1 is not installed"; fi
+}
+
+# The name has every character that cargo can build with. The configuration would lead make astray.
+tree="$work/josé , ; # ( ) & * \" ' [ | \$ ~ ? \\ ! = @ {} \`"
+mkdir -p "$tree/.cargo"
+cp -a Cargo.toml Cargo.lock Makefile include src man tests tools examples-c "$tree"
+cat >"$tree/.cargo/config.toml" <<END
+[build]
+target = "wasm32-unknown-unknown"
+target-dir = "$work/elsewhere"
+
+[profile.release]
+overflow-checks = true
+END
+configured() { # configured COMMAND …: in the tree, with an environment that would lead make astray
+	(cd "$tree" && CARGO_BUILD_TARGET=$host CARGO_TARGET_DIR=$work/elsewhere CARGO_PROFILE_RELEASE_LTO=off \
+		CARGO_PROFILE_RELEASE_PANIC=unwind CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true "$@")
+}
+unusual() {
+	configured make build/pcwatch build/examples-c/daemon/pcpolicyd && configured build/pcwatch --version &&
+		configured ldd build/examples-c/daemon/pcpolicyd | grep 'libproc_connector.so.0 => /.*/stage/lib/'
+}
+promise "make builds in a folder with spaces, punctuation and accents in its name, and the programs run" unusual
+small() {
+	[ ! -e "$work/elsewhere" ] && strip -o "$work/stripped" "$tree/$shared" &&
+		[ "$(wc -c <"$work/stripped")" -lt 65536 ]
+}
+promise "make builds its own library in build/ whatever cargo's settings are" small
+refuses() { # refuses FOLDER TARGET WORDS: make fails there, and says why
+	! (cd "$1" && CARGO_BUILD_TARGET=$2 make) >"$work/refusal" 2>&1
+	refused=$?
+	cat "$work/refusal"
+	[ $refused = 0 ] && grep -q "$3" "$work/refusal"
+}
+other_target() {
+	refuses "$tree" wasm32-unknown-unknown "CARGO_BUILD_TARGET is wasm32.*build/ is for $host" || return
+	touch "$tree/src/lib.rs"
+	refuses "$tree" wasm32-unknown-unknown "CARGO_BUILD_TARGET is wasm32.*this machine ($host) only"
+}
+promise "make refuses a CARGO_BUILD_TARGET other than this machine" other_target
+new_code() {
+	sed -i 's/needs CONFIG_PROC_EVENTS=y/needs a change of the text/' "$tree/src/errno.rs" &&
+		configured make && grep -q 'needs a change of the text' "$tree/$shared"
+}
+promise "make builds what has changed whatever cargo's settings are" new_code
+
+unusable() { # unusable NAME WORDS
+	mkdir "$work/$1"
+	cp -a Makefile Cargo.toml src "$work/$1"
+	promise "make says that cargo cannot build in a folder with $2 in its name" \
+		refuses "$work/$1" "$host" 'cargo cannot build in a folder whose path has a colon'
+}
+unusable a:b "a colon"
+unusable a%b "a percent sign"
+unusable "$(printf 'jos\351')" "characters that are not UTF-8"
+
+links() { # links VARIABLE=VALUE: both libraries, from what cargo made
+	rm -f "$tree"/build/libproc_connector.* "$tree/build/proc_connector.o"
+	(cd "$tree" && env "$1" make all CARGO=false) && small
+}
+for linker in gold lld mold; do
+	promised="the libraries can be linked with $linker"
+	absent ld.$linker "$promised" && continue
+	promise "$promised, named in LDFLAGS" links LDFLAGS=-fuse-ld=$linker
+	mkdir "$work/$linker"
+	ln -s "$(command -v ld.$linker)" "$work/$linker/ld"
+	promise "$promised, named ld" links "PATH=$work/$linker:$PATH"
+done
+
+commands() { # commands SET: a folder with the set's versions of the commands that make install may use
+	[ "$1" != uutils ] || { echo $uutils; return; }
+	mkdir "$work/$1"
+	for command in awk basename cat chmod cp dirname grep install ln ls mkdir mktemp mv rm sed sort tail touch; do
+		"$1" "$command" --help >"$work/help" 2>&1 && ln -s "$(command -v "$1")" "$work/$1/$command"
+	done
+	echo "$work/$1"
+}
+installs() { # installs FOLDER: twice, with the commands there
+	usr=$work/installed/usr
+	rm -rf "$work/installed" "$work/before"
+	for _ in first second; do
+		(umask 077 && cd "$tree" && PATH=$1:$PATH make install PREFIX="$usr" CARGO=false) &&
+			[ -f "$usr/share/man/man3/pc_recv_many.3" ] &&
+			[ -z "$(find "$usr" ! -type l ! -perm 755 ! \( -type f -perm 644 \))" ] &&
+			! [ "$work/before" -ef "$usr/lib/${shared##*/}" ] || return
+		ln "$usr/lib/${shared##*/}" "$work/before"
+	done
+	(cd "$tree" && PATH=$1:$PATH make uninstall PREFIX="$usr") && [ -z "$(find "$usr" ! -type d)" ]
+}
+for set in busybox toybox uutils; do
+	program=$set
+	[ $set != uutils ] || program=$uutils/cp
+	promised="with the commands of $set, make install works twice, replaces files, and all users can read them"
+	absent $program "$promised" || promise "$promised" installs "$(commands $set)"
+done
+
+# The program is beside a checkout, as in README.md.
+adds() {
+	ln -s "$PWD" "$work/proc_connector" && mkdir -p "$work/program/src" &&
+		printf '[package]\nname = "program"\nedition = "2024"\n' >"$work/program/Cargo.toml" &&
+		echo 'fn main() { println!("{:?}", proc_connector::ProcConnector::new()); }' \
+			>"$work/program/src/main.rs" &&
+		command=$(grep -x 'cargo add --path .*' README.md) &&
+		(cd "$work/program" && CARGO_NET_OFFLINE=true && export CARGO_NET_OFFLINE && $command &&
+			cargo check --target-dir "$OLDPWD/build/added" && grep '^libproc_connector = ' Cargo.toml)
+}
+promise "README's command adds the Rust library, under a name that is not another library's" adds
+
+cleans() {
+	mkdir -p "$work/shared/other-project" && (cd "$tree" && CARGO_TARGET_DIR=$work/shared make clean) &&
+		[ -d "$work/shared/other-project" ] && [ ! -e "$tree/build" ]
+}
+promise "make clean leaves a CARGO_TARGET_DIR that other projects share" cleans
+conclude
