@@ -54,11 +54,11 @@ static void command_line(pid_t tgid)
 	length -= cut && options.json;
 	line_begin(&line, details_columns());
 	if (options.json)
-		fputs(length ? ",\"cmdline\":[" : ",\"cmdline\":null", stdout);
+		fputs(length ? ",\"cmdline\":[" : ",\"cmdline\":null", out);
 	for (size_t at = 0, size; at < length; at += size + 1) {
 		size = strnlen(arguments + at, length - at);
 		if (options.json) {
-			fputs(at ? "," : "", stdout);
+			fputs(at ? "," : "", out);
 			json_string(arguments + at, size);
 		} else {
 			line_add(&line, " ", at > 0);
@@ -67,7 +67,7 @@ static void command_line(pid_t tgid)
 	}
 	text(length ? line.text : "?");
 	if (options.json && length)
-		putchar(']');
+		putc(']', out);
 	if (cut)
 		boolean("cmdline_truncated", true, true);
 }
