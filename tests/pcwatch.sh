@@ -111,6 +111,11 @@ int main(int argc, char **argv)
 			;
 	while (is("chain") && wait(NULL) > 0)
 		;
+	if (is("late-name")) {
+		be_released();
+		prctl(PR_SET_NAME, "late");
+		return 0;
+	}
 	if (is("parent")) {
 		be_released();
 		if (fork() == 0) {
@@ -336,6 +341,19 @@ ok $? "pcwatch --no-threads shows no thread other than the first of a process" t
 [ "$(sed -n 's/.* exit \([0-9]*\) .*/\1/p' some.err)" = "$(grep -ac '^[^ ]* exit ' some.out)" ] &&
 	sees " lost [0-9]+$" some.err
 ok $? "pcwatch --stats prints on stderr how many records of each kind it showed" some.err
+
+# A name that a process gives itself is known although the process is gone when its EXIT is shown.
+start renamed --events exit; renamed=$pid
+background late-name; late=$actor
+settle renamed.out
+kill -STOP "$renamed"
+within 5 sees "^State:.T" "/proc/$renamed/status"
+release
+kill -CONT "$renamed"
+settle renamed.out
+stop $renamed
+sees " exit +$late +$late late +status 0" renamed.out
+ok $? "pcwatch --events exit shows the name that a process last gave itself" renamed.out
 
 # shellcheck disable=SC2317
 poked() { ./actor exit 97; ended "$pid"; }
@@ -754,6 +772,12 @@ if promise == "step":
         return calendar.timegm(time.strptime(event["time"][:19], "%Y-%m-%dT%H:%M:%S"))
     assert abs(seconds(end) - was) < 60, (was, end)
     assert abs(seconds(after) - was - 3600) < 60, (was, after)
+if promise == "kernel":
+    fork(2, UNUSED)
+    exit(UNUSED)
+    assert shown()["event"] == "fork"
+    end = shown()
+    assert end["comm"] is None, end
 pcwatch.terminate()
 assert pcwatch.wait() == 0
 PYTHON
@@ -768,6 +792,7 @@ fed() { # fed PROMISE NAME
 cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so 2>&9 || exit 1
 fed "pcwatch --json prints a time above 2^53 ns exactly, as a string" large
 fed "an event that was queued when the time of day was set is shown with the time at which it happened" step
+fed "pcwatch does not take the name of kthreadd for that of a kernel thread that has exited" kernel
 
 # ---- The source ----
 

@@ -107,13 +107,15 @@ struct ids {
 };
 struct task {
 	pid_t pid;
-	bool named;
+	bool named, kernel;  /* kernel: a kernel thread */
+	uint64_t named_at;   /* the number of the event */
 	char comm[16];
 	struct ids uid, gid;
 };
 extern bool names_tracked; /* pcwatch receives every event that changes a name */
 struct task *task_of(pid_t pid);
 const char *name_of(pid_t pid);
+struct task before(pid_t pid);
 void learn(const struct pc_event *event);
 size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
 
