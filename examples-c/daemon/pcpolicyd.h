@@ -22,9 +22,16 @@ void processes_close(void);
 
 /* policy.c */
 struct rule;
+struct inherited { /* what children have from the process that forked them */
+	int nice;
+	char cgroup[4096];
+};
 bool policy_read(const char *path);
-const struct rule *policy_find(const char *name);
-void policy_apply(const struct rule *rule, pid_t pid, const char *prefix);
+const struct rule *policy_find(pid_t pid, const char *comm, bool renamed);
+const char *policy_name(const struct rule *rule);
+void policy_inherited(pid_t pid, struct inherited *values);
+bool policy_apply(const struct rule *rule, pid_t pid, const struct inherited *inherited,
+		  const char *prefix);
 
 /* background.c, notify.c, privileges.c */
 void background_start(void);
