@@ -152,9 +152,9 @@ ulimit -S -c "$(ulimit -H -c)"
 # ---- What is shown ----
 
 start text; text=$pid
-start json --json; json=$pid
+start json --json --stats; json=$pid
 start bad --failed; bad=$pid
-start badjson --failed --json; badjson=$pid
+start badjson --failed --json --stats; badjson=$pid
 
 background stay "one argument" "$(printf 'x%.0s' {1..5000})"; stay=$actor
 within 5 sees "\"pid\":$stay,.*cmdline_truncated" json.out
@@ -255,7 +255,7 @@ if sys.argv[1] == "order":
     for event in events:
         keys = [key for key in event if key != "cmdline_truncated"]
         same(keys, orders.setdefault((event["event"], "cpu" in event), keys))
-        same(keys[:3], ["event", "time", "timestamp_ns"])
+        same(keys[:3], ["event", "time", "line" if event["event"] == "stats" else "timestamp_ns"])
 if sys.argv[1] == "lines":
     for name in "json.out", "badjson.out":
         with open(name) as file:
@@ -317,6 +317,10 @@ if command -v jq >/dev/null; then
 	printf 'run %s: %s\n' "$run" "3 lines are missing before line 8" "$run" \
 		"1 lines are missing before line 10" "$badrun" "2 lines are missing before line 3" | cmp -s - gaps
 	ok $? "README's consumer reports lines that are missing within a run and at its beginning" gaps
+	{ head -n 4 json.out; cat badjson.out; } >journal
+	gaps
+	echo "run $run: killed, or lines are missing after line 4" | cmp -s - gaps
+	ok $? "README's consumer reports lines that are missing at the end of a run" gaps
 else
 	skip "README's consumer reports the lines that are missing" "jq is needed"
 fi
