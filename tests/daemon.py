@@ -481,6 +481,18 @@ execs.stdin.flush()
 ok(reniced(execs.pid) and nice(older) == 0,
    "a child that was forked before its parent ran the program keeps its value", read("family"))
 stop(child)
+child = start_daemon("family-late", work + "/kin")
+stopped(child)
+young_parent = start_parent()
+young, young_own = child_of(young_parent, renames), child_of(young_parent, renames)
+for pid in young, young_own:
+    within(10, lambda: status(pid)["Name"] == "pcp-renames")
+renice(young, 0)
+child.send_signal(signal.SIGCONT)
+good = within(10, lambda: (nice(young_parent.pid), nice(young)) == (3, 3))
+ok(good and nice(young_own) == 9,
+   "a child that ran another program before its parent got its value gets it, too", read("family-late"))
+stop(child)
 for pid in parent.pid, inherited:
     renice(pid, 0)
 child = start_daemon("family-2", work + "/kin")

@@ -24,7 +24,7 @@ enum { CHANGES_PER_WAKE_UP = 1024, PAUSE_MS = 10 };
 enum { WAITING = 1 };
 
 static struct pc_table *table;
-static bool some_wait;
+static bool some_wait; /* a process is WAITING */
 
 /*
  * Opens the table, then becomes the user and gives up all privileges except CAP_SYS_NICE. Only
@@ -55,7 +55,7 @@ void processes_close(void)
 	pc_table_close(table);
 }
 
-static uint64_t clock_ns(clockid_t clock)
+uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 	clock_gettime(clock, &now);
@@ -63,7 +63,7 @@ static uint64_t clock_ns(clockid_t clock)
 }
 
 /* Returns whether the pid still has this owner, with this name. Otherwise a later change reports it. */
-static bool is_current(const struct pc_process *process, const struct rule *rule, const char *prefix)
+bool process_is_current(const struct pc_process *process, const struct rule *rule, const char *prefix)
 {
 	struct pc_process now;
 	int alive = pc_process_read(process->pid, &now);
@@ -74,73 +74,6 @@ static bool is_current(const struct pc_process *process, const struct rule *rule
 	       strcmp(now.comm, process->comm) == 0;
 }
 
-struct node {
-	struct pc_process process;
-	size_t first_child, sibling; /* indices; 0: none */
-	size_t queued; /* the index of the process whose children are looked at next */
-};
-
-/* Returns the index of a process in nodes[1] to nodes[count], which are sorted by pid; 0: none. */
-static size_t find(const struct node *nodes, size_t count, pid_t pid, uint64_t id)
-{
-	size_t low = 1, high = count + 1;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (nodes[middle].process.pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low <= count && nodes[low].process.id == id ? low : 0;
-}
-
-/* Reads the table into nodes[1] and those that follow, and links them. Returns how many there are. */
-static size_t read_tree(struct node *nodes, size_t room)
-{
-	size_t count = 0;
-	uint64_t cursor = 0;
-	while (count < room && pc_table_each(table, &cursor, &nodes[count + 1].process) == 1)
-		count++;
-	for (size_t i = 1; i <= count; i++) {
-		const struct pc_process *process = &nodes[i].process;
-		struct node *parent = &nodes[find(nodes, count, process->parent_pid, process->parent_id)];
-		nodes[i].sibling = parent->first_child;
-		parent->first_child = i;
-	}
-	return count;
-}
-
-/*
- * Applies the rule of a process to the descendants that it forked before it got its new values. They
- * would have inherited these. A descendant keeps values of its own, and what it has a rule for.
- */
-static void apply_to_children(const struct rule *rule, const struct pc_process *parent, uint64_t since_ns,
-			      const struct inherited *inherited, const char *prefix)
-{
-	size_t room = pc_table_count(table), known = 1;
-	struct node *nodes = calloc(room + 1, sizeof(*nodes));
-	if (!nodes) {
-		report(LOG_WARNING, "%schildren of %d: %s\n", prefix, parent->pid, strerror(errno));
-		return;
-	}
-	size_t count = read_tree(nodes, room);
-	nodes[0].queued = find(nodes, count, parent->pid, parent->id);
-	for (size_t i = 0; i < known && nodes[i].queued != 0; i++) {
-		size_t at = nodes[nodes[i].queued].first_child;
-		for (; at != 0; at = nodes[at].sibling) {
-			const struct pc_process *child = &nodes[at].process;
-			if ((i == 0 && child->start_boottime_ns < since_ns) ||
-			    !(child->valid & PC_FIELD_COMM) ||
-			    policy_find(child->pid, child->comm, false) ||
-			    !is_current(child, rule, prefix))
-				continue;
-			policy_apply(rule, child->pid, inherited, prefix);
-			nodes[known++].queued = at;
-		}
-	}
-	free(nodes);
-}
-
 /*
  * Applies the policy to a process. The table keeps with the process the time of this, on the clock
  * that measures when its children start (CLOCK_BOOTTIME). If the process runs the program, or has
@@ -148,17 +81,18 @@ static void apply_to_children(const struct rule *rule, const struct pc_process *
  */
 static void apply(const struct pc_process *process, bool renamed, uint64_t since_ns, const char *prefix)
 {
-	struct inherited inherited;
+	static struct application application;
 	/* The name of a kernel thread, or of a process that exited unread, is not valid. */
 	const struct rule *rule = process->valid & PC_FIELD_COMM
 					  ? policy_find(process->pid, process->comm, renamed) : NULL;
-	if (!rule || !is_current(process, rule, prefix))
+	if (!rule || !process_is_current(process, rule, prefix))
 		return;
-	policy_inherited(process->pid, &inherited);
+	application = (struct application){ .id = process->id, .rule = rule, .since_ns = since_ns };
+	policy_inherited(process->pid, &application.inherited);
 	bool changed = policy_apply(rule, process->pid, NULL, prefix);
 	pc_table_set_user(table, process->pid, clock_ns(CLOCK_BOOTTIME));
 	if (changed)
-		apply_to_children(rule, process, since_ns, &inherited, prefix);
+		children_apply(table, process, &application, prefix);
 }
 
 static void apply_to_waiting(void)
@@ -176,6 +110,7 @@ static void apply_to_waiting(void)
 
 void processes_apply_again(void)
 {
+	children_forget(); /* the old rules are gone */
 	struct pc_process process;
 	uint64_t cursor = 0;
 	while (pc_table_each(table, &cursor, &process) == 1)
@@ -225,8 +160,10 @@ static void take(const struct pc_change *change)
 		pc_table_set_user(table, process->pid, WAITING);
 		some_wait = true;
 	} else if (change->kind == PC_CHANGE_STARTED) {
-		if (!inherits(change))
+		if (!inherits(change)) {
+			children_late(table, process);
 			apply(process, false, 0, "");
+		}
 	} else {
 		uint64_t slept_ns = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
 		apply(process, change->kind == PC_CHANGE_RENAMED, change->timestamp_ns + slept_ns, "");
