@@ -35,26 +35,30 @@ static long now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static unsigned char look_up(pid_t pid)
+/* Returns one of these values, or an error: then it is not known whether the process exited. */
+static int look_up(pid_t pid)
 {
 	int alive = pc_process_alive(pid);
-	return alive > 0 ? (unsigned char)alive : GONE;
+	return alive == -ESRCH ? GONE : alive; /* the id is now that of a thread */
 }
 
 static int read_proc(void)
 {
 	static unsigned char now[PIDS];
 	struct dirent *entry;
+	int alive = look_up(1); /* If /proc hides this process, it hides others, too. */
 	DIR *proc = opendir("/proc");
 	if (!proc)
 		return -errno;
 	memset(now, GONE, sizeof(now));
-	while ((entry = readdir(proc)) != NULL) {
+	while (alive >= 0 && (entry = readdir(proc)) != NULL) {
 		int pid = atoi(entry->d_name);
-		if (pid > 0 && pid < PIDS)
-			now[pid] = look_up(pid);
+		if (pid > 0 && pid < PIDS && (alive = look_up(pid)) >= 0)
+			now[pid] = (unsigned char)alive;
 	}
 	closedir(proc);
+	if (alive < 0)
+		return alive;
 	for (int pid = 1; pid < PIDS; pid++)
 		if ((picture[pid] == GONE) != (now[pid] == GONE))
 			printf("%s %d\n", now[pid] == GONE ? "vanished" : "found", pid);
@@ -66,9 +70,10 @@ static int read_proc(void)
  * /proc may be ahead of the queue. So a FORK may be of a known process, and an EXIT of an unknown
  * one.
  */
-static void take(const struct pc_event *event)
+static int take(const struct pc_event *event)
 {
 	pid_t tgid = pc_event_tgid(event);
+	int alive;
 	switch (event->kind) {
 	case PC_EVENT_FORK:
 		if (picture[tgid] == GONE) {
@@ -84,8 +89,10 @@ static void take(const struct pc_event *event)
 		/* The EXIT of a thread can be the process exit only if the leader is gone. */
 		if (picture[tgid] == LEADER_GONE ||
 		    (picture[tgid] == ALIVE && event->data.exit.pid == tgid)) {
-			picture[tgid] = look_up(tgid);
-			if (picture[tgid] == GONE)
+			if ((alive = look_up(tgid)) < 0)
+				return alive;
+			picture[tgid] = (unsigned char)alive;
+			if (alive == GONE)
 				printf("exited %d\n", tgid);
 		}
 		break;
@@ -94,6 +101,7 @@ static void take(const struct pc_event *event)
 		lost += event->data.overrun.lost;
 		break;
 	}
+	return 0;
 }
 
 int main(void)
@@ -112,9 +120,11 @@ int main(void)
 	while (result >= 0 && !stopping) {
 		/* In doubt, do not wait: there may never be another event. */
 		int count = pc_recv_many(pc, events, 64, doubtful ? 0 : 1000);
-		for (int i = 0; i < count; i++)
-			take(&events[i]);
-		if (doubtful && (count == 0 || now_ms() - read_ms > 100)) {
+		for (int i = 0; i < count && result >= 0; i++)
+			result = take(&events[i]);
+		if (result < 0) {
+			break;
+		} else if (doubtful && (count == 0 || now_ms() - read_ms > 100)) {
 			result = read_proc();
 			read_ms = now_ms();
 			/* While events are queued, they may be older than the reading of /proc. */

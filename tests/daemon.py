@@ -247,10 +247,37 @@ ok(result.returncode == 1 and work in result.stderr, "the daemon names a file th
 result = run("-b", config, prefix=("unshare", "--net"))
 ok(result.returncode == 1 and "network namespace" in result.stderr,
    "-b: what fails before the daemon is ready is on the terminal and in the exit status", result)
-result = run("-u", "nobody", config, prefix=(
-    "unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=invisible proc /proc && exec "$0" "$@"'))
-ok(result.returncode == 1 and "/proc" in result.stderr,
-   "-u: the daemon refuses a user that /proc hides processes from", result)
+MOUNT = 'mount -t proc -o hidepid=%s proc /proc && exec "$0" "$@"'
+result = run("-u", "nobody", config, prefix=("unshare", "--mount", "sh", "-c", MOUNT % "noaccess"))
+ok(result.returncode == 1 and "nobody: /proc hides processes" in result.stderr,
+   "-u: the daemon refuses a user that may not read other processes in /proc (hidepid=noaccess)", result)
+result = run("-u", "nobody", config, prefix=("unshare", "--mount", "sh", "-c", MOUNT % "invisible"))
+ok(result.returncode == 1 and "nobody: /proc hides processes" in result.stderr,
+   "-u: the daemon refuses a user that /proc hides processes from (hidepid=invisible)", result)
+
+WRONG = {
+    "a space": "pcp target 7",
+    "a space and no value": "pcp target",
+    "a space before a number": "pcp 1 target 7",
+    "a #": "pcp#1 7",
+    "a backslash": "pcp\\\\1 7",
+    "a quote": 'pcp"1" 7',
+    "a quote that is not closed": '"pcp target 7',
+    "no space behind a quote": '"pcp target"7',
+    "an unknown escape": '"pcp\\q" 7',
+    "an escaped NUL": '"pcp\\x00" 7',
+    "nothing in quotes": '"" 7',
+    "a path": "/usr/bin/pcp-target 7",
+    "two rules for a name": 'pcp-target 7\n"pcp-target" 8',
+}
+for what, lines in WRONG.items():
+    with open(work + "/wrong", "w") as file:
+        file.write("fine 1\n%s\n" % lines)
+    result = run(work + "/wrong")
+    last = 2 + lines.count("\n")
+    ok(result.returncode == 1 and "wrong:%d: " % last in result.stderr,
+       "the daemon rejects a line whose name has %s, and names it" % what
+       if "rules" not in what else "the daemon rejects %s, and names the second" % what, result)
 
 early = start_target()
 before = our_children()
@@ -352,6 +379,125 @@ with open(work + "/parent", "w") as file:
 child.send_signal(signal.SIGHUP)
 ok(within(10, lambda: nice(parent.pid) == 4),
    "on SIGHUP the daemon applies new rules to what runs already", read("again"))
+stop(child)
+
+# ---- Names ----
+
+def copied(name):
+    return shutil.copy("/bin/sleep", work + "/" + name)
+
+
+def runs(*command):
+    """Returns the pid when the program runs."""
+    child = subprocess.Popen(command).pid
+    within(10, lambda: os.path.basename(os.readlink("/proc/%d/exe" % child)) != "python3" and
+           open("/proc/%d/cmdline" % child).read().split("\0")[0] == command[0])
+    return child
+
+
+spaces, quotes = copied("pcp game #1"), copied('pcp"\\\t\1')
+first, second = copied("pcp-long-name-of-1"), copied("pcp-long-name-of-2")
+exact, longer = copied("pcp-fifteen-byt"), copied("pcp-fifteen-bytes")
+with open(work + "/pcp-long-name-of-a-script", "w") as file:
+    file.write("#!/bin/sh -e\nread line\n")
+os.chmod(work + "/pcp-long-name-of-a-script", 0o755)
+with open(work + "/named", "w") as file:
+    file.write('"pcp game #1"\t-5#a comment\n"pcp\\"\\\\\\t\\x01" -6\n' "pcp-long-name-of-1 -7\n"
+               "pcp-long-name-of-a-script -8\npcp-fifteen-byt -9\npcp-renames -10\npcp-other -11\n")
+child = start_daemon("names", work + "/named")
+pids = [runs(program, "60") for program in (spaces, quotes)]
+ok(within(10, lambda: [nice(pid) for pid in pids] == [-5, -6]),
+   "a name in quotes may have spaces, #, quotes, backslashes and control characters",
+   ([nice(pid) for pid in pids], read("names")))
+script = subprocess.Popen([work + "/pcp-long-name-of-a-script"], stdin=subprocess.PIPE).pid
+pids = [runs(program, "60") for program in (second, longer, first, exact)] + [script]
+good = within(10, lambda: [nice(pid) for pid in pids[2:]] == [-7, -9, -8])
+ok(good and [nice(pid) for pid in pids[:2]] == [0, 0],
+   "of two programs whose names have the same first 15 bytes, only the one with a rule gets its value",
+   ([nice(pid) for pid in pids], read("names")))
+
+# A program that renames itself before the daemon looks, and again afterwards.
+renames = shutil.copy(sys.executable, work + "/pcp-renames")
+RENAMES = """
+while True:
+    name = input()
+    with open("/proc/self/comm", "w") as file:
+        file.write(name)
+    print(flush=True)
+"""
+
+
+def rename(process, name):
+    print(name, file=process.stdin, flush=True)
+    process.stdout.readline()
+
+
+stopped(child)
+renamed = subprocess.Popen([renames, "-c", RENAMES], text=True, stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE)
+rename(renamed, "pcp-nothing")
+child.send_signal(signal.SIGCONT)
+ok(within(10, lambda: nice(renamed.pid) == -10),
+   "a program that renames itself after its exec is found by its command line", read("names"))
+renice(renamed.pid, 4)
+rename(renamed, "pcp-no-rule")
+late = runs(spaces, "60")
+within(10, lambda: nice(late) == -5)  # the daemon has heard of the renaming, too
+ok(nice(renamed.pid) == 4, "a value set by hand stays when the program renames itself", read("names"))
+rename(renamed, "pcp-other")
+ok(within(10, lambda: nice(renamed.pid) == -11),
+   "a program that renames itself gets what its new name asks for", read("names"))
+rename(renamed, "pcp-nothing")
+renice(renamed.pid, 0)
+stop(child)
+child = start_daemon("names-2", work + "/named")
+ok(nice(renamed.pid) == -10, "a daemon that starts finds a program that has renamed itself", read("names-2"))
+stop(child)
+
+# ---- Children from before ----
+
+with open(work + "/kin", "w") as file:
+    file.write("pcp-nothing 1\n")
+child = start_daemon("family", work + "/kin")
+parent = start_parent()
+own, inherited = child_of(parent, renames), child_of(parent, renames)
+ruled = child_of(parent, shutil.copy(sys.executable, work + "/pcp-ruled"))
+for pid in inherited, ruled:
+    within(10, lambda: status(pid)["Name"] != "pcp-parent")
+    renice(pid, 0)
+with open(work + "/kin", "w") as file:
+    file.write("pcp-parent 3\npcp-target -5\npcp-ruled 6\n")
+child.send_signal(signal.SIGHUP)
+good = within(10, lambda: (nice(parent.pid), nice(inherited), nice(ruled)) == (3, 3, 6))
+ok(good and nice(own) == 9 and "reniced %d (a child" % ruled not in read("family"),
+   "children from before a rule get what they would have inherited, unless they have a value or rule of their own",
+   ([nice(pid) for pid in (parent.pid, inherited, ruled, own)], read("family")))
+execs = subprocess.Popen(["sh", "-c", 'sleep 60 & echo $!; read line; exec "$0" 60', target], text=True,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+older = int(execs.stdout.readline())
+time.sleep(0.05)
+execs.stdin.write("\n")
+execs.stdin.flush()
+ok(reniced(execs.pid) and nice(older) == 0,
+   "a child that was forked before its parent ran the program keeps its value", read("family"))
+stop(child)
+child = start_daemon("family-late", work + "/kin")
+stopped(child)
+young_parent = start_parent()
+young, young_own = child_of(young_parent, renames), child_of(young_parent, renames)
+for pid in young, young_own:
+    within(10, lambda: status(pid)["Name"] == "pcp-renames")
+renice(young, 0)
+child.send_signal(signal.SIGCONT)
+good = within(10, lambda: (nice(young_parent.pid), nice(young)) == (3, 3))
+ok(good and nice(young_own) == 9,
+   "a child that ran another program before its parent got its value gets it, too", read("family-late"))
+stop(child)
+for pid in parent.pid, inherited:
+    renice(pid, 0)
+child = start_daemon("family-2", work + "/kin")
+ok((nice(parent.pid), nice(inherited), nice(own)) == (3, 3, 9),
+   "when the daemon is ready, children from before have what they would have inherited", read("family-2"))
 stop(child)
 
 # ---- Overload ----
@@ -484,8 +630,10 @@ except OSError as error:
     skip(sentence, error)
 else:
     with open(work + "/cgroups", "w") as file:
-        file.write("pcp-target - %s\n" % group)
-    early = start_target()
+        file.write("pcp-target - %s\npcp-parent - %s\n" % (group, group))
+    early, parent = start_target(), start_parent()
+    its_child = child_of(parent, renames)
+    within(10, lambda: status(its_child)["Name"] == "pcp-renames")
     child = start_daemon("moves", work + "/cgroups")
     def is_moved(pid):
         with open("/proc/%d/cgroup" % pid) as file:
@@ -496,10 +644,10 @@ else:
     log = read("moves")
     ok(good and "\nmoved %d (pcp-target)" % late in log and "reniced" not in log and
        os.getpriority(os.PRIO_PROCESS, late) == 0, sentence, log)
+    ok(is_moved(parent.pid) and is_moved(its_child),
+       "the daemon moves the child that a process forked before it was moved", log)
     stop(child)
-    with open(group + "/cgroup.procs") as file:
-        members = [int(pid) for pid in file]
-    for pid in members:
+    for pid in early, late, parent.pid, its_child:  # when the parent has ended, its child is ours
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     within(10, lambda: subprocess.run(["rmdir", group], stderr=subprocess.DEVNULL).returncode == 0)

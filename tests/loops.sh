@@ -195,4 +195,20 @@ for example in "${examples[@]}"; do
 	explains "$example"
 	ok $? "the example '$example' explains why it cannot follow processes, and exits with 1" "$work/$example.err"
 done
+
+# An error of pc_process_alive() is no exit: as nobody, where /proc hides processes, nothing is known.
+chmod 755 "$work"
+cp "$stage/lib/libproc_connector.so.0" "$work"
+hidden() { # hidden OPTION EXAMPLE: runs it until it ends, for three seconds at most
+	# shellcheck disable=SC2016
+	timeout 3 unshare --mount sh -c 'mount -t proc -o "$0" proc /proc && exec setpriv --reuid 65534 \
+		--regid 65534 --clear-groups env LD_LIBRARY_PATH="$2" "$1"' \
+		"$1" "$work/$2/$2" "$work" >"$work/$2.out" 2>"$work/$2.err"
+	[ $? = 1 ] && grep -q "^$2: " "$work/$2.err" && [ ! -s "$work/$2.out" ]
+}
+for option in hidepid=1 hidepid=2; do
+	hidden $option recovery
+	ok $? "with $option, the example 'recovery' reports an error, and no process as exited" \
+		"$work/recovery.out" "$work/recovery.err"
+done
 conclude

@@ -4,6 +4,7 @@
 set -u
 pcwatch=$(realpath "${1:-$(dirname "$0")/../build/pcwatch}")
 source=$(realpath "$(dirname "$0")/../tools/pcwatch")
+readme=$(realpath "$(dirname "$0")/../README.md")
 dir=$(mktemp -d)
 pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "pcwatch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
 		return atoi(argv[2]);
 	if (is("flood")) {
 		for (int i = atoi(argv[2]); i; i--)
-			prctl(PR_SET_NAME, "flood");
+			prctl(PR_SET_NAME, "flooding");
 		return 0;
 	}
 	if (is("hostile")) {
@@ -110,6 +111,11 @@ int main(int argc, char **argv)
 			;
 	while (is("chain") && wait(NULL) > 0)
 		;
+	if (is("late-name")) {
+		be_released();
+		prctl(PR_SET_NAME, "late");
+		return 0;
+	}
 	if (is("parent")) {
 		be_released();
 		if (fork() == 0) {
@@ -146,9 +152,9 @@ ulimit -S -c "$(ulimit -H -c)"
 # ---- What is shown ----
 
 start text; text=$pid
-start json --json; json=$pid
+start json --json --stats; json=$pid
 start bad --failed; bad=$pid
-start badjson --failed --json; badjson=$pid
+start badjson --failed --json --stats; badjson=$pid
 
 background stay "one argument" "$(printf 'x%.0s' {1..5000})"; stay=$actor
 within 5 sees "\"pid\":$stay,.*cmdline_truncated" json.out
@@ -237,7 +243,7 @@ stop $badjson
 
 cat >check.py <<'PYTHON'
 import json, sys
-events = []
+events, names = [], set()
 for name in "json.out", "badjson.out":
     events += [json.loads(line.decode("utf-8", "strict")) for line in open(name, "rb")]
 def find(kind, pid):
@@ -249,7 +255,19 @@ if sys.argv[1] == "order":
     for event in events:
         keys = [key for key in event if key != "cmdline_truncated"]
         same(keys, orders.setdefault((event["event"], "cpu" in event), keys))
-        same(keys[:3], ["event", "time", "timestamp_ns"])
+        same(keys[:3], ["event", "time", "line" if event["event"] == "stats" else "timestamp_ns"])
+if sys.argv[1] == "lines":
+    for name in "json.out", "badjson.out":
+        with open(name) as file:
+            lines = [json.loads(line) for line in file]
+        same([line["line"] for line in lines], list(range(1, len(lines) + 1)))
+        same({line["run"] for line in lines}, {lines[0]["run"]})
+        names.add(lines[0]["run"])
+    same(len(names), 2)
+if sys.argv[1] == "strings":
+    for event in events:
+        for key in [key for key in event if key.endswith("_ns")]:
+            same(event[key + "_str"], str(event[key]))
 if sys.argv[1] == "content":
     stay, hostile, three, killed, setuid = map(int, sys.argv[2:])
     same(find("exec", hostile)[-1]["cmdline"],
@@ -283,6 +301,29 @@ check "every line of pcwatch --json parses as JSON" parse
 check "pcwatch --json reports what the events carried, whatever bytes a name or an argument has" \
 	content "$stay" "$hostile" "$three" "$killed" "$setuid"
 check "pcwatch --json prints the keys of each kind of record in one order" order
+check "pcwatch --json numbers its lines from 1, and each run has another name" lines
+check "pcwatch --json prints each time in nanoseconds as a string, too" strings
+
+# The consumer of the README finds out which lines a transport has lost.
+awk '/jq -Rrn/ { inside = 1; next } inside && /^```/ { exit } inside' "$readme" | sed "s/'$//" >gaps.jq
+gaps() { jq -Rrn -f gaps.jq <journal >gaps 2>&1; }
+if command -v jq >/dev/null; then
+	{ echo "Started pcwatch.service"; cat json.out badjson.out; } >journal
+	gaps && [ -s gaps.jq ] && [ ! -s gaps ]
+	ok $? "README's consumer reports nothing if all lines have arrived" gaps
+	{ sed '5,7d; 9d' json.out; sed 1,2d badjson.out; } >journal
+	run=$(jq -r .run json.out | head -n 1) badrun=$(jq -r .run badjson.out | head -n 1)
+	gaps
+	printf 'run %s: %s\n' "$run" "3 lines are missing before line 8" "$run" \
+		"1 lines are missing before line 10" "$badrun" "2 lines are missing before line 3" | cmp -s - gaps
+	ok $? "README's consumer reports lines that are missing within a run and at its beginning" gaps
+	{ head -n 4 json.out; cat badjson.out; } >journal
+	gaps
+	echo "run $run: killed, or lines are missing after line 4" | cmp -s - gaps
+	ok $? "README's consumer reports lines that are missing at the end of a run" gaps
+else
+	skip "README's consumer reports the lines that are missing" "jq is needed"
+fi
 
 # ---- Which events, how many, how long ----
 
@@ -305,6 +346,19 @@ ok $? "pcwatch --no-threads shows no thread other than the first of a process" t
 	sees " lost [0-9]+$" some.err
 ok $? "pcwatch --stats prints on stderr how many records of each kind it showed" some.err
 
+# A name that a process gives itself is known although the process is gone when its EXIT is shown.
+start renamed --events exit; renamed=$pid
+background late-name; late=$actor
+settle renamed.out
+kill -STOP "$renamed"
+within 5 sees "^State:.T" "/proc/$renamed/status"
+release
+kill -CONT "$renamed"
+settle renamed.out
+stop $renamed
+sees " exit +$late +$late late +status 0" renamed.out
+ok $? "pcwatch --events exit shows the name that a process last gave itself" renamed.out
+
 # shellcheck disable=SC2317
 poked() { ./actor exit 97; ended "$pid"; }
 "$pcwatch" --count 3 >count.out 2>count.err & pid=$!
@@ -318,6 +372,20 @@ took=$((${EPOCHREALTIME/./} - before))
 ok $? "pcwatch --duration 0.3 ends after 0.3 seconds" run.err
 tail -n 1 run.out | sees '^\{"event":"stats",.*"lost":[0-9]+\}$' && [ ! -s run.err ]
 ok $? "pcwatch --stats --json prints the totals as the last object on stdout" run.out run.err
+
+awk '/^```ini$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$readme" >pcwatch.service
+IFS=' ' read -ra shipped < <(sed -n 's/^ExecStart=[^ ]* //p' pcwatch.service)
+"$pcwatch" "${shipped[@]}" --count 3 >unit.out 2>unit.err & pid=$!
+within 5 poked; kill -9 $pid; wait $pid
+tail -n 1 unit.out | sees '"event":"stats".*"line":4,' && grep -qx LogRateLimitIntervalSec=0 pcwatch.service
+ok $? "README's unit ships numbered lines and the totals, without journald's rate limit" unit.out unit.err
+if command -v systemd-analyze >/dev/null; then
+	sed -i "s|^ExecStart=[^ ]*|ExecStart=$pcwatch|" pcwatch.service
+	systemd-analyze verify --man=no "$PWD/pcwatch.service" >verify 2>&1 && [ ! -s verify ]
+	ok $? "systemd-analyze verify has nothing to say about README's unit" verify
+else
+	skip "systemd-analyze verify has nothing to say about README's unit" "systemd-analyze is needed"
+fi
 
 # ---- Colours ----
 
@@ -577,7 +645,64 @@ within 5 readable
 stop $pid TERM; rc=$?
 [ $rc = 0 ] && [ ! -s stuck.err ]
 ok $? "SIGTERM ends pcwatch even if the reader of its pipe no longer reads" stuck.err
+remains() { timeout 1 cat <&8 >remains.out; [ -s remains.out ]; } # what the pipe holds
+whole() { [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ] && ! LC_ALL=C grep -avqE "$2" "$1"; }
+remains && whole remains.out '^[0-9:]{8}\.[0-9]{3} [a-z]+ '
+ok $? "SIGTERM ends pcwatch behind a whole line if the reader of its pipe no longer reads" remains.out
+"$pcwatch" --json --events exec >pipe 2>stuck.err & pid=$!
+within 5 readable
+# long_lines: starts eight actors. In JSON, the command line of each is 24,000 bytes long.
+mkfifo long && exec 7<>long
+long_lines() {
+	local control
+	control=$(printf '\001%.0s' {1..4000})
+	for _ in {1..8}; do ./actor stay 96 "$control" <&7 & pids+=($!); done
+}
+long_lines
+within 5 sees . "/proc/$!/cmdline"
+sleep 0.2 # now pcwatch waits in the middle of a line, if it can
+stop $pid TERM; rc=$?
+printf xxxxxxxx >&7
+remains && whole remains.out '^\{.*\}$' && [ $rc = 0 ]
+ok $? "SIGTERM ends pcwatch behind a whole line although lines are longer than what a pipe takes at once" stuck.err
 exec 8<&-
+cat <pipe >slow.out & slow=$!
+pids+=("$slow")
+"$pcwatch" --json --events exec >pipe 2>slow.err & pid=$!
+pids+=("$pid")
+within 5 shows slow.out
+kill -STOP "$slow"
+long_lines
+kill -CONT "$slow"
+# shellcheck disable=SC2317
+all_long() { [ "$(grep -acF '"96","\u0001' slow.out)" = 8 ]; }
+within 5 all_long
+printf xxxxxxxx >&7
+all_long && stop "$pid" && whole slow.out '^\{.*\}$'
+ok $? "lines that are longer than what a pipe takes at once arrive whole at a reader that pauses" slow.err
+
+# A file that takes no more: pcwatch names the reason, and its last line is whole.
+# full FILE REASON COMMAND …: the command runs pcwatch, whose output goes to the file.
+full() {
+	local file=$1 reason=$2
+	shift 2
+	"$@" 2>full.err & pid=$!
+	pids+=("$pid")
+	./actor flood 1
+	within 5 shows_flood; wait $pid; rc=$?
+	[ $rc = 1 ] && sees "^pcwatch: stdout: $reason" full.err && [ -s "$file" ] &&
+		whole "$file" '^[0-9:]{8}\.[0-9]{3} [a-z]+ '
+}
+# shellcheck disable=SC2317
+shows_flood() { ./actor flood 200; ended $pid; }
+# shellcheck disable=SC2016
+full limited.out "File too large" sh -c 'exec prlimit --fsize=10000 "$0" >limited.out' "$pcwatch"
+ok $? "at RLIMIT_FSIZE pcwatch stops with an error, and its file ends with a whole line" full.err limited.out
+mkdir small
+# shellcheck disable=SC2016
+full small.out "No space left" unshare --mount sh -c 'mount -t tmpfs -o size=8k small small || exit
+	echo "00:00:00.000 first line" >small/out; "$0" >>small/out; rc=$?; cp small/out small.out; exit $rc' "$pcwatch"
+ok $? "on a full disk pcwatch stops with an error, and its file ends with a whole line" full.err small.out
 
 start flood --stats; flood=$pid
 settle flood.out
@@ -591,6 +716,87 @@ stop "$flood"; rc=$?
 lost=$(($(sed -n 's/.* overrun .* lost \([0-9]*\) events.*/\1/p' flood.out | paste -sd+)))
 [ $rc = 0 ] && [ $lost -gt 1000 ] && sees " lost $lost$" flood.err
 ok $? "pcwatch --stats counts the lost events that it showed" flood.err
+
+# ---- Made-up events ----
+
+# feed.so puts a socket in the place of the kernel's, and sets the time of day one hour ahead once there is
+# a file named "stepped".
+cat >feed.c <<'C'
+#include <proc_connector.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int pc_open(struct pc_connector **out, const struct pc_options *options) { return pc_open_fd(out, 9, options); }
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	long result = syscall(SYS_clock_gettime, clock, time);
+	if (clock == CLOCK_REALTIME && access("stepped", F_OK) == 0)
+		time->tv_sec += 3600;
+	return (int)result;
+}
+C
+cat >feed.py <<'PYTHON'
+import calendar, json, os, signal, socket, struct, subprocess, sys, time
+def now(): return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+def event(what, *fields, at=None):
+    data = struct.pack("IIQ", what, 0, at or now()) + struct.pack("%dI" % len(fields), *fields).ljust(24, b"\0")
+    ours.send(struct.pack("IHHII", 76, 3, 0, 0, 0) + struct.pack("IIIIHH", 1, 1, 0, 0, 40, 0) + data)
+FORK, EXIT, UNUSED = 1, 0x80000000, 4194304  # more than any id
+def fork(parent, child): event(FORK, parent, parent, child, child)
+def exit(pid, **at): event(EXIT, pid, pid, 0, 17, 1, 1, **at)
+def shown(): return json.loads(pcwatch.stdout.readline())
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+os.dup2(theirs.fileno(), 9)
+pcwatch = subprocess.Popen([sys.argv[1], "--json"], pass_fds=[9], stdout=subprocess.PIPE,
+                           env={**os.environ, "LD_PRELOAD": "./feed.so"})
+promise = sys.argv[2]
+began = now()
+fork(1, UNUSED)
+shown()
+if promise == "large":
+    exit(UNUSED, at=2**53 + 1)
+    end = shown()
+    assert end["timestamp_ns_str"] == "9007199254740993", end
+    # What jq and JavaScript make of the number.
+    assert int(float(end["timestamp_ns"])) != 2**53 + 1, end
+if promise == "step":
+    pcwatch.send_signal(signal.SIGSTOP)
+    os.waitpid(pcwatch.pid, os.WUNTRACED)
+    # pcwatch has looked at the clocks after "began". Its next look is farther from the event.
+    was, waited = time.time(), now() - began
+    exit(UNUSED)
+    time.sleep(0.2 + 2 * waited / 1e9)
+    open("stepped", "w").close()
+    pcwatch.send_signal(signal.SIGCONT)
+    end = shown()
+    fork(1, UNUSED)
+    after = shown()
+    os.unlink("stepped")
+    def seconds(event):
+        return calendar.timegm(time.strptime(event["time"][:19], "%Y-%m-%dT%H:%M:%S"))
+    assert abs(seconds(end) - was) < 60, (was, end)
+    assert abs(seconds(after) - was - 3600) < 60, (was, after)
+if promise == "kernel":
+    fork(2, UNUSED)
+    exit(UNUSED)
+    assert shown()["event"] == "fork"
+    end = shown()
+    assert end["comm"] is None, end
+pcwatch.terminate()
+assert pcwatch.wait() == 0
+PYTHON
+fed() { # fed PROMISE NAME
+	if command -v python3 >/dev/null; then
+		timeout 20 python3 feed.py "$pcwatch" "$2" 2>fed.err
+		ok $? "$1" fed.err
+	else
+		skip "$1" "python3 is needed"
+	fi
+}
+cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so 2>&9 || exit 1
+fed "pcwatch --json prints a time above 2^53 ns exactly, as a string" large
+fed "an event that was queued when the time of day was set is shown with the time at which it happened" step
+fed "pcwatch does not take the name of kthreadd for that of a kernel thread that has exited" kernel
 
 # ---- The source ----
 

@@ -55,12 +55,14 @@ func (p *Process) LeaderGone() bool { return p.state&C.PC_PROCESS_LEADER_GONE !=
 type Life int
 
 const (
-	Ended      Life = 0 // or a zombie, or it never was
-	Running    Life = 1
-	LeaderGone Life = 2 // but other threads live on
+	LifeUnknown Life = -1 // with an error: this does not mean that the process has ended
+	Ended       Life = 0  // or a zombie, or it never was
+	Running     Life = 1
+	LeaderGone  Life = 2 // but other threads live on
 )
 
-// Alive looks a process up in /proc: whether the exit of its leader was its end.
+// Alive looks a process up in /proc: whether the exit of its leader was its end. With an error, the
+// result is [LifeUnknown].
 func Alive(tgid int32) (Life, error) {
 	result := C.pc_process_alive(C.pid_t(tgid))
 	return life(result), failure("alive", result)
@@ -75,7 +77,7 @@ func ReadProcess(pid int32) (Process, Life, error) {
 
 func life(result C.int) Life {
 	if result < 0 {
-		return Ended
+		return LifeUnknown
 	}
 	return Life(result)
 }

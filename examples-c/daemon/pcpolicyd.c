@@ -13,6 +13,15 @@
  * FILE applies to a process that starts, runs a new program or takes another name. A value that is
  * set by hand afterwards stays, even through a loss of events. When the daemon starts, and on
  * SIGHUP, FILE applies to every process, whatever was set by hand.
+ *
+ * A process is known by its name, and otherwise by the program with which its command line begins:
+ * a program that renames itself, as those under Wine do, is found by either. A process chooses both
+ * by itself, so FILE is no protection against programs that pretend to be others.
+ *
+ * Children inherit the values of a process. Those that it forked before it got them get them
+ * afterwards, unless they have other values or a rule of their own. If the process had run another
+ * program or had another name before, this is so for the children that it forked since (at least 10
+ * ms since, the precision of start times in /proc).
  */
 #include "pcpolicyd.h"
 

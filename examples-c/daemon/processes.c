@@ -16,7 +16,15 @@
 
 enum { CHANGES_PER_WAKE_UP = 1024, PAUSE_MS = 10 };
 
+/*
+ * pc_process.user: when the policy was applied to the process; 0: never; or WAITING. A process that
+ * a reading of /proc has shown waits until the reading is complete, because its children are found
+ * after it.
+ */
+enum { WAITING = 1 };
+
 static struct pc_table *table;
+static bool some_wait; /* a process is WAITING */
 
 /*
  * Opens the table, then becomes the user and gives up all privileges except CAP_SYS_NICE. Only
@@ -35,6 +43,8 @@ int processes_open(const char *user)
 	privileges_keep_only(CAP_SYS_NICE, user);
 	/* With hidepid, /proc hides processes from the user although root saw them all. */
 	result = pc_process_alive(1);
+	if (result == -EACCES || result == -EPERM)
+		fail(user ? user : "/proc", "/proc hides processes from this user (its mount option hidepid)");
 	if (result < 0)
 		fail("/proc", pc_strerror(result));
 	return pc_table_fd(table);
@@ -45,49 +55,78 @@ void processes_close(void)
 	pc_table_close(table);
 }
 
-/*
- * Applies the policy to a process. The table keeps with the process the time of this, on the clock
- * that measures when its children start (CLOCK_BOOTTIME).
- */
-static void apply(const struct pc_process *process, const char *prefix)
+uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Returns whether the pid still has this owner, with this name. Otherwise a later change reports it. */
+bool process_is_current(const struct pc_process *process, const struct rule *rule, const char *prefix)
 {
 	struct pc_process now;
-	struct timespec since;
-	/* The name of a kernel thread, or of a process that exited unread, is not valid. */
-	const struct rule *rule = process->valid & PC_FIELD_COMM ? policy_find(process->comm) : NULL;
-	int alive = rule ? pc_process_read(process->pid, &now) : 0;
+	int alive = pc_process_read(process->pid, &now);
 	if (alive < 0 && alive != -ESRCH)
 		report(LOG_WARNING, "%s%d (%s) cannot be read: %s\n", prefix, process->pid,
-		       process->comm, pc_strerror(alive));
-	/* If the pid has another owner or the process another name, a later change reports that. */
-	if (alive < 1 || now.start_boottime_ns != process->start_boottime_ns ||
-	    strcmp(now.comm, process->comm) != 0)
+		       policy_name(rule), pc_strerror(alive));
+	return alive >= 1 && now.start_boottime_ns == process->start_boottime_ns &&
+	       strcmp(now.comm, process->comm) == 0;
+}
+
+/*
+ * Applies the policy to a process. The table keeps with the process the time of this, on the clock
+ * that measures when its children start (CLOCK_BOOTTIME). If the process runs the program, or has
+ * the name, since a known time, its older children stay as they are.
+ */
+static void apply(const struct pc_process *process, bool renamed, uint64_t since_ns, const char *prefix)
+{
+	static struct application application;
+	/* The name of a kernel thread, or of a process that exited unread, is not valid. */
+	const struct rule *rule = process->valid & PC_FIELD_COMM
+					  ? policy_find(process->pid, process->comm, renamed) : NULL;
+	if (!rule || !process_is_current(process, rule, prefix))
 		return;
-	policy_apply(rule, process->pid, prefix);
-	clock_gettime(CLOCK_BOOTTIME, &since);
-	pc_table_set_user(table, process->pid,
-			  (uint64_t)since.tv_sec * 1000000000u + (uint64_t)since.tv_nsec);
+	application = (struct application){ .id = process->id, .rule = rule, .since_ns = since_ns };
+	policy_inherited(process->pid, &application.inherited);
+	bool changed = policy_apply(rule, process->pid, NULL, prefix);
+	pc_table_set_user(table, process->pid, clock_ns(CLOCK_BOOTTIME));
+	if (changed)
+		children_apply(table, process, &application, prefix);
+}
+
+static void apply_to_waiting(void)
+{
+	struct pc_process process;
+	uint64_t cursor = 0;
+	while (some_wait && pc_table_each(table, &cursor, &process) == 1) {
+		if (process.user != WAITING)
+			continue;
+		pc_table_set_user(table, process.pid, 0);
+		apply(&process, false, 0, ready ? "recovered: " : "");
+	}
+	some_wait = false;
 }
 
 void processes_apply_again(void)
 {
+	children_forget(); /* the old rules are gone */
 	struct pc_process process;
 	uint64_t cursor = 0;
 	while (pc_table_each(table, &cursor, &process) == 1)
-		apply(&process, "reloaded: ");
+		apply(&process, false, 0, "reloaded: ");
 }
 
 /*
  * Returns whether a child inherited its values from a parent to which the policy was applied before
- * the fork. Such a child may have chosen other values since, and they stay. After a loss of events,
- * the child may have run another program since the fork, so the policy applies to it.
+ * the fork. Such a child may have chosen other values since, and they stay. This is about a child
+ * that an event has reported: otherwise it may have run another program since the fork.
  */
 static bool inherits(const struct pc_change *change)
 {
 	const struct pc_process *child = &change->process;
 	struct pc_process parent;
-	if (change->kind != PC_CHANGE_STARTED || change->flags & PC_CHANGE_RECOVERED ||
-	    pc_table_get(table, child->parent_pid, &parent) != 1 || parent.user == 0 ||
+	if (pc_table_get(table, child->parent_pid, &parent) != 1 || parent.user <= WAITING ||
 	    parent.user >= child->start_boottime_ns || strcmp(parent.comm, child->comm) != 0)
 		return false;
 	pc_table_set_user(table, child->pid, parent.user);
@@ -97,6 +136,7 @@ static bool inherits(const struct pc_change *change)
 /* The first SYNCED ends the list of processes that ran already: the policy is now in force. */
 static void synced(const struct pc_change *change)
 {
+	apply_to_waiting();
 	if (change->flags & PC_CHANGE_RECOVERED)
 		report(LOG_NOTICE, "recovered: %s%llu events were lost\n",
 		       change->flags & PC_CHANGE_DEAF ? "at least " : "",
@@ -111,10 +151,23 @@ static void synced(const struct pc_change *change)
 /* Of all changes, FOUND, STARTED, EXECED and RENAMED may give a process another name. */
 static void take(const struct pc_change *change)
 {
-	if (change->kind == PC_CHANGE_SYNCED)
+	const struct pc_process *process = &change->process;
+	if (change->kind == PC_CHANGE_SYNCED) {
 		synced(change);
-	else if (change->kind <= PC_CHANGE_RENAMED && !inherits(change))
-		apply(&change->process, change->flags & PC_CHANGE_RECOVERED ? "recovered: " : "");
+	} else if (change->kind > PC_CHANGE_RENAMED) {
+		return;
+	} else if (change->kind == PC_CHANGE_FOUND || change->flags & PC_CHANGE_RECOVERED) {
+		pc_table_set_user(table, process->pid, WAITING);
+		some_wait = true;
+	} else if (change->kind == PC_CHANGE_STARTED) {
+		if (!inherits(change)) {
+			children_late(table, process);
+			apply(process, false, 0, "");
+		}
+	} else {
+		uint64_t slept_ns = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+		apply(process, change->kind == PC_CHANGE_RENAMED, change->timestamp_ns + slept_ns, "");
+	}
 }
 
 /* Reports an error of the table, unless it was the previous result, too. */
@@ -142,10 +195,13 @@ void processes_follow(void)
 }
 
 /*
- * Makes the kernel report again, if it has stopped: from Linux 6.6 on, any process can cause that.
- * The table then recovers.
+ * Called once a second. Makes the kernel report again, if it has stopped: from Linux 6.6 on, any
+ * process can cause that. The table then recovers. In a flood that takes long, so the processes that
+ * have been found so far get their values now.
  */
 void processes_check(void)
 {
 	complain(pc_table_check(table));
+	if (ready)
+		apply_to_waiting();
 }

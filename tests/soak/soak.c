@@ -125,6 +125,7 @@ static unsigned char table[1 << 22];
 static void look_up(unsigned char *processes, pid_t tgid)
 {
 	int alive = pc_process_alive(tgid);
+	CHECK(alive >= 0 || alive == -ESRCH);
 	processes[tgid] = alive > 0 ? (unsigned char)alive : 0;
 }
 

@@ -17,7 +17,7 @@ static void show_end(const struct pc_change *change)
 	string("comm", NULL, process_name(process));
 	columns(process->pid, 0, process_name(process));
 	status(change->exit_code, known);
-	number("run_time_ns", NULL, true, (long long)(change->timestamp_ns - process->user));
+	nanoseconds("run_time_ns", (long long)(change->timestamp_ns - process->user));
 	text(observed ? " after " : " within ");
 	text(run_time(change, time));
 	boolean("observed", true, observed);

@@ -99,20 +99,20 @@ static size_t utf8_size(const char *text, size_t length)
 
 void json_string(const char *text, size_t length)
 {
-	putchar('"');
+	putc('"', out);
 	for (size_t size; length; text += size, length -= size) {
 		size = utf8_size(text, length);
 		if (*text == '"' || *text == '\\')
-			printf("\\%c", *text);
+			fprintf(out, "\\%c", *text);
 		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			printf("\\u%04x", *text);
+			fprintf(out, "\\u%04x", *text);
 		else if (*text == '\xc2' && size && text[1] < '\xa0')
-			printf("\\u%04x", (unsigned char)text[1]); /* U+0080 to U+009F are control characters */
+			fprintf(out, "\\u%04x", (unsigned char)text[1]); /* U+0080 to U+009F are control characters */
 		else if (size)
-			fwrite(text, 1, size, stdout);
+			fwrite(text, 1, size, out);
 		else
-			fputs("\\ufffd", stdout);
+			fputs("\\ufffd", out);
 		size += !size;
 	}
-	putchar('"');
+	putc('"', out);
 }

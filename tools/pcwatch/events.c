@@ -54,11 +54,11 @@ static void command_line(pid_t tgid)
 	length -= cut && options.json;
 	line_begin(&line, details_columns());
 	if (options.json)
-		fputs(length ? ",\"cmdline\":[" : ",\"cmdline\":null", stdout);
+		fputs(length ? ",\"cmdline\":[" : ",\"cmdline\":null", out);
 	for (size_t at = 0, size; at < length; at += size + 1) {
 		size = strnlen(arguments + at, length - at);
 		if (options.json) {
-			fputs(at ? "," : "", stdout);
+			fputs(at ? "," : "", out);
 			json_string(arguments + at, size);
 		} else {
 			line_add(&line, " ", at > 0);
@@ -67,7 +67,7 @@ static void command_line(pid_t tgid)
 	}
 	text(length ? line.text : "?");
 	if (options.json && length)
-		putchar(']');
+		putc(']', out);
 	if (cut)
 		boolean("cmdline_truncated", true, true);
 }
@@ -88,8 +88,8 @@ static void exit_details(const struct pc_event_exit *exit)
 	parent(leader ? ", parent %lld" : NULL, exit->parent_pid, exit->parent_tgid);
 }
 
-/* before: the names and ids of the task before the event. */
-static void details(const struct pc_event *event, const struct task *before)
+/* old: the names and ids of the task before the event. */
+static void details(const struct pc_event *event, const struct task *old)
 {
 	const union pc_event_data *data = &event->data;
 	bool thread;
@@ -107,10 +107,10 @@ static void details(const struct pc_event *event, const struct task *before)
 		exit_details(&data->exit);
 		break;
 	case PC_EVENT_UID:
-		changes("ruid", "euid", &before->uid, data->uid.ruid, data->uid.euid);
+		changes("ruid", "euid", &old->uid, data->uid.ruid, data->uid.euid);
 		break;
 	case PC_EVENT_GID:
-		changes("rgid", "egid", &before->gid, data->gid.rgid, data->gid.egid);
+		changes("rgid", "egid", &old->gid, data->gid.rgid, data->gid.egid);
 		break;
 	case PC_EVENT_SID:
 		text("new session");
@@ -123,7 +123,7 @@ static void details(const struct pc_event *event, const struct task *before)
 		break;
 	case PC_EVENT_COMM:
 		if (options.json)
-			string("old_comm", NULL, before->named ? before->comm : NULL);
+			string("old_comm", NULL, old->named ? old->comm : NULL);
 		else
 			string(NULL, "now %s", data->comm.comm);
 		break;
@@ -160,7 +160,7 @@ static const char *colour_of(const struct pc_event *event)
 	return failed ? "\033[31m" : COLOURS[event->kind];
 }
 
-static void show(const struct pc_event *event, const struct task *before)
+static void show(const struct pc_event *event, const struct task *old)
 {
 	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
 	pid_t pid = who(event);
@@ -177,9 +177,9 @@ static void show(const struct pc_event *event, const struct task *before)
 		string("comm", NULL, comm ? event->data.comm.comm : name);
 	}
 	if (comm) /* the details show the new name, the column shows the old name */
-		name = before->named ? before->comm : NULL;
+		name = old->named ? old->comm : NULL;
 	columns(pc_event_tgid(event), pid, name);
-	details(event, before);
+	details(event, old);
 	end_record(event->kind);
 }
 
@@ -187,10 +187,10 @@ static void take(const struct pc_event *event)
 {
 	if (event->kind > PC_EVENT_UNKNOWN)
 		return;
-	struct task before = *task_of(who(event));
+	struct task old = before(who(event));
 	learn(event);
 	if (options.events & 1u << event->kind || event->kind == PC_EVENT_OVERRUN)
-		show(event, &before);
+		show(event, &old);
 }
 
 static void drain_events(void)
@@ -213,8 +213,9 @@ static int open_events(void)
 	const uint32_t naming = PC_MASK_FORK | PC_MASK_EXEC | PC_MASK_COMM;
 	struct pc_options subscription = PC_OPTIONS_INIT;
 	subscription.events = options.events;
-	if (options.events & (PC_MASK_EXIT | PC_MASK_UID | PC_MASK_GID))
-		subscription.events |= PC_MASK_FORK | PC_MASK_EXEC;
+	/* A task that exits can often not be read from /proc any more: its name has to be followed. */
+	if (options.events & (PC_MASK_EXIT | PC_MASK_UID | PC_MASK_GID | PC_MASK_COMM))
+		subscription.events |= naming;
 	names_tracked = (subscription.events & naming) == naming;
 	if (options.no_threads)
 		subscription.flags = PC_FILTER_NO_THREADS;

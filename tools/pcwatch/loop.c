@@ -45,6 +45,7 @@ static void wait_until(uint64_t until_ns)
 	int timeout_ms = now < until_ns ? (int)((until_ns - now) / NS_PER_MS) + 1 : 0;
 	struct epoll_event ready[4];
 	int count = epoll_wait(epoll, ready, 4, timeout_ms);
+	note_clocks();
 	for (int i = 0; i < count; i++) {
 		if (ready[i].data.fd == signal_fd)
 			take_signal();

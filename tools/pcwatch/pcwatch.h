@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define NAME "pcwatch" /* not argv[0], so that messages do not depend on the executable's name */
 #define NS_PER_S UINT64_C(1000000000)
@@ -31,6 +32,8 @@ void parse_options(int argc, char **argv);
 /* clock.c: the time in nanoseconds. */
 uint64_t clock_ns(int clock);
 uint64_t now_ns(void); /* CLOCK_MONOTONIC, like the timestamps of events */
+void note_clocks(void); /* at least once a second, so that a step of a clock is noticed in time */
+uint64_t time_of_day_ns(uint64_t timestamp_ns); /* CLOCK_REALTIME */
 
 /* stop.c: whether pcwatch goes on, and what stops it. */
 extern bool running;
@@ -39,6 +42,13 @@ extern int signal_fd; /* a signalfd; readable when a signal is pending */
 extern uint64_t deadline_ns;
 int prepare_signals(bool live); /* live: pcwatch changes the terminal */
 void stop(int status);
+
+/* lines.c: what is written to stdout. */
+extern FILE *out; /* collects whole lines until they are written */
+extern bool output_gone; /* stdout takes no more output */
+void prepare_lines(void);
+int write_lines(void);
+void give_up(int status);
 
 /* escape.c: untrusted text, made safe to print. */
 enum { MAX_COLUMNS = 1000 };
@@ -68,10 +78,9 @@ void screen_signal(int number);
 
 /* output.c: stdout and stderr. */
 extern bool on_terminal, coloured;
-extern bool output_gone; /* stdout takes no more output */
 void prepare_output(void);
-bool may_write(void);
 void flush(void);
+void end_line(void); /* of out */
 void complain(const char *what, const char *why);
 
 /* record.c: one line of text, or one JSON object. */
@@ -83,6 +92,7 @@ void text(const char *words);
 void number(const char *key, const char *format, bool known, long long value);
 void string(const char *key, const char *format, const char *value);
 void boolean(const char *key, bool known, bool value);
+void nanoseconds(const char *key, long long value);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns);
 
@@ -97,13 +107,15 @@ struct ids {
 };
 struct task {
 	pid_t pid;
-	bool named;
+	bool named, kernel;  /* kernel: a kernel thread */
+	uint64_t named_at;   /* the number of the event */
 	char comm[16];
 	struct ids uid, gid;
 };
 extern bool names_tracked; /* pcwatch receives every event that changes a name */
 struct task *task_of(pid_t pid);
 const char *name_of(pid_t pid);
+struct task before(pid_t pid);
 void learn(const struct pc_event *event);
 size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
 

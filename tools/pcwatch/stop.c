@@ -21,6 +21,7 @@ int prepare_signals(bool live)
 		sigaddset(&taken, TAKEN[i]);
 	sigprocmask(SIG_BLOCK, &taken, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	signal_fd = signalfd(-1, &taken, SFD_CLOEXEC);
 	return signal_fd < 0 ? -1 : 0;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TASKS = 8192 };
+enum { TASKS = 8192, KTHREADD = 2 };
 
 /*
  * /proc has names and ids, but may be ahead of the event, and does not show a task that is gone.
@@ -14,6 +14,7 @@ enum { TASKS = 8192 };
  * determines the slot of its task. A new task replaces the earlier task in its slot.
  */
 static struct task tasks[TASKS];
+static uint64_t event_number;
 bool names_tracked;
 
 struct task *task_of(pid_t pid)
@@ -42,18 +43,36 @@ size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size)
 	return length;
 }
 
+/*
+ * Returns whether the name that pcwatch remembers cannot have changed since. A kernel thread renames
+ * itself without an event.
+ */
+static bool is_current(const struct task *task)
+{
+	return task->named && ((names_tracked && !task->kernel) || task->named_at == event_number);
+}
+
 /* Returns NULL if the name is unknown. */
 const char *name_of(pid_t pid)
 {
 	struct task *task = task_of(pid);
 	char comm[80]; /* /proc extends the name of a kernel worker */
-	size_t length;
-	if (!(task->named && names_tracked) && (length = read_proc(pid, "comm", comm, sizeof(comm)))) {
-		comm[length - 1] = '\0'; /* a line break */
+	if (!is_current(task)) {
+		size_t length = read_proc(pid, "comm", comm, sizeof(comm));
+		comm[length ? length - 1 : 0] = '\0'; /* a line break */
 		snprintf(task->comm, sizeof(task->comm), "%.15s", comm);
-		task->named = true;
+		task->named = length > 0;
+		task->named_at = event_number;
 	}
 	return task->named ? task->comm : NULL;
+}
+
+/* Returns what pcwatch knew of a task before the event. */
+struct task before(pid_t pid)
+{
+	struct task task = *task_of(pid);
+	task.named = task.named && names_tracked && !task.kernel;
+	return task;
 }
 
 static void read_ids(struct task *task)
@@ -72,25 +91,32 @@ void learn(const struct pc_event *event)
 	const union pc_event_data *data = &event->data;
 	struct task child, *task;
 	bool thread;
+	event_number++;
 	switch (event->kind) {
 	case PC_EVENT_FORK:
 		thread = data->fork.child_pid != data->fork.child_tgid;
 		task = task_of(thread ? data->fork.child_tgid : data->fork.parent_pid);
+		if (options.no_threads && data->fork.parent_pid != data->fork.parent_tgid)
+			task->named = false; /* no event reports that a thread renames itself */
 		name_of(task->pid);
 		if (options.events & (PC_MASK_UID | PC_MASK_GID) && !task->uid.known)
 			read_ids(task);
 		child = *task;
 		child.pid = data->fork.child_pid;
+		child.kernel = !thread && data->fork.parent_pid == KTHREADD;
+		child.named = child.named && !child.kernel; /* it does not keep the name of kthreadd */
 		*task_of(child.pid) = child;
 		break;
 	case PC_EVENT_EXEC:
-		task_of(data->exec.pid)->named = false;
-		name_of(data->exec.pid); /* read it now, because the process may exit soon */
+		task = task_of(data->exec.pid);
+		task->named = task->kernel = false; /* the kernel itself runs programs, too */
+		name_of(task->pid); /* read it now, because the process may exit soon */
 		break;
 	case PC_EVENT_COMM:
 		task = task_of(data->comm.pid);
 		memcpy(task->comm, data->comm.comm, sizeof(task->comm));
 		task->named = true;
+		task->named_at = event_number;
 		break;
 	case PC_EVENT_UID:
 		task_of(data->uid.pid)->uid = (struct ids){ true, data->uid.ruid, data->uid.euid };

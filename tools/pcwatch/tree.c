@@ -305,10 +305,11 @@ static void print_once(void)
 {
 	struct line line;
 	build(now_ns(), DEEPEST);
-	for (size_t i = 0; i < row_count && may_write(); i++) {
+	for (size_t i = 0; i < row_count && !output_gone; i++) {
 		line_begin(&line, MAX_COLUMNS);
 		draw_row(&line, &rows[i], now_ns());
-		puts(line.text + 2); /* behind the column of marks */
+		fputs(line.text + 2, out); /* behind the column of marks */
+		end_line();
 	}
 	if (options.root && !row_count) {
 		complain("--tree", "there is no such process");
