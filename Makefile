@@ -150,7 +150,7 @@ help:
 build/promises build/promises-static: $(wildcard tests/c/*.c)
 build/faults: $(wildcard tests/faults/*.c) \
     $(addprefix tests/c/,promise.c failure.c init.c support.c)
-build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c witness.c)
+build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c suspects.c witness.c)
 build/promises-static: LINK = -static
 build/faults: LINK = -rdynamic -ldl
 $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
