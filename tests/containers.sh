@@ -20,7 +20,7 @@ confined=$work/confined broker=$work/broker
 refuses() { # refuses WORD SENTENCE COMMAND …: it says why it cannot open
 	local word=$1 sentence=$2
 	shift 2
-	timeout 10 "$@" >"$work/out" 2>&1
+	timeout 120 "$@" >"$work/out" 2>&1
 	[ $? = 1 ] && grep -q "$word" "$work/out"
 	ok $? "$sentence" "$work/out"
 }
