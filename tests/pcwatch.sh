@@ -35,15 +35,15 @@ shows() { ./actor exit 99; [ -s "$1" ]; }
 # settle FILE...: returns when each file shows everything that has happened so far.
 settle() {
 	for file; do
+		markers=
 		within 5 settled "$file" || echo "# $file lags behind"
 	done
 }
 settled() {
-	local last
 	./actor exit 98 &
-	last=$!
-	wait $last
-	within 1 sees "\b$last\b.*\b98\b" "$1"
+	markers+="${markers:+|}$!"
+	wait $!
+	sees "\b($markers)\b.*\b98\b" "$1"
 }
 # stop PID [SIGNAL]: ends a pcwatch and returns its exit status.
 stop() {
