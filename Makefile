@@ -1,12 +1,15 @@
 # make              the C libraries, in build/
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
-# make test         the tests
+# make test         what shows in three minutes that all works here; it installs nothing
+# make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
 # make header       include/proc_connector.h from src/capi
+# make clean        remove all that was built
+# make help         show this list
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -142,13 +145,19 @@ run: build/pcwatch
 	$< $(if $(DURATION),--duration $(DURATION))
 
 test:
-	tests/run.sh
+	tests/run.sh core
+
+test-all:
+	tests/run.sh core rest
+
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 # What the tests run: tests/c against the shared and the static library, and by themselves.
 build/promises build/promises-static: $(wildcard tests/c/*.c)
 build/faults: $(wildcard tests/faults/*.c) \
     $(addprefix tests/c/,promise.c failure.c init.c support.c)
-build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c witness.c)
+build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c suspects.c witness.c)
 build/promises-static: LINK = -static
 build/faults: LINK = -rdynamic -ldl
 $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
@@ -209,5 +218,5 @@ header:
 clean:
 	rm -rf build target
 
-.PHONY: all connector-only install install-strip uninstall stage examples programs run test test-kernels \
-    fuzz soak bench bench-needs header clean FORCE
+.PHONY: all connector-only install install-strip uninstall stage examples programs run test test-all \
+    test-kernels help fuzz soak bench bench-needs header clean FORCE

@@ -20,7 +20,7 @@ confined=$work/confined broker=$work/broker
 refuses() { # refuses WORD SENTENCE COMMAND …: it says why it cannot open
 	local word=$1 sentence=$2
 	shift 2
-	timeout 10 "$@" >"$work/out" 2>&1
+	timeout 120 "$@" >"$work/out" 2>&1
 	[ $? = 1 ] && grep -q "$word" "$work/out"
 	ok $? "$sentence" "$work/out"
 }
@@ -29,13 +29,14 @@ refuses() { # refuses WORD SENTENCE COMMAND …: it says why it cannot open
 start() {
 	"$@" >"$work/out" 2>&1 &
 	pids=($!)
+	: >"$work/ours"
 	within 10 shows
 }
 shows() {
 	/bin/true & # in a process of its own, whose id we know
-	local pid=$!
-	wait "$pid"
-	within 1 grep -qsx "exec $pid" "$work/out"
+	echo "exec $!" >>"$work/ours"
+	wait "$!"
+	grep -qsxF -f "$work/ours" "$work/out"
 }
 # The process that prints, which may be a descendant of what was started.
 printer() {

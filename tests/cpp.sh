@@ -98,10 +98,7 @@ shows() { # shows EXAMPLE REGEX: its output has such a line, while something mak
 		$(pkg-config --libs proc_connector) || return 1
 	"$work/$example" >"$work/$example.out" 2>&1 &
 	pid=$!
-	for _ in $(seq 200); do
-		grep -q "$2" "$work/$example.out" && break
-		sleep 0.05
-	done
+	within 10 grep -q "$2" "$work/$example.out"
 	kill $pid
 	wait $pid
 	grep -q "$2" "$work/$example.out" || { cat "$work/$example.out"; false; }

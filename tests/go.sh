@@ -22,7 +22,7 @@ promise "the Go module is formatted" formatted
 promise "go vet has no complaint" go vet ./...
 
 kept() { # kept LABEL: the program's tests, each as a test of its own
-	"$work/$1" -test.v -test.timeout 60s >"$work/$1.log" 2>&1
+	"$work/$1" -test.v -test.timeout 300s >"$work/$1.log" 2>&1
 	ended=$?
 	sed -n 's/^--- \(PASS\|FAIL\): \([A-Za-z_]*\).*/\1 \2/p' "$work/$1.log" >"$work/$1.results"
 	while read -r verdict name; do

@@ -2,12 +2,12 @@
 # The man pages: clean, complete, and of the same opinion as the header. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-tests/needs.sh mandoc mandoc man man-db || exit 1
+. tests/tap.sh
+needs mandoc mandoc man man-db
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 pages=$(echo man/*.3 man/*.7 tools/pcwatch/pcwatch.1)
 header=include/proc_connector.h
-. tests/tap.sh
 
 # shellcheck disable=SC2086
 lint() { mandoc -T lint -W warning $pages 2>&1; }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# needs.sh NAME PACKAGE …: installs the Debian packages of the commands, or files with a slash in
-# their name, that are missing, or names them.
+# needs.sh NAME PACKAGE …: whether all these commands, or files with a slash in their name, are there.
+# As root on Debian it installs the packages of those that are missing; TESTS_INSTALL=no prevents
+# that. What remains missing is named, by Debian's package names.
 set -eu
 missing=
 while [ $# -gt 0 ]; do
@@ -11,12 +12,12 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 [ -z "$missing" ] && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-	echo "installing$missing"
+if [ "${TESTS_INSTALL:-}" != no ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	echo "Installing with apt-get, for the tests:$missing"
 	# shellcheck disable=SC2086
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing \
 		>build-needs.log 2>&1 && rm build-needs.log && exit 0
 	cat build-needs.log
 fi
-echo "The tests need:$missing (Debian's package names). Please install them." >&2
+echo "These tests need:$missing (Debian's package names). make test-all installs them, as root on Debian." >&2
 exit 1

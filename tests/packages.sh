@@ -33,7 +33,7 @@ promise "the Debian packages can be installed" apt install "$work"/libproc-conne
 	"$work"/libproc-connector-dev_*.deb "$work"/proc-connector-tools_*.deb
 
 shows_event() {
-	timeout 30 pcwatch --count 1 --events exec >"$work/events" &
+	timeout 120 pcwatch --count 1 --events exec >"$work/events" &
 	while kill -0 $! 2>/dev/null; do
 		/bin/true
 	done

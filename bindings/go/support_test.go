@@ -23,7 +23,7 @@ func must[T any](t testing.TB) func(T, error) T {
 
 // A limit for what must come, so that a failure is told before the test's own limit.
 func patience(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }

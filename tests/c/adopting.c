@@ -57,7 +57,8 @@ PROMISE(member_by_option, "pc_open_fd accepts a socket that joined the group by 
 	pc_close(adopt(fd, 0, 0));
 }
 
-PROMISE(pending_events, "an adopted socket keeps its pending events, and its earlier drops are not counted")
+/* How many pending events an adopted socket kept, which was full. */
+static uint64_t count_kept(void)
 {
 	struct pc_connector *other = open_connector(PC_MASK_COMM, 0, 0);
 	int fd = netlink(SOCK_DGRAM, NETLINK_CONNECTOR, 1);
@@ -69,12 +70,20 @@ PROMISE(pending_events, "an adopted socket keeps its pending events, and its ear
 		CHECK_EQ(event.kind, PC_EVENT_COMM);
 		kept++;
 	}
-	CHECK(kept > 100 && kept < 2000);
+	CHECK(kept < 2000);
 	CHECK_EQ(stats_of(pc).lost, 0);
 	rename_self("not congested");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	pc_close(pc);
 	pc_close(other);
+	return kept;
+}
+
+PROMISE(pending_events, "an adopted socket keeps its pending events, and its earlier drops are not counted")
+{
+	int trial = 1;
+	while (count_kept() < 100) /* the events of others had filled it */
+		CHECK(trial++ < TRIALS);
 }
 
 PROMISE(subscribed_by_opener, "PC_OPEN_SUBSCRIBED sends no LISTEN, and pc_close one IGNORE")
@@ -103,17 +112,24 @@ PROMISE(released_sockets, "pc_release hands the subscribed socket to a successor
 	CHECK_EQ(pc_release(NULL), -EINVAL);
 }
 
-PROMISE(released_while_paused, "the socket that pc_release returns of a paused connector is not subscribed")
+static bool is_released_uncounted(void)
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	CHECK_EQ(pc_unsubscribe(pc), 0);
 	int listeners = count_listeners(), fd = pc_release(pc);
-	CHECK_EQ(count_listeners(), listeners);
+	bool uncounted = count_listeners() == listeners;
 	pc = adopt(fd, PC_MASK_COMM, 0);
 	rename_self("resumed");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	pc_close(pc);
-	CHECK_EQ(count_listeners(), listeners);
+	return uncounted & (count_listeners() == listeners);
+}
+
+PROMISE(released_while_paused, "the socket that pc_release returns of a paused connector is not subscribed")
+{
+	int trial = 1;
+	while (!is_released_uncounted()) /* while another listener repaired the kernel, which adds one */
+		CHECK(trial++ < TRIALS);
 }
 
 PROMISE(large_queue_kept, "pc_open_fd makes a queue smaller only if options ask for it")
@@ -367,12 +383,17 @@ PROMISE(locked_filter, "a socket that refuses the library's settings keeps its o
 	socklen_t length = sizeof(size);
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length), 0);
 	CHECK(size <= 8 << 20);
-	/* Whatever waits is older; what comes now comes because it is still subscribed. */
+	/* It is still subscribed if a renaming from now on arrives. Others' events may leave no room. */
 	unsigned char datagram[256];
-	while (recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0)
-		;
-	rename_self("still subscribed");
-	CHECK(recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0);
+	bool heard = false;
+	for (int trial = 0; trial < TRIALS && !heard; trial++) {
+		while (recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0)
+			;
+		rename_self("still subscribed");
+		while (recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0)
+			heard |= memcmp(datagram + 60, "still subscribe", 16) == 0;
+	}
+	CHECK(heard);
 	raw_request(fd, PROC_CN_MCAST_IGNORE, 1);
 	close(fd);
 }

@@ -11,13 +11,19 @@ PROMISE(repair, "pc_check notices a deaf kernel and repairs it; the stream repor
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	uint64_t opened = now_ns();
 	CHECK_EQ(pc_check(pc), 0);
-	deafen();
-	drain(pc);
-	rename_self("unheard");
+	uint64_t before;
+	int repaired, received;
 	struct pc_event event;
-	CHECK_EQ(pc_recv(pc, &event, 20), 0);
-	uint64_t before = now_ns();
-	CHECK_EQ(pc_check(pc), 1);
+	do { /* until no other listener repairs it first */
+		deafen();
+		drain(pc);
+		rename_self("unheard");
+		received = pc_recv(pc, &event, 20);
+		before = now_ns();
+		repaired = pc_check(pc);
+		CHECK(repaired >= 0);
+	} while (!repaired);
+	CHECK_EQ(received, 0);
 	event = await_kind(pc, PC_EVENT_OVERRUN);
 	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
 	CHECK_EQ(event.data.overrun.lost, 0);
@@ -31,17 +37,33 @@ PROMISE(repair, "pc_check notices a deaf kernel and repairs it; the stream repor
 	pc_close(pc);
 }
 
-PROMISE(deep, "pc_check repairs a listener count that was brought far below one")
+/* Makes the kernel deaf, and brings its count of listeners that far below one. */
+static void deafen_deeply(int depth)
 {
-	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	deafen();
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < depth; i++) {
 		int fd = raw_socket(false);
 		raw_request(fd, 9, 1);
 		raw_request(fd, 2, 1);
 		close(fd);
 	}
-	CHECK_EQ(pc_check(pc), 1);
+}
+
+/* Until no other listener repairs it first. */
+static void check_repairs(struct pc_connector *pc, int depth)
+{
+	int repaired;
+	do {
+		deafen_deeply(depth);
+		repaired = pc_check(pc);
+	} while (repaired == 0);
+	CHECK_EQ(repaired, 1);
+}
+
+PROMISE(deep, "pc_check repairs a listener count that was brought far below one")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	check_repairs(pc, 100);
 	CHECK_EQ(pc_check(pc), 0);
 	pc_close(pc);
 }
@@ -50,14 +72,12 @@ PROMISE(deaf_open, "pc_open and pc_subscribe repair a deaf kernel")
 {
 	struct pc_connector *paused = open_connector(PC_MASK_COMM, 0, 0);
 	CHECK_EQ(pc_unsubscribe(paused), 0);
-	deafen();
-	for (int i = 0; i < 10; i++) {
-		int fd = raw_socket(false);
-		raw_request(fd, 9, 1);
-		raw_request(fd, 2, 1);
-		close(fd);
-	}
-	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_connector *pc = NULL;
+	do { /* until no other listener repairs it first */
+		pc_close(pc);
+		deafen_deeply(10);
+		pc = open_connector(PC_MASK_COMM, 0, 0);
+	} while (stats_of(pc).repaired == 0);
 	CHECK_EQ(stats_of(pc).repaired, 1);
 	rename_self("heard");
 	await_event(pc, PC_EVENT_COMM, getpid());
@@ -71,8 +91,8 @@ PROMISE(deaf_open, "pc_open and pc_subscribe repair a deaf kernel")
 
 static void *check_soon(void *pc)
 {
-	usleep(50000);
-	CHECK_EQ(pc_check(pc), 1);
+	usleep(50000); /* most likely the reader waits by then */
+	check_repairs(pc, 0);
 	return NULL;
 }
 
@@ -80,7 +100,6 @@ PROMISE(waiting_reader, "a reader that waits is woken by a repair by another thr
 {
 	struct pc_connector *pc = open_connector(PC_MASK_SID, 0, 0);
 	pthread_t thread;
-	deafen();
 	CHECK_EQ(pthread_create(&thread, NULL, check_soon, pc), 0);
 	struct pc_event event = await_kind(pc, PC_EVENT_OVERRUN);
 	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);

@@ -66,13 +66,17 @@ static pid_t run_to_exit(void (*f)(void *), int status)
 	return child;
 }
 
-/* The kinds that arrive, as a mask. */
+/* The kinds that arrive, as a mask; each event is counted as received. */
 static uint32_t kinds_received(struct pc_connector *pc)
 {
 	uint32_t kinds = 0;
+	uint64_t received = stats_of(pc).received;
 	struct pc_event event;
-	while (pc_recv(pc, &event, 0) == 1)
+	while (pc_recv(pc, &event, 0) == 1) {
 		kinds |= 1u << event.kind;
+		received++;
+	}
+	CHECK_EQ(stats_of(pc).received, received);
 	return kinds;
 }
 
@@ -144,9 +148,8 @@ PROMISE(queued_events, "events queued before pc_set_filter are judged by the new
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	flood(100);
 	set_filter(pc, PC_MASK_EXEC, 0);
-	CHECK_EQ(kinds_received(pc) & PC_MASK_COMM, 0);
+	CHECK_EQ(kinds_received(pc) & ~PC_MASK_EXEC, 0);
 	CHECK(stats_of(pc).filtered >= 100);
-	CHECK_EQ(stats_of(pc).received, 0);
 	pc_close(pc);
 }
 
@@ -157,9 +160,12 @@ PROMISE(filter_swap, "pc_set_filter replaces the kernel's filter, and NULL remov
 	rename_self("wanted");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	set_filter(pc, PC_MASK_EXEC, 0);
-	rename_self("unwanted");
-	CHECK_EQ(kinds_received(pc) & PC_MASK_COMM, 0);
-	CHECK_EQ(stats_of(pc).filtered, 0);
+	/* The events of others that were queued before are discarded here, not in the kernel. */
+	CHECK_EQ(kinds_received(pc) & ~PC_MASK_EXEC, 0);
+	uint64_t filtered = stats_of(pc).filtered;
+	flood(100);
+	CHECK_EQ(kinds_received(pc) & ~PC_MASK_EXEC, 0);
+	CHECK_EQ(stats_of(pc).filtered, filtered);
 	CHECK_EQ(pc_set_filter(pc, NULL), 0);
 	rename_self("wanted");
 	await_event(pc, PC_EVENT_COMM, getpid());

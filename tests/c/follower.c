@@ -1,4 +1,5 @@
 #include "follower.h"
+#include "suspects.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +31,20 @@ void close_follower(struct follower *f)
 {
 	pc_table_close(f->table);
 	free(f->told);
+	free(f->last);
+}
+
+void make_room(struct follower *f, size_t changes)
+{
+	f->told = realloc(f->told, changes * sizeof(f->told[0]));
+	CHECK(f->told != NULL);
+	f->room = changes;
+	if (f->ids < changes) {
+		f->last = realloc(f->last, changes);
+		CHECK(f->last != NULL);
+		memset(f->last + f->ids, 0, changes - f->ids);
+		f->ids = changes;
+	}
 }
 
 static bool is_begin(uint32_t kind)
@@ -42,16 +57,17 @@ static bool is_end(uint32_t kind)
 	return kind == PC_CHANGE_EXITED || kind == PC_CHANGE_VANISHED;
 }
 
-static void check_order(const struct follower *f, const struct pc_change *change)
+static void check_order(struct follower *f, const struct pc_change *change)
 {
-	const struct pc_change *last = NULL;
-	for (size_t i = f->count; i-- > 0 && !last;)
-		if (f->told[i].process.id == change->process.id)
-			last = &f->told[i];
-	if (is_begin(change->kind) ? last != NULL : !last || is_end(last->kind))
+	uint64_t id = change->process.id;
+	CHECK(id > 0 && id < 1 << 24);
+	if (f->count == f->room || id >= f->ids)
+		make_room(f, (f->count > id ? f->count : id) * 2 + 1024);
+	uint32_t last = f->last[id];
+	if (is_begin(change->kind) ? last != 0 : last == 0 || is_end(last))
 		fail(__FILE__, __LINE__, "process %d, id %llu: change %u after %u",
-		     (int)change->process.pid, (unsigned long long)change->process.id, change->kind,
-		     last ? last->kind : 0);
+		     (int)change->process.pid, (unsigned long long)id, change->kind, last);
+	f->last[id] = (unsigned char)change->kind;
 }
 
 static bool is_about_none(const struct pc_change *change)
@@ -74,12 +90,10 @@ int try_to_hear(struct follower *f, int timeout_ms)
 		CHECK_EQ(pc_table_get(f->table, change.process.pid, &process), !is_end(change.kind));
 		CHECK(is_end(change.kind) || memcmp(&process, &change.process, sizeof(process)) == 0);
 	}
-	if (f->count == f->room) {
-		f->room = f->room * 2 + 1024;
-		f->told = realloc(f->told, f->room * sizeof(change));
-		CHECK(f->told != NULL);
-	}
+	if (f->count == f->room)
+		make_room(f, f->room * 2 + 1024);
 	f->told[f->count++] = change;
+	f->lost += change.lost;
 	return 1;
 }
 
@@ -102,23 +116,44 @@ struct pc_change await_change(struct follower *f, uint32_t kind, pid_t pid)
 	     history(f, pid));
 }
 
-void catch_up(struct follower *f)
+/* A new name of this process, which tells what has happened before from what happens from now on. */
+static const char *set_mark(void)
 {
 	static unsigned mark;
-	char name[16];
+	static char name[16];
 	snprintf(name, sizeof(name), "mark %u", ++mark);
 	rename_self(name);
-	while (strcmp(await_change(f, PC_CHANGE_RENAMED, getpid()).process.comm, name) != 0)
-		;
+	return name;
+}
+
+static bool is_renamed(const struct pc_change *change, const char *mark)
+{
+	return change->kind == PC_CHANGE_RENAMED && change->process.pid == getpid() &&
+	       strcmp(change->process.comm, mark) == 0;
+}
+
+void catch_up(struct follower *f)
+{
+	struct pc_change change;
+	const char *mark = set_mark();
+	do
+		change = await_change(f, PC_CHANGE_RENAMED, getpid());
+	while (!is_renamed(&change, mark));
 }
 
 void hear_all(struct follower *f)
 {
 	struct pollfd poll_set = { .fd = pc_table_fd(f->table), .events = POLLIN };
-	do
-		while (hear(f, 0))
-			;
-	while (poll(&poll_set, 1, 0) == 1);
+	const char *mark = set_mark();
+	bool marked = false;
+	do {
+		const struct pc_change *change;
+		while ((change = hear(f, 0))) {
+			marked |= is_renamed(change, mark);
+			if (marked && f->lost == table_stats(f).lost)
+				return;
+		}
+	} while (poll(&poll_set, 1, 0) == 1);
 }
 
 const char *history(const struct follower *f, pid_t pid)
@@ -246,42 +281,52 @@ static const char *difference(const struct follower *f, const struct pc_process 
 	return NULL;
 }
 
-static int count_processes(void)
+static struct suspects suspects;
+static char what_differs[100];
+
+static void look_at_table(const struct follower *f)
+{
+	struct pc_process process;
+	uint64_t cursor = 0;
+	int count = 0, last = 0;
+	while (pc_table_each(f->table, &cursor, &process) == 1) {
+		CHECK(process.pid > last);
+		last = process.pid;
+		count++;
+		const char *differs = difference(f, &process);
+		if (differs && suspect(&suspects, process.id))
+			snprintf(what_differs, sizeof(what_differs), "%s of %d differs", differs,
+				 (int)process.pid);
+	}
+	CHECK_EQ(pc_table_count(f->table), count);
+}
+
+static void look_at_proc(const struct follower *f)
 {
 	struct pc_process process;
 	DIR *directory = opendir("/proc");
 	CHECK(directory != NULL);
-	int count = 0;
-	for (struct dirent *entry; (entry = readdir(directory));)
-		count += atoi(entry->d_name) > 0 && read_proc(atoi(entry->d_name), &process);
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		pid_t pid = atoi(entry->d_name);
+		if (pid > 0 && read_proc(pid, &process) &&
+		    pc_table_get(f->table, pid, &process) == 0 && suspect(&suspects, (uint64_t)-pid))
+			snprintf(what_differs, sizeof(what_differs), "%d is missing", (int)pid);
+	}
 	closedir(directory);
-	return count;
 }
 
 void check_table_is_proc(struct follower *f)
 {
-	static char what[100];
 	uint64_t deadline = now_ns() + PATIENCE_MS * 1000000ull;
+	begin_looks(&suspects);
 	do {
-		struct pc_process process;
-		uint64_t cursor = 0;
-		int count = 0, last = 0;
-		what[0] = '\0';
 		hear_all(f);
-		while (pc_table_each(f->table, &cursor, &process) == 1) {
-			CHECK(process.pid > last);
-			last = process.pid;
-			count++;
-			const char *differs = difference(f, &process);
-			if (differs)
-				snprintf(what, sizeof(what), "%s of %d differs", differs, (int)process.pid);
-		}
-		CHECK_EQ(pc_table_count(f->table), count);
-		if (count != count_processes())
-			snprintf(what, sizeof(what), "not %d processes", count);
-	} while (what[0] && now_ns() < deadline);
-	if (what[0])
-		fail(__FILE__, __LINE__, "%s", what);
+		look_at_table(f);
+		look_at_proc(f);
+		if (end_look(&suspects) == 0)
+			return;
+	} while (now_ns() < deadline);
+	fail(__FILE__, __LINE__, "%s", what_differs);
 }
 
 /* With a small queue, this event may be lost as well. */

@@ -8,6 +8,9 @@ struct follower {
 	struct pc_table *table;
 	struct pc_change *told;
 	size_t count, room;
+	unsigned char *last; /* by id: the kind of its last change */
+	size_t ids;
+	uint64_t lost; /* all that a SYNCED told of */
 };
 
 #define TABLE_OPTIONS(...)                                                                         \
@@ -18,6 +21,8 @@ struct follower open_follower(struct pc_table_options options);
 /* Opens a table, and hears nothing yet. */
 struct follower open_unheard(struct pc_table_options options);
 void close_follower(struct follower *f);
+/* Allocates what is needed for so many changes. */
+void make_room(struct follower *f, size_t changes);
 
 /* pc_table_next() for a follower, which also returns what fails. */
 int try_to_hear(struct follower *f, int timeout_ms);
@@ -30,7 +35,10 @@ const struct pc_change *hear(struct follower *f, int timeout_ms);
 struct pc_change await_change(struct follower *f, uint32_t kind, pid_t pid);
 /* Hears what this process and those it waited for have done until now. */
 void catch_up(struct follower *f);
-/* Hears until the table finds that there is nothing to do. */
+/*
+ * Hears until the table finds that there is nothing to do; or, where other programs never let that
+ * happen, what has happened until now, and until it knows of no loss that it has not recovered from.
+ */
 void hear_all(struct follower *f);
 
 /*
@@ -53,7 +61,7 @@ struct pc_stats table_stats(const struct follower *f);
 
 /* What /proc says, by other means than the library's; false if it has ended. */
 bool read_proc(pid_t pid, struct pc_process *process);
-/* Fails unless the table is, at some moment soon, what /proc is. */
+/* Fails if anything differs between the table and /proc at every look, for a while. */
 void check_table_is_proc(struct follower *f);
 
 struct puppet {

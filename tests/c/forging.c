@@ -7,15 +7,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The datagram to one port, or to the group when port is 0. */
-static void send_forged(const void *datagram, size_t size, uint32_t port)
+/* Sends the datagram to one port, or to the group when port is 0. False if the port's queue is full. */
+static bool try_to_forge(const void *datagram, size_t size, uint32_t port)
 {
 	int fd = raw_socket(false);
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK,
 				       .nl_pid = port,
 				       .nl_groups = port ? 0 : 1 };
-	CHECK_EQ(sendto(fd, datagram, size, 0, (struct sockaddr *)&address, sizeof(address)), size);
+	ssize_t sent = sendto(fd, datagram, size, 0, (struct sockaddr *)&address, sizeof(address));
+	CHECK(sent == (ssize_t)size || errno == EAGAIN);
 	close(fd);
+	return sent == (ssize_t)size;
+}
+
+static void send_forged(const void *datagram, size_t size, uint32_t port)
+{
+	CHECK(try_to_forge(datagram, size, port));
 }
 
 static uint32_t port_of(int fd)
@@ -90,8 +97,11 @@ PROMISE(large_forged, "losses that a few large forged messages cause are reporte
 	struct pc_connector *pc = open_connector(PC_MASK_EXEC | PC_MASK_COMM, 0, 16384);
 	static unsigned char large[12000];
 	make_exec(large, 4194303);
-	/* One fills the queue; the renames after it are lost, all or most of them. */
-	send_forged(large, sizeof(large), port_of(pc_fd(pc)));
+	/* One fills the queue, unless the events of others have; the renames after it are lost, all or
+	 * most of them. */
+	while (!try_to_forge(large, sizeof(large), port_of(pc_fd(pc))))
+		drain(pc);
+	struct pc_stats before = stats_of(pc);
 	flood(50);
 	struct pc_event event;
 	CHECK_EQ(pc_recv(pc, &event, 0), 1);
@@ -100,8 +110,9 @@ PROMISE(large_forged, "losses that a few large forged messages cause are reporte
 		if (event.kind == PC_EVENT_OVERRUN)
 			announced += event.data.overrun.lost;
 	struct pc_stats stats = stats_of(pc);
-	CHECK(stats.lost > 0 && stats.lost == announced);
-	CHECK(stats.lost + stats.received >= 50);
+	CHECK(announced > 0);
+	CHECK_EQ(stats.lost - before.lost, announced);
+	CHECK(announced + stats.received - before.received >= 50);
 	CHECK_EQ(stats.foreign, 1);
 	pc_close(pc);
 }
@@ -128,7 +139,7 @@ PROMISE(forged_flood, "a flood of forged messages does not hold up a call with t
 		CHECK(pc_recv(pc, &event, 0) >= 0);
 	uint64_t begun = now_ns();
 	CHECK_EQ(pc_recv(pc, &event, 50) & ~1, 0);
-	CHECK(now_ns() - begun < 5000000000u);
+	CHECK(now_ns() - begun < PATIENCE_MS * 1000000ull);
 	for (int i = 0; i < 2; i++)
 		stop_flood(forgers[i]);
 	pc_close(pc);

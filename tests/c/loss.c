@@ -6,29 +6,40 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SMALL_QUEUE = 8192 };
 
-static void check_books(const struct reader *reader)
+static void check_statistics(const struct reader *reader)
 {
 	struct pc_stats stats = stats_of(reader->pc);
 	CHECK_EQ(stats.received, reader->tally.events);
 	CHECK_EQ(stats.lost, reader->tally.lost);
 }
 
-PROMISE(drained, "a drained queue delivers what it held and reports exactly how many more were lost")
+/* False if other programs renamed themselves meanwhile. */
+static bool is_exact_when_drained(void)
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, SMALL_QUEUE);
 	CHECK_EQ(stats_of(pc).rcvbuf_bytes, SMALL_QUEUE);
 	flood(1000);
 	struct reader reader = { .pc = pc, .batch = 1 };
 	read_until_empty(&reader, 0);
-	CHECK(reader.tally.events > 0 && reader.tally.overruns == 1);
+	check_statistics(&reader);
+	CHECK(reader.tally.events > 0 && reader.tally.overruns > 0);
 	CHECK(reader.tally.events + reader.tally.lost >= 1000);
-	check_books(&reader);
-	CHECK_EQ(read_once(&reader, 0), 0);
+	bool exact = reader.tally.events + reader.tally.lost == 1000 && reader.tally.overruns == 1 &&
+		     read_once(&reader, 0) == 0;
 	pc_close(pc);
+	return exact;
+}
+
+PROMISE(drained, "a drained queue delivers what it held and reports exactly how many more were lost")
+{
+	int trial = 1;
+	while (!is_exact_when_drained())
+		CHECK(trial++ < TRIALS);
 }
 
 PROMISE(level_triggered, "a level-triggered loop that takes one event per wake-up finds every loss while the queue is readable")
@@ -43,8 +54,10 @@ PROMISE(level_triggered, "a level-triggered loop that takes one event per wake-u
 			CHECK_EQ(read_once(&reader, 0), 1);
 		CHECK(reader.tally.overruns > overruns);
 	}
-	CHECK_EQ(read_once(&reader, 0), 0);
-	check_books(&reader);
+	uint64_t lost = reader.tally.lost;
+	read_until_empty(&reader, 0);
+	CHECK_EQ(reader.tally.lost, lost);
+	check_statistics(&reader);
 	pc_close(pc);
 }
 
@@ -92,7 +105,7 @@ PROMISE(endless_flood, "a slow reader under an endless flood gets mostly events,
 	}
 	stop_flood(child);
 	CHECK(overruns > 0 && overruns * 2 < reader.tally.events);
-	check_books(&reader);
+	check_statistics(&reader);
 	pc_close(pc);
 }
 
@@ -131,8 +144,8 @@ static bool agrees_with_witness(const struct trial *trial, unsigned work_ns)
 	memcpy(from, reader.last, sizeof(from));
 	reader.tally = (struct tally){ 0 };
 	pid_t child = start_child(flood_once, NULL);
-	read_until_empty(&reader, 100);
-	end_child(child);
+	while (waitpid(child, NULL, WNOHANG) == 0)
+		CHECK(read_once(&reader, 1) >= 0);
 	cut(&reader);
 	end_witness(&witness, reader.last);
 	uint64_t truth = witnessed(&witness, from, reader.last, trial->events, 0);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,8 +60,9 @@ PROMISE(filter_while_paused, "a filter set during a pause judges the events afte
 	struct pc_event event;
 	bool heard = false;
 	while (pc_recv(pc, &event, 0) == 1) {
-		CHECK_EQ(event.kind, PC_EVENT_SID);
-		heard |= pc_event_tgid(&event) == child;
+		/* Others may have renamed themselves before the pause, too. */
+		CHECK(event.kind == PC_EVENT_SID || pc_event_tgid(&event) != getpid());
+		heard |= event.kind == PC_EVENT_SID && pc_event_tgid(&event) == child;
 	}
 	CHECK(heard);
 	CHECK_EQ(stats_of(pc).filtered, 0);
@@ -72,26 +74,41 @@ static void close_copy(void *pc)
 	pc_close(pc);
 }
 
-PROMISE(even_count, "whatever is done with a handle, it adds one listener to the kernel's count and removes one")
+static bool has(int listeners)
+{
+	int count = count_listeners();
+	if (count != listeners)
+		printf("# %d listeners, not %d\n", count, listeners);
+	return count == listeners;
+}
+
+static bool counts_evenly(void)
 {
 	int before = count_listeners();
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
-	CHECK_EQ(count_listeners(), before + 1);
+	bool even = has(before + 1);
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(pc_unsubscribe(pc), 0);
 		CHECK_EQ(pc_unsubscribe(pc), 0);
-		CHECK_EQ(count_listeners(), before);
+		even &= has(before);
 		CHECK_EQ(pc_subscribe(pc), 0);
 		CHECK_EQ(pc_subscribe(pc), 0);
 		CHECK_EQ(pc_check(pc), 0);
-		CHECK_EQ(count_listeners(), before + 1);
+		even &= has(before + 1);
 	}
 	in_child(close_copy, pc);
-	CHECK_EQ(count_listeners(), before + 1);
+	even &= has(before + 1);
 	pc_close(pc);
-	CHECK_EQ(count_listeners(), before);
+	even &= has(before);
 	pc = open_connector(0, 0, 0);
 	CHECK_EQ(pc_unsubscribe(pc), 0);
 	pc_close(pc);
-	CHECK_EQ(count_listeners(), before);
+	return even & has(before);
+}
+
+PROMISE(even_count, "whatever is done with a handle, it adds one listener to the kernel's count and removes one")
+{
+	int trial = 1;
+	while (!counts_evenly()) /* while another listener repaired the kernel, which adds one */
+		CHECK(trial++ < TRIALS);
 }

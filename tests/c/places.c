@@ -25,15 +25,19 @@ static bool needs_privilege(void)
 	return major < 6 || (major == 6 && minor < 6);
 }
 
+/* And soon: on a busy machine not each time. */
 static void check_open_gives(int error)
 {
-	int before = open_descriptors();
+	int before = open_descriptors(), trial = 0;
 	struct pc_connector *pc = NULL;
-	uint64_t begun = now_ns();
-	CHECK_EQ(pc_open(&pc, NULL), error);
-	CHECK(now_ns() - begun < 100000000u);
-	CHECK(pc == NULL);
-	CHECK_EQ(open_descriptors(), before);
+	uint64_t begun;
+	do {
+		CHECK(trial++ < TRIALS);
+		begun = now_ns();
+		CHECK_EQ(pc_open(&pc, NULL), error);
+		CHECK(pc == NULL);
+		CHECK_EQ(open_descriptors(), before);
+	} while (now_ns() - begun >= 100000000u);
 }
 
 static void enter(int namespaces)
@@ -124,7 +128,8 @@ static void unprivileged(void *unused)
 		check_open_gives(-EPERM);
 		return;
 	}
-	struct pc_connector *pc = open_connector(0, 0, 0);
+	/* The queue is small: only what hardly any other program does. */
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	rename_self("unprivileged");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	CHECK_EQ(pc_check(pc), 0);

@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIME_LIMIT = 120 };
+/* Only a promise that hangs reaches it, however busy the machine is. */
+enum { TIME_LIMIT = 300 };
 
 static struct promise *first, **last = &first;
 

@@ -177,6 +177,13 @@ static void flood_without_end(void *unused)
 		flood(1000);
 }
 
+long count_sleeps(void)
+{
+	struct rusage usage;
+	CHECK_EQ(getrusage(RUSAGE_THREAD, &usage), 0);
+	return usage.ru_nvcsw;
+}
+
 pid_t start_flood(void)
 {
 	return start_child(flood_without_end, NULL);

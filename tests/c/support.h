@@ -9,7 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { PATIENCE_MS = 10000 };
+/* What happens at all happens within this time, however busy the machine is. */
+enum { PATIENCE_MS = 60000 };
+/*
+ * Other programs rename themselves, repair a deaf kernel and take their time on the CPU, but not each
+ * time; what the library does wrong it does each time. So what they could disturb is tried so often.
+ */
+enum { TRIALS = 20 };
 
 uint64_t now_ns(void);
 
@@ -66,10 +72,13 @@ void make_exec(unsigned char datagram[EVENT_SIZE], pid_t pid);
 
 /* Whether the kernel answers anybody: its count of listeners is at least one. */
 bool kernel_listens(void);
-/* Takes listeners away until the kernel is deaf; how many it had. */
+/* Takes listeners away until the kernel is deaf; how many it had. Another listener may repair it. */
 int deafen(void);
-/* How many it has; they are taken away and put back. */
+/* How many it has; they are taken away and put back. Another listener's repair is one more. */
 int count_listeners(void);
+
+/* How often this thread has given up the CPU to wait for something. */
+long count_sleeps(void);
 
 int open_descriptors(void);
 

@@ -2,6 +2,7 @@
 #include "churn.h"
 #include "follower.h"
 #include "support.h"
+#include "suspects.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -109,28 +110,10 @@ static bool is_true(const struct pc_process *p, const struct truth *t)
 	       (p->state & PC_PROCESS_KERNEL_THREAD || strcmp(p->comm, t->comm) == 0);
 }
 
-/* What differed each time so far: ids of the table, and pids that it has not. */
-static struct {
-	uint64_t keys[65536];
-	size_t count, confirmed;
-} suspects;
+/* Ids of the table, and pids that it has not. */
+static struct suspects suspects;
 
-/* Whether it was suspect before, and then it still is. */
-static bool suspect(uint64_t key, bool is_first_look)
-{
-	size_t i = suspects.confirmed;
-	if (is_first_look && suspects.count < sizeof(suspects.keys) / sizeof(suspects.keys[0]))
-		suspects.keys[suspects.count++] = key;
-	while (i < suspects.count && suspects.keys[i] != key)
-		i++;
-	if (i == suspects.count)
-		return false;
-	suspects.keys[i] = suspects.keys[suspects.confirmed];
-	suspects.keys[suspects.confirmed++] = key;
-	return true;
-}
-
-static void look_for_mismatches(struct pc_table *table, bool is_first_look, bool tell)
+static size_t count_mismatches(struct pc_table *table, bool tell)
 {
 	struct pc_process p;
 	struct truth t;
@@ -140,7 +123,7 @@ static void look_for_mismatches(struct pc_table *table, bool is_first_look, bool
 		bool there = read_truth(p.pid, &t);
 		bool right = there && is_true(&p, &t) && lives[p.id] == LIVES &&
 			     (pc_table_get(table, p.parent_pid, &parent), p.parent_id == parent.id);
-		if (!right && suspect(p.id, is_first_look) && tell)
+		if (!right && suspect(&suspects, p.id) && tell)
 			fprintf(stderr,
 				"# table: pid %d id %llu parent %d session %d ids %u %u %u %u valid %#x "
 				"state %#x '%s'\n# /proc: %s parent %d session %d ids %u %u %u %u '%s'\n",
@@ -155,24 +138,23 @@ static void look_for_mismatches(struct pc_table *table, bool is_first_look, bool
 		pid_t pid = atoi(entry->d_name);
 		if (pid <= 0 || !read_truth(pid, &t) || pc_table_get(table, pid, &p) == 1)
 			continue;
-		if (suspect((uint64_t)-pid, is_first_look) && tell)
+		if (suspect(&suspects, (uint64_t)-pid) && tell)
 			fprintf(stderr, "# /proc has %d '%s', the table has not\n", (int)pid, t.comm);
 	}
 	closedir(proc);
-	suspects.count = suspects.confirmed;
-	suspects.confirmed = 0;
+	return end_look(&suspects);
 }
 
-/* Other processes come and go meanwhile: what no further event mends is a mismatch. */
+/* What no further event mends is a mismatch. */
 static void check_truth(struct pc_table *table)
 {
-	enum { LOOKS = 20 };
-	suspects.count = suspects.confirmed = 0;
-	for (int look = 0; look < LOOKS && (look == 0 || suspects.count); look++) {
+	size_t mismatches = 1;
+	begin_looks(&suspects);
+	for (int look = 0; look < TRIALS && mismatches > 0; look++) {
 		follow(table, look ? 20 : 2);
-		look_for_mismatches(table, look == 0, look == LOOKS - 1);
+		mismatches = count_mismatches(table, look == TRIALS - 1);
 	}
-	CHECK_EQ(suspects.count, 0);
+	CHECK_EQ(mismatches, 0);
 }
 
 static uint64_t events_of(const struct pc_table *table)

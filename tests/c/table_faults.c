@@ -176,7 +176,10 @@ PROMISE(open_without, "out of descriptors at any step, pc_table_open returns -EM
 	CHECK(spare > 4 && spare < 20);
 }
 
-/* Hears until there is an error, which what has been done may have yet to cause. */
+/*
+ * Hears until there is an error, which what has been done may have yet to cause. Changes that need no
+ * descriptor, such as the exits of other processes, come before it.
+ */
 static int hear_error(struct follower *f)
 {
 	int result;
@@ -235,11 +238,10 @@ PROMISE(readable_without, "after an error of pc_table_next the descriptor become
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
 	struct pollfd poll_set = { .fd = pc_table_fd(f.table), .events = POLLIN };
 	for (int i = 0; i < 20; i++) {
-		struct pc_change change;
 		hear_all(&f);
 		struct puppet puppet = start_puppet();
 		rlim_t old = leave(0);
-		CHECK_EQ(pc_table_next(f.table, &change, PATIENCE_MS), -EMFILE);
+		CHECK_EQ(hear_error(&f), -EMFILE);
 		CHECK_EQ(poll(&poll_set, 1, PATIENCE_MS), 1);
 		restore(old);
 		await_change(&f, PC_CHANGE_STARTED, puppet.pid);
@@ -330,9 +332,7 @@ PROMISE(memory, "out of memory while following, pc_table_next returns -ENOMEM; l
 	struct rlimit limit, old;
 	skip_if_instrumented();
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
-	f.room = 100000; /* the test itself needs no more from now on */
-	f.told = realloc(f.told, f.room * sizeof(f.told[0]));
-	CHECK(f.told != NULL);
+	make_room(&f, 200000); /* the test itself needs no more from now on */
 	int made = 0; /* fewer where there are few process ids: then there is memory enough */
 	for (; made < MANY && (children[made] = fork()) >= 0; made++)
 		if (children[made] == 0)

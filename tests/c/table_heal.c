@@ -396,17 +396,26 @@ PROMISE(endless_flood, "a flood that never ends does not delay the table's recov
 PROMISE(deaf, "pc_table_check repairs a deaf kernel: the descriptor becomes readable, and the table reports what the kernel did not")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
-	struct puppet puppet = start_puppet(), dying = start_puppet();
-	await_change(&f, PC_CHANGE_STARTED, dying.pid);
+	struct puppet puppet = start_puppet(), dying;
+	size_t from;
+	uint64_t before;
+	bool silent;
+	int repaired;
 	CHECK_EQ(pc_table_check(f.table), 0);
-	deafen();
-	hear_all(&f);
-	size_t from = f.count;
-	order(&puppet, 'n');
-	dismiss(&dying, 'q');
-	CHECK(hear(&f, 0) == NULL);
-	uint64_t before = now_ns();
-	CHECK_EQ(pc_table_check(f.table), 1);
+	do { /* until no other listener repairs it first */
+		dying = start_puppet();
+		await_change(&f, PC_CHANGE_STARTED, dying.pid);
+		deafen();
+		hear_all(&f);
+		from = f.count;
+		order(&puppet, 'n');
+		dismiss(&dying, 'q');
+		silent = hear(&f, 0) == NULL;
+		before = now_ns();
+		repaired = pc_table_check(f.table);
+	} while (repaired == 0);
+	CHECK_EQ(repaired, 1);
+	CHECK(silent);
 	CHECK(is_readable(&f));
 	struct pc_change synced = await_change(&f, PC_CHANGE_SYNCED, 0);
 	CHECK_EQ(synced.flags & PC_CHANGE_DEAF, PC_CHANGE_DEAF);
@@ -425,12 +434,15 @@ PROMISE(deaf, "pc_table_check repairs a deaf kernel: the descriptor becomes read
 PROMISE(rescan, "pc_table_rescan finds what happened in a deafness that another listener has repaired")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
-	struct puppet puppet = start_puppet(), dying = start_puppet();
-	await_change(&f, PC_CHANGE_STARTED, dying.pid);
-	hear_all(&f);
-	deafen();
-	order(&puppet, 'n');
-	dismiss(&dying, 'q');
+	struct puppet puppet = start_puppet(), dying;
+	do { /* until no other listener repairs it too early */
+		dying = start_puppet();
+		await_change(&f, PC_CHANGE_STARTED, dying.pid);
+		hear_all(&f);
+		deafen();
+		order(&puppet, 'n');
+		dismiss(&dying, 'q');
+	} while (kernel_listens());
 	struct pc_connector *repairer = open_connector(0, 0, 0);
 	CHECK_EQ(pc_table_check(f.table), 0);
 	hear_all(&f);
@@ -457,8 +469,9 @@ PROMISE(deaf_unread, "a level-triggered loop gets the report of a repair by pc_t
 	rename_self("one");
 	rename_self("two");
 	await_change(&f, PC_CHANGE_RENAMED, getpid());
-	deafen();
-	CHECK_EQ(pc_table_check(f.table), 1);
+	do /* until no other listener repairs it first */
+		deafen();
+	while (pc_table_check(f.table) == 0);
 	size_t synced;
 	do {
 		CHECK(is_readable(&f));

@@ -11,12 +11,17 @@
 
 enum { NOBODY = 65534 };
 
-static int gate[2];
+static int gate[2], hidden[2];
+
+static void pass(const int *pipe_ends)
+{
+	char byte;
+	CHECK_EQ(read(pipe_ends[0], &byte, 1), 1);
+}
 
 static void pass_gate(void)
 {
-	char byte;
-	CHECK_EQ(read(gate[0], &byte, 1), 1);
+	pass(gate);
 }
 
 static void open_gate(void)
@@ -116,8 +121,9 @@ PROMISE(simple, "the exit code of a zombie without threads that may not be trace
 static void hide(void *unused)
 {
 	(void)unused;
+	pass_gate(); /* when it has been read */
 	CHECK_EQ(prctl(PR_SET_DUMPABLE, 0), 0);
-	open_gate();
+	CHECK_EQ(write(hidden[1], "", 1), 1);
 	for (;;)
 		pause();
 }
@@ -129,13 +135,11 @@ static void follow_hiding(void *unused)
 	become_nobody();
 	CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
 	CHECK_EQ(pipe(gate), 0);
-	pid_t child = fork();
-	if (child == 0) {
-		usleep(100000); /* until it has been read */
-		hide(NULL);
-	}
+	CHECK_EQ(pipe(hidden), 0);
+	pid_t child = start_child(hide, NULL);
 	await_change(&f, PC_CHANGE_STARTED, child);
-	pass_gate();
+	open_gate();
+	pass(hidden);
 	CHECK_EQ(pc_table_rescan(f.table), 0);
 	await_change(&f, PC_CHANGE_SYNCED, 0);
 	CHECK_HISTORY(&f, child, "S");

@@ -22,10 +22,14 @@ PROMISE(no_wait, "pc_recv with timeout 0 does not wait")
 {
 	struct pc_connector *pc = open_silent();
 	struct pc_event event;
-	uint64_t begun = now_ns();
+	long sleeps = count_sleeps();
 	for (int i = 0; i < 100; i++)
 		CHECK_EQ(pc_recv(pc, &event, 0), 0);
-	CHECK(now_ns() - begun < 1000000000u);
+	CHECK(count_sleeps() - sleeps < 50);
+	sleeps = count_sleeps();
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(pc_recv(pc, &event, 1), 0);
+	CHECK(count_sleeps() - sleeps >= 50); /* or else this proves nothing */
 	pc_close(pc);
 }
 
@@ -66,13 +70,15 @@ PROMISE(deadline, "messages that are discarded do not restart the timeout of pc_
 			write(pair[1], datagram, sizeof(datagram));
 	}
 	struct pc_event event;
-	uint64_t begun = now_ns();
-	CHECK_EQ(pc_recv(pc, &event, 100), 0);
-	CHECK(now_ns() - begun >= 100000000u);
-	CHECK(now_ns() - begun < 5000000000u);
+	uint64_t filtered;
+	do { /* until the feeder gets enough of the CPU meanwhile */
+		filtered = stats_of(pc).filtered;
+		uint64_t begun = now_ns();
+		CHECK_EQ(pc_recv(pc, &event, 100), 0);
+		CHECK(now_ns() - begun >= 100000000u);
+	} while (stats_of(pc).filtered - filtered <= 100);
 	kill(feeder, SIGKILL);
 	end_child(feeder);
-	CHECK(stats_of(pc).filtered > 100);
 	pc_close(pc);
 }
 
@@ -126,15 +132,17 @@ PROMISE(signal_storm, "under 1,000 signals a second and a flood, a timeout stays
 	drain(pc);
 	CHECK_EQ(pc_unsubscribe(pc), 0);
 	drain(pc);
-	/* Each signal ends the wait; whoever goes on waiting for the rest is not held longer. */
-	uint64_t begun = now_ns(), deadline = begun + 300000000u;
-	for (uint64_t now; (now = now_ns()) < deadline;) {
-		int result = pc_recv(pc, events, (int)((deadline - now) / 1000000u) + 1);
-		CHECK(result == 0 || result == -EINTR);
-		interrupted += result == -EINTR;
-	}
-	CHECK(interrupted > 10);
-	CHECK(now_ns() - begun < 5000000000u);
+	/* Each signal ends the wait, which goes on for what is left of it, and is not held longer. */
+	uint64_t begun = now_ns();
+	do { /* until there was time for enough signals */
+		uint64_t deadline = now_ns() + 300000000u;
+		for (uint64_t now; (now = now_ns()) < deadline;) {
+			int result = pc_recv(pc, events, (int)((deadline - now) / 1000000u) + 1);
+			CHECK(result == 0 || result == -EINTR);
+			interrupted += result == -EINTR;
+		}
+	} while (interrupted <= 10);
+	CHECK(now_ns() - begun < PATIENCE_MS * 1000000ull);
 	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
 	pc_close(pc);
 }

@@ -182,6 +182,7 @@ void cut(struct reader *reader)
 	cpu_set_t all, one;
 	uint64_t lost;
 	size_t made;
+	bool first = sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 1 }) == 0;
 	CHECK_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
 	do {
 		read_until_empty(reader, 0);
@@ -201,4 +202,6 @@ void cut(struct reader *reader)
 		if (reader->marks < made)
 			CHECK(pc_check(reader->pc) >= 0);
 	} while (reader->tally.lost != lost || reader->marks < made);
+	if (first)
+		CHECK_EQ(sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 }), 0);
 }

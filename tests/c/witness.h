@@ -59,8 +59,10 @@ void take(struct reader *reader, const struct pc_event *event);
 int read_once(struct reader *reader, int timeout_ms);
 /* Reads until nothing comes for so long. */
 void read_until_empty(struct reader *reader, int timeout_ms);
-/* Reads until the queue is empty and each CPU has delivered something after all losses. The
- * reader must hear COMM. */
+/*
+ * Reads until the queue is empty and each CPU has delivered something after all losses. The reader
+ * must hear COMM. Meanwhile it does not wait for a CPU, if it may: other programs would fill its queue.
+ */
 void cut(struct reader *reader);
 
 #endif

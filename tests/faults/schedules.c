@@ -198,27 +198,32 @@ static void check_hears(struct pc_connector *pc)
 	while (pc_event_tgid(&event) != getpid());
 }
 
-PROMISE(pause_without_memory, "a pause that fails half-way and cannot be undone still pauses, and the kernel's listener count is corrected later")
+static bool counts_evenly(bool resumes)
 {
 	int listeners = count_listeners();
-	for (int resumes = 0; resumes < 2; resumes++) {
-		struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
-		failures_left = 2;
-		filters_set = 0;
-		instead = run_out_of_memory;
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	failures_left = 2;
+	filters_set = 0;
+	instead = run_out_of_memory;
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(failures_left, 0);
+	instead = NULL;
+	bool even = count_listeners() == listeners + 1;
+	if (resumes)
 		CHECK_EQ(pc_unsubscribe(pc), 0);
-		CHECK_EQ(failures_left, 0);
-		instead = NULL;
-		CHECK_EQ(count_listeners(), listeners + 1);
-		if (resumes)
-			CHECK_EQ(pc_unsubscribe(pc), 0);
-		CHECK_EQ(count_listeners(), listeners + !resumes);
-		CHECK_EQ(resumes ? pc_subscribe(pc) : 0, 0);
-		if (resumes)
-			check_hears(pc);
-		pc_close(pc);
-		CHECK_EQ(count_listeners(), listeners);
-	}
+	even &= count_listeners() == listeners + !resumes;
+	CHECK_EQ(resumes ? pc_subscribe(pc) : 0, 0);
+	if (resumes)
+		check_hears(pc);
+	pc_close(pc);
+	return even & (count_listeners() == listeners);
+}
+
+PROMISE(pause_without_memory, "a pause that fails half-way and cannot be undone still pauses, and the kernel's listener count is corrected later")
+{
+	for (int resumes = 0, trial = 1; resumes < 2; resumes++)
+		while (!counts_evenly(resumes)) /* while another listener repaired the kernel, which adds one */
+			CHECK(trial++ < TRIALS);
 }
 
 static int listens, ignores;
@@ -280,11 +285,16 @@ PROMISE(deaf_before_pause, "a deafness that could not be repaired is reported, e
 
 /* ---- What a table reads ---- */
 
-static long opened;
+static pid_t last_read;
+static int processes_read;
 
-static long count_files(long number, const long arguments[6])
+static long count_processes(long number, const long arguments[6])
 {
-	opened += number == SYS_openat;
+	pid_t pid = 0;
+	if (number == SYS_openat)
+		sscanf((const char *)arguments[1], "/proc%*[/]%d/", &pid);
+	processes_read += pid > 0 && pid != last_read;
+	last_read = pid > 0 ? pid : last_read;
 	return really(number, arguments);
 }
 
@@ -320,11 +330,12 @@ PROMISE(small_work, "with max_work 1 a call of pc_table_next reads one process, 
 	struct pc_table *table = open_table((struct pc_table_options){ .max_work = 1 });
 	CHECK_EQ(write(gate[1], "........", CHILDREN), CHILDREN);
 	usleep(50000); /* so that they have */
-	instead = count_files;
-	for (int ended = 0; ended < CHILDREN;) {
-		opened = 0;
+	instead = count_processes;
+	for (int ended = 0, total = 0; ended < CHILDREN; total += processes_read) {
+		last_read = processes_read = 0;
 		int result = pc_table_next(table, &change, 0);
-		CHECK(opened <= 2); /* the process itself, and how it ended */
+		CHECK(processes_read <= 1);
+		CHECK(total > 0 || ended == 0); /* or else this counts nothing */
 		if (result == 0)
 			usleep(1000);
 		for (int i = 0; i < CHILDREN; i++)

@@ -7,10 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DRAW_MS = 250, MARK_MS = 1000, ENDED = 256, DEEPEST = 100, NOBODY = -1 };
+enum { DRAW_MS = 250, MARK_MS = 1000, ENDED = 16384, DEEPEST = 100, NOBODY = -1 };
 
-/* The processes that exited last. When the ring is full, a new one overwrites the oldest. */
+/*
+ * The processes that exited last. When the ring is full, a new one overwrites the oldest: a busy machine
+ * fills thousands of places in the second for which an exited process is shown.
+ */
 static struct pc_change ended[ENDED];
+static uint64_t first_drawn_ns[ENDED]; /* 0: not yet; it is shown from then on, however late that is */
 static size_t ended_count; /* how many processes exited, overwritten ones included */
 
 static struct {
@@ -63,7 +67,9 @@ static void collect(uint64_t now)
 	size_t first = ended_count > ENDED ? ended_count - ENDED : 0;
 	for (size_t i = first; i < ended_count; i++) {
 		const struct pc_change *end = &ended[i % ENDED];
-		if (end->timestamp_ns + MARK_MS * NS_PER_MS > now)
+		if (first_drawn_ns[i % ENDED] == 0)
+			first_drawn_ns[i % ENDED] = now;
+		if (first_drawn_ns[i % ENDED] + MARK_MS * NS_PER_MS > now)
 			nodes[node_count++] = (struct node){ .process = end->process, .end = end };
 	}
 	qsort(nodes + 1, (size_t)node_count - 1, sizeof(*nodes), by_pid_and_id);
@@ -211,7 +217,7 @@ static const char *draw_row(struct line *line, const struct row *row, uint64_t n
 /* Returns when the mark of a new or an exited process disappears; NEVER if there is no mark. */
 static uint64_t end_of_mark(const struct node *node, uint64_t now)
 {
-	uint64_t since_ns = node->end ? node->end->timestamp_ns : node->process.user;
+	uint64_t since_ns = node->end ? first_drawn_ns[node->end - ended] : node->process.user;
 	int64_t left_ns = (int64_t)(since_ns + MARK_MS * NS_PER_MS - now);
 	return left_ns > 0 ? now + (uint64_t)left_ns : NEVER;
 }
@@ -324,6 +330,7 @@ static void take(const struct pc_change *change)
 	seen.started += change->kind == PC_CHANGE_STARTED;
 	if (is_end(change)) {
 		seen.ended++;
+		first_drawn_ns[ended_count % ENDED] = 0;
 		ended[ended_count++ % ENDED] = *change;
 	}
 	if (change->kind != PC_CHANGE_SYNCED)
