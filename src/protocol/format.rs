@@ -73,7 +73,6 @@ impl Line {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;
