@@ -109,6 +109,9 @@
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
  * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive and
  * pc_process_read.
+ *
+ * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
+ * takes a handle and is listed also calls getpid, to know a forked child.
  */
 
 #ifndef PROC_CONNECTOR_H

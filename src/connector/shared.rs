@@ -97,16 +97,16 @@ impl Connector {
     }
 
     /// `ECHILD` in a forked child, to which the handle does not belong.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn require_owner(&self) -> Result<(), Errno> {
         if self.guard.is_owner() { Ok(()) } else { Err(Errno(libc::ECHILD)) }
     }
 
-    /// Whether the handle belongs to this process, and the receiver has nothing to look at but its
-    /// queue.
+    /// Whether it is plain that the handle belongs to this process, and that the receiver has
+    /// nothing to look at but its queue.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
-        self.guard.is_owner() && self.attention.load(SeqCst) == 0
+        self.guard.is_owner_by_page() && self.attention.load(SeqCst) == 0
     }
 
     /// Ends the current or the next wait, and leaves `errno` alone. Async-signal-safe.
@@ -259,7 +259,7 @@ impl Drop for Connector {
     /// Ends the subscription, unless this is a forked child's copy. If the socket were only closed,
     /// the kernel would count its listener for ever, and make events that no listener receives.
     fn drop(&mut self) {
-        if self.guard.is_owner() && self.is_netlink() && self.subscription.get_mut().is_counted() {
+        if self.require_owner().is_ok() && self.is_netlink() && self.subscription.get_mut().is_counted() {
             let _ = handshake::unsubscribe(&self.socket);
         }
     }
