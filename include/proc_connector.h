@@ -18,7 +18,10 @@
  *
  * Results    A function that can fail returns a negative errno value, which pc_strerror() explains.
  *            Outputs are written on success only. A NULL handle or output, an unknown flag or event
- *            bit, a timeout below -1, and a count of 0 give -EINVAL.
+ *            bit, a timeout below -1, and a count of 0 give -EINVAL. Where "an error of" a system
+ *            call is returned: EACCES becomes -EPERM (for a file of /proc, EPERM becomes -EACCES),
+ *            ENOBUFS becomes -ENOMEM, and a number by which this library says something else, such
+ *            as a sandbox's ENOSYS, becomes -EIO.
  * Handles    pc_open() and pc_open_fd() make a handle. pc_close() or pc_release() ends it, exactly
  *            once. In between, the library allocates nothing. It has no threads, no signal
  *            handlers, no global state, and writes no output.
@@ -456,6 +459,7 @@ struct pc_options {
  * -ECONNREFUSED       not in the initial network namespace
  * -EOPNOTSUPP         not in the initial PID and user namespaces
  * -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+ * -EIO                a system call failed unexpectedly: a seccomp filter or an emulator
  * -EMFILE, -ENFILE    out of descriptors
  * -ENOMEM             out of memory
  * -ETIMEDOUT          the kernel did not acknowledge, and no cause was found
@@ -563,9 +567,9 @@ int pc_subscribe(struct pc_connector *pc);
  *
  * Pending events, and losses that have not been reported yet, can still be received.
  *
- * Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2), where EACCES becomes
- * -EPERM and ENOBUFS becomes -ENOMEM. On failure the connector remains subscribed. If events may
- * have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream.
+ * Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2). On failure the connector
+ * remains subscribed. If events may have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows
+ * in the stream.
  */
 int pc_unsubscribe(struct pc_connector *pc);
 

@@ -100,6 +100,7 @@ const PC_OPTIONS_INIT: pc_options =
 /// -ECONNREFUSED       not in the initial network namespace
 /// -EOPNOTSUPP         not in the initial PID and user namespaces
 /// -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+/// -EIO                a system call failed unexpectedly: a seccomp filter or an emulator
 /// -EMFILE, -ENFILE    out of descriptors
 /// -ENOMEM             out of memory
 /// -ETIMEDOUT          the kernel did not acknowledge, and no cause was found
@@ -345,9 +346,9 @@ pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
 ///
 /// Pending events, and losses that have not been reported yet, can still be received.
 ///
-/// Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2), where EACCES becomes
-/// -EPERM and ENOBUFS becomes -ENOMEM. On failure the connector remains subscribed. If events may
-/// have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream.
+/// Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2). On failure the connector
+/// remains subscribed. If events may have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows
+/// in the stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
     // SAFETY: `pc` is NULL or open, and no other thread receives from it.

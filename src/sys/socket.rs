@@ -1,6 +1,6 @@
 //! Sockets: making, describing, configuring, sending.
 
-use super::{Fd, granted};
+use super::{Fd, check, granted, plain};
 use crate::errno::Errno;
 use core::mem::{MaybeUninit, zeroed};
 
@@ -9,11 +9,16 @@ const SK_MEMINFO_RMEM_ALLOC: usize = 0;
 const SK_MEMINFO_DROPS: usize = 8;
 
 /// A new netlink socket, non-blocking and close-on-exec. It is a member of no group.
+#[inline(never)]
 pub(crate) fn netlink_socket(protocol: i32) -> Result<Fd, Errno> {
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: socket() takes no pointer.
-    let raw =
-        granted(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, flags, protocol) })?;
+    let made = check(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, flags, protocol) });
+    let raw = match made {
+        // Of this call these mean what the library says by them.
+        Err(error @ Errno(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT)) => return Err(error),
+        result => result.map_err(plain)?,
+    };
     // SAFETY: socket() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
 }
@@ -53,7 +58,7 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
     let kernel = netlink_address(0);
     loop {
         // SAFETY: the message and the address are readable for their sizes.
-        let sent = granted(unsafe {
+        let sent = check(unsafe {
             libc::syscall(
                 libc::SYS_sendto,
                 socket.raw(),
@@ -66,7 +71,9 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
         });
         match sent {
             Err(Errno(libc::EINTR)) => {}
-            result => return result.map(drop),
+            // The kernel's side of the protocol is in another network namespace.
+            Err(error @ Errno(libc::ECONNREFUSED)) => return Err(error),
+            result => return result.map(drop).map_err(plain),
         }
     }
 }
