@@ -72,7 +72,8 @@
  *            Start options from PC_OPTIONS_INIT or PC_TABLE_OPTIONS_INIT. Leave reserved fields 0.
  * Language   C99, C++11, or later.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
- *            the initial network, PID and user namespaces only.
+ *            the initial network, PID and user namespaces only, and with correct times in the
+ *            initial time namespace only. The process must stay in its time namespace.
  *
  * SYSTEM CALLS
  *
@@ -457,7 +458,7 @@ struct pc_options {
  * -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
  * -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
  * -ECONNREFUSED       not in the initial network namespace
- * -EOPNOTSUPP         not in the initial PID and user namespaces
+ * -EOPNOTSUPP         not in the initial PID, user and time namespaces
  * -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
  * -EIO                a system call failed unexpectedly: a seccomp filter or an emulator
  * -EMFILE, -ENFILE    out of descriptors
@@ -735,7 +736,6 @@ struct pc_table_options {
  *
  * Returns 0, an error of pc_open(), or
  * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
- * -EOPNOTSUPP         also: not in the initial time namespace
  */
 int pc_table_open(struct pc_table **out, const struct pc_table_options *options);
 

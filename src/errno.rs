@@ -40,6 +40,11 @@ const TEXTS: &[(i32, &CStr)] = &[
 static BLOCK: [u8; texts::size(TEXTS)] = texts::block(TEXTS);
 
 impl Errno {
+    /// Whether descriptors or memory have run out.
+    pub(crate) const fn is_shortage(self) -> bool {
+        matches!(self, Self(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+    }
+
     /// What is wrong and what to do about it: a static text.
     #[must_use]
     pub const fn explanation(self) -> &'static CStr {

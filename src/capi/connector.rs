@@ -98,7 +98,7 @@ const PC_OPTIONS_INIT: pc_options =
 /// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
 /// -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
 /// -ECONNREFUSED       not in the initial network namespace
-/// -EOPNOTSUPP         not in the initial PID and user namespaces
+/// -EOPNOTSUPP         not in the initial PID, user and time namespaces
 /// -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
 /// -EIO                a system call failed unexpectedly: a seccomp filter or an emulator
 /// -EMFILE, -ENFILE    out of descriptors

@@ -4,6 +4,7 @@ use super::handshake;
 use super::options::{DEFAULT_BUDGET, OpenOptions};
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
+use crate::procfs::namespace::require_initial_time;
 use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
 use crate::sys::{self, Fd, Modes};
 
@@ -13,6 +14,7 @@ pub(super) fn adopt(socket: &Fd, options: &OpenOptions) -> Result<Prepared, Errn
     let transport = identify(socket)?;
     let before = Settings::of(socket, transport)?;
     if transport == Transport::Netlink {
+        require_initial_time()?;
         // First, because it cannot be undone if the socket had another filter.
         handshake::attach(socket, options.filter)?;
     }

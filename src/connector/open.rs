@@ -12,6 +12,7 @@ use super::shared::Connector;
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
 use crate::memory::Inbox;
+use crate::procfs::namespace::require_initial_time;
 use crate::protocol::filter::Filter;
 use crate::protocol::wire::NETLINK_CONNECTOR;
 use crate::sys::{self, Doorbell, Fd, ForkGuard};
@@ -72,6 +73,7 @@ fn new_socket(options: &OpenOptions) -> Result<(Fd, Prepared), Errno> {
     if options.subscribed {
         return Err(Errno(libc::EINVAL));
     }
+    require_initial_time()?;
     let socket = sys::netlink_socket(NETLINK_CONNECTOR)?;
     handshake::attach(&socket, options.filter)?;
     let budget = options.budget.unwrap_or(DEFAULT_BUDGET);

@@ -69,6 +69,28 @@ static void expect_foreign(void *unused)
 	check_open_gives(-EOPNOTSUPP);
 }
 
+static void expect_foreign_time(void *descriptor)
+{
+	struct pc_connector *pc;
+	struct pc_options options = PC_OPTIONS_INIT;
+	check_open_gives(-EOPNOTSUPP);
+	options.flags = PC_OPEN_SUBSCRIBED;
+	CHECK_EQ(pc_open_fd(&pc, *(int *)descriptor, &options), -EOPNOTSUPP);
+}
+
+static void in_time_namespace(void *descriptor)
+{
+	enter(CLONE_NEWTIME);
+	in_child(expect_foreign_time, descriptor);
+}
+
+PROMISE(time_namespace, "in another time namespace, whose clock the kernel's events do not follow, pc_open and pc_open_fd return -EOPNOTSUPP")
+{
+	int fd = raw_socket(true);
+	in_child(in_time_namespace, &fd);
+	close(fd);
+}
+
 static void in_pid_namespace(void *unused)
 {
 	(void)unused;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -276,6 +277,36 @@ PROMISE(deaf_before_pause, "a deafness that could not be repaired is reported, e
 	CHECK_EQ(event.kind, PC_EVENT_OVERRUN);
 	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
 	pc_close(pc);
+}
+
+/* ---- A kernel without namespaces ---- */
+
+static const char *hidden;
+
+int stat(const char *path, struct stat *status)
+{
+	if (hidden && strstr(path, hidden)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return fstatat(AT_FDCWD, path, status, 0);
+}
+
+PROMISE(no_namespaces, "on a kernel without user, PID or time namespaces a deaf kernel is repaired")
+{
+	static const char *const files[] = { "/ns/user", "/ns/pid", "/ns/time", "/ns/" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		hidden = files[i];
+		struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
+		deafen();
+		CHECK_EQ(pc_check(pc), 1);
+		hidden = "/proc/self"; /* not mounted */
+		deafen();
+		CHECK_EQ(pc_check(pc), -ETIMEDOUT);
+		hidden = NULL;
+		CHECK_EQ(pc_check(pc), 1);
+		pc_close(pc);
+	}
 }
 
 /* ---- What a table reads ---- */
