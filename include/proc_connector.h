@@ -24,7 +24,9 @@
  *            as a sandbox's ENOSYS, becomes -EIO.
  * Handles    pc_open() and pc_open_fd() make a handle. pc_close() or pc_release() ends it, exactly
  *            once. In between, the library allocates nothing. It has no threads, no signal
- *            handlers, no global state, and writes no output.
+ *            handlers, no global state, and writes no output. A connector has three descriptors:
+ *            its socket, a second socket through which it talks to the kernel, and an eventfd. On
+ *            AF_UNIX it has no second socket.
  * Tables     A program that wants to know which processes exist, rather than every event, opens a
  *            table with pc_table_open(). The table does everything that "Recovery" below describes.
  *            The rules for handles, threads and fork() apply to tables, too, with two exceptions: a
@@ -73,7 +75,8 @@
  * Language   C99, C++11, or later.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only, and with correct times in the
- *            initial time namespace only. The process must stay in its time namespace.
+ *            initial time namespace only. An open handle works in each network namespace that a
+ *            thread moves to. The process must stay in its time namespace.
  *
  * SYSTEM CALLS
  *
@@ -490,7 +493,11 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *           restored with CAP_NET_ADMIN only.
  * options:  as for pc_open().
  *
+ * An unsubscribed socket is adopted only in the initial network namespace. A subscribed one is
+ * adopted in any, but outside the initial one pc_check() and pc_subscribe() return -ECONNREFUSED.
+ *
  * Returns 0, an error of pc_open(), or
+ * -ECONNREFUSED       also: fd was made in another network namespace
  * -EBADF              fd is not an open descriptor
  * -EPROTOTYPE         fd is neither kind of socket
  * -EINVAL             fd is not a member of group 1
@@ -593,7 +600,8 @@ int pc_unsubscribe(struct pc_connector *pc);
  *             check cannot be detected.
  * 1           the kernel was deaf and is repaired. A PC_EVENT_OVERRUN with PC_LOST_DEAF follows
  *             in the stream. pc_fd() does not become readable for it: call pc_recv().
- * -EPERM      before Linux 6.6: this process has dropped its privilege
+ * -EPERM      before Linux 6.6: this process has dropped its privilege, and the kernel is deaf or
+ *             the connector was adopted without privilege
  * -ECHILD, -EINVAL, or an error of pc_open().
  */
 int pc_check(struct pc_connector *pc);

@@ -132,7 +132,11 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///           restored with CAP_NET_ADMIN only.
 /// options:  as for pc_open().
 ///
+/// An unsubscribed socket is adopted only in the initial network namespace. A subscribed one is
+/// adopted in any, but outside the initial one pc_check() and pc_subscribe() return -ECONNREFUSED.
+///
 /// Returns 0, an error of pc_open(), or
+/// -ECONNREFUSED       also: fd was made in another network namespace
 /// -EBADF              fd is not an open descriptor
 /// -EPROTOTYPE         fd is neither kind of socket
 /// -EINVAL             fd is not a member of group 1
@@ -374,7 +378,8 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 ///             check cannot be detected.
 /// 1           the kernel was deaf and is repaired. A PC_EVENT_OVERRUN with PC_LOST_DEAF follows
 ///             in the stream. pc_fd() does not become readable for it: call pc_recv().
-/// -EPERM      before Linux 6.6: this process has dropped its privilege
+/// -EPERM      before Linux 6.6: this process has dropped its privilege, and the kernel is deaf or
+///             the connector was adopted without privilege
 /// -ECHILD, -EINVAL, or an error of pc_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {

@@ -6,13 +6,12 @@
 use super::adoption;
 use super::handshake;
 use super::loss::LossMeter;
-use super::options::{DEFAULT_BUDGET, OpenOptions};
+use super::options::OpenOptions;
 use super::receiver::{DatagramInbox, Receiver};
 use super::shared::Connector;
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
 use crate::memory::Inbox;
-use crate::procfs::namespace::require_initial_time;
 use crate::protocol::filter::Filter;
 use crate::protocol::wire::NETLINK_CONNECTOR;
 use crate::sys::{self, Doorbell, Fd, ForkGuard};
@@ -34,7 +33,7 @@ pub(crate) fn open_on<S: Source>(
         Err(error) => return Err((error, source)),
     };
     let (socket, prepared) = source.prepare(options)?;
-    Ok(parts.assemble(socket, &prepared, options.filter))
+    Ok(parts.assemble(socket, prepared, options.filter))
 }
 
 /// Where the socket of a new handle comes from.
@@ -73,13 +72,9 @@ fn new_socket(options: &OpenOptions) -> Result<(Fd, Prepared), Errno> {
     if options.subscribed {
         return Err(Errno(libc::EINVAL));
     }
-    require_initial_time()?;
     let socket = sys::netlink_socket(NETLINK_CONNECTOR)?;
     handshake::attach(&socket, options.filter)?;
-    let budget = options.budget.unwrap_or(DEFAULT_BUDGET);
-    let mut prepared = Prepared::configure(&socket, Transport::Netlink, Some(budget))?;
-    handshake::join(&socket)?;
-    prepared.repairs = handshake::subscribe(&socket)?;
+    let prepared = adoption::prepare(&socket, Transport::Netlink, options, true)?;
     Ok((socket, prepared))
 }
 
@@ -95,9 +90,9 @@ impl Parts {
         Ok(Self { guard: ForkGuard::new()?, doorbell: Doorbell::new()?, inbox: Inbox::new()? })
     }
 
-    fn assemble(self, socket: Fd, prepared: &Prepared, filter: Filter) -> (Connector, Receiver) {
+    fn assemble(self, socket: Fd, prepared: Prepared, filter: Filter) -> (Connector, Receiver) {
         let Self { guard, doorbell, mut inbox } = self;
-        let &Prepared { transport, budget, drops, drops_read_ns, .. } = prepared;
+        let Prepared { transport, budget, drops, drops_read_ns, .. } = prepared;
         if transport == Transport::Netlink {
             inbox.record_senders();
         }

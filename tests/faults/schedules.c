@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -62,12 +63,13 @@ static void await_stage(int number)
 
 /* ---- A thread that repairs, while another one follows ---- */
 
-static _Thread_local bool is_repairer, has_been_deaf;
+static _Thread_local bool is_repairer, has_asked, has_been_deaf;
 static _Thread_local int rung;
 
 static long withhold_answer(long number, const long arguments[6])
 {
-	if (!is_repairer || has_been_deaf || number != SYS_recvfrom)
+	has_asked |= is_repairer && number == SYS_sendto;
+	if (!has_asked || has_been_deaf || number != SYS_recvfrom)
 		return really(number, arguments);
 	has_been_deaf = true;
 	errno = EAGAIN;
@@ -256,7 +258,8 @@ PROMISE(resume_still_counted, "a resume of a connector that the kernel still cou
 
 static long be_deaf_and_fail(long number, const long arguments[6])
 {
-	if (number == SYS_recvfrom && failures_left == 2)
+	has_asked |= number == SYS_sendto;
+	if (number == SYS_recvfrom && has_asked && failures_left == 2)
 		return fail_with(EAGAIN);
 	if (number == SYS_sendto && failures_left == 1)
 		return fail_with(ENOBUFS);
@@ -276,6 +279,101 @@ PROMISE(deaf_before_pause, "a deafness that could not be repaired is reported, e
 	CHECK_EQ(pc_recv(pc, &event, 0), 1);
 	CHECK_EQ(event.kind, PC_EVENT_OVERRUN);
 	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
+	pc_close(pc);
+}
+
+/* ---- A helper socket that could not be closed to answers ---- */
+
+static int helper, filters_before_failure;
+static uint32_t token;
+
+/* Notes the helper socket and its token; may fail to close it after the answer. */
+static long leave_open(long number, const long arguments[6])
+{
+	if (number == SYS_sendto && (int)arguments[0] == helper)
+		memcpy(&token, (const char *)arguments[1] + 28, sizeof(token));
+	if (number == SYS_recvfrom)
+		helper = (int)arguments[0];
+	if (number == SYS_setsockopt && arguments[2] == SO_ATTACH_FILTER && filters_before_failure-- == 0)
+		return fail_with(ENOBUFS);
+	return really(number, arguments);
+}
+
+static void replay(int count)
+{
+	int fd = raw_socket(false);
+	while (count-- > 0)
+		raw_request(fd, 9, token);
+	close(fd);
+}
+
+static unsigned queued(int fd)
+{
+	unsigned info[9] = { 0 };
+	socklen_t size = sizeof(info);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size), 0);
+	return info[0];
+}
+
+PROMISE(replayed_answers, "answers to the last request, which any process can cause, neither collect between two checks nor pass for the next answer")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
+	for (int is_deaf = 0; is_deaf < 2; is_deaf++) {
+		for (int is_left_open = 0; is_left_open < 2; is_left_open++) {
+			helper = -1;
+			filters_before_failure = is_left_open ? 1 : -1;
+			instead = leave_open;
+			CHECK_EQ(pc_check(pc), 0);
+			CHECK_EQ(pc_check(pc), 0);
+			if (is_left_open) {
+				filters_before_failure = 1;
+				CHECK_EQ(pc_check(pc), 0);
+			}
+			instead = NULL;
+			replay(1000);
+			CHECK_EQ(queued(helper) > 0, is_left_open);
+			if (is_deaf)
+				deafen();
+			CHECK_EQ(pc_check(pc), is_deaf);
+			CHECK_EQ(queued(helper), 0);
+			replay(10);
+			CHECK_EQ(queued(helper), 0);
+		}
+	}
+	CHECK_EQ(stats_of(pc).repaired, 2);
+	pc_close(pc);
+}
+
+/* ---- Calls that security modules would log ---- */
+
+static int forced, plain;
+
+static long count_budgets(long number, const long arguments[6])
+{
+	if (number == SYS_setsockopt && arguments[1] == SOL_SOCKET) {
+		forced += arguments[2] == SO_RCVBUFFORCE;
+		plain += arguments[2] == SO_RCVBUF && forced == 0;
+	}
+	return really(number, arguments);
+}
+
+PROMISE(unforced_budget, "pc_open asks for CAP_NET_ADMIN only for a queue that the kernel does not grant without it")
+{
+	instead = count_budgets;
+	pc_close(open_connector(0, 0, 65536));
+	CHECK_EQ(plain, 1);
+	CHECK_EQ(forced, 0);
+	struct pc_connector *pc = open_connector(0, 0, 1u << 30);
+	CHECK_EQ(forced, 1);
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 1u << 30);
+	plain = forced = 0;
+	int fd = pc_release(pc);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.flags = PC_OPEN_SUBSCRIBED;
+	options.rcvbuf_bytes = 65536;
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), 0);
+	CHECK_EQ(plain, 0); /* a moment with a small queue could lose events */
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 65536);
 	pc_close(pc);
 }
 
