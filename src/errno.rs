@@ -13,7 +13,7 @@ pub struct Errno(pub i32);
 const TEXTS: &[(i32, &CStr)] = &[
     (0, c"no error"),
     (libc::EPROTONOSUPPORT, c"no netlink connector: the kernel needs CONFIG_CONNECTOR=y (or: modprobe cn); qemu-user has none"),
-    (libc::EAFNOSUPPORT, c"netlink is forbidden here: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
+    (libc::EAFNOSUPPORT, c"netlink is forbidden: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
     (libc::ENOSYS, c"this kernel reports no process events: it needs CONFIG_PROC_EVENTS=y"),
     (libc::ECONNREFUSED, c"process events exist in the initial network namespace only: run in the host's (docker run --net=host; Kubernetes: hostNetwork: true)"),
     (libc::EOPNOTSUPP, c"not in the initial PID, user and time namespaces: run in the host's (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
@@ -27,13 +27,13 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EBADF, c"not an open descriptor"),
     (libc::EPROTOTYPE, c"only NETLINK_CONNECTOR (DGRAM, RAW) and AF_UNIX (DGRAM, SEQPACKET) sockets can be adopted"),
     (libc::ECHILD, c"the handle belongs to the parent process: after fork(), open a new one"),
-    (libc::EPIPE, c"the stream has ended: the peer closed the socket"),
-    (libc::ECANCELED, c"the program itself interrupted the wait"),
+    (libc::EPIPE, c"the stream has ended: the peer closed it"),
+    (libc::ECANCELED, c"the program interrupted the wait"),
     (libc::EINTR, c"interrupted by a signal; nothing is lost: call again"),
     (libc::EBADMSG, c"the message is truncated or damaged"),
     (libc::ESRCH, c"no such process: a thread's id, or not in the table"),
     (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (seccomp, LSM)"),
-    (libc::EIO, c"a system call failed unexpectedly, perhaps because of a seccomp filter or an emulator (strace shows which)"),
+    (libc::EIO, c"a system call failed unexpectedly, perhaps because of a seccomp filter or an emulator: see strace"),
     (OTHERS, c"an error of a system call: look the number up in errno(3)"),
 ];
 

@@ -26,6 +26,9 @@ use crate::sys::{self, Fd};
 /// repair has added stays: the next check continues from there.
 const REPAIR_LIMIT: u32 = 10_000;
 
+/// More answers than the queue of a helper socket holds.
+const COLLECTED_MAX: u32 = 16;
+
 /// How often the kernel was found deaf and made to report again: 0 or 1.
 pub(crate) type Repairs = u32;
 
@@ -82,7 +85,9 @@ pub(super) fn start(main: &Fd, is_subscribed: bool) -> Result<(Helper, Repairs),
     } else {
         // A subscribed socket delivers events even where no helper can be made: to an unprivileged
         // process before Linux 6.6, and in other namespaces.
-        helper.open().or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
+        helper
+            .open(false)
+            .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
         0
     };
     Ok((helper, repairs))
@@ -110,28 +115,50 @@ fn send(socket: &Fd, operation: u32, token: u32, length: Length) -> Result<(), E
 /// `ENOMEM`: the kernel had no memory for the answer.
 type Answer = Result<Option<i32>, Errno>;
 
-/// A socket that receives answers. Between two exchanges its filter admits nothing, so that nothing
-/// collects in its queue. It stays a member of the group, because from Linux 6.6 on the kernel
-/// frees what it keeps about a requester only if that is a member when it is closed (`cn_release`
-/// in `drivers/connector/connector.c`).
-pub(crate) struct Helper(Fd);
+/// A socket that receives the answers to one token.
+///
+/// Every listener sees the token, and can cause further answers to it. Between two requests they
+/// collect, but no more than two or three, because the queue has the smallest budget there is; the
+/// next request discards them. While the kernel is deaf, it answers nobody.
+///
+/// The socket stays a member of the group, because from Linux 6.6 on the kernel frees what it keeps
+/// about a requester only if that is a member when it is closed (`cn_release` in
+/// `drivers/connector/connector.c`).
+pub(crate) struct Helper {
+    socket: Fd,
+    token: u32,
+}
 
 impl Helper {
-    pub(super) const NONE: Self = Self(Fd::NONE);
+    pub(super) const NONE: Self = Self { socket: Fd::NONE, token: 0 };
 
-    /// Makes the socket, unless it has been made.
+    /// Makes the socket, unless it has been made, and gives it a new token if it is new or
+    /// `needs_token`.
     ///
     /// # Errors
     /// `ECONNREFUSED`: this thread is not in the initial network namespace.
-    fn open(&mut self) -> Result<(), Errno> {
-        if self.0.is_none() {
-            let socket = sys::netlink_socket(NETLINK_CONNECTOR)?;
+    #[inline(never)]
+    fn open(&mut self, needs_token: bool) -> Result<(), Errno> {
+        let is_new = self.socket.is_none();
+        let mut new = Fd::NONE;
+        if is_new {
+            new = sys::netlink_socket(NETLINK_CONNECTOR)?;
             // A full queue is to cost the answers that do not fit, and no others.
-            sys::set_congestion_off(&socket, 1)?;
-            attach_nothing(&socket)?;
-            join(&socket)?;
-            sys::reach_kernel(&socket)?;
-            self.0 = socket;
+            sys::set_congestion_off(&new, 1)?;
+            sys::set_queue_budget(&new, 0, true)?;
+        }
+        if is_new || needs_token {
+            let token = sys::random_number();
+            let mut program = Program::empty();
+            program.admit_answer_to(token);
+            let socket = if is_new { &new } else { &self.socket };
+            sys::attach_filter(socket, program.instructions())?;
+            self.token = token;
+        }
+        if is_new {
+            join(&new)?;
+            sys::reach_kernel(&new)?;
+            self.socket = new;
         }
         Ok(())
     }
@@ -143,38 +170,30 @@ impl Helper {
     /// # Errors
     /// The request was not sent.
     #[inline(never)]
-    fn ask(&mut self, sender: Option<&Fd>, operation: u32, repairs: u32) -> Result<Answer, Errno> {
-        self.open()?;
-        let sender = sender.unwrap_or(&self.0);
-        let token = sys::random_number();
-        let mut program = Program::empty();
-        program.admit_answer_to(token);
-        sys::attach_filter(&self.0, program.instructions())?;
-        let answer = self.exchange(sender, operation, token, repairs);
-        // If this fails, others can fill the queue, and the next request empties it.
-        let _ = attach_nothing(&self.0);
-        answer
-    }
-
-    #[inline]
-    fn exchange(
-        &self,
-        sender: &Fd,
+    fn ask(
+        &mut self,
+        sender: Option<&Fd>,
         operation: u32,
-        token: u32,
         mut repairs: u32,
     ) -> Result<Answer, Errno> {
-        // Every listener saw the earlier tokens, and could have filled the queue with answers to
-        // them. Until the first answer, no other process knows this token: the queue stays empty.
-        self.answer(token)?;
-        let drops = sys::drop_counter(&self.0)?;
+        // An answer with another error number could pass for that to a LISTEN of `sender`: for this,
+        // the token must be one that no other process knows.
+        self.open(sender.is_some())?;
+        let sender = sender.unwrap_or(&self.socket);
+        // Discard what has collected. If there is no end of it, the kernel reports.
+        for _ in 0..COLLECTED_MAX {
+            if self.answer()?.is_none() {
+                break;
+            }
+        }
+        let drops = sys::drop_counter(&self.socket)?;
         loop {
-            send(sender, operation, token, Length::Short)?;
-            let answer = self.answer(token);
+            send(sender, operation, self.token, Length::Short)?;
+            let answer = self.answer();
             if answer != Ok(None) {
                 return Ok(answer);
             }
-            match sys::drop_counter(&self.0) {
+            match sys::drop_counter(&self.socket) {
                 Ok(now) if now == drops => {}
                 result => return Ok(Err(result.err().unwrap_or(Errno(libc::ENOMEM)))),
             }
@@ -183,20 +202,20 @@ impl Helper {
             }
             repairs -= 1;
             // After an unknown request every kernel counts the next LISTEN of this socket.
-            send(&self.0, PROC_CN_MCAST_LISTEN, !token, Length::Short)?;
+            send(&self.socket, PROC_CN_MCAST_LISTEN, !self.token, Length::Short)?;
         }
     }
 
     #[inline(never)]
-    fn answer(&self, token: u32) -> Answer {
+    fn answer(&self) -> Answer {
         let mut buffer = [0; DATAGRAM_MAX];
         loop {
-            match sys::receive_uncancelled(&self.0, &mut buffer) {
+            match sys::receive_uncancelled(&self.socket, &mut buffer) {
                 Ok((size, sender)) => {
                     let datagram = buffer.get(..size as usize).unwrap_or_default();
                     if let Some((answer, error)) = acknowledgement(datagram)
                         && sender == 0
-                        && answer == answer_to(token)
+                        && answer == answer_to(self.token)
                     {
                         return Ok(Some(error));
                     }
