@@ -18,10 +18,15 @@
  *
  * Results    A function that can fail returns a negative errno value, which pc_strerror() explains.
  *            Outputs are written on success only. A NULL handle or output, an unknown flag or event
- *            bit, a timeout below -1, and a count of 0 give -EINVAL.
+ *            bit, a timeout below -1, and a count of 0 give -EINVAL. Where "an error of" a system
+ *            call is returned: EACCES becomes -EPERM (for a file of /proc, EPERM becomes -EACCES),
+ *            ENOBUFS becomes -ENOMEM, and a number by which this library says something else, such
+ *            as a sandbox's ENOSYS, becomes -EIO.
  * Handles    pc_open() and pc_open_fd() make a handle. pc_close() or pc_release() ends it, exactly
  *            once. In between, the library allocates nothing. It has no threads, no signal
- *            handlers, no global state, and writes no output.
+ *            handlers, no global state, and writes no output. A connector has three descriptors:
+ *            its socket, a second socket through which it talks to the kernel, and an eventfd. On
+ *            AF_UNIX it has no second socket.
  * Tables     A program that wants to know which processes exist, rather than every event, opens a
  *            table with pc_table_open(). The table does everything that "Recovery" below describes.
  *            The rules for handles, threads and fork() apply to tables, too, with two exceptions: a
@@ -69,7 +74,9 @@
  *            Start options from PC_OPTIONS_INIT or PC_TABLE_OPTIONS_INIT. Leave reserved fields 0.
  * Language   C99, C++11, or later.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
- *            the initial network, PID and user namespaces only.
+ *            the initial network, PID and user namespaces only, and with correct times in the
+ *            initial time namespace only. An open handle works in each network namespace that a
+ *            thread moves to. The process must stay in its time namespace.
  *
  * SYSTEM CALLS
  *
@@ -109,6 +116,9 @@
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
  * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive and
  * pc_process_read.
+ *
+ * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
+ * takes a handle and is listed also calls getpid, to know a forked child.
  */
 
 #ifndef PROC_CONNECTOR_H
@@ -451,8 +461,9 @@ struct pc_options {
  * -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
  * -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
  * -ECONNREFUSED       not in the initial network namespace
- * -EOPNOTSUPP         not in the initial PID and user namespaces
+ * -EOPNOTSUPP         not in the initial PID, user and time namespaces
  * -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+ * -EIO                a system call failed unexpectedly: a seccomp filter or an emulator
  * -EMFILE, -ENFILE    out of descriptors
  * -ENOMEM             out of memory
  * -ETIMEDOUT          the kernel did not acknowledge, and no cause was found
@@ -482,7 +493,11 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *           restored with CAP_NET_ADMIN only.
  * options:  as for pc_open().
  *
+ * An unsubscribed socket is adopted only in the initial network namespace. A subscribed one is
+ * adopted in any, but outside the initial one pc_check() and pc_subscribe() return -ECONNREFUSED.
+ *
  * Returns 0, an error of pc_open(), or
+ * -ECONNREFUSED       also: fd was made in another network namespace
  * -EBADF              fd is not an open descriptor
  * -EPROTOTYPE         fd is neither kind of socket
  * -EINVAL             fd is not a member of group 1
@@ -560,9 +575,9 @@ int pc_subscribe(struct pc_connector *pc);
  *
  * Pending events, and losses that have not been reported yet, can still be received.
  *
- * Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2), where EACCES becomes
- * -EPERM and ENOBUFS becomes -ENOMEM. On failure the connector remains subscribed. If events may
- * have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream.
+ * Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2). On failure the connector
+ * remains subscribed. If events may have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows
+ * in the stream.
  */
 int pc_unsubscribe(struct pc_connector *pc);
 
@@ -585,7 +600,8 @@ int pc_unsubscribe(struct pc_connector *pc);
  *             check cannot be detected.
  * 1           the kernel was deaf and is repaired. A PC_EVENT_OVERRUN with PC_LOST_DEAF follows
  *             in the stream. pc_fd() does not become readable for it: call pc_recv().
- * -EPERM      before Linux 6.6: this process has dropped its privilege
+ * -EPERM      before Linux 6.6: this process has dropped its privilege, and the kernel is deaf or
+ *             the connector was adopted without privilege
  * -ECHILD, -EINVAL, or an error of pc_open().
  */
 int pc_check(struct pc_connector *pc);
@@ -751,7 +767,6 @@ struct pc_table_options {
  *
  * Returns 0, an error of pc_open(), or
  * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
- * -EOPNOTSUPP         also: not in the initial time namespace
  */
 int pc_table_open(struct pc_table **out,
                   const struct pc_table_options *options);

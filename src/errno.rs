@@ -12,33 +12,39 @@ pub struct Errno(pub i32);
 
 const TEXTS: &[(i32, &CStr)] = &[
     (0, c"no error"),
-    (libc::EPROTONOSUPPORT, c"this kernel has no netlink connector: it needs CONFIG_CONNECTOR=y (or: modprobe cn)"),
-    (libc::EAFNOSUPPORT, c"netlink sockets are forbidden here: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
+    (libc::EPROTONOSUPPORT, c"no netlink connector: the kernel needs CONFIG_CONNECTOR=y (or: modprobe cn); qemu-user has none"),
+    (libc::EAFNOSUPPORT, c"netlink is forbidden: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
     (libc::ENOSYS, c"this kernel reports no process events: it needs CONFIG_PROC_EVENTS=y"),
     (libc::ECONNREFUSED, c"process events exist in the initial network namespace only: run in the host's (docker run --net=host; Kubernetes: hostNetwork: true)"),
-    (libc::EOPNOTSUPP, c"not in the initial PID and user namespaces (for a table, also time): run in the host's (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
-    (libc::EPERM, c"not permitted: before Linux 6.6 this needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep); on later kernels a seccomp filter or an LSM forbids it"),
-    (libc::EMFILE, c"this process is out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"),
+    (libc::EOPNOTSUPP, c"not in the initial PID, user and time namespaces: run in the host's (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
+    (libc::EPERM, c"not permitted: CAP_NET_ADMIN is missing (run as root, or setcap cap_net_admin+ep; opening needs it before Linux 6.6 only), or a seccomp filter, an LSM or a locked socket filter forbids it"),
+    (libc::EMFILE, c"out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"),
     (libc::ENFILE, c"the system is out of open files: raise sysctl fs.file-max"),
     (libc::ENOMEM, c"out of memory"),
-    (libc::ETIMEDOUT, c"the kernel did not acknowledge, and no cause could be found: is /proc mounted? Another process may be switching process events off; try again"),
-    (libc::EINVAL, c"invalid argument: a NULL pointer, an unknown bit, a reserved field in use, a wrong size, a count of 0, a timeout below -1, an id below 1, a queue above INT_MAX, PC_OPEN_SUBSCRIBED for pc_open(), more in a filter than events and flags, or a socket outside group 1"),
-    (libc::E2BIG, c"the options have a size above 4096, or use a field that this version does not know"),
+    (libc::ETIMEDOUT, c"the kernel did not acknowledge: is /proc mounted? Another process may be switching process events off; try again"),
+    (libc::EINVAL, c"invalid argument: a NULL pointer, a wrong bit, a number or a size out of bounds, a reserved field in use, or a socket outside group 1"),
+    (libc::E2BIG, c"options above 4096 bytes, or with a field that this version does not know"),
     (libc::EBADF, c"not an open descriptor"),
     (libc::EPROTOTYPE, c"only NETLINK_CONNECTOR (DGRAM, RAW) and AF_UNIX (DGRAM, SEQPACKET) sockets can be adopted"),
-    (libc::ECHILD, c"the handle belongs to the parent process: after fork(), open a new one (the child may only close its copy)"),
-    (libc::EPIPE, c"the stream has ended: the peer closed the socket"),
-    (libc::ECANCELED, c"the program itself interrupted the wait"),
+    (libc::ECHILD, c"the handle belongs to the parent process: after fork(), open a new one"),
+    (libc::EPIPE, c"the stream has ended: the peer closed it"),
+    (libc::ECANCELED, c"the program interrupted the wait"),
     (libc::EINTR, c"interrupted by a signal; nothing is lost: call again"),
     (libc::EBADMSG, c"the message is truncated or damaged"),
     (libc::ESRCH, c"no such process: a thread's id, or not in the table"),
-    (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), or is another PID namespace's"),
-    (OTHERS, c"an error that this library does not know; look the number up in errno(3)"),
+    (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (seccomp, LSM)"),
+    (libc::EIO, c"a system call failed unexpectedly, perhaps because of a seccomp filter or an emulator: see strace"),
+    (OTHERS, c"an error of a system call: look the number up in errno(3)"),
 ];
 
 static BLOCK: [u8; texts::size(TEXTS)] = texts::block(TEXTS);
 
 impl Errno {
+    /// Whether descriptors or memory have run out.
+    pub(crate) const fn is_shortage(self) -> bool {
+        matches!(self, Self(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+    }
+
     /// What is wrong and what to do about it: a static text.
     #[must_use]
     pub const fn explanation(self) -> &'static CStr {

@@ -42,7 +42,9 @@
 //! # What it needs
 //! - Linux 5.10 or later with `CONFIG_CONNECTOR` and `CONFIG_PROC_EVENTS`, as all common
 //!   distributions have it.
-//! - The initial network, PID and user namespaces (docker: `--net=host --pid=host --userns=host`).
+//! - The initial network, PID, user and time namespaces (docker: `--net=host --pid=host
+//!   --userns=host`). An open connector also works after a thread has moved to another network
+//!   namespace.
 //! - Before Linux 6.6, `CAP_NET_ADMIN`. From 6.6 on, no privilege. But without `CAP_NET_ADMIN` the
 //!   kernel grants a queue of at most twice the sysctl `net.core.rmem_max`, which on a stock system
 //!   is room for 440 events: raise the sysctl.

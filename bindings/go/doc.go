@@ -51,7 +51,7 @@
 // # Privilege and containers
 //
 // Before Linux 6.6, opening needs CAP_NET_ADMIN. The kernel reports to the initial network, PID and
-// user namespaces only: docker run --net=host --pid=host --userns=host; Kubernetes: hostNetwork:
+// user namespaces only, with times of the initial time namespace: docker run --net=host --pid=host --userns=host; Kubernetes: hostNetwork:
 // true, hostPID: true. All ids are those of the initial PID namespace. Without CAP_NET_ADMIN the queue
 // is limited by the sysctl net.core.rmem_max: raise that.
 package procconnector

@@ -98,8 +98,9 @@ const PC_OPTIONS_INIT: pc_options =
 /// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
 /// -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
 /// -ECONNREFUSED       not in the initial network namespace
-/// -EOPNOTSUPP         not in the initial PID and user namespaces
+/// -EOPNOTSUPP         not in the initial PID, user and time namespaces
 /// -EPERM              before Linux 6.6: no CAP_NET_ADMIN; later: a seccomp filter or an LSM
+/// -EIO                a system call failed unexpectedly: a seccomp filter or an emulator
 /// -EMFILE, -ENFILE    out of descriptors
 /// -ENOMEM             out of memory
 /// -ETIMEDOUT          the kernel did not acknowledge, and no cause was found
@@ -131,7 +132,11 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///           restored with CAP_NET_ADMIN only.
 /// options:  as for pc_open().
 ///
+/// An unsubscribed socket is adopted only in the initial network namespace. A subscribed one is
+/// adopted in any, but outside the initial one pc_check() and pc_subscribe() return -ECONNREFUSED.
+///
 /// Returns 0, an error of pc_open(), or
+/// -ECONNREFUSED       also: fd was made in another network namespace
 /// -EBADF              fd is not an open descriptor
 /// -EPROTOTYPE         fd is neither kind of socket
 /// -EINVAL             fd is not a member of group 1
@@ -345,9 +350,9 @@ pub unsafe extern "C" fn pc_subscribe(pc: *mut pc_connector) -> c_int {
 ///
 /// Pending events, and losses that have not been reported yet, can still be received.
 ///
-/// Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2), where EACCES becomes
-/// -EPERM and ENOBUFS becomes -ENOMEM. On failure the connector remains subscribed. If events may
-/// have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows in the stream.
+/// Returns 0, -EINVAL, -ECHILD, or an error of setsockopt(2) or sendto(2). On failure the connector
+/// remains subscribed. If events may have been missed, a PC_EVENT_OVERRUN with PC_LOST_DEAF follows
+/// in the stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
     // SAFETY: `pc` is NULL or open, and no other thread receives from it.
@@ -373,7 +378,8 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 ///             check cannot be detected.
 /// 1           the kernel was deaf and is repaired. A PC_EVENT_OVERRUN with PC_LOST_DEAF follows
 ///             in the stream. pc_fd() does not become readable for it: call pc_recv().
-/// -EPERM      before Linux 6.6: this process has dropped its privilege
+/// -EPERM      before Linux 6.6: this process has dropped its privilege, and the kernel is deaf or
+///             the connector was adopted without privilege
 /// -ECHILD, -EINVAL, or an error of pc_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_check(pc: *mut pc_connector) -> c_int {

@@ -106,7 +106,6 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 ///
 /// Returns 0, an error of pc_open(), or
 /// -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
-/// -EOPNOTSUPP         also: not in the initial time namespace
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_open(
     out: *mut *mut pc_table,

@@ -1,11 +1,11 @@
 //! Adopting a socket that another program made: with all of its settings, or not at all.
 
-use super::handshake;
+use super::handshake::{self, Helper};
 use super::options::{DEFAULT_BUDGET, OpenOptions};
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
 use crate::protocol::wire::{CN_IDX_PROC, NETLINK_CONNECTOR};
-use crate::sys::{self, Fd, Modes};
+use crate::sys::{self, Fd, Modes, monotonic_ns};
 
 /// Gives the socket the settings of a handle, and subscribes it. On failure it has the settings
 /// that it had before.
@@ -18,23 +18,38 @@ pub(super) fn adopt(socket: &Fd, options: &OpenOptions) -> Result<Prepared, Errn
     }
     socket
         .set_modes(&before.modes.of_a_handle())
-        .and_then(|()| prepare(socket, transport, options))
+        .and_then(|()| prepare(socket, transport, options, false))
         .inspect_err(|_| before.restore(socket))
 }
 
-fn prepare(socket: &Fd, transport: Transport, options: &OpenOptions) -> Result<Prepared, Errno> {
+/// Gives a socket that has its filter the other settings of a handle, and subscribes it. A new one
+/// is not a member of the group yet.
+#[inline(never)]
+pub(super) fn prepare(
+    socket: &Fd,
+    transport: Transport,
+    options: &OpenOptions,
+    is_new: bool,
+) -> Result<Prepared, Errno> {
     let is_netlink = transport == Transport::Netlink;
-    let budget = match options.budget {
-        None if is_netlink => default_budget(socket)?,
-        budget => budget,
-    };
-    let mut prepared = Prepared::configure(socket, transport, budget)?;
-    // Last, so that no later failure has to undo it. The previous owner may have subscribed the
-    // socket although the options do not say so, and an IGNORE would end that subscription too.
-    if is_netlink && !options.subscribed {
-        prepared.repairs = handshake::subscribe(socket)?;
+    if is_netlink {
+        sys::disable_congestion(socket)?;
+        if is_new || options.budget.is_some() || would_grow(socket)? {
+            let budget = options.budget.unwrap_or(DEFAULT_BUDGET);
+            sys::set_queue_budget(socket, budget, is_new)?;
+        }
+        if is_new {
+            handshake::join(socket)?;
+        }
     }
-    Ok(prepared)
+    let budget = sys::queue_budget(socket)?;
+    let drops_read_ns = monotonic_ns();
+    let drops = sys::drop_counter(socket)?;
+    let queued = sys::queue_use(socket)?;
+    // Last, so that no later failure has to undo it.
+    let (helper, repairs) =
+        if is_netlink { handshake::start(socket, options.subscribed)? } else { (Helper::NONE, 0) };
+    Ok(Prepared { transport, repairs, helper, budget, queued, drops, drops_read_ns })
 }
 
 /// What the socket is, if it is one that can be adopted.
@@ -45,30 +60,26 @@ fn identify(socket: &Fd) -> Result<Transport, Errno> {
         Errno(libc::ENOTSOCK) => UNFIT,
         error => error,
     })?;
-    match (option(libc::SO_DOMAIN)?, socket_type) {
-        (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW)
-            if option(libc::SO_PROTOCOL)? == NETLINK_CONNECTOR =>
-        {
-            if !sys::has_joined(socket, CN_IDX_PROC)? {
-                return Err(Errno(libc::EINVAL));
-            }
-            Ok(Transport::Netlink)
+    let (domain, protocol) = (option(libc::SO_DOMAIN)?, option(libc::SO_PROTOCOL)?);
+    match (domain, socket_type, protocol) {
+        _ if option(libc::SO_ACCEPTCONN)? != 0 => Err(UNFIT),
+        (libc::AF_UNIX, libc::SOCK_DGRAM, _) => Ok(Transport::Datagram),
+        (libc::AF_UNIX, libc::SOCK_SEQPACKET, _) => Ok(Transport::SeqPacket),
+        (libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_RAW, NETLINK_CONNECTOR) => {
+            let has_joined = sys::has_joined(socket, CN_IDX_PROC)?;
+            if has_joined { Ok(Transport::Netlink) } else { Err(Errno(libc::EINVAL)) }
         }
-        (libc::AF_UNIX, _) if option(libc::SO_ACCEPTCONN)? != 0 => Err(UNFIT),
-        (libc::AF_UNIX, libc::SOCK_DGRAM) => Ok(Transport::Datagram),
-        (libc::AF_UNIX, libc::SOCK_SEQPACKET) => Ok(Transport::SeqPacket),
         _ => Err(UNFIT),
     }
 }
 
-/// The default budget for a queue, or `None` if it has more than would be granted now: an
-/// unprivileged child could not get back what a privileged parent has given. A new socket shows
-/// what would be granted.
-fn default_budget(socket: &Fd) -> Result<Option<u32>, Errno> {
+/// Whether the default budget would make this queue larger. It might make it smaller: an
+/// unprivileged child could not get back what a privileged parent has given. A new socket shows what
+/// would be granted.
+fn would_grow(socket: &Fd) -> Result<bool, Errno> {
     let trial = sys::netlink_socket(NETLINK_CONNECTOR)?;
-    sys::set_queue_budget(&trial, DEFAULT_BUDGET)?;
-    let is_larger = sys::queue_budget(&trial)? > sys::queue_budget(socket)?;
-    Ok(is_larger.then_some(DEFAULT_BUDGET))
+    sys::set_queue_budget(&trial, DEFAULT_BUDGET, true)?;
+    Ok(sys::queue_budget(&trial)? > sys::queue_budget(socket)?)
 }
 
 /// The settings that adoption changes, as they were before.
@@ -93,7 +104,10 @@ impl Settings {
         if let Some((congestion_off, budget)) = self.netlink {
             let _ = sys::detach_filter(socket);
             let _ = sys::set_congestion_off(socket, congestion_off);
-            let _ = sys::set_queue_budget(socket, budget);
+            // An unprivileged process could only make a queue smaller that nobody has changed.
+            if sys::queue_budget(socket) != Ok(budget) {
+                let _ = sys::set_queue_budget(socket, budget, false);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::adoption;
 use super::handshake;
 use super::loss::LossMeter;
-use super::options::{DEFAULT_BUDGET, OpenOptions};
+use super::options::OpenOptions;
 use super::receiver::{DatagramInbox, Receiver};
 use super::shared::Connector;
 use super::transport::{Prepared, Transport};
@@ -33,7 +33,7 @@ pub(crate) fn open_on<S: Source>(
         Err(error) => return Err((error, source)),
     };
     let (socket, prepared) = source.prepare(options)?;
-    Ok(parts.assemble(socket, &prepared, options.filter))
+    Ok(parts.assemble(socket, prepared, options.filter))
 }
 
 /// Where the socket of a new handle comes from.
@@ -74,10 +74,7 @@ fn new_socket(options: &OpenOptions) -> Result<(Fd, Prepared), Errno> {
     }
     let socket = sys::netlink_socket(NETLINK_CONNECTOR)?;
     handshake::attach(&socket, options.filter)?;
-    let budget = options.budget.unwrap_or(DEFAULT_BUDGET);
-    let mut prepared = Prepared::configure(&socket, Transport::Netlink, Some(budget))?;
-    handshake::join(&socket)?;
-    prepared.repairs = handshake::subscribe(&socket)?;
+    let prepared = adoption::prepare(&socket, Transport::Netlink, options, true)?;
     Ok((socket, prepared))
 }
 
@@ -93,9 +90,9 @@ impl Parts {
         Ok(Self { guard: ForkGuard::new()?, doorbell: Doorbell::new()?, inbox: Inbox::new()? })
     }
 
-    fn assemble(self, socket: Fd, prepared: &Prepared, filter: Filter) -> (Connector, Receiver) {
+    fn assemble(self, socket: Fd, prepared: Prepared, filter: Filter) -> (Connector, Receiver) {
         let Self { guard, doorbell, mut inbox } = self;
-        let &Prepared { transport, budget, drops, drops_read_ns, .. } = prepared;
+        let Prepared { transport, budget, drops, drops_read_ns, .. } = prepared;
         if transport == Transport::Netlink {
             inbox.record_senders();
         }

@@ -121,7 +121,7 @@ impl Receiver {
                 // A socket reports each of these once: ENOBUFS for a loss before its adoption, and
                 // ECONNRESET for a peer that left data unread.
                 Err(Errno(libc::ENOBUFS | libc::ECONNRESET)) => {}
-                result => break result?,
+                result => break result.map_err(sys::plain)?,
             }
         };
         self.loss.received(received);

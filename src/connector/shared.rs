@@ -1,7 +1,7 @@
 //! The half of a handle that any thread may use: wake, pause and resume, check, close.
 
 use super::counters::Counters;
-use super::handshake::{self, Repairs};
+use super::handshake::{self, Helper, Repairs};
 use super::subscription::Subscription;
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
@@ -37,7 +37,13 @@ pub(crate) struct Connector {
     /// Start of the gap that the pending announcement will report. Valid while DEAFNESS is set.
     announced_ns: AtomicU64,
     /// Locked while the kernel is asked for anything, so that its answers and the state agree.
-    subscription: Lock<Subscription>,
+    dialogue: Lock<Dialogue>,
+}
+
+/// What is known and used when the kernel is asked.
+struct Dialogue {
+    subscription: Subscription,
+    helper: Helper,
 }
 
 impl Connector {
@@ -47,16 +53,19 @@ impl Connector {
         guard: ForkGuard,
         doorbell: Doorbell,
         socket: Fd,
-        prepared: &Prepared,
+        prepared: Prepared,
     ) -> Self {
-        let &Prepared { transport, repairs, budget, queued, .. } = prepared;
+        let Prepared { transport, repairs, helper, budget, queued, .. } = prepared;
         let connector = Self {
             guard,
             socket,
             attention: AtomicU32::new(0),
             transport,
             doorbell,
-            subscription: Lock::new(Subscription::proven(monotonic_ns())),
+            dialogue: Lock::new(Dialogue {
+                subscription: Subscription::proven(monotonic_ns()),
+                helper,
+            }),
             announced_ns: AtomicU64::new(0),
             budget: AtomicU32::new(budget),
             discard_limit: AtomicU32::new(transport.discard_limit(budget.max(queued))),
@@ -76,7 +85,7 @@ impl Connector {
 
     #[cfg(feature = "std")]
     pub(crate) fn set_budget(&self, bytes: u32) -> Result<u32, Errno> {
-        sys::set_queue_budget(&self.socket, bytes)?;
+        sys::set_queue_budget(&self.socket, bytes, false)?;
         let budget = sys::queue_budget(&self.socket)?;
         self.budget.store(budget, Relaxed);
         self.discard_limit.fetch_max(self.transport.discard_limit(budget), Relaxed);
@@ -97,16 +106,16 @@ impl Connector {
     }
 
     /// `ECHILD` in a forked child, to which the handle does not belong.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn require_owner(&self) -> Result<(), Errno> {
         if self.guard.is_owner() { Ok(()) } else { Err(Errno(libc::ECHILD)) }
     }
 
-    /// Whether the handle belongs to this process, and the receiver has nothing to look at but its
-    /// queue.
+    /// Whether it is plain that the handle belongs to this process, and that the receiver has
+    /// nothing to look at but its queue.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
-        self.guard.is_owner() && self.attention.load(SeqCst) == 0
+        self.guard.is_owner_by_page() && self.attention.load(SeqCst) == 0
     }
 
     /// Ends the current or the next wait, and leaves `errno` alone. Async-signal-safe.
@@ -163,16 +172,20 @@ impl Connector {
     /// Proves that the kernel reports. Returns how many repairs that took.
     pub(crate) fn check(&self) -> Result<Repairs, Errno> {
         self.require_owner()?;
-        let mut subscription = self.subscription.lock();
-        if !self.is_netlink() || !subscription.is_listening() {
+        let mut dialogue = self.dialogue.lock();
+        if !self.is_netlink() || !dialogue.subscription.is_listening() {
             return Ok(0);
         }
         let begun = monotonic_ns();
         // A deafness is noted before it is repaired: it is to be announced even if the repair fails
         // now, or if another process repairs the kernel meanwhile.
-        handshake::check(&self.socket, || subscription.note_deafness())?;
-        let now = if subscription.is_deaf() { monotonic_ns() } else { begun };
-        let Some(since_ns) = subscription.resume(now) else { return Ok(0) };
+        if !dialogue.helper.is_answered()? {
+            dialogue.subscription.note_deafness();
+            dialogue.helper.repair()?;
+        }
+        handshake::renew(&self.socket)?;
+        let now = if dialogue.subscription.is_deaf() { monotonic_ns() } else { begun };
+        let Some(since_ns) = dialogue.subscription.resume(now) else { return Ok(0) };
         self.announce_deafness(since_ns);
         self.note_repairs(1);
         Ok(1)
@@ -189,8 +202,8 @@ impl Connector {
 
     /// Makes the kernel apply this filter. False while paused, when the filter must wait.
     pub(super) fn set_filter(&self, filter: Filter) -> Result<bool, Errno> {
-        let subscription = self.subscription.lock();
-        let is_listening = subscription.is_listening();
+        let dialogue = self.dialogue.lock();
+        let is_listening = dialogue.subscription.is_listening();
         if is_listening && self.is_netlink() {
             handshake::attach(&self.socket, filter)?;
         }
@@ -200,8 +213,8 @@ impl Connector {
     /// Makes the kernel apply this filter, and leave out the FORKs of these processes' threads.
     #[cfg(feature = "table")]
     pub(super) fn leave_unheard(&self, filter: Filter, tgids: &[i32]) -> Result<(), Errno> {
-        let subscription = self.subscription.lock();
-        if subscription.is_listening() && self.is_netlink() {
+        let dialogue = self.dialogue.lock();
+        if dialogue.subscription.is_listening() && self.is_netlink() {
             handshake::attach_without(&self.socket, filter, tgids)?;
         }
         Ok(())
@@ -209,22 +222,22 @@ impl Connector {
 
     /// Resumes with this filter. False if the handle is not paused.
     pub(super) fn subscribe(&self, filter: Filter) -> Result<bool, Errno> {
-        let mut subscription = self.subscription.lock();
-        if !self.is_netlink() || subscription.is_listening() {
+        let mut dialogue = self.dialogue.lock();
+        if !self.is_netlink() || dialogue.subscription.is_listening() {
             return Ok(false);
         }
         // Before Linux 6.6 the kernel would count a second LISTEN as another listener.
-        if subscription.is_counted() {
+        if dialogue.subscription.is_counted() {
             handshake::unsubscribe(&self.socket)?;
-            subscription.pause(false);
+            dialogue.subscription.pause(false);
         }
-        let repairs = handshake::subscribe(&self.socket)?;
+        let repairs = handshake::subscribe(&self.socket, &mut dialogue.helper)?;
         if let Err(error) = handshake::attach(&self.socket, filter) {
-            subscription.pause(handshake::unsubscribe(&self.socket).is_err());
+            dialogue.subscription.pause(handshake::unsubscribe(&self.socket).is_err());
             return Err(error);
         }
         self.note_repairs(repairs);
-        if let Some(since_ns) = subscription.resume(monotonic_ns()) {
+        if let Some(since_ns) = dialogue.subscription.resume(monotonic_ns()) {
             self.announce_deafness(since_ns);
         }
         Ok(true)
@@ -233,8 +246,8 @@ impl Connector {
     /// Pauses. `filter` is the one in force, which is attached again if the kernel cannot be asked
     /// to stop.
     pub(super) fn unsubscribe(&self, filter: Filter) -> Result<(), Errno> {
-        let mut subscription = self.subscription.lock();
-        if !self.is_netlink() || !subscription.is_counted() {
+        let mut dialogue = self.dialogue.lock();
+        if !self.is_netlink() || !dialogue.subscription.is_counted() {
             return Ok(());
         }
         let begun = monotonic_ns();
@@ -242,13 +255,13 @@ impl Connector {
         let asked = handshake::unsubscribe(&self.socket);
         // If the filter cannot be attached again either, this is a pause: nothing passes.
         if asked.is_err()
-            && subscription.is_listening()
+            && dialogue.subscription.is_listening()
             && handshake::attach(&self.socket, filter).is_ok()
         {
             self.announce_deafness(begun);
             return asked;
         }
-        subscription.pause(asked.is_err());
+        dialogue.subscription.pause(asked.is_err());
         Ok(())
     }
 
@@ -256,7 +269,7 @@ impl Connector {
     #[cfg(any(feature = "capi", feature = "std"))]
     pub(crate) fn release(mut self) -> Fd {
         // The drop of this handle is to send no IGNORE.
-        self.subscription.get_mut().pause(false);
+        self.dialogue.get_mut().subscription.pause(false);
         sys::extract(self, |connector| &mut connector.socket)
     }
 
@@ -269,7 +282,10 @@ impl Drop for Connector {
     /// Ends the subscription, unless this is a forked child's copy. If the socket were only closed,
     /// the kernel would count its listener for ever, and make events that no listener receives.
     fn drop(&mut self) {
-        if self.guard.is_owner() && self.is_netlink() && self.subscription.get_mut().is_counted() {
+        if self.require_owner().is_ok()
+            && self.is_netlink()
+            && self.dialogue.get_mut().subscription.is_counted()
+        {
             let _ = handshake::unsubscribe(&self.socket);
         }
     }

@@ -1,14 +1,13 @@
 //! What the socket of a handle is.
 
-use super::handshake::Repairs;
-use crate::errno::Errno;
-use crate::sys::{self, Fd, monotonic_ns};
+use super::handshake::{Helper, Repairs};
 
 /// What is known of a socket that the kernel has begun to report to.
 pub(crate) struct Prepared {
     pub transport: Transport,
     /// How often the kernel had to be repaired for that.
     pub repairs: Repairs,
+    pub helper: Helper,
     /// The queue's budget in bytes.
     pub budget: u32,
     /// How many bytes were queued before. They may be more than the budget.
@@ -41,31 +40,5 @@ impl Transport {
         };
         // No datagram is charged less than 512 bytes.
         bytes / 512 + 64
-    }
-}
-
-impl Prepared {
-    /// Gives a socket the settings of a handle, and this queue budget. It is not subscribed yet.
-    #[inline(never)]
-    pub(super) fn configure(
-        socket: &Fd,
-        transport: Transport,
-        budget: Option<u32>,
-    ) -> Result<Self, Errno> {
-        let is_netlink = transport == Transport::Netlink;
-        if is_netlink {
-            sys::disable_congestion(socket)?;
-            if let Some(bytes) = budget {
-                sys::set_queue_budget(socket, bytes)?;
-            }
-        }
-        Ok(Self {
-            transport,
-            repairs: 0,
-            budget: sys::queue_budget(socket)?,
-            queued: sys::queue_use(socket)?,
-            drops_read_ns: monotonic_ns(),
-            drops: if is_netlink { sys::drop_counter(socket)? } else { 0 },
-        })
     }
 }

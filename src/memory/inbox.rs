@@ -138,7 +138,6 @@ impl<const SIZE: usize, const COUNT: usize> Inbox<SIZE, COUNT> {
 }
 
 impl<const SIZE: usize, const COUNT: usize> Drop for Inbox<SIZE, COUNT> {
-    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: new() allocated the buffers, and nothing borrows from an inbox that is dropped.
         unsafe { heap::release(self.buffers) };

@@ -1,8 +1,7 @@
 //! The namespaces of this process, which explain why the kernel does not report to it.
 
 #[cfg(feature = "table")]
-use super::{sight::is_of_reader, stat};
-#[cfg(feature = "table")]
+use super::stat;
 use crate::errno::Errno;
 use crate::sys::{inode, read_file};
 
@@ -22,11 +21,34 @@ pub(crate) enum Namespaces {
 }
 
 pub(crate) fn namespaces() -> Namespaces {
-    match (inode(b"/proc/self/ns/pid\0"), inode(b"/proc/self/ns/user\0")) {
-        (Ok(INITIAL_PID), Ok(INITIAL_USER)) => Namespaces::Initial,
-        (Ok(pid), _) if pid != INITIAL_PID => Namespaces::Foreign,
-        (_, Ok(user)) if user != INITIAL_USER => Namespaces::Foreign,
+    let pid = is_initial(b"/proc/self/ns/pid\0", INITIAL_PID);
+    match (pid, is_initial(b"/proc/self/ns/user\0", INITIAL_USER)) {
+        (Ok(true), Ok(true)) => Namespaces::Initial,
+        (Ok(false), _) | (_, Ok(false)) => Namespaces::Foreign,
         _ => Namespaces::Unknown,
+    }
+}
+
+/// Whether this process is in the initial namespace of a kind, whose file and inode these are.
+#[inline(never)]
+fn is_initial(path: &[u8], initial: u64) -> Result<bool, Errno> {
+    match inode(path) {
+        // A kernel without namespaces of this kind does not have the file.
+        Err(Errno(libc::ENOENT)) if inode(b"/proc/self\0").is_ok() => Ok(true),
+        inode => Ok(inode? == initial),
+    }
+}
+
+/// Checks that the clocks of this process are those of the kernel's events.
+///
+/// # Errors
+/// `EOPNOTSUPP`: not the initial time namespace.
+pub(crate) fn require_initial_time() -> Result<(), Errno> {
+    /// `PROC_TIME_INIT_INO` in `include/linux/proc_ns.h`
+    const INITIAL_TIME: u64 = 0xefff_fffa;
+    match is_initial(b"/proc/self/ns/time\0", INITIAL_TIME) {
+        Ok(false) => Err(Errno(libc::EOPNOTSUPP)),
+        _ => Ok(()),
     }
 }
 
@@ -40,25 +62,18 @@ pub(crate) fn lacks_process_events() -> bool {
     }
 }
 
-/// Checks that /proc shows every process that events are about, with start times by the clock of
-/// this process.
+/// Checks that /proc shows every process that events are about.
 ///
 /// # Errors
-/// `EOPNOTSUPP`: not the initial time namespace. `EACCES`: /proc is not mounted, hides processes or
-/// belongs to another PID namespace. `EMFILE`, `ENFILE`, `ENOMEM`.
+/// `EACCES`: /proc is not mounted, hides processes or belongs to another PID namespace. `EMFILE`,
+/// `ENFILE`, `ENOMEM`.
 #[cfg(feature = "table")]
 pub(crate) fn require_whole_proc() -> Result<(), Errno> {
-    /// `PROC_TIME_INIT_INO` in `include/linux/proc_ns.h`
-    const INITIAL_TIME: u64 = 0xefff_fffa;
-    // A kernel without time namespaces does not have this file.
-    if inode(b"/proc/self/ns/time\0").is_ok_and(|time| time != INITIAL_TIME) {
-        return Err(Errno(libc::EOPNOTSUPP));
-    }
     // If hidepid is in force, pid 1 is not visible. If /proc belongs to another PID namespace,
     // /proc/self does not resolve.
     match (stat::read(1), inode(b"/proc/self\0")) {
         (Ok(Some(_)), Ok(_)) => Ok(()),
-        (Err(error), _) if is_of_reader(error) => Err(error),
+        (Err(error), _) if error.is_shortage() => Err(error),
         _ => Err(Errno(libc::EACCES)),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Sight {
 /// Looks at a process, even at a zombie; `None` if no process has this pid, although a thread may.
 ///
 /// # Errors
-/// Those of [`stat::read`] except `ESRCH`. All but those that [`is_of_reader`] are about this process.
+/// Those of [`stat::read`] except `ESRCH`. All but a shortage are about the process.
 pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
     let taken_ns = monotonic_ns();
     // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
@@ -28,11 +28,6 @@ pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Er
         Err(Errno(libc::ESRCH)) => Ok(None),
         result => Ok(result?.map(|stat| Sight { taken_ns, stat, credentials })),
     }
-}
-
-/// Whether an error of reading /proc is about the reader, rather than about the process that is read.
-pub(crate) const fn is_of_reader(error: Errno) -> bool {
-    matches!(error, Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
 /// Reads a process that has not exited, and its ids, without asking for the time.

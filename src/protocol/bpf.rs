@@ -36,6 +36,11 @@ const UNHEARD_MAX: usize = 0;
 /// process whose threads are not wanted, a verdict.
 const CAPACITY: usize = 7 + 9 * 10 + 2 * UNHEARD_MAX + 1;
 
+/// A program that admits nothing. Before Linux 6.6 a member of the group that is not subscribed
+/// still receives everything that others have subscribed to.
+pub(crate) static ADMITTING_NOTHING: [sock_filter; 1] =
+    [sock_filter { code: RETURN, jt: 0, jf: 0, k: 0 }];
+
 /// A classic BPF program for a socket.
 pub(crate) struct Program {
     instructions: [sock_filter; CAPACITY],
@@ -47,50 +52,37 @@ impl Program {
     ///
     /// The program rejects everything that is not a process event, above all acknowledgements. The
     /// kernel sends these to every listener, and any process can cause them by the million.
-    pub(crate) fn admitting(filter: Filter) -> Self {
-        Self::admitting_without(filter, &[])
+    pub(crate) fn admit(&mut self, filter: Filter) {
+        self.admit_without(filter, &[]);
     }
 
-    /// Like [`admitting`](Self::admitting), but rejects the FORKs of the threads of these
-    /// processes. 0 stands for none.
-    pub(crate) fn admitting_without(filter: Filter, unheard: &[i32]) -> Self {
-        let mut program = Self::empty();
-        program.require(IDX, CN_IDX_PROC);
-        program.require(VAL, CN_VAL_PROC);
-        program.load(WHAT);
-        program.skip_unless_equal(PROC_EVENT_NONE, 1);
-        program.verdict(false);
+    /// Like [`admit`](Self::admit), but rejects the FORKs of the threads of these processes. 0 stands
+    /// for none.
+    pub(crate) fn admit_without(&mut self, filter: Filter, unheard: &[i32]) {
+        self.require(IDX, CN_IDX_PROC);
+        self.require(VAL, CN_VAL_PROC);
+        self.load(WHAT);
+        self.skip_unless_equal(PROC_EVENT_NONE, 1);
+        self.verdict(false);
         for layout in &LAYOUTS {
-            program.judge(filter, layout, unheard);
+            self.judge(filter, layout, unheard);
         }
-        program.verdict(filter.wants(kind::UNKNOWN));
-        program
+        self.verdict(filter.wants(kind::UNKNOWN));
     }
 
     /// Admits only the acknowledgement of the request with `token`.
-    pub(crate) fn admitting_answer_to(token: u32) -> Self {
-        let mut program = Self::empty();
-        program.require(IDX, CN_IDX_PROC);
-        program.require(VAL, CN_VAL_PROC);
-        program.require(WHAT, PROC_EVENT_NONE);
-        program.require(ACK, answer_to(token));
-        program.verdict(true);
-        program
-    }
-
-    /// Admits nothing, for a paused socket. Before Linux 6.6 a member of the group that is not
-    /// subscribed still receives everything that others have subscribed to.
-    pub(crate) fn admitting_nothing() -> Self {
-        let mut program = Self::empty();
-        program.verdict(false);
-        program
+    pub(crate) fn admit_answer_to(&mut self, token: u32) {
+        // This rejects all events as soon as possible: the kernel runs the program for each of them.
+        self.require(WHAT, PROC_EVENT_NONE);
+        self.require(ACK, answer_to(token));
+        self.verdict(true);
     }
 
     pub(crate) fn instructions(&self) -> &[sock_filter] {
         self.instructions.get(..self.len).unwrap_or_default()
     }
 
-    const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         const NONE: sock_filter = sock_filter { code: 0, jt: 0, jf: 0, k: 0 };
         Self { instructions: [NONE; CAPACITY], len: 0 }
     }
@@ -181,12 +173,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn admitting(filter: Filter) -> Program {
+        let mut program = Program::empty();
+        program.admit(filter);
+        program
+    }
+
     /// What the kernel would do with the program; `None` for an instruction that no program here
     /// has.
-    fn run(program: &Program, packet: &[u8]) -> Option<bool> {
+    fn run(program: &[sock_filter], packet: &[u8]) -> Option<bool> {
         let (mut a, mut x, mut next) = (0, 0, 0);
         loop {
-            let sock_filter { code, jt, jf, k } = *program.instructions().get(next)?;
+            let sock_filter { code, jt, jf, k } = *program.get(next)?;
             next += 1;
             match code {
                 LOAD => match packet.get(k as usize..).and_then(<[u8]>::first_chunk) {
@@ -233,7 +231,7 @@ mod tests {
             let admitted = wire::parse(&datagram)
                 .expect("a whole datagram")
                 .is_some_and(|event| filter.admits(&event));
-            prop_assert_eq!(run(&Program::admitting(filter), &datagram), Some(admitted));
+            prop_assert_eq!(run(admitting(filter).instructions(), &datagram), Some(admitted));
         }
 
         #[test]
@@ -241,7 +239,7 @@ mod tests {
             filter in filters(),
             bytes in prop::collection::vec(any::<u8>(), 0..100),
         ) {
-            prop_assert!(run(&Program::admitting(filter), &bytes).is_some());
+            prop_assert!(run(admitting(filter).instructions(), &bytes).is_some());
         }
     }
 
@@ -250,13 +248,14 @@ mod tests {
     fn a_program_rejects_the_forks_of_threads_of_unheard_processes_alone() {
         let filter = Filter::new(0, NO_THREADS).expect("valid bits").with_thread_forks();
         let unheard: Vec<i32> = (1..=UNHEARD_MAX as i32).collect();
-        let program = Program::admitting_without(filter, &unheard);
+        let mut program = Program::empty();
+        program.admit_without(filter, &unheard);
         assert!(program.len < CAPACITY);
         for tgid in 1..20 {
             let fork = |pid| datagram(PROC_EVENT_FORK, [1, 1, pid, tgid, 0, 0]);
             let is_unheard = unheard.contains(&tgid.cast_signed());
-            assert_eq!(run(&program, &fork(tgid)), Some(true));
-            assert_eq!(run(&program, &fork(99)), Some(!is_unheard));
+            assert_eq!(run(program.instructions(), &fork(tgid)), Some(true));
+            assert_eq!(run(program.instructions(), &fork(99)), Some(!is_unheard));
         }
     }
 
@@ -267,27 +266,28 @@ mod tests {
         for mask in masks.step_by(if cfg!(miri) { 100 } else { 1 }) {
             for flags in 0..4 {
                 let filter = Filter::new(mask, flags).expect("valid bits");
-                assert!(Program::admitting(filter).len < CAPACITY);
+                assert!(admitting(filter).len < CAPACITY);
             }
         }
     }
 
     #[test]
     fn the_program_of_a_paused_socket_rejects_events() {
-        let program = Program::admitting_nothing();
-        assert_eq!(run(&program, &datagram(PROC_EVENT_FORK, [0; 6])), Some(false));
+        assert_eq!(run(&ADMITTING_NOTHING, &datagram(PROC_EVENT_FORK, [0; 6])), Some(false));
     }
 
     #[test]
     fn the_program_of_a_helper_socket_admits_the_answer_to_its_own_token_alone() {
-        let program = Program::admitting_answer_to(0x0102_0303);
+        let mut program = Program::empty();
+        program.admit_answer_to(0x0102_0303);
+        let run = |packet: &[u8]| run(program.instructions(), packet);
         let mut answer = datagram(PROC_EVENT_NONE, [0; 6]);
-        assert_eq!(run(&program, &answer), Some(false));
+        assert_eq!(run(&answer), Some(false));
         answer[28..32].copy_from_slice(&0x0102_0304_u32.to_ne_bytes());
-        assert_eq!(run(&program, &answer), Some(true));
+        assert_eq!(run(&answer), Some(true));
         answer[36..40].copy_from_slice(&PROC_EVENT_FORK.to_ne_bytes());
-        assert_eq!(run(&program, &answer), Some(false));
+        assert_eq!(run(&answer), Some(false));
         let request = Request::new(PROC_CN_MCAST_LISTEN, 0x0102_0304, Length::Short);
-        assert_eq!(run(&program, request.as_bytes()), Some(false));
+        assert_eq!(run(request.as_bytes()), Some(false));
     }
 }

@@ -82,7 +82,6 @@ impl Line {
         }
     }
 
-    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;

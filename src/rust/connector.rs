@@ -317,7 +317,7 @@ impl ProcConnector {
             // Try another socket first: if the kernel grants less, an unprivileged process could
             // not restore the budget that a privileged parent had given to this one.
             let trial = sys::netlink_socket(NETLINK_CONNECTOR)?;
-            sys::set_queue_budget(&trial, wanted)?;
+            sys::set_queue_budget(&trial, wanted, true)?;
             if sys::queue_budget(&trial)? < wanted {
                 return Err(Errno(libc::EPERM).into());
             }

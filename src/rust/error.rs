@@ -24,7 +24,8 @@ pub enum Error {
     /// | `EAFNOSUPPORT` | netlink is forbidden (systemd's `RestrictAddressFamilies=`) |
     /// | `ENOSYS` | the kernel lacks `CONFIG_PROC_EVENTS` |
     /// | `ECONNREFUSED` | not in the initial network namespace |
-    /// | `EOPNOTSUPP` | not in the initial PID and user namespaces |
+    /// | `EOPNOTSUPP` | not in the initial PID, user and time namespaces |
+    /// | `EIO` | a system call failed unexpectedly, perhaps because of a seccomp filter or an emulator |
     /// | `EPERM` | before Linux 6.6: no `CAP_NET_ADMIN`; later: a seccomp filter or an LSM |
     /// | `ETIMEDOUT` | the kernel did not acknowledge, and no cause was found |
     /// | `ECHILD` | the connector belongs to the parent process |

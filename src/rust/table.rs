@@ -116,7 +116,6 @@ impl ProcessTable {
     /// # Errors
     /// Those of [`ProcConnector::new`](crate::ProcConnector::new), or
     /// - `EACCES`: /proc is not mounted, hides processes, or is another PID namespace's.
-    /// - `EOPNOTSUPP`: also outside the initial time namespace.
     pub fn open() -> Result<Self> {
         Self::with(&TableOptions::new())
     }

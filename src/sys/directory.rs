@@ -1,6 +1,6 @@
 //! Listing a directory without libc's allocations.
 
-use super::{Fd, check};
+use super::{Fd, granted};
 use crate::errno::Errno;
 
 /// An open directory.
@@ -14,7 +14,7 @@ impl Directory {
     /// Makes the next [`read`](Self::read) return the first entries again.
     pub(crate) fn rewind(&self) -> Result<(), Errno> {
         // SAFETY: lseek() takes no pointer.
-        check(unsafe { libc::lseek(self.0.raw(), 0, libc::SEEK_SET) } as i64)?;
+        granted(unsafe { libc::lseek(self.0.raw(), 0, libc::SEEK_SET) } as libc::c_long)?;
         Ok(())
     }
 
@@ -22,7 +22,7 @@ impl Directory {
     /// 0 at the end of the directory.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<u32, Errno> {
         // SAFETY: the buffer is writable for its length.
-        check(unsafe {
+        granted(unsafe {
             libc::syscall(libc::SYS_getdents64, self.0.raw(), buffer.as_mut_ptr(), buffer.len())
         })
     }

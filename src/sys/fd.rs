@@ -7,10 +7,14 @@ use core::mem::{forget, replace};
 /// Closes its descriptor when dropped.
 pub(crate) struct Fd(i32);
 
-/// What [`extract`] leaves behind. Its drop closes nothing.
-const EXTRACTED: Fd = Fd(-1);
-
 impl Fd {
+    /// No descriptor. Its drop closes nothing.
+    pub(crate) const NONE: Self = Self(-1);
+
+    pub(crate) const fn is_none(&self) -> bool {
+        self.0 < 0
+    }
+
     /// Takes over the descriptor `raw`.
     ///
     /// # Safety
@@ -33,36 +37,35 @@ impl Fd {
     }
 
     pub(crate) fn modes(&self) -> Result<Modes, Errno> {
-        // SAFETY: F_GETFL takes no pointer.
-        let status = granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFL) })?;
-        // SAFETY: F_GETFD takes no pointer.
-        let descriptor = granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_GETFD) })?;
+        let status = fcntl(self.0, libc::F_GETFL, 0)?;
+        let descriptor = fcntl(self.0, libc::F_GETFD, 0)?;
         Ok(Modes { status: status as i32, descriptor: descriptor as i32 })
     }
 
     pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
-        // SAFETY: F_SETFL takes an int, no pointer.
-        granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFL, modes.status) })?;
-        // SAFETY: F_SETFD takes an int, no pointer.
-        granted(unsafe {
-            libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFD, modes.descriptor)
-        })?;
+        fcntl(self.0, libc::F_SETFL, modes.status)?;
+        fcntl(self.0, libc::F_SETFD, modes.descriptor)?;
         Ok(())
     }
+}
+
+/// One of the commands that get or set flags.
+#[inline(never)]
+fn fcntl(raw: i32, command: i32, flags: i32) -> Result<u32, Errno> {
+    // SAFETY: these commands take an int or nothing, and no pointer.
+    granted(unsafe { libc::syscall(libc::SYS_fcntl, raw, command, flags) })
 }
 
 /// `EBADF` unless `raw` is an open descriptor.
 #[cfg(feature = "capi")]
 pub(crate) fn require_open(raw: i32) -> Result<(), Errno> {
-    // SAFETY: F_GETFD takes no pointer.
-    granted(unsafe { libc::syscall(libc::SYS_fcntl, raw, libc::F_GETFD) })?;
-    Ok(())
+    fcntl(raw, libc::F_GETFD, 0).map(drop)
 }
 
 /// Takes the descriptor out of its owner, and drops the owner. This is for a type with a
 /// destructor, out of which Rust moves no field. The destructor must not use the descriptor.
 pub(crate) fn extract<T>(mut owner: T, fd: impl FnOnce(&mut T) -> &mut Fd) -> Fd {
-    replace(fd(&mut owner), EXTRACTED)
+    replace(fd(&mut owner), Fd::NONE)
 }
 
 #[cfg(feature = "std")]
@@ -107,7 +110,7 @@ impl Modes {
 impl Drop for Fd {
     #[inline(never)]
     fn drop(&mut self) {
-        if self.0 < 0 {
+        if self.is_none() {
             return;
         }
         // SAFETY: this is the only owner of the descriptor, so that nothing else relies on its

@@ -1,6 +1,6 @@
 //! Small files of /proc.
 
-use super::{Fd, check};
+use super::{Fd, check, plain};
 use crate::errno::Errno;
 use core::ffi::c_char;
 use core::mem::MaybeUninit;
@@ -14,6 +14,7 @@ fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
 }
 
 /// The inode that `path` leads to.
+#[inline(never)]
 pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
     let path = terminated(path)?;
     let mut status = MaybeUninit::<libc::stat>::uninit();
@@ -25,13 +26,25 @@ pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
     Ok(status.st_ino as u64)
 }
 
+/// An error of opening or reading a file of /proc as the library returns it: EACCES if the file may
+/// not be read. ENOENT and ESRCH, after which the process is gone, are for the caller to look at.
+#[cold]
+const fn unreadable(error: Errno) -> Errno {
+    match error {
+        Errno(libc::ENOENT | libc::ESRCH | libc::EACCES) => error,
+        Errno(libc::EPERM) => Errno(libc::EACCES),
+        _ => plain(error),
+    }
+}
+
 /// Opens a file that exists, close-on-exec.
 pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
     let path = terminated(path)?;
     // SAFETY: the path is terminated. Without O_CREAT, openat() takes no mode.
     let raw = check(unsafe {
         libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags | libc::O_CLOEXEC)
-    })?;
+    })
+    .map_err(unreadable)?;
     // SAFETY: openat() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
 }
@@ -42,6 +55,7 @@ pub(crate) fn read_file<'a>(path: &[u8], buffer: &'a mut [u8]) -> Result<&'a [u8
     // SAFETY: the buffer is writable for its length.
     let size = check(unsafe {
         libc::syscall(libc::SYS_read, file.raw(), buffer.as_mut_ptr(), buffer.len())
-    })?;
+    })
+    .map_err(unreadable)?;
     Ok(buffer.get(..size as usize).unwrap_or_default())
 }

@@ -1,17 +1,26 @@
-//! Distinguishes a forked child from the process that opened the handle, without a system call.
+//! Distinguishes a forked child from the process that opened the handle, without a system call where
+//! the kernel can wipe a page.
 
-use super::granted;
+use super::check;
 use crate::errno::Errno;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A page that the kernel zeroes in forked children (`MADV_WIPEONFORK`, Linux 4.14).
+/// A page that the kernel zeroes in forked children (`MADV_WIPEONFORK`, Linux 4.14): it has
+/// [`OWNED`], and 0 in a child. Where the kernel is not known to do that, the page has the process
+/// id of the owner.
 pub(crate) struct ForkGuard {
     page: NonNull<AtomicU32>,
 }
 
 /// At most the size of a page, to which the kernel rounds it up in every call made here.
 const SIZE: usize = 4096;
+
+/// No process has this id.
+const OWNED: u32 = u32::MAX;
+
+/// An advice that no kernel knows.
+const UNKNOWN_ADVICE: i32 = -1;
 
 // SAFETY: the guard owns its page, and every access to it goes through an atomic.
 unsafe impl Send for ForkGuard {}
@@ -36,9 +45,15 @@ impl ForkGuard {
             return Err(Errno(libc::ENOMEM));
         }
         let guard = Self { page: NonNull::new(page.cast()).ok_or(Errno(libc::ENOMEM))? };
-        // SAFETY: the range is the mapping that was made above.
-        granted(unsafe { libc::syscall(libc::SYS_madvise, page, SIZE, libc::MADV_WIPEONFORK) })?;
-        guard.flag().store(1, Ordering::Relaxed);
+        let advise = |advice: i32| {
+            // SAFETY: the range is the mapping that was made above, and nothing is in it yet.
+            check(unsafe { libc::syscall(libc::SYS_madvise, page, SIZE, advice) })
+        };
+        // Emulators (qemu-user) and some seccomp filters answer 0 to every advice and do nothing.
+        let can_wipe = advise(UNKNOWN_ADVICE) == Err(Errno(libc::EINVAL))
+            && advise(libc::MADV_WIPEONFORK).is_ok();
+        let mark = if can_wipe { OWNED } else { own_pid() };
+        guard.flag().store(mark, Ordering::Relaxed);
         Ok(guard)
     }
 
@@ -48,11 +63,26 @@ impl ForkGuard {
         unsafe { self.page.as_ref() }
     }
 
-    /// Whether this process made the guard.
+    /// Whether the page alone shows that this process made the guard.
     #[inline]
-    pub(crate) fn is_owner(&self) -> bool {
-        self.flag().load(Ordering::Relaxed) != 0
+    pub(crate) fn is_owner_by_page(&self) -> bool {
+        self.flag().load(Ordering::Relaxed) == OWNED
     }
+
+    /// Whether this process made the guard.
+    pub(crate) fn is_owner(&self) -> bool {
+        match self.flag().load(Ordering::Relaxed) {
+            OWNED => true,
+            // The kernel has wiped the page.
+            0 => false,
+            pid => pid == own_pid(),
+        }
+    }
+}
+
+fn own_pid() -> u32 {
+    // SAFETY: getpid() takes nothing and cannot fail.
+    unsafe { libc::syscall(libc::SYS_getpid) as u32 }
 }
 
 impl Drop for ForkGuard {

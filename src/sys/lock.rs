@@ -25,7 +25,6 @@ impl<T> Lock<T> {
         }
     }
 
-    #[inline(never)]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         // SAFETY: a default mutex, initialised in new(). Locking it can fail only if this thread
         // has locked it already, and no function of this library calls another one that locks.
@@ -60,7 +59,6 @@ impl<T> DerefMut for Guard<'_, T> {
 }
 
 impl<T> Drop for Guard<'_, T> {
-    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: the mutex was locked by this thread, in lock().
         unsafe { libc::pthread_mutex_unlock(self.0.mutex.get()) };

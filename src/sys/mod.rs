@@ -45,7 +45,6 @@ use crate::errno::Errno;
 
 /// The calling thread's `errno`.
 #[cold]
-#[inline(never)]
 fn errno() -> Errno {
     // SAFETY: the pointer is to the calling thread's own errno, which lives as long as the thread.
     Errno(unsafe { *libc::__errno_location() })
@@ -56,18 +55,43 @@ fn check(result: impl Into<i64>) -> Result<u32, Errno> {
     u32::try_from(result.into()).map_err(|_| errno())
 }
 
-/// The result of a system call that makes or configures something. Seccomp filters and security
-/// modules return EACCES for what is not permitted, and sockets ENOBUFS when memory is short.
+/// The result of a system call none of whose errors the caller looks at.
 #[inline(never)]
 fn granted(result: libc::c_long) -> Result<u32, Errno> {
-    check(result).map_err(|error| match error {
-        Errno(libc::EACCES) => Errno(libc::EPERM),
-        Errno(libc::ENOBUFS) => Errno(libc::ENOMEM),
-        error => error,
+    check(result).map_err(plain)
+}
+
+/// An error of a system call as the library returns it, so that its
+/// [`explanation`](Errno::explanation) is true. Seccomp filters and security modules return EACCES
+/// for what is not permitted, and sockets ENOBUFS when memory is short. A number by which the library
+/// says something else becomes EIO: a sandbox that answers ENOSYS to bind(2) does not mean that the
+/// kernel lacks process events.
+#[cold]
+#[inline(never)]
+pub(crate) const fn plain(error: Errno) -> Errno {
+    Errno(match error.0 {
+        libc::EACCES => libc::EPERM,
+        libc::ENOBUFS => libc::ENOMEM,
+        libc::E2BIG
+        | libc::EAFNOSUPPORT
+        | libc::EBADMSG
+        | libc::ECANCELED
+        | libc::ECHILD
+        | libc::ECONNREFUSED
+        | libc::EINVAL
+        | libc::ENOSYS
+        | libc::EOPNOTSUPP
+        | libc::EPIPE
+        | libc::EPROTONOSUPPORT
+        | libc::EPROTOTYPE
+        | libc::ESRCH
+        | libc::ETIMEDOUT => libc::EIO,
+        number => number,
     })
 }
 
 /// Runs `f`, and leaves the caller's `errno` as it was.
+#[inline(always)]
 pub(crate) fn preserving_errno<T>(f: impl FnOnce() -> T) -> T {
     let Errno(before) = errno();
     let result = f();

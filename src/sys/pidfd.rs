@@ -1,10 +1,14 @@
 //! Descriptors of processes.
 
-use super::{Fd, check, is_readable, leader_exists};
+use super::{Fd, check, is_readable, leader_exists, plain};
 use crate::errno::Errno;
 
 /// A descriptor that becomes readable when the process exits, with its last thread.
 pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
+    open(tgid).map_err(plain)
+}
+
+fn open(tgid: i32) -> Result<Fd, Errno> {
     // SAFETY: pidfd_open() takes no pointer. It makes its descriptor close-on-exec.
     let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, tgid, 0) })?;
     // SAFETY: pidfd_open() has made this descriptor, and nothing else has its number.
@@ -16,9 +20,9 @@ pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
 /// # Errors
 /// `EMFILE`, `ENFILE`, `ENOMEM`.
 pub(crate) fn is_alive(tgid: i32) -> Result<bool, Errno> {
-    match pidfd(tgid) {
+    match open(tgid) {
         Ok(pidfd) => is_readable(&pidfd).map(|has_exited| !has_exited),
-        Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => Err(error),
+        Err(error) if error.is_shortage() => Err(error),
         // No process has this id, or it is a thread's.
         Err(Errno(libc::ESRCH | libc::EINVAL | libc::ENOENT)) => Ok(false),
         // Before Linux 5.3, and in a sandbox. A zombie counts as alive.

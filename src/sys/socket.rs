@@ -1,6 +1,6 @@
 //! Sockets: making, describing, configuring, sending.
 
-use super::{Fd, granted};
+use super::{Fd, check, granted, plain};
 use crate::errno::Errno;
 use core::mem::{MaybeUninit, zeroed};
 
@@ -9,11 +9,16 @@ const SK_MEMINFO_RMEM_ALLOC: usize = 0;
 const SK_MEMINFO_DROPS: usize = 8;
 
 /// A new netlink socket, non-blocking and close-on-exec. It is a member of no group.
+#[inline(never)]
 pub(crate) fn netlink_socket(protocol: i32) -> Result<Fd, Errno> {
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: socket() takes no pointer.
-    let raw =
-        granted(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, flags, protocol) })?;
+    let made = check(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, flags, protocol) });
+    let raw = match made {
+        // Of this call these mean what the library says by them.
+        Err(error @ Errno(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT)) => return Err(error),
+        result => result.map_err(plain)?,
+    };
     // SAFETY: socket() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
 }
@@ -53,7 +58,7 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
     let kernel = netlink_address(0);
     loop {
         // SAFETY: the message and the address are readable for their sizes.
-        let sent = granted(unsafe {
+        let sent = check(unsafe {
             libc::syscall(
                 libc::SYS_sendto,
                 socket.raw(),
@@ -66,9 +71,18 @@ pub(crate) fn send_to_kernel(socket: &Fd, message: &[u8]) -> Result<(), Errno> {
         });
         match sent {
             Err(Errno(libc::EINTR)) => {}
-            result => return result.map(drop),
+            // The kernel's side of the protocol is in another network namespace.
+            Err(error @ Errno(libc::ECONNREFUSED)) => return Err(error),
+            result => return result.map(drop).map_err(plain),
         }
     }
+}
+
+/// `ECONNREFUSED` unless the socket was made in the network namespace that has the protocol's kernel
+/// side. The kernel ignores the message, which is too short (`cn_rx_skb` in
+/// `drivers/connector/connector.c`).
+pub(crate) fn reach_kernel(socket: &Fd) -> Result<(), Errno> {
+    send_to_kernel(socket, &[0])
 }
 
 /// Replaces the socket's filter by this classic BPF program, atomically.
@@ -82,7 +96,7 @@ pub(crate) fn attach_filter(socket: &Fd, program: &[libc::sock_filter]) -> Resul
 }
 
 pub(crate) fn detach_filter(socket: &Fd) -> Result<(), Errno> {
-    set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
+    set_int(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)
 }
 
 /// Makes the kernel discard single messages when the queue is full, instead of everything until the
@@ -98,7 +112,7 @@ pub(crate) fn congestion_off(socket: &Fd) -> Result<i32, Errno> {
 }
 
 pub(crate) fn set_congestion_off(socket: &Fd, off: i32) -> Result<(), Errno> {
-    set_option(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &off)
+    set_int(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, off)
 }
 
 /// The kernel drop counter: how many messages the kernel could not queue since the socket was made,
@@ -112,6 +126,7 @@ pub(crate) fn queue_use(socket: &Fd) -> Result<u32, Errno> {
     memory_info(socket, SK_MEMINFO_RMEM_ALLOC)
 }
 
+#[inline(never)]
 fn memory_info(socket: &Fd, index: usize) -> Result<u32, Errno> {
     let info: [u32; SK_MEMINFO_DROPS + 1] = option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
     Ok(info[index])
@@ -123,41 +138,65 @@ pub(crate) fn queue_budget(socket: &Fd) -> Result<u32, Errno> {
 }
 
 /// Asks for a queue budget. When this process lacks CAP_NET_ADMIN, the kernel grants no more than
-/// net.core.rmem_max. The kernel doubles the number that it gets (`sock_set_rcvbuf` in
+/// twice net.core.rmem_max. The kernel doubles the number that it gets (`sock_set_rcvbuf` in
 /// `net/core/sock.c`).
-pub(crate) fn set_queue_budget(socket: &Fd, bytes: u32) -> Result<(), Errno> {
+///
+/// A new socket, which no event can arrive at, gets SO_RCVBUFFORCE only if SO_RCVBUF does not
+/// suffice, because security modules log each denied use of a capability. On any other socket
+/// SO_RCVBUF comes second: it might make the queue smaller, and lose events, before SO_RCVBUFFORCE
+/// makes it larger.
+#[inline(never)]
+pub(crate) fn set_queue_budget(socket: &Fd, bytes: u32, is_new: bool) -> Result<(), Errno> {
     let half = (bytes / 2).cast_signed();
-    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &half)
-        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &half))
+    let set = |name| set_int(socket, libc::SOL_SOCKET, name, half);
+    if is_new {
+        set(libc::SO_RCVBUF)?;
+        if queue_budget(socket)? >= bytes & !1 {
+            return Ok(());
+        }
+    }
+    set(libc::SO_RCVBUFFORCE).or_else(|_| set(libc::SO_RCVBUF))
 }
 
 /// One of the options of a socket that are an int.
+#[inline(never)]
 pub(crate) fn socket_option(socket: &Fd, name: i32) -> Result<i32, Errno> {
     option(socket, libc::SOL_SOCKET, name)
 }
 
 fn option<T: AnyBytes>(socket: &Fd, level: i32, name: i32) -> Result<T, Errno> {
     let mut value = MaybeUninit::<T>::zeroed();
-    let mut size = size_of::<T>() as libc::socklen_t;
-    // SAFETY: the value is writable for `size` bytes.
-    granted(unsafe {
-        libc::syscall(
-            libc::SYS_getsockopt,
-            socket.raw(),
-            level,
-            name,
-            value.as_mut_ptr(),
-            &raw mut size,
-        )
-    })?;
+    // SAFETY: the value is writable for its size.
+    unsafe { get_option(socket, level, name, value.as_mut_ptr().cast(), size_of::<T>() as _) }?;
     // SAFETY: all bytes were zeroed or written, and any bytes are a valid `T`.
     Ok(unsafe { value.assume_init() })
+}
+
+/// # Safety
+/// `value` is writable for `size` bytes.
+unsafe fn get_option(
+    socket: &Fd,
+    level: i32,
+    name: i32,
+    value: *mut u8,
+    mut size: libc::socklen_t,
+) -> Result<(), Errno> {
+    // SAFETY: the caller vouches for the value, and the size is writable.
+    granted(unsafe {
+        libc::syscall(libc::SYS_getsockopt, socket.raw(), level, name, value, &raw mut size)
+    })
+    .map(drop)
 }
 
 /// Types without padding of which any bytes are a valid value.
 trait AnyBytes {}
 impl AnyBytes for i32 {}
 impl AnyBytes for [u32; SK_MEMINFO_DROPS + 1] {}
+
+#[inline(never)]
+fn set_int(socket: &Fd, level: i32, name: i32, value: i32) -> Result<(), Errno> {
+    set_option(socket, level, name, &value)
+}
 
 fn set_option<T>(socket: &Fd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
     // SAFETY: the value is readable for its size. Of the types used here only sock_fprog holds a

@@ -1,6 +1,6 @@
 //! Waiting for a socket, and waking the waiter.
 
-use super::{Fd, check, granted, monotonic_ns};
+use super::{Fd, check, granted, monotonic_ns, plain};
 use crate::errno::Errno;
 use core::ptr::null;
 
@@ -22,7 +22,6 @@ impl Doorbell {
     }
 
     /// Wakes the waiter. Several calls before the waiter wakes count as one. Async-signal-safe.
-    #[inline(never)]
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
         // SAFETY: eight bytes are readable. write() fails only after 2^64 - 2 calls.
@@ -71,7 +70,8 @@ pub(crate) fn wait_readable(
     let timeout = remaining.as_ref().map_or(null(), |remaining| remaining as *const _);
     // SAFETY: the set has two entries. The timeout is null or outlives the call. There is no signal
     // mask.
-    let ready = check(unsafe { libc::ppoll(set.as_mut_ptr(), 2, timeout, null()) })?;
+    let ready =
+        check(unsafe { libc::ppoll(set.as_mut_ptr(), 2, timeout, null()) }).map_err(plain)?;
     if set[1].revents != 0 {
         doorbell.silence();
     }

@@ -57,7 +57,7 @@ impl World for Kernel<'_> {
         match procfs::look(pid, with_credentials) {
             Ok(Some(sight)) => Ok(Look::Shown(sight)),
             Ok(None) => Ok(Look::Absent),
-            Err(error) if procfs::is_of_reader(error) => Err(error),
+            Err(error) if error.is_shortage() => Err(error),
             Err(_) => match sys::is_alive(pid) {
                 Ok(true) => Ok(Look::Hidden),
                 Ok(false) => Ok(Look::Absent),

@@ -101,14 +101,14 @@ PROMISE(released_sockets, "pc_release hands the subscribed socket to a successor
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	int before = open_descriptors(), fd = pc_fd(pc);
 	CHECK_EQ(pc_release(pc), fd);
-	CHECK_EQ(open_descriptors(), before - 1); /* the doorbell */
+	CHECK_EQ(open_descriptors(), before - 2); /* the helper socket and the bell */
 	rename_self("between");
 	pc = adopt(fd, PC_MASK_COMM, PC_OPEN_SUBSCRIBED);
 	await_event(pc, PC_EVENT_COMM, getpid());
 	rename_self("after");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	pc_close(pc);
-	CHECK_EQ(open_descriptors(), before - 2);
+	CHECK_EQ(open_descriptors(), before - 3);
 	CHECK_EQ(pc_release(NULL), -EINVAL);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void use_parents_handle(void *argument)
@@ -49,6 +50,26 @@ PROMISE(grandchild, "in a child of a forked child every call returns -ECHILD")
 	}
 	CHECK_EQ(end_child(child), 0);
 	pc_close(pc);
+}
+
+static void open_without_advice(void *error)
+{
+	deny(SYS_madvise, *(int *)error);
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	in_child(use_parents_handle, pc);
+	rename_self("parent");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(pc_check(pc), 0);
+	pc_close(pc);
+}
+
+PROMISE(no_advice, "a forked child is told from its parent even where madvise does nothing or is refused")
+{
+	static int errors[] = { 0, EINVAL, EPERM, ENOSYS };
+	int listeners = count_listeners();
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		in_child(open_without_advice, &errors[i]);
+	CHECK_EQ(count_listeners(), listeners);
 }
 
 static void open_own(void *argument)

@@ -73,6 +73,109 @@ static void expect_foreign(void *unused)
 	check_open_gives(-EOPNOTSUPP);
 }
 
+static void leave_network_namespace(void *unused)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	struct pc_event event;
+	(void)unused;
+	int home = open("/proc/self/ns/net", O_RDONLY);
+	enter(CLONE_NEWNET);
+	int away = open("/proc/self/ns/net", O_RDONLY);
+	check_open_gives(-ECONNREFUSED);
+	CHECK_EQ(pc_check(pc), 0);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(pc_subscribe(pc), 0);
+	rename_self("resumed");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(setns(home, CLONE_NEWNET), 0);
+	deafen();
+	CHECK_EQ(setns(away, CLONE_NEWNET), 0);
+	CHECK_EQ(pc_check(pc), 1);
+	event = await_kind(pc, PC_EVENT_OVERRUN);
+	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
+	rename_self("repaired");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	pc_close(pc);
+}
+
+PROMISE(moved, "a thread that has moved to another network namespace can check, pause, resume and repair a connector that was opened before")
+{
+	in_child(leave_network_namespace, NULL);
+	int listeners = count_listeners();
+	pc_close(open_connector(0, 0, 0));
+	CHECK_EQ(count_listeners(), listeners);
+}
+
+static void adopt_elsewhere(void *descriptor)
+{
+	struct pc_options options = PC_OPTIONS_INIT;
+	struct pc_connector *pc;
+	enter(CLONE_NEWNET);
+	options.events = PC_MASK_COMM;
+	CHECK_EQ(pc_open_fd(&pc, *(int *)descriptor, &options), -ECONNREFUSED);
+	options.flags = PC_OPEN_SUBSCRIBED;
+	CHECK_EQ(pc_open_fd(&pc, *(int *)descriptor, &options), 0);
+	rename_self("elsewhere");
+	await_event(pc, PC_EVENT_COMM, getpid());
+	CHECK_EQ(pc_check(pc), -ECONNREFUSED);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(pc_subscribe(pc), -ECONNREFUSED);
+	pc_close(pc);
+}
+
+PROMISE(adopted_elsewhere, "in another network namespace pc_open_fd adopts a subscribed socket of the initial one, and no unsubscribed one")
+{
+	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
+	int fd = raw_socket(true), listeners = count_listeners();
+	raw_request(fd, 1, 1); /* PROC_CN_MCAST_LISTEN */
+	in_child(adopt_elsewhere, &fd);
+	CHECK_EQ(count_listeners(), listeners);
+	close(fd);
+	pc_close(keeper);
+}
+
+static void adopt_foreign(void *unused)
+{
+	struct pc_options options = PC_OPTIONS_INIT;
+	struct pc_connector *pc;
+	int home = open("/proc/self/ns/net", O_RDONLY);
+	(void)unused;
+	enter(CLONE_NEWNET);
+	int fd = raw_socket(true);
+	CHECK_EQ(setns(home, CLONE_NEWNET), 0);
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), -ECONNREFUSED);
+	options.flags = PC_OPEN_SUBSCRIBED;
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), -ECONNREFUSED);
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+
+PROMISE(foreign_socket, "pc_open_fd refuses a socket that was made in another network namespace, which would deliver nothing")
+{
+	in_child(adopt_foreign, NULL);
+}
+
+static void expect_foreign_time(void *descriptor)
+{
+	struct pc_connector *pc;
+	struct pc_options options = PC_OPTIONS_INIT;
+	check_open_gives(-EOPNOTSUPP);
+	options.flags = PC_OPEN_SUBSCRIBED;
+	CHECK_EQ(pc_open_fd(&pc, *(int *)descriptor, &options), -EOPNOTSUPP);
+}
+
+static void in_time_namespace(void *descriptor)
+{
+	enter(CLONE_NEWTIME);
+	in_child(expect_foreign_time, descriptor);
+}
+
+PROMISE(time_namespace, "in another time namespace, whose clock the kernel's events do not follow, pc_open and pc_open_fd return -EOPNOTSUPP")
+{
+	int fd = raw_socket(true);
+	in_child(in_time_namespace, &fd);
+	close(fd);
+}
+
 static void in_pid_namespace(void *unused)
 {
 	(void)unused;

@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,12 +63,13 @@ static void await_stage(int number)
 
 /* ---- A thread that repairs, while another one follows ---- */
 
-static _Thread_local bool is_repairer, has_been_deaf;
+static _Thread_local bool is_repairer, has_asked, has_been_deaf;
 static _Thread_local int rung;
 
 static long withhold_answer(long number, const long arguments[6])
 {
-	if (!is_repairer || has_been_deaf || number != SYS_recvfrom)
+	has_asked |= is_repairer && number == SYS_sendto;
+	if (!has_asked || has_been_deaf || number != SYS_recvfrom)
 		return really(number, arguments);
 	has_been_deaf = true;
 	errno = EAGAIN;
@@ -260,7 +263,8 @@ PROMISE(resume_still_counted, "a resume of a connector that the kernel still cou
 
 static long be_deaf_and_fail(long number, const long arguments[6])
 {
-	if (number == SYS_recvfrom && failures_left == 2)
+	has_asked |= number == SYS_sendto;
+	if (number == SYS_recvfrom && has_asked && failures_left == 2)
 		return fail_with(EAGAIN);
 	if (number == SYS_sendto && failures_left == 1)
 		return fail_with(ENOBUFS);
@@ -281,6 +285,136 @@ PROMISE(deaf_before_pause, "a deafness that could not be repaired is reported, e
 	CHECK_EQ(event.kind, PC_EVENT_OVERRUN);
 	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
 	pc_close(pc);
+}
+
+/* ---- Answers that other processes cause ---- */
+
+static int helper = -1;
+static uint32_t token;
+
+static long note_request(long number, const long arguments[6])
+{
+	if (number == SYS_recvfrom)
+		helper = (int)arguments[0];
+	if (number == SYS_sendto && (int)arguments[0] == helper)
+		memcpy(&token, (const char *)arguments[1] + 28, sizeof(token));
+	return really(number, arguments);
+}
+
+static void replay(uint32_t request, int count)
+{
+	int fd = raw_socket(false);
+	while (count-- > 0)
+		raw_request(fd, 9, request);
+	close(fd);
+}
+
+static unsigned queued(int fd)
+{
+	unsigned info[9] = { 0 };
+	socklen_t size = sizeof(info);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size), 0);
+	return info[0];
+}
+
+PROMISE(replayed_answers, "answers to an earlier request, which any process can cause, do not pass for the next answer, and no more than four collect")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
+	instead = note_request;
+	for (int is_deaf = 0; is_deaf < 2; is_deaf++) {
+		CHECK_EQ(pc_check(pc), 0);
+		replay(token, 1000);
+		CHECK(queued(helper) > 0 && queued(helper) < 4096);
+		if (is_deaf)
+			deafen();
+		CHECK_EQ(pc_check(pc), is_deaf);
+		CHECK_EQ(queued(helper), 0);
+		replay(token, 1000);
+		CHECK_EQ(pc_unsubscribe(pc), 0);
+		CHECK_EQ(pc_subscribe(pc), 0);
+		replay(token, 1000);
+		CHECK_EQ(pc_check(pc), 0);
+		CHECK_EQ(stats_of(pc).repaired, is_deaf);
+	}
+	pc_close(pc);
+}
+
+PROMISE(private_token, "the answer to a subscription cannot be made by another process: its token has not been used before")
+{
+	struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
+	instead = note_request;
+	CHECK_EQ(pc_check(pc), 0);
+	uint32_t before = token;
+	CHECK_EQ(pc_check(pc), 0);
+	CHECK_EQ(token, before);
+	CHECK_EQ(pc_unsubscribe(pc), 0);
+	CHECK_EQ(pc_subscribe(pc), 0);
+	CHECK_EQ(pc_check(pc), 0);
+	CHECK(token != before);
+	pc_close(pc);
+}
+
+/* ---- Calls that security modules would log ---- */
+
+static int forced, plain;
+
+static long count_budgets(long number, const long arguments[6])
+{
+	if (number == SYS_setsockopt && arguments[1] == SOL_SOCKET) {
+		forced += arguments[2] == SO_RCVBUFFORCE;
+		plain += arguments[2] == SO_RCVBUF && forced == 0;
+	}
+	return really(number, arguments);
+}
+
+PROMISE(unforced_budget, "pc_open asks for CAP_NET_ADMIN only for a queue that the kernel does not grant without it")
+{
+	instead = count_budgets;
+	pc_close(open_connector(0, 0, 65536));
+	CHECK(plain > 0);
+	CHECK_EQ(forced, 0);
+	struct pc_connector *pc = open_connector(0, 0, 1u << 30);
+	CHECK_EQ(forced, 1);
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 1u << 30);
+	plain = forced = 0;
+	int fd = pc_release(pc);
+	struct pc_options options = PC_OPTIONS_INIT;
+	options.flags = PC_OPEN_SUBSCRIBED;
+	options.rcvbuf_bytes = 65536;
+	CHECK_EQ(pc_open_fd(&pc, fd, &options), 0);
+	CHECK_EQ(plain, 0); /* before the other: a moment with a small queue could lose events */
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 65536);
+	pc_close(pc);
+}
+
+/* ---- A kernel without namespaces ---- */
+
+static const char *hidden;
+
+int stat(const char *path, struct stat *status)
+{
+	if (hidden && strstr(path, hidden)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return fstatat(AT_FDCWD, path, status, 0);
+}
+
+PROMISE(no_namespaces, "on a kernel without user, PID or time namespaces a deaf kernel is repaired")
+{
+	static const char *const files[] = { "/ns/user", "/ns/pid", "/ns/time", "/ns/" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		hidden = files[i];
+		struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
+		deafen();
+		CHECK_EQ(pc_check(pc), 1);
+		hidden = "/proc/self"; /* not mounted */
+		deafen();
+		CHECK_EQ(pc_check(pc), -ETIMEDOUT);
+		hidden = NULL;
+		CHECK_EQ(pc_check(pc), 1);
+		pc_close(pc);
+	}
 }
 
 /* ---- What a table reads ---- */
