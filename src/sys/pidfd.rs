@@ -1,12 +1,17 @@
 //! Descriptors of processes.
 
-use super::{Fd, check, granted};
+use super::{Fd, check, plain};
 use crate::errno::Errno;
 
 /// A descriptor that becomes readable when the process exits, with its last thread.
 pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
+    open(tgid).map_err(plain)
+}
+
+/// [`pidfd`] with the kernel's own errors.
+fn open(tgid: i32) -> Result<Fd, Errno> {
     // SAFETY: pidfd_open() takes no pointer. It makes its descriptor close-on-exec.
-    let raw = granted(unsafe { libc::syscall(libc::SYS_pidfd_open, tgid, 0) })?;
+    let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, tgid, 0) })?;
     // SAFETY: pidfd_open() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
 }
