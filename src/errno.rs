@@ -14,9 +14,9 @@ const TEXTS: &[(i32, &CStr)] = &[
     (0, c"no error"),
     (libc::EPROTONOSUPPORT, c"no netlink connector: the kernel needs CONFIG_CONNECTOR=y (or: modprobe cn); qemu-user has none"),
     (libc::EAFNOSUPPORT, c"netlink is forbidden: add AF_NETLINK to systemd's RestrictAddressFamilies= or to the seccomp profile"),
-    (libc::ENOSYS, c"this kernel reports no process events: it needs CONFIG_PROC_EVENTS=y"),
-    (libc::ECONNREFUSED, c"process events exist in the initial network namespace only: run in the host's (docker run --net=host; Kubernetes: hostNetwork: true)"),
-    (libc::EOPNOTSUPP, c"not in the initial PID, user and time namespaces: run in the host's (docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true)"),
+    (libc::ENOSYS, c"the kernel reports no process events: it needs CONFIG_PROC_EVENTS=y"),
+    (libc::ECONNREFUSED, c"not in the initial network namespace: docker run --net=host; Kubernetes: hostNetwork: true"),
+    (libc::EOPNOTSUPP, c"not in the initial PID, user and time namespaces: docker run --pid=host --userns=host; Kubernetes: hostPID: true, hostUsers: true"),
     (libc::EPERM, c"not permitted: CAP_NET_ADMIN is missing (run as root, or setcap cap_net_admin+ep; opening needs it before Linux 6.6 only), or a seccomp filter, an LSM or a locked socket filter forbids it"),
     (libc::EMFILE, c"out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"),
     (libc::ENFILE, c"the system is out of open files: raise sysctl fs.file-max"),
@@ -33,7 +33,7 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EBADMSG, c"the message is truncated or damaged"),
     (libc::ESRCH, c"no such process: a thread's id, or not in the table"),
     (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (seccomp, LSM)"),
-    (libc::EIO, c"a system call failed unexpectedly, perhaps because of a seccomp filter or an emulator: see strace"),
+    (libc::EIO, c"a system call failed unexpectedly: because of a seccomp filter, or in an emulator? See strace"),
     (OTHERS, c"an error of a system call: look the number up in errno(3)"),
 ];
 

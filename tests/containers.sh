@@ -66,8 +66,10 @@ nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
 refuses 'network namespace' "1. without hostNetwork, opening fails with -ECONNREFUSED" unshare --net "$confined"
 refuses 'PID' "2. without hostPID, opening fails with -EOPNOTSUPP" unshare --pid --fork "$confined"
-refuses 'user namespace' "3. without hostUsers, opening fails with -EOPNOTSUPP, whatever the capabilities" \
+refuses 'user and time namespaces' "3. without hostUsers, opening fails with -EOPNOTSUPP, whatever the capabilities" \
 	unshare --user --map-root-user "$confined"
+refuses 'user and time namespaces' "3. in a time namespace of its own, opening fails with -EOPNOTSUPP" \
+	unshare --time --fork "$confined"
 works "3. mount, UTS, IPC and cgroup namespaces of its own do not disturb a listener" unshare --mount --uts --ipc --cgroup "$confined"
 release=$(uname -r)
 if printf '6.6\n%s\n' "$release" | sort -V -C; then
