@@ -706,6 +706,19 @@ struct pc_table;
  */
 #define PC_TABLE_IGNORE_THREADS (1u << 0)
 
+/*
+ * pc_table_options.flags, for pc_table_open_fd() only: the previous owner of the socket has subscribed
+ * it, as after pc_table_release().
+ */
+#define PC_TABLE_SUBSCRIBED (1u << 1)
+
+/*
+ * pc_table_options.flags: read the directory proc_fd instead of /proc. It is the host's /proc at
+ * another path, or in tests a directory with made-up processes: see pc_table_open_fd(). The table
+ * opens the directory anew, so the caller may close proc_fd afterwards.
+ */
+#define PC_TABLE_PROC_FD (1u << 2)
+
 /* How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT. */
 struct pc_table_options {
     /* sizeof(struct pc_table_options); the rules are those of pc_options.size. */
@@ -731,8 +744,8 @@ struct pc_table_options {
      * processes.
      */
     uint32_t max_watches;
-    /* Must be 0. */
-    uint32_t reserved;
+    /* With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0. */
+    int proc_fd;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
@@ -770,6 +783,40 @@ struct pc_table_options {
  */
 int pc_table_open(struct pc_table **out,
                   const struct pc_table_options *options);
+
+/*
+ * Opens a table on a socket that exists already.
+ *
+ * The socket is one that pc_table_release() returned, or one that pc_open_fd() would take:
+ * - A NETLINK_CONNECTOR socket. The events that it has queued are handled first. So a daemon that is
+ *   restarted misses nothing: what started since the previous table was released is reported as
+ *   STARTED, and a process that exited meanwhile as EXITED. If the new table had no other sign of that
+ *   process, it reports it as FOUND before, with nothing but its pid. Use PC_TABLE_SUBSCRIBED.
+ * - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD and a
+ *   directory that the test has made, PID/stat and PID/status of its processes are made up, too
+ *   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
+ *
+ * fd:  on success it belongs to the table, otherwise to the caller.
+ *
+ * Returns 0, an error of pc_table_open(), or one of pc_open_fd().
+ */
+int pc_table_open_fd(struct pc_table **out,
+                     int fd,
+                     const struct pc_table_options *options);
+
+/*
+ * Ends the table but not its subscription, and returns the socket, which then belongs to the caller.
+ *
+ * The socket is meant for a successor: a child, or this daemon after its restart, to which systemd's
+ * FD store gives the socket. The successor calls pc_table_open_fd() with PC_TABLE_SUBSCRIBED. The
+ * rules for descriptors are those of pc_release().
+ *
+ * Returns the descriptor, or
+ * -EBUSY              events that were received are to be handled: call pc_table_next() until it
+ *                     returns 0
+ * -EINVAL, -ECHILD. On failure nothing has changed.
+ */
+int pc_table_release(struct pc_table *table);
 
 /*
  * Returns a descriptor for poll() and the like; -EINVAL if table is NULL.

@@ -5,6 +5,7 @@ use super::arguments::{INVALID, count, options_of, output, status, timeout, writ
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, shared};
 use crate::errno::Errno;
+use crate::sys::{self, Fd};
 use crate::table::{
     Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
     format, remark, state,
@@ -42,6 +43,13 @@ pub const PC_FIELD_CREDENTIALS: u32 = 1u32 << 4;
 /// This is for machines that create many thousands of threads a second: each costs about as much as
 /// any other event.
 pub const PC_TABLE_IGNORE_THREADS: u32 = 1u32 << 0;
+/// pc_table_options.flags, for pc_table_open_fd() only: the previous owner of the socket has subscribed
+/// it, as after pc_table_release().
+pub const PC_TABLE_SUBSCRIBED: u32 = 1u32 << 1;
+/// pc_table_options.flags: read the directory proc_fd instead of /proc. It is the host's /proc at
+/// another path, or in tests a directory with made-up processes: see pc_table_open_fd(). The table
+/// opens the directory anew, so the caller may close proc_fd afterwards.
+pub const PC_TABLE_PROC_FD: u32 = 1u32 << 2;
 
 /// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.
 #[repr(C)]
@@ -64,8 +72,8 @@ pub struct pc_table_options {
     /// each; 0: 64. It looks at any others ten times a second, 32 at a time. Every user can make such
     /// processes.
     pub max_watches: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0.
+    pub proc_fd: c_int,
 }
 
 const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
@@ -75,7 +83,7 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     rcvbuf_bytes: 0,
     max_work: 0,
     max_watches: 0,
-    reserved: 0,
+    proc_fd: 0,
 };
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
@@ -111,10 +119,84 @@ pub unsafe extern "C" fn pc_table_open(
     out: *mut *mut pc_table,
     options: *const pc_table_options,
 ) -> c_int {
-    // SAFETY: `options` is NULL or as long as it says.
-    let open = || Table::open(&unsafe { table_options(options) }?);
+    // SAFETY: `out` is NULL or writable, and `options` is NULL or as long as it says.
+    status(unsafe { create(out, None, options) })
+}
+
+/// Opens a table on a socket that exists already.
+///
+/// The socket is one that pc_table_release() returned, or one that pc_open_fd() would take:
+/// - A NETLINK_CONNECTOR socket. The events that it has queued are handled first. So a daemon that is
+///   restarted misses nothing: what started since the previous table was released is reported as
+///   STARTED, and a process that exited meanwhile as EXITED. If the new table had no other sign of that
+///   process, it reports it as FOUND before, with nothing but its pid. Use PC_TABLE_SUBSCRIBED.
+/// - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD and a
+///   directory that the test has made, PID/stat and PID/status of its processes are made up, too
+///   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
+///
+/// fd:  on success it belongs to the table, otherwise to the caller.
+///
+/// Returns 0, an error of pc_table_open(), or one of pc_open_fd().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_table_open_fd(
+    out: *mut *mut pc_table,
+    fd: c_int,
+    options: *const pc_table_options,
+) -> c_int {
+    // SAFETY: `out` is NULL or writable, and `options` is NULL or as long as it says.
+    status(unsafe { create(out, Some(fd), options) })
+}
+
+/// Opens a table or, given a descriptor, a table on that.
+///
+/// # Safety
+/// `out` is NULL or writable. `options` is NULL, or readable for as many bytes as its size says.
+unsafe fn create(
+    out: *mut *mut pc_table,
+    fd: Option<c_int>,
+    options: *const pc_table_options,
+) -> Result<(), Errno> {
+    let open = || {
+        // SAFETY: `options` is NULL or as long as it says.
+        let options = unsafe { table_options(options) }?;
+        // Before the table opens a descriptor of its own, which could get this number.
+        fd.map_or(Ok(()), sys::require_open)?;
+        // SAFETY: the descriptor is open, hence not negative, and the caller hands it over. On failure
+        // it is given back.
+        let socket = fd.map(|fd| unsafe { Fd::from_raw(fd) });
+        Table::open(socket, &options).map_err(|(error, socket)| {
+            let _ = socket.map(Fd::into_raw);
+            error
+        })
+    };
     // SAFETY: `out` is NULL or writable.
-    status(unsafe { handle::create(out, open) })
+    unsafe { handle::create(out, open) }
+}
+
+/// Ends the table but not its subscription, and returns the socket, which then belongs to the caller.
+///
+/// The socket is meant for a successor: a child, or this daemon after its restart, to which systemd's
+/// FD store gives the socket. The successor calls pc_table_open_fd() with PC_TABLE_SUBSCRIBED. The
+/// rules for descriptors are those of pc_release().
+///
+/// Returns the descriptor, or
+/// -EBUSY              events that were received are to be handled: call pc_table_next() until it
+///                     returns 0
+/// -EINVAL, -ECHILD. On failure nothing has changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
+    let release = || {
+        // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
+        let (shared, exclusive) = unsafe { both(table) }?;
+        shared.connector.require_owner()?;
+        if !exclusive.is_releasable() {
+            return Err(Errno(libc::EBUSY));
+        }
+        // SAFETY: `table` is open, not used by any other thread, and not used afterwards.
+        let (remote, _) = unsafe { handle::end_into(table, |_| Ok(())) }?;
+        Ok(remote.release().into_raw())
+    };
+    release().unwrap_or_else(|Errno(error)| -error)
 }
 
 /// # Safety
@@ -123,12 +205,13 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     // SAFETY: pc_table_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
-    let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work, max_watches, reserved } =
+    let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work, max_watches, proc_fd } =
         options;
-    let known = flags & !PC_TABLE_IGNORE_THREADS == 0;
+    let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
+    let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
     if fields & !field::ALL != 0
         || !known
-        || reserved != 0
+        || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
     {
         return Err(INVALID);
@@ -136,6 +219,8 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     Ok(OpenTableOptions {
         fields: if fields == 0 { field::ALL } else { fields },
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
+        proc_fd: has_proc_fd.then_some(proc_fd),
+        is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
         max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },

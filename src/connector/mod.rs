@@ -25,9 +25,10 @@ mod shared;
 mod subscription;
 mod transport;
 
-#[cfg(any(feature = "table", feature = "std"))]
+#[cfg(feature = "table")]
+pub(crate) use open::Source;
+#[cfg(feature = "std")]
 pub(crate) use open::open;
-#[cfg(any(feature = "capi", feature = "std"))]
 pub(crate) use open::open_on;
 pub(crate) use options::OpenOptions;
 #[cfg(feature = "std")]

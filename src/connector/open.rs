@@ -17,7 +17,7 @@ use crate::protocol::wire::NETLINK_CONNECTOR;
 use crate::sys::{self, Doorbell, Fd, ForkGuard};
 
 /// Opens a handle on a new socket, subscribed and proven.
-#[cfg(any(feature = "table", feature = "std"))]
+#[cfg(feature = "std")]
 pub(crate) fn open(options: &OpenOptions) -> Result<(Connector, Receiver), Errno> {
     open_on(None, options).map_err(|(error, _)| error)
 }
@@ -40,6 +40,14 @@ pub(crate) fn open_on<S: Source>(
 pub(crate) trait Source: Sized {
     /// Returns a socket that the kernel has begun to report to, or gives itself back.
     fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)>;
+
+    /// Whether the socket existed before.
+    #[cfg(feature = "table")]
+    fn is_adopted(&self) -> bool;
+
+    /// The source of an open handle that is not wanted after all.
+    #[cfg(feature = "table")]
+    fn take_back(connector: Connector, is_adopted: bool) -> Self;
 }
 
 /// A socket of the caller's, to be adopted. It is given back with the settings that it had.
@@ -50,6 +58,16 @@ impl Source for Fd {
             Ok(prepared) => Ok((self, prepared)),
             Err(error) => Err((error, self)),
         }
+    }
+
+    #[cfg(feature = "table")]
+    fn is_adopted(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "table")]
+    fn take_back(connector: Connector, _: bool) -> Self {
+        connector.release()
     }
 }
 
@@ -63,6 +81,16 @@ impl Source for Option<Fd> {
                 socket.prepare(options).map_err(|(error, socket)| (error, Some(socket)))
             }
         }
+    }
+
+    #[cfg(feature = "table")]
+    fn is_adopted(&self) -> bool {
+        self.is_some()
+    }
+
+    #[cfg(feature = "table")]
+    fn take_back(connector: Connector, is_adopted: bool) -> Self {
+        is_adopted.then(|| connector.release())
     }
 }
 

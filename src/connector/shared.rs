@@ -266,7 +266,6 @@ impl Connector {
     }
 
     /// Gives the socket away as it is: subscribed, unless paused.
-    #[cfg(any(feature = "capi", feature = "std"))]
     pub(crate) fn release(mut self) -> Fd {
         // The drop of this handle is to send no IGNORE.
         self.dialogue.get_mut().subscription.pause(false);

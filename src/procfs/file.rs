@@ -1,7 +1,7 @@
 //! One file of /proc/PID.
 
 use crate::errno::Errno;
-use crate::sys::read_file;
+use crate::sys::{Fd, read_file};
 
 /// Where the name begins in `PATH`.
 const NAME: usize = 16;
@@ -9,9 +9,26 @@ const NAME: usize = 16;
 /// a name of up to 7 bytes and its terminator.
 const PATH: [u8; 24] = *b"/proc///////////\0\0\0\0\0\0\0\0";
 
-/// Reads the beginning of /proc/PID/`name`, as much as one read(2) returns; `name` has at most 7
-/// bytes.
-pub(super) fn read<'a>(pid: i32, name: &[u8], buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+/// A tree of files like those of /proc.
+#[derive(Clone, Copy)]
+pub(crate) struct Tree<'a> {
+    /// `None`: /proc.
+    pub directory: Option<&'a Fd>,
+    /// The tree is not of the kernel's making, for tests: it alone says which processes there are.
+    pub is_made_up: bool,
+}
+
+impl Tree<'_> {
+    pub(crate) const OWN: Self = Self { directory: None, is_made_up: false };
+}
+
+/// Reads the beginning of PID/`name`, as much as one read(2) returns; `name` has at most 7 bytes.
+pub(super) fn read<'a>(
+    tree: Tree<'_>,
+    pid: i32,
+    name: &[u8],
+    buffer: &'a mut [u8],
+) -> Result<&'a [u8], Errno> {
     let mut path = PATH;
     let (digits, rest) = path.split_at_mut(NAME - 1);
     // `rest` begins with the slash before the name.
@@ -19,12 +36,15 @@ pub(super) fn read<'a>(pid: i32, name: &[u8], buffer: &'a mut [u8]) -> Result<&'
         *to = *from;
     }
     let mut number = pid.unsigned_abs();
+    let mut first = NAME - 1;
     for digit in digits.iter_mut().rev() {
         if number == 0 {
             break;
         }
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
+        first -= 1;
     }
-    read_file(&path, buffer)
+    let relative = path.get(first..).unwrap_or_default();
+    read_file(tree.directory, if tree.directory.is_some() { relative } else { &path }, buffer)
 }

@@ -1,5 +1,6 @@
 //! The pids that /proc lists, in ascending order.
 
+use super::file::Tree;
 use crate::errno::Errno;
 use crate::sys::Directory;
 
@@ -7,6 +8,7 @@ use crate::sys::Directory;
 /// (`proc_pid_readdir` in `fs/proc/base.c`).
 pub(crate) struct Listing {
     directory: Directory,
+    is_made_up: bool,
     /// Whole entries, as getdents64(2) writes them.
     buffer: [u8; 1024],
     /// The part of the buffer that has not been taken.
@@ -15,8 +17,16 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn open() -> Result<Self, Errno> {
-        Ok(Self { directory: Directory::open(b"/proc\0")?, buffer: [0; 1024], next: 0, end: 0 })
+    /// Opens /proc, or the directory that a descriptor of the caller's stands for.
+    pub(crate) fn open(tree: Option<i32>) -> Result<Self, Errno> {
+        let directory = tree.map_or_else(|| Directory::open(b"/proc\0"), Directory::reopen)?;
+        let is_made_up = tree.is_some() && !directory.is_proc();
+        Ok(Self { directory, is_made_up, buffer: [0; 1024], next: 0, end: 0 })
+    }
+
+    /// The files of the listed processes.
+    pub(crate) const fn tree(&self) -> Tree<'_> {
+        Tree { directory: Some(self.directory.fd()), is_made_up: self.is_made_up }
     }
 
     /// Starts again with the lowest pid.

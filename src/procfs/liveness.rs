@@ -1,5 +1,6 @@
 //! Whether a process is alive.
 
+use super::file::Tree;
 use super::stat::{self, Condition};
 use crate::errno::Errno;
 
@@ -20,7 +21,7 @@ pub enum Liveness {
 /// # Errors
 /// Those of [`stat::read`].
 pub fn process_alive(tgid: i32) -> Result<Liveness, Errno> {
-    Ok(match stat::read(tgid)?.map(|stat| stat.condition) {
+    Ok(match stat::read(Tree::OWN, tgid)?.map(|stat| stat.condition) {
         None | Some(Condition::Zombie { .. }) => Liveness::Ended,
         Some(Condition::Leaderless | Condition::BetweenLeaders) => Liveness::LeaderGone,
         Some(Condition::Led) => Liveness::Alive,

@@ -1,7 +1,7 @@
 //! The namespaces of this process, which explain why the kernel does not report to it.
 
 #[cfg(feature = "table")]
-use super::stat;
+use super::{file::Tree, stat};
 use crate::errno::Errno;
 use crate::sys::{inode, read_file};
 
@@ -56,24 +56,29 @@ pub(crate) fn require_initial_time() -> Result<(), Errno> {
 /// one for process events is not among them.
 pub(crate) fn lacks_process_events() -> bool {
     let mut buffer = [0; 1024];
-    match read_file(b"/proc/net/connector\0", &mut buffer) {
+    match read_file(None, b"/proc/net/connector\0", &mut buffer) {
         Ok(list) => list.len() < 1024 && !list.windows(7).any(|name| name == b"cn_proc"),
         Err(_) => false,
     }
 }
 
-/// Checks that /proc shows every process that events are about.
+/// Checks that a /proc shows every process that events are about.
 ///
 /// # Errors
 /// `EACCES`: /proc is not mounted, hides processes or belongs to another PID namespace. `EMFILE`,
 /// `ENFILE`, `ENOMEM`.
 #[cfg(feature = "table")]
-pub(crate) fn require_whole_proc() -> Result<(), Errno> {
-    // If hidepid is in force, pid 1 is not visible. If /proc belongs to another PID namespace,
-    // /proc/self does not resolve.
-    match (stat::read(1), inode(b"/proc/self\0")) {
-        (Ok(Some(_)), Ok(_)) => Ok(()),
-        (Err(error), _) if error.is_shortage() => Err(error),
+pub(crate) fn require_whole_proc(tree: Tree<'_>) -> Result<(), Errno> {
+    if tree.is_made_up {
+        return Ok(());
+    }
+    let mut buffer = [0; 16];
+    // If hidepid is in force, pid 1 is not visible. If /proc belongs to another PID namespace, its
+    // self does not resolve.
+    let own = read_file(tree.directory, b"self/stat\0", &mut buffer).is_ok();
+    match stat::read(tree, 1) {
+        Ok(Some(_)) if own => Ok(()),
+        Err(error) if error.is_shortage() => Err(error),
         _ => Err(Errno(libc::EACCES)),
     }
 }

@@ -1,5 +1,6 @@
 //! One look at a process.
 
+use super::file::Tree;
 use super::stat::{self, Stat};
 use super::status::{self, Credentials};
 use crate::errno::Errno;
@@ -19,12 +20,16 @@ pub(crate) struct Sight {
 ///
 /// # Errors
 /// Those of [`stat::read`] except `ESRCH`. All but a shortage are about the process.
-pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Errno> {
+pub(crate) fn look(
+    tree: Tree<'_>,
+    pid: i32,
+    with_credentials: bool,
+) -> Result<Option<Sight>, Errno> {
     let taken_ns = monotonic_ns();
     // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
     // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
-    let credentials = if with_credentials { status::read_credentials(pid)? } else { None };
-    match stat::read(pid) {
+    let credentials = if with_credentials { status::read_credentials(tree, pid)? } else { None };
+    match stat::read(tree, pid) {
         Err(Errno(libc::ESRCH)) => Ok(None),
         result => Ok(result?.map(|stat| Sight { taken_ns, stat, credentials })),
     }
@@ -37,9 +42,9 @@ pub(crate) fn look(pid: i32, with_credentials: bool) -> Result<Option<Sight>, Er
 pub(crate) fn read_alive(pid: i32) -> Result<Option<(Stat, Option<Credentials>)>, Errno> {
     let living = |stat: &Stat| !stat.condition.is_zombie();
     for _ in 0..10 {
-        let Some(before) = stat::read(pid)?.filter(living) else { return Ok(None) };
-        let credentials = status::read_credentials(pid)?;
-        if let Some(stat) = stat::read(pid)?.filter(living)
+        let Some(before) = stat::read(Tree::OWN, pid)?.filter(living) else { return Ok(None) };
+        let credentials = status::read_credentials(Tree::OWN, pid)?;
+        if let Some(stat) = stat::read(Tree::OWN, pid)?.filter(living)
             && stat.start_ns == before.start_ns
         {
             return Ok(Some((stat, credentials)));

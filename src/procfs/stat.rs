@@ -1,6 +1,6 @@
 //! /proc/PID/stat: a process, zombie or not.
 
-use super::file;
+use super::file::{self, Tree};
 use crate::errno::Errno;
 use crate::sys::leader_exists;
 use core::num::NonZero;
@@ -99,14 +99,14 @@ const ATTEMPTS: usize = 100;
 /// # Errors
 /// `EINVAL`: not positive. `ESRCH`: the id of a thread, not of a process. `EACCES`: /proc does not
 /// show the process although it exists. Otherwise an error of open(2) or read(2).
-pub(crate) fn read(tgid: i32) -> Result<Option<Stat>, Errno> {
+pub(crate) fn read(tree: Tree<'_>, tgid: i32) -> Result<Option<Stat>, Errno> {
     if tgid <= 0 {
         return Err(Errno(libc::EINVAL));
     }
     let mut buffer = [0; 1024];
     let mut between = None;
     for _ in 0..ATTEMPTS {
-        let read = file::read(tgid, b"stat", &mut buffer).map(parse);
+        let read = file::read(tree, tgid, b"stat", &mut buffer).map(parse);
         if let Ok(Parsed { stat, is_thread: false }) = read
             && stat.condition != Condition::BetweenLeaders
         {
@@ -114,9 +114,10 @@ pub(crate) fn read(tgid: i32) -> Result<Option<Stat>, Errno> {
         }
         // /proc opens the id of a thread, too, and may hide a process. So ask the kernel, but only then:
         // security modules log the question.
-        if !leader_exists(tgid) {
+        if tree.is_made_up || !leader_exists(tgid) {
             return match read {
                 Ok(Parsed { is_thread: true, .. }) => Err(Errno(libc::ESRCH)),
+                Err(error) if tree.is_made_up && error != Errno(libc::ENOENT) => Err(error),
                 _ => Ok(None),
             };
         }

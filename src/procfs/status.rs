@@ -1,6 +1,6 @@
 //! The user and group ids of a process, from /proc/PID/status.
 
-use super::file;
+use super::file::{self, Tree};
 use crate::errno::Errno;
 use crate::sys::read_file;
 
@@ -21,11 +21,11 @@ pub(crate) struct Credentials {
 }
 
 /// Reads the ids of the process `tgid`; `None` if no task has this id.
-pub(crate) fn read_credentials(tgid: i32) -> Result<Option<Credentials>, Errno> {
+pub(crate) fn read_credentials(tree: Tree<'_>, tgid: i32) -> Result<Option<Credentials>, Errno> {
     // Both lines stand before everything that may be long. A name cannot forge them, because the
     // kernel escapes line breaks in it.
     let mut buffer = [0; 512];
-    match file::read(tgid, b"status", &mut buffer) {
+    match file::read(tree, tgid, b"status", &mut buffer) {
         Ok(status) => Ok(ids(status, b"Uid:")
             .zip(ids(status, b"Gid:"))
             .map(|([ruid, euid], [rgid, egid])| Credentials { ruid, euid, rgid, egid })),
@@ -37,7 +37,7 @@ pub(crate) fn read_credentials(tgid: i32) -> Result<Option<Credentials>, Errno> 
 /// Whether a seccomp filter may forbid system calls to this thread.
 pub(crate) fn is_sandboxed() -> bool {
     let mut buffer = [0; 4096];
-    read_file(b"/proc/thread-self/status\0", &mut buffer).map_or(true, has_seccomp_filter)
+    read_file(None, b"/proc/thread-self/status\0", &mut buffer).map_or(true, has_seccomp_filter)
 }
 
 fn has_seccomp_filter(status: &[u8]) -> bool {

@@ -216,7 +216,11 @@ mod tests {
         let bits = Filter::EVERYTHING.mask;
         (any::<u32>(), 0..4_u32, any::<bool>()).prop_map(move |(mask, flags, thread_forks)| {
             let filter = Filter::new(mask & bits, flags).expect("valid bits");
-            if thread_forks { filter.with_thread_forks() } else { filter }
+            #[cfg(feature = "table")]
+            let filter = if thread_forks { filter.with_thread_forks() } else { filter };
+            #[cfg(not(feature = "table"))]
+            let _ = thread_forks;
+            filter
         })
     }
 

@@ -2,11 +2,12 @@
 
 use super::connector::nanoseconds;
 use super::options::budget;
-use super::{Result, Stats};
+use super::{Error, Result, Stats};
 use crate::errno::Errno;
+use crate::sys::Fd;
 use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub struct TableOptions {
     queue_bytes: Option<usize>,
     max_work: Option<u32>,
     ignores_threads: bool,
+    is_subscribed: bool,
     max_watches: Option<u32>,
 }
 
@@ -54,6 +56,12 @@ impl TableOptions {
         Self { max_watches: Some(processes), ..self }
     }
 
+    /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
+    #[must_use]
+    pub fn subscribed(self) -> Self {
+        Self { is_subscribed: true, ..self }
+    }
+
     /// Does not receive the FORKs of threads, for machines that create thousands of threads a second.
     /// Then an exit code that was not read in time is only the leader's
     /// ([`remark::LEADER_CODE`](crate::remark::LEADER_CODE)).
@@ -71,6 +79,8 @@ impl TableOptions {
         Ok(table::OpenTableOptions {
             fields,
             budget: self.queue_bytes.map(budget).transpose()?,
+            proc_fd: None,
+            is_subscribed: self.is_subscribed,
             ignores_threads: self.ignores_threads,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,
@@ -126,8 +136,51 @@ impl ProcessTable {
     /// Those of [`open`](Self::open), or `EINVAL` for an unknown field, a budget that is 0 or above
     /// `i32::MAX`, or a `max_work` of 0.
     pub fn with(options: &TableOptions) -> Result<Self> {
-        let (shared, table) = Table::open(&options.to_core()?)?;
+        let (shared, table) = Table::open(None, &options.to_core()?).map_err(|(error, _)| error)?;
         Ok(Self { shared: Arc::new(shared), table })
+    }
+
+    /// Opens a table on a socket that exists already: one that [`into_fd`](Self::into_fd) returned, or
+    /// one that [`ProcConnector::from_fd`](crate::ProcConnector::from_fd) would take. What happened
+    /// since the previous table was released is reported as `STARTED` and `EXITED`.
+    ///
+    /// # Errors
+    /// Those of [`with`](Self::with) and of `ProcConnector::from_fd`. The socket is given back.
+    pub fn from_fd(
+        fd: OwnedFd,
+        options: &TableOptions,
+    ) -> std::result::Result<Self, (Error, OwnedFd)> {
+        let options = match options.to_core() {
+            Ok(options) => options,
+            Err(error) => return Err((error, fd)),
+        };
+        match Table::open(Fd::from(fd), &options) {
+            Ok((shared, table)) => Ok(Self { shared: Arc::new(shared), table }),
+            Err((error, fd)) => Err((error.into(), fd.into())),
+        }
+    }
+
+    /// Ends the table but not the subscription, and returns the socket for a successor, which misses
+    /// nothing: see [`from_fd`](Self::from_fd).
+    ///
+    /// # Errors
+    /// The table is given back with `EBUSY` while events that were received are to be handled (call
+    /// [`next`](Self::next) until it returns `None`) or a [`TableRemote`] exists, and with `ECHILD` in a
+    /// forked child.
+    pub fn into_fd(self) -> std::result::Result<OwnedFd, (Error, Box<Self>)> {
+        let Self { shared, table } = self;
+        let keep =
+            |error: Errno, shared, table| Err((error.into(), Box::new(Self { shared, table })));
+        if let Err(error) = shared.connector.require_owner() {
+            return keep(error, shared, table);
+        }
+        if !table.is_releasable() {
+            return keep(Errno(libc::EBUSY), shared, table);
+        }
+        match Arc::try_unwrap(shared) {
+            Ok(remote) => Ok(remote.release().into()),
+            Err(shared) => keep(Errno(libc::EBUSY), shared, table),
+        }
     }
 
     /// Reports the next change. Returns `None` if no change came in time.

@@ -1,14 +1,41 @@
 //! Listing a directory without libc's allocations.
 
-use super::{Fd, granted};
+use super::{Fd, check, granted};
 use crate::errno::Errno;
+use core::mem::MaybeUninit;
 
 /// An open directory.
 pub(crate) struct Directory(Fd);
 
 impl Directory {
     pub(crate) fn open(path: &[u8]) -> Result<Self, Errno> {
-        Ok(Self(super::file::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?))
+        Self::open_at(libc::AT_FDCWD, path)
+    }
+
+    /// Opens anew the directory that a descriptor of the caller's stands for.
+    pub(crate) fn reopen(directory: i32) -> Result<Self, Errno> {
+        Self::open_at(directory, b".\0")
+    }
+
+    fn open_at(directory: i32, path: &[u8]) -> Result<Self, Errno> {
+        Ok(Self(super::file::open(directory, path, libc::O_RDONLY | libc::O_DIRECTORY)?))
+    }
+
+    pub(crate) const fn fd(&self) -> &Fd {
+        &self.0
+    }
+
+    /// Whether the directory is in a file system of procfs(5).
+    pub(crate) fn is_proc(&self) -> bool {
+        let mut status = MaybeUninit::<libc::statfs>::uninit();
+        // SAFETY: `status` has room for what fstatfs() writes.
+        check(unsafe { libc::fstatfs(self.0.raw(), status.as_mut_ptr()) }).is_ok_and(|_| {
+            // SAFETY: fstatfs() succeeded, so it has written all of the status.
+            let status = unsafe { status.assume_init() };
+            #[allow(clippy::unnecessary_cast)] // Its type differs from target to target.
+            let is_proc = status.f_type as i64 == libc::PROC_SUPER_MAGIC as i64;
+            is_proc
+        })
     }
 
     /// Makes the next [`read`](Self::read) return the first entries again.

@@ -37,21 +37,24 @@ const fn unreadable(error: Errno) -> Errno {
     }
 }
 
-/// Opens a file that exists, close-on-exec.
-pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
+/// Opens a file that exists, close-on-exec. A relative path begins in `directory`, a descriptor.
+pub(crate) fn open(directory: i32, path: &[u8], flags: i32) -> Result<Fd, Errno> {
     let path = terminated(path)?;
     // SAFETY: the path is terminated. Without O_CREAT, openat() takes no mode.
-    let raw = check(unsafe {
-        libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags | libc::O_CLOEXEC)
-    })
-    .map_err(unreadable)?;
+    let raw =
+        check(unsafe { libc::syscall(libc::SYS_openat, directory, path, flags | libc::O_CLOEXEC) })
+            .map_err(unreadable)?;
     // SAFETY: openat() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
 }
 
 /// Reads the beginning of a file: what one read(2) returns, and no more than the buffer holds.
-pub(crate) fn read_file<'a>(path: &[u8], buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
-    let file = open(path, libc::O_RDONLY)?;
+pub(crate) fn read_file<'a>(
+    directory: Option<&Fd>,
+    path: &[u8],
+    buffer: &'a mut [u8],
+) -> Result<&'a [u8], Errno> {
+    let file = open(directory.map_or(libc::AT_FDCWD, Fd::raw), path, libc::O_RDONLY)?;
     // SAFETY: the buffer is writable for its length.
     let size = check(unsafe {
         libc::syscall(libc::SYS_read, file.raw(), buffer.as_mut_ptr(), buffer.len())

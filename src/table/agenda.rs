@@ -58,6 +58,9 @@ pub(super) struct Agenda {
     doubt: Option<Doubt>,
     /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
     is_synced: bool,
+    /// The socket was adopted at this moment. The events that had been queued by then are handled before
+    /// the first scan: they tell what has happened since the previous owner released it.
+    backlog_ns: Option<u64>,
     /// Events that were received and not handled: `batch[handled..received]`.
     batch: [Event; BATCH],
     handled: u32,
@@ -74,8 +77,10 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    pub(super) const fn new(hearing: Hearing) -> Self {
+    /// `backlog_ns`: see the field.
+    pub(super) const fn new(backlog_ns: Option<u64>, hearing: Hearing) -> Self {
         Self {
+            backlog_ns,
             hearing,
             compared: None,
             scan: Scan::FIRST,
@@ -122,20 +127,31 @@ impl Agenda {
         }
         let events = self.events_since_scan_step;
         let due = self.scan.due(self.doubt.as_ref(), oldest_exit_ns, events, now_ns);
-        if due == Due::Now {
+        let has_backlog = self.has_backlog();
+        if due == Due::Now && !has_backlog {
             return Some(Job::Scan);
         }
         if self.event().is_some() {
             return Some(Job::Judge);
         }
         // An empty queue moves the horizon, for which the exits wait.
-        if quiet < Quiet::Queue || has_announcement || exited.is_some() {
+        if quiet < Quiet::Queue || has_announcement || exited.is_some() || has_backlog {
             return Some(Job::Receive);
         }
         if quiet < Quiet::All {
             return Some(Job::Watch);
         }
         (due == Due::WhenQuiet).then_some(Job::Scan)
+    }
+
+    /// Whether events from before the adoption of the socket may be queued.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog_ns.is_some_and(|adopted_ns| adopted_ns > self.horizon_ns)
+    }
+
+    /// Whether an event was generated before the socket was adopted.
+    pub(super) fn is_of_backlog(&self, event: &Event) -> bool {
+        self.backlog_ns.is_some_and(|adopted_ns| adopted_ns > event.timestamp_ns)
     }
 
     /// The next event to be judged.

@@ -5,7 +5,7 @@ use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
 use super::look::Look;
-use super::record::{Gone, Life, Origin, OwnFork, Record, Threads};
+use super::record::{Found, Gone, Life, Origin, OwnFork, Record, Threads};
 use super::report::{Process, change, field, state};
 use super::world::World;
 use crate::errno::Errno;
@@ -23,6 +23,9 @@ impl Follower {
             return Ok(Outcome::Worked(EVENT));
         }
         let slot = self.census.find(event.tgid());
+        if slot.is_none() && event.kind == kind::EXIT && self.agenda.is_of_backlog(&event) {
+            return self.find_by_exit(&event, world);
+        }
         let record = slot.map(|slot| self.census.at(slot));
         let (verdict, look, work) = match judge::ask(record, &event, self.agenda.slept) {
             Question::None(verdict) => (verdict, Look::Absent, EVENT),
@@ -44,6 +47,22 @@ impl Follower {
             Outcome::Worked(_) => Outcome::Worked(work),
             reported => reported,
         })
+    }
+
+    /// Reports a process that was there when the previous owner released the socket, and exited before
+    /// this table could find it. Then its EXIT is judged like any other.
+    #[inline(never)]
+    fn find_by_exit(&mut self, event: &Event, world: &mut impl World) -> Result<Outcome, Errno> {
+        let pid = event.tgid();
+        let look = self.look_alive(pid, world)?;
+        let is_younger = |sight: &Sight| self.agenda.slept.is_before(event, sight.stat.start_ns);
+        let slot = if look.sight().is_some_and(|sight| !is_younger(sight)) {
+            self.enter_looked_at(pid, &look, false, world)?
+        } else {
+            let found = Found::new(event.timestamp_ns, true, false);
+            Some(self.census.insert(Record::exited_unseen(pid, found))?)
+        };
+        Ok(slot.map_or(Outcome::Worked(LOOK), |slot| self.report_found(slot)))
     }
 
     /// Does what a verdict says. The event has been handled then, unless something else is to be

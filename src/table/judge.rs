@@ -25,7 +25,7 @@ impl Slept {
     /// Whether an event is older than a process that started at `start_boottime_ns`. The machine may
     /// have slept less when the event was generated, so the event may be older than it seems, but
     /// never younger.
-    const fn is_before(self, event: &Event, start_boottime_ns: u64) -> bool {
+    pub(super) const fn is_before(self, event: &Event, start_boottime_ns: u64) -> bool {
         event.timestamp_ns.saturating_add(self.0) < start_boottime_ns
     }
 }

@@ -54,10 +54,12 @@ impl World for Kernel<'_> {
     }
 
     fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
-        match procfs::look(pid, with_credentials) {
+        let tree = self.senses.listing.tree();
+        match procfs::look(tree, pid, with_credentials) {
             Ok(Some(sight)) => Ok(Look::Shown(sight)),
             Ok(None) => Ok(Look::Absent),
             Err(error) if error.is_shortage() => Err(error),
+            Err(_) if tree.is_made_up => Ok(Look::Hidden),
             Err(_) => match sys::is_alive(pid) {
                 Ok(true) => Ok(Look::Hidden),
                 Ok(false) => Ok(Look::Absent),
@@ -87,6 +89,9 @@ impl World for Kernel<'_> {
     }
 
     fn open_pidfd(&self, pid: i32) -> Result<Fd, Errno> {
+        if self.senses.listing.tree().is_made_up {
+            return Err(Errno(libc::ESRCH));
+        }
         sys::pidfd(pid)
     }
 

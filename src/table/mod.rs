@@ -41,7 +41,7 @@ pub use model::fuzz;
 pub(crate) use remote::Remote;
 pub use report::{Change, Process, change, field, remark, state};
 
-use crate::connector::{self, OpenOptions};
+use crate::connector::{self, OpenOptions, Source};
 use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
@@ -59,6 +59,10 @@ use watches::Watches;
 
 /// How to open a table.
 pub(crate) struct OpenTableOptions {
+    /// The directory that is read instead of /proc: a descriptor of the caller's.
+    pub proc_fd: Option<i32>,
+    /// The previous owner of an adopted socket has subscribed it.
+    pub is_subscribed: bool,
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -93,9 +97,48 @@ pub(crate) struct Table {
     has_timer: bool,
 }
 
+/// What a table is made of, but for its connector.
+struct Prepared {
+    filter: Filter,
+    follower: Follower,
+    listing: Listing,
+    watches: Watches,
+    timer: Timer,
+    epolls: [Epoll; 2],
+    bell: Doorbell,
+}
+
 impl Table {
-    pub(crate) fn open(options: &OpenTableOptions) -> Result<(Remote, Self), Errno> {
-        namespace::require_whole_proc()?;
+    /// Opens a table on a new socket, or on one of the caller's, which is given back on failure.
+    pub(crate) fn open<S: Source>(
+        source: S,
+        options: &OpenTableOptions,
+    ) -> Result<(Remote, Self), (Errno, S)> {
+        let is_adopted = source.is_adopted();
+        let prepared = match Self::prepare(is_adopted, options) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err((error, source)),
+        };
+        let Prepared { filter, follower, listing, watches, timer, epolls, bell } = prepared;
+        let subscribed = options.is_subscribed;
+        let how = OpenOptions { filter, budget: options.budget, subscribed };
+        let (connector, receiver) = connector::open_on(source, &how)?;
+        let remote = Remote::new(connector, epolls, bell);
+        if let Err(error) = remote.begin() {
+            return Err((error, S::take_back(remote.connector, is_adopted)));
+        }
+        let shows_exit_status = !listing.tree().is_made_up && sys::shows_exit_status();
+        let senses = Senses { receiver, listing, watches, timer, shows_exit_status };
+        Ok((
+            remote,
+            Self { follower, senses, has_rung: false, is_resting: false, has_timer: false },
+        ))
+    }
+
+    /// Everything but the connector.
+    fn prepare(is_adopted: bool, options: &OpenTableOptions) -> Result<Prepared, Errno> {
+        let listing = Listing::open(options.proc_fd)?;
+        namespace::require_whole_proc(listing.tree())?;
         let mut mask = 1 << kind::FORK | 1 << kind::EXEC | 1 << kind::EXIT;
         for (field, kinds) in [
             (field::SESSION, 1 << kind::SID),
@@ -111,11 +154,14 @@ impl Table {
         let filter = if options.ignores_threads { filter } else { filter.with_thread_forks() };
         let follower = Follower {
             census: Census::new()?,
-            agenda: Agenda::new(Hearing {
-                complete_since_ns: opened_ns,
-                exits_since_ns: u64::MAX,
-                has_thread_forks: !options.ignores_threads,
-            }),
+            agenda: Agenda::new(
+                is_adopted.then_some(opened_ns),
+                Hearing {
+                    complete_since_ns: opened_ns,
+                    exits_since_ns: u64::MAX,
+                    has_thread_forks: !options.ignores_threads,
+                },
+            ),
             fields: options.fields | field::PARENT | field::START,
             unheard: Unheard::NONE,
             max_work: options.max_work.saturating_mul(LOOK),
@@ -123,18 +169,15 @@ impl Table {
             change: Change::EMPTY,
             sequence: 0,
         };
-        let (listing, watches) = (Listing::open()?, Watches::new(options.max_watches)?);
-        let (epolls, bell, timer) =
-            ([Epoll::new()?, Epoll::new()?], Doorbell::new()?, Timer::new(TICK_MS)?);
-        let how = OpenOptions { filter, budget: options.budget, subscribed: false };
-        let (connector, receiver) = connector::open(&how)?;
-        let remote = Remote::new(connector, epolls, bell)?;
-        let shows_exit_status = sys::shows_exit_status();
-        let senses = Senses { receiver, listing, watches, timer, shows_exit_status };
-        Ok((
-            remote,
-            Self { follower, senses, has_rung: false, is_resting: false, has_timer: false },
-        ))
+        let watches = Watches::new(options.max_watches)?;
+        let (epolls, bell) = ([Epoll::new()?, Epoll::new()?], Doorbell::new()?);
+        let timer = Timer::new(TICK_MS)?;
+        Ok(Prepared { filter, follower, listing, watches, timer, epolls, bell })
+    }
+
+    /// Whether every event that was received has been handled, so that a successor misses none.
+    pub(crate) fn is_releasable(&self) -> bool {
+        self.follower.agenda.event().is_none()
     }
 
     /// The next change; `None` if none comes in time, or if this call has worked enough: then the

@@ -207,6 +207,12 @@ impl Record {
             && (self.process.state & state::KERNEL_THREAD != 0 || !sight.stat.is_kernel_thread)
     }
 
+    /// A process of which only the EXIT is known.
+    pub(super) fn exited_unseen(pid: i32, found: Found) -> Self {
+        let process = Process { pid, ..Process::EMPTY };
+        Self { process, origin: Origin::Found(found), ..Self::NONE }
+    }
+
     /// A process that lives and that no look shows. All that is known is that it had started by then.
     pub(super) fn hidden(pid: i32, start_boottime_ns: u64, origin: Origin) -> Self {
         let state = state::HIDDEN;

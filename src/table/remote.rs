@@ -26,19 +26,24 @@ const SOCKET: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
 
 impl Remote {
-    /// Takes an open connector. The bell has been rung: all of /proc is to be read.
-    pub(super) fn new(
-        connector: Connector,
-        [epoll, outer]: [Epoll; 2],
-        bell: Doorbell,
-    ) -> Result<Self, Errno> {
-        epoll.add(connector.socket(), SOCKET)?;
-        epoll.add(bell.fd(), BELL)?;
-        outer.add(epoll.fd(), 0)?;
+    /// Takes an open connector.
+    pub(super) fn new(connector: Connector, [epoll, outer]: [Epoll; 2], bell: Doorbell) -> Self {
         let (is_rung, hidden) = (AtomicBool::new(false), AtomicU32::new(0));
-        let remote = Self { connector, epoll, outer, hidden, bell, is_rung };
-        remote.ring();
-        Ok(remote)
+        Self { connector, epoll, outer, hidden, bell, is_rung }
+    }
+
+    /// Makes the descriptor show what there is to do. The bell is rung: all of /proc is to be read.
+    pub(super) fn begin(&self) -> Result<(), Errno> {
+        self.epoll.add(self.connector.socket(), SOCKET)?;
+        self.epoll.add(self.bell.fd(), BELL)?;
+        self.outer.add(self.epoll.fd(), 0)?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Gives the socket away as it is: subscribed.
+    pub(crate) fn release(self) -> sys::Fd {
+        self.connector.release()
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {

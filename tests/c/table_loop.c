@@ -341,9 +341,10 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	REFUSED(size, 4097, -E2BIG);
 	REFUSED(fields, 1u << 5, -EINVAL);
 	REFUSED(fields, 1u << 31, -EINVAL);
-	REFUSED(flags, 1u << 1, -EINVAL);
+	REFUSED(flags, 1u << 3, -EINVAL);
+	REFUSED(flags, PC_TABLE_SUBSCRIBED, -EINVAL);
 	REFUSED(flags, 1u << 31, -EINVAL);
-	REFUSED(reserved, 1, -EINVAL);
+	REFUSED(proc_fd, 1, -EINVAL);
 	REFUSED(rcvbuf_bytes, (uint32_t)INT_MAX + 1, -EINVAL);
 	struct {
 		struct pc_table_options options;

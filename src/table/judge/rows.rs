@@ -753,7 +753,7 @@ fn losses(rows: &mut Rows) {
     let lost = |count, since_ms: u64, until_ms: u64, reason| {
         Event::overrun(count, since_ms * MS, until_ms * MS, reason)
     };
-    let mut agenda = Agenda::new(HEARING);
+    let mut agenda = Agenda::new(None, HEARING);
     agenda.note_loss(&lost(3, 1_500, 1_600, reason::QUEUE));
     agenda.note_loss(&lost(4, 1_400, 1_700, reason::QUEUE));
     let both =

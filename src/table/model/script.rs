@@ -178,11 +178,14 @@ impl Performance {
             outside: Outside::new(Machine::new(setup, is_traced)),
             follower: Follower {
                 census: Census::new().expect("memory"),
-                agenda: Agenda::new(Hearing {
-                    complete_since_ns: 0,
-                    exits_since_ns: u64::MAX,
-                    has_thread_forks: true,
-                }),
+                agenda: Agenda::new(
+                    None,
+                    Hearing {
+                        complete_since_ns: 0,
+                        exits_since_ns: u64::MAX,
+                        has_thread_forks: true,
+                    },
+                ),
                 fields: setup.fields | field::PARENT | field::START,
                 unheard: Unheard::NONE,
                 max_work: 1000,

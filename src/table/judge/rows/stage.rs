@@ -172,7 +172,7 @@ impl Stage {
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
-        let mut agenda = Agenda::new(HEARING);
+        let mut agenda = Agenda::new(None, HEARING);
         agenda.scan = Scan::Off { ended_ns: 0 };
         let follower = Follower {
             census,
