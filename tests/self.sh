@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 # ---- make help ----
 
-make help >"$work/help"
+make --no-print-directory help >"$work/help"
 sed -n 's/^make \([a-z][a-z-]*\) .*/\1/p' "$work/help" | sort >"$work/listed"
 # What a rule or another program calls, not a user: each has a reason not to be listed.
 cat >"$work/internal" <<'END'

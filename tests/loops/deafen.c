@@ -1,6 +1,6 @@
 /*
  * deafen MILLISECONDS: makes the kernel report to nobody, and keeps it so for this time, whoever repairs
- * it: each program that asks meanwhile finds it deaf.
+ * it: nearly each program that asks meanwhile finds it deaf.
  */
 #include "../c/support.h"
 
