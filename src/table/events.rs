@@ -24,10 +24,11 @@ impl Follower {
         }
         let slot = self.census.find(event.tgid());
         let record = slot.map(|slot| self.census.at(slot));
-        let (verdict, look, work) = match judge::ask(record, &event, self.agenda.slept) {
-            Question::None(verdict) => (verdict, Look::Absent, EVENT),
+        let mut look = Look::Absent;
+        let (verdict, work) = match judge::ask(record, &event, self.agenda.slept) {
+            Question::None(verdict) => (verdict, EVENT),
             Question::Look { with_credentials } => {
-                let look = self.look(event.tgid(), with_credentials, world)?;
+                self.look(event.tgid(), with_credentials, &mut look, world)?;
                 let own_status = match event.kind {
                     kind::EXIT => leaderless::own_status(&self.census, look.sight(), world),
                     _ => None,
@@ -36,7 +37,7 @@ impl Follower {
                 let hearing = self.agenda.hearing;
                 let evidence = Evidence { look: &look, own_status, hearing };
                 let record = slot.map(|slot| self.census.at(slot));
-                (judge::judge(record, &event, &evidence, clock), look, LOOK)
+                (judge::judge(record, &event, &evidence, clock), LOOK)
             }
         };
         Ok(match self.apply(verdict, &event, slot, &look, world)? {
@@ -203,7 +204,7 @@ impl Follower {
             process.parent_pid = parent_pid;
             process.valid |= field::PARENT;
             self.census.link(slot);
-            self.compare(slot, *sight, field::PARENT, 0);
+            self.compare(slot, sight, field::PARENT, 0);
         }
         Ok(slot)
     }
@@ -235,7 +236,7 @@ impl Follower {
                 record.take_program(sight, self.fields);
                 let unknown = field::PARENT & !record.process.valid;
                 let fields = field::SESSION | field::CREDENTIALS | unknown;
-                self.compare(slot, *sight, fields, 0);
+                self.compare(slot, sight, fields, 0);
             }
             (AfterExec::Zombie, Some(sight)) => {
                 self.census.at_mut(slot).take_name(sight, self.fields);

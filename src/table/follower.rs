@@ -57,13 +57,24 @@ impl Follower {
         &self,
         pid: i32,
         with_credentials: bool,
+        look: &mut Look,
         world: &impl World,
-    ) -> Result<Look, Errno> {
-        world.look(pid, with_credentials && self.fields & field::CREDENTIALS != 0)
+    ) -> Result<(), Errno> {
+        world.look(pid, with_credentials && self.fields & field::CREDENTIALS != 0, look)
     }
 
-    pub(super) fn look_alive(&self, pid: i32, world: &impl World) -> Result<Look, Errno> {
-        Ok(self.look(pid, true, world)?.alive())
+    /// Looks at a process that is to be alive: a zombie is no process.
+    pub(super) fn look_alive(
+        &self,
+        pid: i32,
+        look: &mut Look,
+        world: &impl World,
+    ) -> Result<(), Errno> {
+        self.look(pid, true, look, world)?;
+        if look.sight().is_some() && look.living().is_none() {
+            *look = Look::Absent;
+        }
+        Ok(())
     }
 
     /// Enters a process whose FORK has not been seen, as far as a look showed it.
@@ -140,12 +151,12 @@ impl Follower {
 
     /// Begins to compare a process with what a look showed.
     #[inline(never)]
-    pub(super) fn compare(&mut self, slot: Slot, sight: Sight, fields: u32, flags: u32) {
+    pub(super) fn compare(&mut self, slot: Slot, sight: &Sight, fields: u32, flags: u32) {
         self.census.set_hidden(slot, false);
         let process = &mut self.census.at_mut(slot).process;
         process.start_boottime_ns = sight.stat.start_ns;
         process.valid |= field::START;
-        let comparison = Comparison { sight, fields, kept: self.fields };
+        let comparison = Comparison { sight: *sight, fields, kept: self.fields };
         self.agenda.compared = Some(Compared { slot, comparison, flags });
     }
 

@@ -52,7 +52,8 @@ impl Follower {
             Visit::End => {
                 // Where /proc hides processes, it does not list them, and the first one is missing.
                 if self.census.find(1).is_none() {
-                    let look = self.look_alive(1, world)?;
+                    let mut look = Look::Absent;
+                    self.look_alive(1, &mut look, world)?;
                     self.enter_looked_at(1, &look, false, world)?;
                 }
                 self.census.link_parentless(true);
@@ -62,7 +63,8 @@ impl Follower {
         };
         match (self.census.find(pid), cause) {
             (None, _) => {
-                let look = self.look_alive(pid, world)?;
+                let mut look = Look::Absent;
+                self.look_alive(pid, &mut look, world)?;
                 self.enter_looked_at(pid, &look, false, world)?;
             }
             (Some(slot), Cause::Doubt(_)) => {
@@ -85,16 +87,17 @@ impl Follower {
         if !judge::is_rechecked(self.census.at(slot)) {
             return Ok(None);
         }
-        let look = self.look_alive(self.census.pid(slot), world)?;
-        match (judge::recheck(self.census.at(slot), &look), look) {
-            (Recheck::Same, Look::Shown(sight)) => {
+        let mut look = Look::Absent;
+        self.look_alive(self.census.pid(slot), &mut look, world)?;
+        match (judge::recheck(self.census.at(slot), &look), look.sight()) {
+            (Recheck::Same, Some(sight)) => {
                 leaderless::settle(
                     &mut self.census,
                     slot,
                     sight.stat.condition.has_no_leader(),
                     world,
                 );
-                let threads = self.threads_in(self.census.pid(slot), &sight);
+                let threads = self.threads_in(self.census.pid(slot), sight);
                 let record = self.census.at_mut(slot);
                 (record.read_ns, record.threads) = (sight.taken_ns, threads);
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);

@@ -141,11 +141,12 @@ impl Follower {
 
     /// Reads the new parent of a process whose parent exited.
     fn find_parent(&mut self, slot: Slot, world: &impl World) -> Result<Outcome, Errno> {
-        let look = world.look(self.census.pid(slot), false)?;
+        let mut look = Look::Absent;
+        world.look(self.census.pid(slot), false, &mut look)?;
         let flags = if self.census.settle_orphan(slot) { remark::RECOVERED } else { 0 };
         if look == Look::Hidden {
             self.census.at_mut(slot).process.valid &= !field::PARENT;
-        } else if let Look::Shown(sight) = look
+        } else if let Some(sight) = look.sight()
             && judge::presence(self.census.at(slot), &look) != Presence::Exited
         {
             if !sight.stat.condition.shows_family() {
@@ -163,10 +164,10 @@ impl Follower {
         let Some(slot) = self.census.first(Queue::Replaced) else { return Ok(Outcome::Worked(0)) };
         let pid = self.census.pid(slot);
         let mut outcome = Outcome::Worked(LOOK);
-        let look = match self.census.find(pid) {
-            Some(_) => Look::Absent,
-            None => self.look_alive(pid, world)?,
-        };
+        let mut look = Look::Absent;
+        if self.census.find(pid).is_none() {
+            self.look_alive(pid, &mut look, world)?;
+        }
         if let Some(slot) = self.enter_looked_at(pid, &look, true, world)? {
             let found_ns = judge::found_ns(self.census.at(slot));
             // Its children may have been taken for those of the previous owner.

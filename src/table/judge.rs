@@ -405,7 +405,7 @@ pub(super) fn recheck(record: &Record, look: &Look) -> Recheck {
     if !is_rechecked(record) {
         return Recheck::Skip;
     }
-    match look.alive().sight() {
+    match look.living() {
         None if *look == Look::Hidden => Recheck::Hidden,
         Some(sight) if record.is_same(sight) => Recheck::Same,
         Some(_) => Recheck::Replaced,

@@ -53,17 +53,15 @@ impl World for Kernel<'_> {
         self.remote.connector.has_deafness()
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
-        match procfs::look(pid, with_credentials) {
-            Ok(Some(sight)) => Ok(Look::Shown(sight)),
-            Ok(None) => Ok(Look::Absent),
-            Err(error) if procfs::is_of_reader(error) => Err(error),
-            Err(_) => match sys::is_alive(pid) {
-                Ok(true) => Ok(Look::Hidden),
-                Ok(false) => Ok(Look::Absent),
-                Err(error) => Err(error),
-            },
-        }
+    fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
+        *look = match procfs::look(pid, with_credentials) {
+            Ok(Some(sight)) => Look::Shown(sight),
+            Ok(None) => Look::Absent,
+            Err(error) if procfs::is_of_reader(error) => return Err(error),
+            Err(_) if sys::is_alive(pid)? => Look::Hidden,
+            Err(_) => Look::Absent,
+        };
+        Ok(())
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {

@@ -3,6 +3,7 @@
 
 use super::census::{Census, Slot};
 use super::judge::{self, Clock, Presence};
+use super::look::Look;
 use super::record::{Exit, ExitCode, Gone, Life, Watch};
 use super::report::state;
 use super::world::World;
@@ -38,7 +39,8 @@ pub(super) fn settle(
 pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
     let pid = census.pid(slot);
     let pidfd = if world.may_watch() { world.open_pidfd(pid) } else { Err(Errno(libc::EMFILE)) };
-    let look = world.look(pid, false)?;
+    let mut look = Look::Absent;
+    world.look(pid, false, &mut look)?;
     let sight = look.sight();
     match (judge::presence(census.at(slot), &look), pidfd) {
         (Presence::Leaderless, Ok(pidfd)) => {
@@ -76,7 +78,8 @@ pub(super) fn look_at_watched(
     slot: Slot,
     world: &mut impl World,
 ) -> Result<(), Errno> {
-    let look = world.look(census.pid(slot), false)?;
+    let mut look = Look::Absent;
+    world.look(census.pid(slot), false, &mut look)?;
     match judge::presence(census.at(slot), &look) {
         Presence::Exited => {
             let is_replaced = judge::shows_other(census.at(slot), look.sight());
@@ -131,7 +134,8 @@ fn note_pidfd_exit<W: World>(
 
 /// The status of a process that exited and has not been reaped.
 fn status_of_zombie(census: &Census, slot: Slot, world: &impl World) -> Option<i32> {
-    let look = world.look(census.pid(slot), false).ok()?;
+    let mut look = Look::Absent;
+    world.look(census.pid(slot), false, &mut look).ok()?;
     own_status(census, look.sight().filter(|sight| census.at(slot).is_same(sight)), world)
 }
 
