@@ -52,11 +52,12 @@ pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
 }
 
 /// The end of a scan: the table agrees with /proc.
-pub(super) fn synced(cause: Cause, timestamp_ns: u64) -> Change {
-    match cause {
-        Cause::Opening => Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY },
-        Cause::Doubt(doubt) => in_doubt(change::SYNCED, &doubt, timestamp_ns, remark::RECOVERED),
-    }
+pub(super) fn synced(cause: Cause, healed: &Doubt, timestamp_ns: u64) -> Change {
+    let flags = match cause {
+        Cause::Opening => 0,
+        Cause::Doubt => remark::RECOVERED,
+    };
+    in_doubt(change::SYNCED, healed, timestamp_ns, flags)
 }
 
 /// The table may differ from /proc.

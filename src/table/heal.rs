@@ -30,7 +30,7 @@ impl Follower {
             Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
             Scan::Settling { cause, ended_ns } => {
                 self.agenda.end_scan(ended_ns);
-                self.change = changes::synced(cause, world.clock().now_ns);
+                self.change = changes::synced(cause, &self.agenda.healed, world.clock().now_ns);
                 self.change.hidden = self.census.hidden();
                 Ok(Outcome::Report)
             }
@@ -67,7 +67,7 @@ impl Follower {
                 self.look_alive(pid, &mut look, world)?;
                 self.enter_looked_at(pid, &look, false, world)?;
             }
-            (Some(slot), Cause::Doubt(_)) => {
+            (Some(slot), Cause::Doubt) => {
                 if let Some(exit) = self.recheck(slot, world)? {
                     return Ok(exit);
                 }

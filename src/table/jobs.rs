@@ -8,14 +8,15 @@ use super::judge::{self, Presence};
 use super::leaderless;
 use super::look::Look;
 use super::record::{Life, Watch};
-use super::report::{Change, Process, change, field, remark};
+use super::report::{Process, change, field, remark};
 use super::scan::{Cause, Scan};
 use super::world::World;
 use crate::errno::Errno;
 
 /// Why a run ended.
 pub(super) enum Run {
-    Report(Change),
+    /// There is a change to report, which [`Follower::change`] holds.
+    Report,
     /// It has worked enough for one call.
     Paused,
     /// There is nothing to do before a descriptor becomes readable.
@@ -39,7 +40,7 @@ impl Follower {
                     if self.change.process.id != 0 {
                         self.change.process.sequence = self.sequence;
                     }
-                    return Ok(Run::Report(self.change));
+                    return Ok(Run::Report);
                 }
                 Outcome::Worked(units) => {
                     work += units;
@@ -173,7 +174,7 @@ impl Follower {
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless(false);
             let is_recovered =
-                matches!(self.agenda.scan, Scan::Listing { cause: Cause::Doubt(_), .. });
+                matches!(self.agenda.scan, Scan::Listing { cause: Cause::Doubt, .. });
             let flags = if is_recovered { remark::RECOVERED } else { 0 };
             outcome = self.report(slot, change::STARTED, found_ns, flags);
         }

@@ -270,9 +270,9 @@ impl Stage {
     /// One job that is work.
     pub fn run(&mut self) -> Result<Run, Errno> {
         let run = self.follower.run(&mut self.machine)?;
-        if let Run::Report(change) = &run {
-            self.reported.push(in_words(change));
-            self.changes.push(*change);
+        if matches!(run, Run::Report) {
+            self.reported.push(in_words(&self.follower.change));
+            self.changes.push(self.follower.change);
         }
         Ok(run)
     }
