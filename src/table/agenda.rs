@@ -187,6 +187,7 @@ impl Agenda {
     }
 
     /// The table may differ from /proc.
+    #[inline(never)]
     pub(super) fn doubt_since(&mut self, noticed_ns: u64) -> &mut Doubt {
         self.doubt.get_or_insert(Doubt::at(noticed_ns))
     }
