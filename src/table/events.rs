@@ -77,8 +77,7 @@ impl Follower {
                     self.agenda.hearing.note_missing_exit(event.timestamp_ns);
                 }
                 let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
-                leaderless::unwatch(&self.census, slot, world);
-                self.census.set_life(slot, Life::Exited(gone));
+                leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 return Ok(self.report_exit(slot, world));
             }
             (_, Some(slot)) => self
@@ -143,27 +142,14 @@ impl Follower {
                 None
             }
             Verdict::Exited(gone) => {
-                leaderless::unwatch(&self.census, slot, world);
-                self.census.set_life(slot, Life::Exited(gone));
+                leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 None
             }
             Verdict::Execed(after) => {
                 self.note_exec(slot, event_ns, after, sight, world);
                 Some(change::EXECED)
             }
-            Verdict::Renamed(_) => {
-                verdict.update(&mut record.process);
-                Some(change::RENAMED)
-            }
-            Verdict::UserIds(..) | Verdict::GroupIds(..) => {
-                verdict.update(&mut record.process);
-                Some(change::CREDENTIALS)
-            }
-            Verdict::LeadsSession => {
-                verdict.update(&mut record.process);
-                Some(change::SESSION)
-            }
-            _ => None,
+            _ => verdict.update(&mut record.process),
         }
     }
 

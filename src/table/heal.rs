@@ -3,7 +3,7 @@
 use super::census::Slot;
 use super::changes;
 use super::follower::{Follower, LOOK, Outcome};
-use super::judge::{self, Clock, Recheck};
+use super::judge::{self, Recheck};
 use super::leaderless;
 use super::look::Look;
 use super::record::{Gone, Life};
@@ -103,16 +103,15 @@ impl Follower {
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
             (Recheck::Replaced, _) => {
-                leaderless::unwatch(&self.census, slot, world);
                 // /proc may not list the next owner, so Job::Successor looks for it.
-                self.vanish(slot, true, world.clock());
+                self.vanish(slot, true, world);
                 return Ok(Some(self.report_exit(slot, world)));
             }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
             }
             // If its EXIT is queued, that will be handled before the process leaves.
-            (Recheck::Gone, _) => self.vanish(slot, false, world.clock()),
+            (Recheck::Gone, _) => self.vanish(slot, false, world),
             (Recheck::Hidden, _) => {
                 self.census.at_mut(slot).process.valid &= field::START;
                 self.census.set_hidden(slot, true);
@@ -123,9 +122,9 @@ impl Follower {
     }
 
     /// The process exited, and no event has reported that.
-    fn vanish(&mut self, slot: Slot, is_replaced: bool, clock: Clock) {
-        let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced };
-        self.census.set_life(slot, Life::Exited(gone));
+    fn vanish(&mut self, slot: Slot, is_replaced: bool, world: &mut impl World) {
+        let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
+        leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
     }
 
     /// Reports the next process that the scan found.

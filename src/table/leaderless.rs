@@ -21,8 +21,7 @@ pub(super) fn settle(
     let record = census.at_mut(slot);
     if !is_leader_gone {
         record.process.state &= !state::LEADER_GONE;
-        unwatch(census, slot, world);
-        census.set_life(slot, Life::Led);
+        end_watch(census, slot, Life::Led, world);
         return;
     }
     record.process.state |= state::LEADER_GONE;
@@ -72,6 +71,12 @@ pub(super) fn unwatch<W: World>(census: &Census, slot: Slot, world: &mut W) -> O
     if is_watched { world.unwatch(record.process.pid) } else { None }
 }
 
+/// Stops waiting for the exit of a process, because there is a leader again or it exited.
+pub(super) fn end_watch(census: &mut Census, slot: Slot, life: Life, world: &mut impl World) {
+    unwatch(census, slot, world);
+    census.set_life(slot, life);
+}
+
 /// Looks at a process whose pidfd became readable.
 pub(super) fn look_at_watched(
     census: &mut Census,
@@ -86,8 +91,7 @@ pub(super) fn look_at_watched(
             note_exit_of_watched(census, slot, is_replaced, world);
         }
         seen => {
-            unwatch(census, slot, world);
-            census.set_life(slot, Life::Led);
+            end_watch(census, slot, Life::Led, world);
             settle(census, slot, seen == Presence::Leaderless, world);
         }
     }
