@@ -101,7 +101,6 @@ pub(super) unsafe fn end_into<H: Handle>(
 ///
 /// # Safety
 /// `handle` is NULL, or open and not used any more.
-#[inline(never)]
 pub(super) unsafe fn end<H: Handle>(handle: *mut H) {
     if let Some(halves) = NonNull::new(handle.cast::<Halves<H>>()) {
         // SAFETY: create() allocated and initialised the Halves, and nothing uses them any more.

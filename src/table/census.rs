@@ -175,6 +175,7 @@ impl Census {
     }
 
     /// Notes whether /proc shows a process.
+    #[inline]
     pub(super) fn set_hidden(&mut self, slot: Slot, is_hidden: bool) {
         let record = self.at_mut(slot);
         let was_hidden = record.is_hidden();
@@ -289,6 +290,7 @@ impl Census {
     /// Links every process whose parent was not in the table but is now. `is_scanned`: all of /proc
     /// has been read since, so a parent that is still not there exited after its child was read, and
     /// the child is an orphan.
+    #[inline]
     pub(super) fn link_parentless(&mut self, is_scanned: bool) {
         let mut next = self.first_parentless;
         while let Some(slot) = next {
@@ -346,6 +348,7 @@ impl Census {
         }
     }
 
+    #[inline]
     fn leave_life_queue(&mut self, slot: Slot) {
         if let Some(queue) = self.entry(slot).life.queue {
             self.leave(slot, queue);

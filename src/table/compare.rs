@@ -30,6 +30,7 @@ impl Comparison {
         None
     }
 }
+
 #[inline(never)]
 fn take_over(record: &mut Record, sight: &Sight, field: u32, kept: u32) -> Option<u32> {
     let (process, stat) = (&mut record.process, &sight.stat);

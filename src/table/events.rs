@@ -237,6 +237,7 @@ impl Follower {
 
     /// If the process seemed to have exited before this EXEC, that was only the old leader's EXIT.
     /// The EXIT of the process will come.
+    #[inline]
     fn expect_exit(&mut self, slot: Slot) {
         if self.census.at(slot).gone().is_some() {
             self.census.set_life(slot, Life::Led);

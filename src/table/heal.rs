@@ -122,6 +122,7 @@ impl Follower {
     }
 
     /// The process exited, and no event has reported that.
+    #[inline]
     fn vanish(&mut self, slot: Slot, is_replaced: bool, world: &mut impl World) {
         let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
         leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);

@@ -80,6 +80,7 @@ impl Follower {
         Some(())
     }
 
+    #[inline]
     fn view(&self, slot: Slot) -> Process {
         Process { sequence: self.sequence, ..self.census.view(slot) }
     }

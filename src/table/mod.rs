@@ -229,6 +229,7 @@ impl Table {
     }
 
     /// Silences the bell. Whether it had been rung.
+    #[inline]
     fn silence(&mut self, remote: &Remote) -> bool {
         self.has_rung = false;
         remote.silence()
