@@ -136,11 +136,12 @@ impl Census {
         self.at(slot).process.pid
     }
 
-    /// The process as the caller sees it.
-    pub(super) fn view(&self, slot: Slot) -> Process {
+    /// The process as the caller sees it after this many changes.
+    pub(super) fn view(&self, slot: Slot, sequence: u64) -> Process {
         let entry = self.entry(slot);
-        let parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
-        let mut process = Process { parent_id, ..entry.record.process };
+        let mut process = entry.record.process;
+        process.parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
+        process.sequence = sequence;
         // Nobody is to take a stale name for the process's. A kernel thread's name was read once.
         if process.valid & field::COMM == 0 && process.state & state::KERNEL_THREAD == 0 {
             process.comm = [0; 16];
@@ -162,8 +163,9 @@ impl Census {
         self.reported += usize::from(!record.is_unreported());
         self.hidden += u32::from(record.is_hidden());
         let id = self.last_id;
-        *self.entry_mut(slot) =
-            Entry::new(Record { process: Process { id, ..record.process }, ..record });
+        let entry = self.entry_mut(slot);
+        entry.record = record;
+        entry.record.process.id = id;
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);
@@ -266,7 +268,7 @@ impl Census {
             let index = self.entries.push(Entry::new(Record::NONE))?;
             return NonZero::new(index).map(Slot).ok_or(Errno(libc::ENOMEM));
         };
-        self.free = self.entry(slot).life.next;
+        self.free = core::mem::take(&mut self.entry_mut(slot).life).next;
         Ok(slot)
     }
 

@@ -15,7 +15,7 @@ pub(super) fn change_of(
     timestamp_ns: u64,
     flags: u32,
 ) -> Change {
-    let process = census.view(slot);
+    let process = census.view(slot, 0);
     Change { kind, flags, timestamp_ns, process, ..Change::EMPTY }
 }
 

@@ -82,7 +82,7 @@ impl Follower {
 
     #[inline]
     fn view(&self, slot: Slot) -> Process {
-        Process { sequence: self.sequence, ..self.census.view(slot) }
+        self.census.view(slot, self.sequence)
     }
 
     fn find_reported(&self, pid: i32) -> Option<Slot> {
