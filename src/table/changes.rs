@@ -15,8 +15,10 @@ pub(super) fn change_of(
     timestamp_ns: u64,
     flags: u32,
 ) -> Change {
-    let process = census.view(slot, 0);
-    Change { kind, flags, timestamp_ns, process, ..Change::EMPTY }
+    let mut change = Change::EMPTY;
+    (change.kind, change.flags, change.timestamp_ns) = (kind, flags, timestamp_ns);
+    change.process = census.view(slot, 0);
+    change
 }
 
 /// A process was found. `is_first`: by the scan that began when the table was opened.

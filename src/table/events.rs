@@ -170,8 +170,9 @@ impl Follower {
         let parent = self.census.find(parent_pid);
         let Some(sight) = look.sight().filter(|_| is_seen) else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
-            let record = Record::inherited(pid, parent_pid, &parent, origin);
-            let slot = self.census.insert(Record { threads, ..record })?;
+            let mut record = Record::inherited(pid, parent_pid, &parent, origin);
+            record.threads = threads;
+            let slot = self.census.insert(record)?;
             if *look == Look::Hidden {
                 let slept_ns = self.agenda.slept.0;
                 self.census.at_mut(slot).process.start_boottime_ns = event.timestamp_ns + slept_ns;
