@@ -40,6 +40,7 @@ impl Fd {
         Ok(Modes { status: status as i32, descriptor: descriptor as i32 })
     }
 
+    #[inline]
     pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
         // SAFETY: F_SETFL takes an int, no pointer.
         granted(unsafe { libc::syscall(libc::SYS_fcntl, self.0, libc::F_SETFL, modes.status) })?;

@@ -26,6 +26,7 @@ pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
 }
 
 /// Opens a file that exists, close-on-exec.
+#[inline]
 pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
     let path = terminated(path)?;
     // SAFETY: the path is terminated. Without O_CREAT, openat() takes no mode.

@@ -45,7 +45,6 @@ use crate::errno::Errno;
 
 /// The calling thread's `errno`.
 #[cold]
-#[inline(never)]
 fn errno() -> Errno {
     // SAFETY: the pointer is to the calling thread's own errno, which lives as long as the thread.
     Errno(unsafe { *libc::__errno_location() })
