@@ -53,10 +53,11 @@ all: $(SHARED) $(STATIC) build/proc_connector.pc
 	    { echo "CARGO_BUILD_TARGET is $$CARGO_BUILD_TARGET, but build/ is for $$target: unset it." >&2; false; }
 	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
 
-# One crate type at a time: built together they silently lose link-time optimisation.
+# One crate type at a time: built together they silently lose link-time optimisation. The threshold is half
+# of what LLVM has for opt-level "s": less inlining makes the library smaller. #[inline] overrules it.
 $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
-	    --features $(FEATURES) --crate-type staticlib
+	    --features $(FEATURES) --crate-type staticlib -- -C llvm-args=-inline-threshold=25
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect. Of the known linkers,
 # only gold lacks -z noseparate-code, which makes the library smaller.

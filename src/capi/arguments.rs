@@ -71,6 +71,7 @@ const SIZE_MAX: usize = 4096;
 /// # Safety
 /// `T` is a struct of integers that begins with its size, a `usize`. `options` is NULL, or readable
 /// for as many bytes as its size says.
+#[inline]
 pub(super) unsafe fn options_of<T: Copy>(options: *const T, defaults: T) -> Result<T, Errno> {
     let mut result = defaults;
     if options.is_null() {

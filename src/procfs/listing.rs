@@ -59,6 +59,7 @@ impl Listing {
         self.next += first_listed(self.rest()).map_or(0, |entry| entry.size);
     }
 
+    #[inline(never)]
     fn rest(&self) -> &[u8] {
         self.buffer.get(self.next..self.end).unwrap_or_default()
     }

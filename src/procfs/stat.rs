@@ -104,34 +104,38 @@ pub(crate) fn read(tree: Tree<'_>, tgid: i32) -> Result<Option<Stat>, Errno> {
         return Err(Errno(libc::EINVAL));
     }
     let mut buffer = [0; 1024];
-    let mut between = None;
+    // What /proc showed last. If the loop goes on after it, the process was between two leaders.
+    let mut shown = None;
     for _ in 0..ATTEMPTS {
-        let read = file::read(tree, tgid, b"stat", &mut buffer).map(parse);
-        if let Ok(Parsed { stat, is_thread: false }) = read
-            && stat.condition != Condition::BetweenLeaders
-        {
-            return Ok(Some(stat));
+        let read = file::read(tree, tgid, b"stat", &mut buffer);
+        let failure = read.err();
+        if let Ok(bytes) = read {
+            shown = Some(parse(bytes));
+        }
+        let is_thread = shown.as_ref().is_some_and(|shown| shown.is_thread);
+        let has_leader = shown.as_ref().is_some_and(Parsed::is_whole);
+        if has_leader && !is_thread {
+            break;
         }
         // /proc opens the id of a thread, too, and may hide a process. So ask the kernel, but only then:
         // security modules log the question.
         if tree.is_made_up || !leader_exists(tgid) {
-            return match read {
-                Ok(Parsed { is_thread: true, .. }) => Err(Errno(libc::ESRCH)),
-                Err(error) if tree.is_made_up && error != Errno(libc::ENOENT) => Err(error),
+            return match failure {
+                None if is_thread => Err(Errno(libc::ESRCH)),
+                Some(error) if tree.is_made_up && error != Errno(libc::ENOENT) => Err(error),
                 _ => Ok(None),
             };
         }
-        match read {
-            Ok(Parsed { stat, .. }) if stat.condition != Condition::BetweenLeaders => {
-                return Ok(Some(stat));
-            }
-            Ok(Parsed { stat, .. }) => between = Some(stat),
-            Err(Errno(libc::ENOENT | libc::ESRCH)) => {}
-            Err(error) => return Err(error),
+        if has_leader {
+            break;
+        }
+        match failure {
+            None | Some(Errno(libc::ENOENT | libc::ESRCH)) => {}
+            Some(error) => return Err(error),
         }
     }
     // The thread that is to be the new leader may have to wait for a CPU.
-    between.map_or(Err(Errno(libc::EACCES)), |stat| Ok(Some(stat)))
+    shown.map(|shown| Some(shown.stat)).ok_or(Errno(libc::EACCES))
 }
 
 // The numbers of the fields in proc_pid_stat(5).
@@ -157,6 +161,13 @@ struct Parsed {
     /// The id is that of a thread, or that of a leader whom an exec has replaced: it sends no signal when
     /// it exits.
     is_thread: bool,
+}
+
+impl Parsed {
+    /// Whether the process was not between two leaders.
+    fn is_whole(&self) -> bool {
+        self.stat.condition != Condition::BetweenLeaders
+    }
 }
 
 /// The fields are counted from the last parenthesis, because a name may contain anything.

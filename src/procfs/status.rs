@@ -4,11 +4,14 @@ use super::file::{self, Tree};
 use crate::errno::Errno;
 use crate::sys::read_file;
 
-/// The number that `text` begins with.
-fn decimal(text: &[u8]) -> u64 {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
-    digits
-        .fold(0, |number: u64, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
+/// The number that `text` begins with, and the rest of the text.
+fn decimal(mut text: &[u8]) -> (u32, &[u8]) {
+    let mut number = 0_u32;
+    while let [digit @ b'0'..=b'9', rest @ ..] = text {
+        number = number.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
+        text = rest;
+    }
+    (number, text)
 }
 
 /// The user and group ids of a process: real, effective; user, group.
@@ -26,8 +29,8 @@ pub(crate) fn read_credentials(tree: Tree<'_>, tgid: i32) -> Result<Option<Crede
     // kernel escapes line breaks in it.
     let mut buffer = [0; 512];
     match file::read(tree, tgid, b"status", &mut buffer) {
-        Ok(status) => Ok(ids(status, b"Uid:")
-            .zip(ids(status, b"Gid:"))
+        Ok(status) => Ok(ids(status, b"\nUid:\t")
+            .zip(ids(status, b"\nGid:\t"))
             .map(|([ruid, euid], [rgid, egid])| Credentials { ruid, euid, rgid, egid })),
         Err(Errno(libc::ENOENT | libc::ESRCH)) => Ok(None),
         Err(error) => Err(error),
@@ -46,11 +49,12 @@ fn has_seccomp_filter(status: &[u8]) -> bool {
     lines.any(|line| line.starts_with(b"Seccomp:") && !line.ends_with(b"\t0"))
 }
 
-/// The first two numbers of a line of /proc/PID/status.
+/// The first two numbers of a line of /proc/PID/status, which `label` begins.
 fn ids(status: &[u8], label: &[u8]) -> Option<[u32; 2]> {
-    let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(label))?;
-    let mut numbers = line.split(|byte| *byte == b'\t').skip(1).map(decimal);
-    Some([numbers.next()? as u32, numbers.next()? as u32])
+    let at = status.windows(label.len()).position(|part| part == label)? + label.len();
+    let (first, rest) = decimal(status.get(at..)?);
+    let (second, _) = decimal(rest.strip_prefix(b"\t")?);
+    Some([first, second])
 }
 
 #[cfg(test)]
@@ -60,9 +64,9 @@ mod tests {
     #[test]
     fn the_ids_of_a_process_are_its_real_and_effective_ones() {
         let status = b"Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n";
-        assert_eq!(ids(status, b"Uid:"), Some([1, 2]));
-        assert_eq!(ids(status, b"Gid:"), Some([5, 6]));
-        assert_eq!(ids(b"Uid:\t1", b"Uid:"), None);
+        assert_eq!(ids(status, b"\nUid:\t"), Some([1, 2]));
+        assert_eq!(ids(status, b"\nGid:\t"), Some([5, 6]));
+        assert_eq!(ids(b"\nUid:\t1", b"\nUid:\t"), None);
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl Line {
         self.text(digits.get(20 - used..).unwrap_or_default());
     }
 
+    #[inline]
     fn hex(&mut self, number: u32, width: u32) {
         for place in (0..width).rev() {
             let digit = (number >> (place * 4) & 0xf) as u8;
@@ -134,6 +135,7 @@ impl Line {
         }
     }
 
+    #[inline]
     fn signed(&mut self, value: i32) {
         if value < 0 {
             self.byte(b'-');

@@ -42,6 +42,7 @@ impl Fd {
         Ok(Modes { status: status as i32, descriptor: descriptor as i32 })
     }
 
+    #[inline]
     pub(crate) fn set_modes(&self, modes: &Modes) -> Result<(), Errno> {
         fcntl(self.0, libc::F_SETFL, modes.status)?;
         fcntl(self.0, libc::F_SETFD, modes.descriptor)?;

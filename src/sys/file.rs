@@ -38,6 +38,7 @@ const fn unreadable(error: Errno) -> Errno {
 }
 
 /// Opens a file that exists, close-on-exec. A relative path begins in `directory`, a descriptor.
+#[inline]
 pub(crate) fn open(directory: i32, path: &[u8], flags: i32) -> Result<Fd, Errno> {
     let path = terminated(path)?;
     // SAFETY: the path is terminated. Without O_CREAT, openat() takes no mode.

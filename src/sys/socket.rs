@@ -48,6 +48,7 @@ pub(crate) fn join(socket: &Fd, group: u32) -> Result<(), Errno> {
 }
 
 /// Whether a netlink socket is a member of a multicast group.
+#[inline]
 pub(crate) fn has_joined(socket: &Fd, group: u32) -> Result<bool, Errno> {
     let groups: i32 = option(socket, libc::SOL_NETLINK, libc::NETLINK_LIST_MEMBERSHIPS)?;
     Ok(groups.cast_unsigned() & group_bit(group) != 0)

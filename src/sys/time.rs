@@ -11,7 +11,6 @@ pub(crate) fn boottime_ns() -> u64 {
     now(libc::CLOCK_BOOTTIME)
 }
 
-#[inline(never)]
 fn now(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a local variable. The clocks used here cannot fail.

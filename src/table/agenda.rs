@@ -54,6 +54,8 @@ pub(super) struct Compared {
 pub(super) struct Agenda {
     pub compared: Option<Compared>,
     pub scan: Scan,
+    /// What the scan heals, if there was a doubt.
+    pub healed: Doubt,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
     /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
@@ -84,6 +86,7 @@ impl Agenda {
             hearing,
             compared: None,
             scan: Scan::FIRST,
+            healed: Doubt::at(0),
             doubt: None,
             is_synced: false,
             batch: [Event::EMPTY; BATCH],
@@ -200,15 +203,16 @@ impl Agenda {
     }
 
     /// The table may differ from /proc.
+    #[inline(never)]
     pub(super) fn doubt_since(&mut self, noticed_ns: u64) -> &mut Doubt {
-        self.doubt.get_or_insert(Doubt { lost: 0, since_ns: None, noticed_ns, is_deaf: false })
+        self.doubt.get_or_insert(Doubt::at(noticed_ns))
     }
 
     /// Begins the scan that heals what has been lost.
     pub(super) fn begin_scan(&mut self, now_ns: u64) {
-        let doubt = *self.doubt_since(now_ns);
+        self.healed = *self.doubt_since(now_ns);
         self.doubt = None;
-        self.scan = Scan::Listing { cause: Cause::Doubt(doubt), done: 0 };
+        self.scan = Scan::Listing { cause: Cause::Doubt, done: 0 };
     }
 
     /// The scan has come to its end, and the caller is told so. If events were lost meanwhile, the doubt

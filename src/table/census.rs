@@ -136,11 +136,12 @@ impl Census {
         self.at(slot).process.pid
     }
 
-    /// The process as the caller sees it.
-    pub(super) fn view(&self, slot: Slot) -> Process {
+    /// The process as the caller sees it after this many changes.
+    pub(super) fn view(&self, slot: Slot, sequence: u64) -> Process {
         let entry = self.entry(slot);
-        let parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
-        let mut process = Process { parent_id, ..entry.record.process };
+        let mut process = entry.record.process;
+        process.parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
+        process.sequence = sequence;
         // Nobody is to take a stale name for the process's. A kernel thread's name was read once.
         if process.valid & field::COMM == 0 && process.state & state::KERNEL_THREAD == 0 {
             process.comm = [0; 16];
@@ -162,8 +163,9 @@ impl Census {
         self.reported += usize::from(!record.is_unreported());
         self.hidden += u32::from(record.is_hidden());
         let id = self.last_id;
-        *self.entry_mut(slot) =
-            Entry::new(Record { process: Process { id, ..record.process }, ..record });
+        let entry = self.entry_mut(slot);
+        entry.record = record;
+        entry.record.process.id = id;
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);
@@ -175,6 +177,7 @@ impl Census {
     }
 
     /// Notes whether /proc shows a process.
+    #[inline]
     pub(super) fn set_hidden(&mut self, slot: Slot, is_hidden: bool) {
         let record = self.at_mut(slot);
         let was_hidden = record.is_hidden();
@@ -265,7 +268,7 @@ impl Census {
             let index = self.entries.push(Entry::new(Record::NONE))?;
             return NonZero::new(index).map(Slot).ok_or(Errno(libc::ENOMEM));
         };
-        self.free = self.entry(slot).life.next;
+        self.free = core::mem::take(&mut self.entry_mut(slot).life).next;
         Ok(slot)
     }
 
@@ -289,6 +292,7 @@ impl Census {
     /// Links every process whose parent was not in the table but is now. `is_scanned`: all of /proc
     /// has been read since, so a parent that is still not there exited after its child was read, and
     /// the child is an orphan.
+    #[inline]
     pub(super) fn link_parentless(&mut self, is_scanned: bool) {
         let mut next = self.first_parentless;
         while let Some(slot) = next {
@@ -346,6 +350,7 @@ impl Census {
         }
     }
 
+    #[inline]
     fn leave_life_queue(&mut self, slot: Slot) {
         if let Some(queue) = self.entry(slot).life.queue {
             self.leave(slot, queue);

@@ -15,8 +15,10 @@ pub(super) fn change_of(
     timestamp_ns: u64,
     flags: u32,
 ) -> Change {
-    let process = census.view(slot);
-    Change { kind, flags, timestamp_ns, process, ..Change::EMPTY }
+    let mut change = Change::EMPTY;
+    (change.kind, change.flags, change.timestamp_ns) = (kind, flags, timestamp_ns);
+    change.process = census.view(slot, 0);
+    change
 }
 
 /// A process was found. `is_first`: by the scan that began when the table was opened.
@@ -52,11 +54,12 @@ pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
 }
 
 /// The end of a scan: the table agrees with /proc.
-pub(super) fn synced(cause: Cause, timestamp_ns: u64) -> Change {
-    match cause {
-        Cause::Opening => Change { kind: change::SYNCED, timestamp_ns, ..Change::EMPTY },
-        Cause::Doubt(doubt) => in_doubt(change::SYNCED, &doubt, timestamp_ns, remark::RECOVERED),
-    }
+pub(super) fn synced(cause: Cause, healed: &Doubt, timestamp_ns: u64) -> Change {
+    let flags = match cause {
+        Cause::Opening => 0,
+        Cause::Doubt => remark::RECOVERED,
+    };
+    in_doubt(change::SYNCED, healed, timestamp_ns, flags)
 }
 
 /// The table may differ from /proc.

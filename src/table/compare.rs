@@ -31,6 +31,7 @@ impl Comparison {
     }
 }
 
+#[inline(never)]
 fn take_over(record: &mut Record, sight: &Sight, field: u32, kept: u32) -> Option<u32> {
     let (process, stat) = (&mut record.process, &sight.stat);
     let was_known = process.valid & field != 0;

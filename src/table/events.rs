@@ -27,10 +27,11 @@ impl Follower {
             return self.find_by_exit(&event, world);
         }
         let record = slot.map(|slot| self.census.at(slot));
-        let (verdict, look, work) = match judge::ask(record, &event, self.agenda.slept) {
-            Question::None(verdict) => (verdict, Look::Absent, EVENT),
+        let mut look = Look::Absent;
+        let (verdict, work) = match judge::ask(record, &event, self.agenda.slept) {
+            Question::None(verdict) => (verdict, EVENT),
             Question::Look { with_credentials } => {
-                let look = self.look(event.tgid(), with_credentials, world)?;
+                self.look(event.tgid(), with_credentials, &mut look, world)?;
                 let own_status = match event.kind {
                     kind::EXIT => leaderless::own_status(&self.census, look.sight(), world),
                     _ => None,
@@ -39,7 +40,7 @@ impl Follower {
                 let hearing = self.agenda.hearing;
                 let evidence = Evidence { look: &look, own_status, hearing };
                 let record = slot.map(|slot| self.census.at(slot));
-                (judge::judge(record, &event, &evidence, clock), look, LOOK)
+                (judge::judge(record, &event, &evidence, clock), LOOK)
             }
         };
         Ok(match self.apply(verdict, &event, slot, &look, world)? {
@@ -54,7 +55,8 @@ impl Follower {
     #[inline(never)]
     fn find_by_exit(&mut self, event: &Event, world: &mut impl World) -> Result<Outcome, Errno> {
         let pid = event.tgid();
-        let look = self.look_alive(pid, world)?;
+        let mut look = Look::Absent;
+        self.look_alive(pid, &mut look, world)?;
         let is_younger = |sight: &Sight| self.agenda.slept.is_before(event, sight.stat.start_ns);
         let slot = if look.sight().is_some_and(|sight| !is_younger(sight)) {
             self.enter_looked_at(pid, &look, false, world)?
@@ -95,8 +97,7 @@ impl Follower {
                     self.agenda.hearing.note_missing_exit(event.timestamp_ns);
                 }
                 let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
-                leaderless::unwatch(&self.census, slot, world);
-                self.census.set_life(slot, Life::Exited(gone));
+                leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 return Ok(self.report_exit(slot, world));
             }
             (_, Some(slot)) => self
@@ -161,27 +162,14 @@ impl Follower {
                 None
             }
             Verdict::Exited(gone) => {
-                leaderless::unwatch(&self.census, slot, world);
-                self.census.set_life(slot, Life::Exited(gone));
+                leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 None
             }
             Verdict::Execed(after) => {
                 self.note_exec(slot, event_ns, after, sight, world);
                 Some(change::EXECED)
             }
-            Verdict::Renamed(_) => {
-                verdict.update(&mut record.process);
-                Some(change::RENAMED)
-            }
-            Verdict::UserIds(..) | Verdict::GroupIds(..) => {
-                verdict.update(&mut record.process);
-                Some(change::CREDENTIALS)
-            }
-            Verdict::LeadsSession => {
-                verdict.update(&mut record.process);
-                Some(change::SESSION)
-            }
-            _ => None,
+            _ => verdict.update(&mut record.process),
         }
     }
 
@@ -202,8 +190,9 @@ impl Follower {
         let parent = self.census.find(parent_pid);
         let Some(sight) = look.sight().filter(|_| is_seen) else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
-            let record = Record::inherited(pid, parent_pid, &parent, origin);
-            let slot = self.census.insert(Record { threads, ..record })?;
+            let mut record = Record::inherited(pid, parent_pid, &parent, origin);
+            record.threads = threads;
+            let slot = self.census.insert(record)?;
             if *look == Look::Hidden {
                 let slept_ns = self.agenda.slept.0;
                 self.census.at_mut(slot).process.start_boottime_ns = event.timestamp_ns + slept_ns;
@@ -222,7 +211,7 @@ impl Follower {
             process.parent_pid = parent_pid;
             process.valid |= field::PARENT;
             self.census.link(slot);
-            self.compare(slot, *sight, field::PARENT, 0);
+            self.compare(slot, sight, field::PARENT, 0);
         }
         Ok(slot)
     }
@@ -254,7 +243,7 @@ impl Follower {
                 record.take_program(sight, self.fields);
                 let unknown = field::PARENT & !record.process.valid;
                 let fields = field::SESSION | field::CREDENTIALS | unknown;
-                self.compare(slot, *sight, fields, 0);
+                self.compare(slot, sight, fields, 0);
             }
             (AfterExec::Zombie, Some(sight)) => {
                 self.census.at_mut(slot).take_name(sight, self.fields);
@@ -269,6 +258,7 @@ impl Follower {
 
     /// If the process seemed to have exited before this EXEC, that was only the old leader's EXIT.
     /// The EXIT of the process will come.
+    #[inline]
     fn expect_exit(&mut self, slot: Slot) {
         if self.census.at(slot).gone().is_some() {
             self.census.set_life(slot, Life::Led);

@@ -3,7 +3,7 @@
 use super::census::Slot;
 use super::changes;
 use super::follower::{Follower, LOOK, Outcome};
-use super::judge::{self, Clock, Recheck};
+use super::judge::{self, Recheck};
 use super::leaderless;
 use super::look::Look;
 use super::record::{Gone, Life};
@@ -30,7 +30,7 @@ impl Follower {
             Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
             Scan::Settling { cause, ended_ns } => {
                 self.agenda.end_scan(ended_ns);
-                self.change = changes::synced(cause, world.clock().now_ns);
+                self.change = changes::synced(cause, &self.agenda.healed, world.clock().now_ns);
                 self.change.hidden = self.census.hidden();
                 Ok(Outcome::Report)
             }
@@ -52,7 +52,8 @@ impl Follower {
             Visit::End => {
                 // Where /proc hides processes, it does not list them, and the first one is missing.
                 if self.census.find(1).is_none() {
-                    let look = self.look_alive(1, world)?;
+                    let mut look = Look::Absent;
+                    self.look_alive(1, &mut look, world)?;
                     self.enter_looked_at(1, &look, false, world)?;
                 }
                 self.census.link_parentless(true);
@@ -62,10 +63,11 @@ impl Follower {
         };
         match (self.census.find(pid), cause) {
             (None, _) => {
-                let look = self.look_alive(pid, world)?;
+                let mut look = Look::Absent;
+                self.look_alive(pid, &mut look, world)?;
                 self.enter_looked_at(pid, &look, false, world)?;
             }
-            (Some(slot), Cause::Doubt(_)) => {
+            (Some(slot), Cause::Doubt) => {
                 if let Some(exit) = self.recheck(slot, world)? {
                     return Ok(exit);
                 }
@@ -85,31 +87,31 @@ impl Follower {
         if !judge::is_rechecked(self.census.at(slot)) {
             return Ok(None);
         }
-        let look = self.look_alive(self.census.pid(slot), world)?;
-        match (judge::recheck(self.census.at(slot), &look), look) {
-            (Recheck::Same, Look::Shown(sight)) => {
+        let mut look = Look::Absent;
+        self.look_alive(self.census.pid(slot), &mut look, world)?;
+        match (judge::recheck(self.census.at(slot), &look), look.sight()) {
+            (Recheck::Same, Some(sight)) => {
                 leaderless::settle(
                     &mut self.census,
                     slot,
                     sight.stat.condition.has_no_leader(),
                     world,
                 );
-                let threads = self.threads_in(self.census.pid(slot), &sight);
+                let threads = self.threads_in(self.census.pid(slot), sight);
                 let record = self.census.at_mut(slot);
                 (record.read_ns, record.threads) = (sight.taken_ns, threads);
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
             (Recheck::Replaced, _) => {
-                leaderless::unwatch(&self.census, slot, world);
                 // /proc may not list the next owner, so Job::Successor looks for it.
-                self.vanish(slot, true, world.clock());
+                self.vanish(slot, true, world);
                 return Ok(Some(self.report_exit(slot, world)));
             }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
             }
             // If its EXIT is queued, that will be handled before the process leaves.
-            (Recheck::Gone, _) => self.vanish(slot, false, world.clock()),
+            (Recheck::Gone, _) => self.vanish(slot, false, world),
             (Recheck::Hidden, _) => {
                 self.census.at_mut(slot).process.valid &= field::START;
                 self.census.set_hidden(slot, true);
@@ -120,9 +122,10 @@ impl Follower {
     }
 
     /// The process exited, and no event has reported that.
-    fn vanish(&mut self, slot: Slot, is_replaced: bool, clock: Clock) {
-        let gone = Gone { at_ns: clock.now_ns, exit: None, is_replaced };
-        self.census.set_life(slot, Life::Exited(gone));
+    #[inline]
+    fn vanish(&mut self, slot: Slot, is_replaced: bool, world: &mut impl World) {
+        let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
+        leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
     }
 
     /// Reports the next process that the scan found.

@@ -8,14 +8,15 @@ use super::judge::{self, Presence};
 use super::leaderless;
 use super::look::Look;
 use super::record::{Life, Watch};
-use super::report::{Change, Process, change, field, remark};
+use super::report::{Process, change, field, remark};
 use super::scan::{Cause, Scan};
 use super::world::World;
 use crate::errno::Errno;
 
 /// Why a run ended.
 pub(super) enum Run {
-    Report(Change),
+    /// There is a change to report, which [`Follower::change`] holds.
+    Report,
     /// It has worked enough for one call.
     Paused,
     /// There is nothing to do before a descriptor becomes readable.
@@ -39,7 +40,7 @@ impl Follower {
                     if self.change.process.id != 0 {
                         self.change.process.sequence = self.sequence;
                     }
-                    return Ok(Run::Report(self.change));
+                    return Ok(Run::Report);
                 }
                 Outcome::Worked(units) => {
                     work += units;
@@ -79,8 +80,9 @@ impl Follower {
         Some(())
     }
 
+    #[inline]
     fn view(&self, slot: Slot) -> Process {
-        Process { sequence: self.sequence, ..self.census.view(slot) }
+        self.census.view(slot, self.sequence)
     }
 
     fn find_reported(&self, pid: i32) -> Option<Slot> {
@@ -141,11 +143,12 @@ impl Follower {
 
     /// Reads the new parent of a process whose parent exited.
     fn find_parent(&mut self, slot: Slot, world: &impl World) -> Result<Outcome, Errno> {
-        let look = world.look(self.census.pid(slot), false)?;
+        let mut look = Look::Absent;
+        world.look(self.census.pid(slot), false, &mut look)?;
         let flags = if self.census.settle_orphan(slot) { remark::RECOVERED } else { 0 };
         if look == Look::Hidden {
             self.census.at_mut(slot).process.valid &= !field::PARENT;
-        } else if let Look::Shown(sight) = look
+        } else if let Some(sight) = look.sight()
             && judge::presence(self.census.at(slot), &look) != Presence::Exited
         {
             if !sight.stat.condition.shows_family() {
@@ -163,16 +166,16 @@ impl Follower {
         let Some(slot) = self.census.first(Queue::Replaced) else { return Ok(Outcome::Worked(0)) };
         let pid = self.census.pid(slot);
         let mut outcome = Outcome::Worked(LOOK);
-        let look = match self.census.find(pid) {
-            Some(_) => Look::Absent,
-            None => self.look_alive(pid, world)?,
-        };
+        let mut look = Look::Absent;
+        if self.census.find(pid).is_none() {
+            self.look_alive(pid, &mut look, world)?;
+        }
         if let Some(slot) = self.enter_looked_at(pid, &look, true, world)? {
             let found_ns = judge::found_ns(self.census.at(slot));
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless(false);
             let is_recovered =
-                matches!(self.agenda.scan, Scan::Listing { cause: Cause::Doubt(_), .. });
+                matches!(self.agenda.scan, Scan::Listing { cause: Cause::Doubt, .. });
             let flags = if is_recovered { remark::RECOVERED } else { 0 };
             outcome = self.report(slot, change::STARTED, found_ns, flags);
         }

@@ -9,7 +9,7 @@ use super::look::Look;
 use super::record::{
     Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
 };
-use super::report::{Process, field, state};
+use super::report::{Process, change, field, state};
 use crate::procfs::{Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
 
@@ -360,20 +360,28 @@ fn name(event: &Event) -> [u8; 16] {
 }
 
 impl Verdict {
-    /// Takes over what the event itself carries.
-    pub(super) fn update(&self, process: &mut Process) {
+    /// Takes over what the event itself carries. Returns the kind of change that it is.
+    pub(super) fn update(&self, process: &mut Process) -> Option<u32> {
         match *self {
             Self::Renamed(comm) => {
                 process.comm = comm;
                 process.valid |= field::COMM;
+                Some(change::RENAMED)
             }
-            Self::UserIds(real, effective) => (process.ruid, process.euid) = (real, effective),
-            Self::GroupIds(real, effective) => (process.rgid, process.egid) = (real, effective),
+            Self::UserIds(real, effective) => {
+                (process.ruid, process.euid) = (real, effective);
+                Some(change::CREDENTIALS)
+            }
+            Self::GroupIds(real, effective) => {
+                (process.rgid, process.egid) = (real, effective);
+                Some(change::CREDENTIALS)
+            }
             Self::LeadsSession => {
                 process.session = process.pid;
                 process.valid |= field::SESSION;
+                Some(change::SESSION)
             }
-            _ => {}
+            _ => None,
         }
     }
 }
@@ -405,7 +413,7 @@ pub(super) fn recheck(record: &Record, look: &Look) -> Recheck {
     if !is_rechecked(record) {
         return Recheck::Skip;
     }
-    match look.alive().sight() {
+    match look.living() {
         None if *look == Look::Hidden => Recheck::Hidden,
         Some(sight) if record.is_same(sight) => Recheck::Same,
         Some(_) => Recheck::Replaced,

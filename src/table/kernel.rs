@@ -53,19 +53,17 @@ impl World for Kernel<'_> {
         self.remote.connector.has_deafness()
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
+    fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
         let tree = self.senses.listing.tree();
-        match procfs::look(tree, pid, with_credentials) {
-            Ok(Some(sight)) => Ok(Look::Shown(sight)),
-            Ok(None) => Ok(Look::Absent),
-            Err(error) if error.is_shortage() => Err(error),
-            Err(_) if tree.is_made_up => Ok(Look::Hidden),
-            Err(_) => match sys::is_alive(pid) {
-                Ok(true) => Ok(Look::Hidden),
-                Ok(false) => Ok(Look::Absent),
-                Err(error) => Err(error),
-            },
-        }
+        *look = match procfs::look(tree, pid, with_credentials) {
+            Ok(Some(sight)) => Look::Shown(sight),
+            Ok(None) => Look::Absent,
+            Err(error) if error.is_shortage() => return Err(error),
+            Err(_) if tree.is_made_up => Look::Hidden,
+            Err(_) if sys::is_alive(pid)? => Look::Hidden,
+            Err(_) => Look::Absent,
+        };
+        Ok(())
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {

@@ -3,6 +3,7 @@
 
 use super::census::{Census, Slot};
 use super::judge::{self, Clock, Presence};
+use super::look::Look;
 use super::record::{Exit, ExitCode, Gone, Life, Watch};
 use super::report::state;
 use super::world::World;
@@ -20,8 +21,7 @@ pub(super) fn settle(
     let record = census.at_mut(slot);
     if !is_leader_gone {
         record.process.state &= !state::LEADER_GONE;
-        unwatch(census, slot, world);
-        census.set_life(slot, Life::Led);
+        end_watch(census, slot, Life::Led, world);
         return;
     }
     record.process.state |= state::LEADER_GONE;
@@ -38,7 +38,8 @@ pub(super) fn settle(
 pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
     let pid = census.pid(slot);
     let pidfd = if world.may_watch() { world.open_pidfd(pid) } else { Err(Errno(libc::EMFILE)) };
-    let look = world.look(pid, false)?;
+    let mut look = Look::Absent;
+    world.look(pid, false, &mut look)?;
     let sight = look.sight();
     match (judge::presence(census.at(slot), &look), pidfd) {
         (Presence::Leaderless, Ok(pidfd)) => {
@@ -70,21 +71,27 @@ pub(super) fn unwatch<W: World>(census: &Census, slot: Slot, world: &mut W) -> O
     if is_watched { world.unwatch(record.process.pid) } else { None }
 }
 
+/// Stops waiting for the exit of a process, because there is a leader again or it exited.
+pub(super) fn end_watch(census: &mut Census, slot: Slot, life: Life, world: &mut impl World) {
+    unwatch(census, slot, world);
+    census.set_life(slot, life);
+}
+
 /// Looks at a process whose pidfd became readable.
 pub(super) fn look_at_watched(
     census: &mut Census,
     slot: Slot,
     world: &mut impl World,
 ) -> Result<(), Errno> {
-    let look = world.look(census.pid(slot), false)?;
+    let mut look = Look::Absent;
+    world.look(census.pid(slot), false, &mut look)?;
     match judge::presence(census.at(slot), &look) {
         Presence::Exited => {
             let is_replaced = judge::shows_other(census.at(slot), look.sight());
             note_exit_of_watched(census, slot, is_replaced, world);
         }
         seen => {
-            unwatch(census, slot, world);
-            census.set_life(slot, Life::Led);
+            end_watch(census, slot, Life::Led, world);
             settle(census, slot, seen == Presence::Leaderless, world);
         }
     }
@@ -131,7 +138,8 @@ fn note_pidfd_exit<W: World>(
 
 /// The status of a process that exited and has not been reaped.
 fn status_of_zombie(census: &Census, slot: Slot, world: &impl World) -> Option<i32> {
-    let look = world.look(census.pid(slot), false).ok()?;
+    let mut look = Look::Absent;
+    world.look(census.pid(slot), false, &mut look).ok()?;
     own_status(census, look.sight().filter(|sight| census.at(slot).is_same(sight)), world)
 }
 

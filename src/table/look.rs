@@ -20,11 +20,8 @@ impl Look {
         }
     }
 
-    /// The look, but a zombie is no process.
-    pub(super) fn alive(self) -> Self {
-        match self {
-            Self::Shown(sight) if sight.stat.condition.is_zombie() => Self::Absent,
-            look => look,
-        }
+    /// What the look showed of a process that is no zombie.
+    pub(super) fn living(&self) -> Option<&Sight> {
+        self.sight().filter(|sight| !sight.stat.condition.is_zombie())
     }
 }

@@ -203,12 +203,12 @@ impl Table {
             };
             self.set_timer(remote);
             match run {
-                Run::Report(change) => {
+                Run::Report => {
                     // If another thread rings after the first look at the work, the second sees it.
                     if !self.ring_for_work(remote) && self.silence(remote) {
                         self.ring_for_work(remote);
                     }
-                    return Ok(Some(change));
+                    return Ok(Some(self.follower.change));
                 }
                 Run::Paused if deadline.is_some_and(|deadline| monotonic_ns() >= deadline) => {
                     // Ring even if the bell has been rung: edge-triggered loops need a new edge.
@@ -272,6 +272,7 @@ impl Table {
     }
 
     /// Silences the bell. Whether it had been rung.
+    #[inline]
     fn silence(&mut self, remote: &Remote) -> bool {
         self.has_rung = false;
         remote.silence()

@@ -12,10 +12,10 @@ use core::num::NonZero;
 type Node = [u32; 16];
 
 const ROOT: u32 = 0;
-/// Where each level's four bits are in a pid.
-const SHIFTS: [u32; 6] = [20, 16, 12, 8, 4, 0];
+/// Each level has four bits of a pid, and the last level, 0, the lowest ones.
+const LEVELS: usize = 6;
 /// Above every pid: `PID_MAX_LIMIT` is 2^22 (`include/linux/threads.h`).
-const LIMIT: u32 = 1 << 24;
+const LIMIT: u32 = 1 << (4 * LEVELS);
 
 /// A map from pids to numbers.
 pub(super) struct Pids {
@@ -24,11 +24,12 @@ pub(super) struct Pids {
     free: u32,
 }
 
-const fn branch(pid: u32, shift: u32) -> usize {
-    (pid >> shift) as usize % 16
+const fn branch(pid: u32, level: usize) -> usize {
+    (pid >> (4 * level)) as usize % 16
 }
 
 impl Pids {
+    #[inline]
     pub(super) fn new() -> Result<Self, Errno> {
         Ok(Self { nodes: Arena::new([0; 16])?, free: 0 })
     }
@@ -45,21 +46,21 @@ impl Pids {
             match self.descend(pid) {
                 Ok(number) => return Some(number),
                 // No pid begins with these digits: go on with the next ones.
-                Err(shift) => pid = ((pid >> shift) + 1) << shift,
+                Err(level) => pid = ((pid >> (4 * level)) + 1) << (4 * level),
             }
         }
         None
     }
 
     /// The number of a pid, or the level on which its path ends.
-    fn descend(&self, pid: u32) -> Result<NonZero<u32>, u32> {
+    fn descend(&self, pid: u32) -> Result<NonZero<u32>, usize> {
         if pid >= LIMIT {
             return Err(0);
         }
-        let (mut node, mut level) = (ROOT, 0);
-        for shift in SHIFTS {
-            level = shift;
-            node = self.nodes.at(node)[branch(pid, shift)];
+        let (mut node, mut level) = (ROOT, LEVELS);
+        while level > 0 {
+            level -= 1;
+            node = self.nodes.at(node)[branch(pid, level)];
             if node == 0 {
                 break;
             }
@@ -71,36 +72,34 @@ impl Pids {
     pub(super) fn insert(&mut self, pid: i32, number: NonZero<u32>) -> Result<(), Errno> {
         let pid = u32::try_from(pid).ok().filter(|pid| *pid < LIMIT).ok_or(Errno(libc::EINVAL))?;
         let mut node = ROOT;
-        for shift in SHIFTS {
-            let at = branch(pid, shift);
-            if shift == 0 {
-                self.nodes.at_mut(node)[at] = number.get();
-            } else if self.nodes.at(node)[at] == 0 {
-                let new = self.take()?;
-                self.nodes.at_mut(node)[at] = new;
-                node = new;
-            } else {
-                node = self.nodes.at(node)[at];
+        for level in (1..LEVELS).rev() {
+            let at = branch(pid, level);
+            let mut next = self.nodes.at(node)[at];
+            if next == 0 {
+                next = self.take()?;
+                self.nodes.at_mut(node)[at] = next;
             }
+            node = next;
         }
+        self.nodes.at_mut(node)[branch(pid, 0)] = number.get();
         Ok(())
     }
 
     /// Forgets a pid, and frees the nodes that only it needed.
     pub(super) fn remove(&mut self, pid: i32) {
         let Ok(pid) = u32::try_from(pid) else { return };
-        let mut path = [ROOT; SHIFTS.len()];
+        let mut path = [ROOT; LEVELS];
         let mut node = ROOT;
-        for (step, shift) in path.iter_mut().zip(SHIFTS) {
+        for (level, step) in path.iter_mut().enumerate().rev() {
             *step = node;
-            node = self.nodes.at(node)[branch(pid, shift)];
+            node = self.nodes.at(node)[branch(pid, level)];
             if node == 0 {
                 return;
             }
         }
-        for (node, shift) in path.into_iter().rev().zip(SHIFTS.into_iter().rev()) {
+        for (level, node) in path.into_iter().enumerate() {
             let branches = self.nodes.at_mut(node);
-            branches[branch(pid, shift)] = 0;
+            branches[branch(pid, level)] = 0;
             if node == ROOT || branches.iter().any(|branch| *branch != 0) {
                 return;
             }

@@ -180,19 +180,10 @@ impl Record {
 
     /// A process that exited before it could be read: it has what it inherited from its parent.
     pub(super) fn inherited(pid: i32, parent_pid: i32, parent: &Process, origin: Origin) -> Self {
-        Self {
-            process: Process {
-                pid,
-                parent_pid,
-                valid: field::PARENT,
-                start_boottime_ns: 0,
-                user: 0,
-                state: 0,
-                ..*parent
-            },
-            origin,
-            ..Self::NONE
-        }
+        let mut process = *parent;
+        (process.pid, process.parent_pid, process.valid) = (pid, parent_pid, field::PARENT);
+        (process.start_boottime_ns, process.user, process.state) = (0, 0, 0);
+        Self { process, origin, ..Self::NONE }
     }
 
     /// Whether a look showed this process, rather than another owner of its pid. A process never
@@ -215,9 +206,12 @@ impl Record {
 
     /// A process that lives and that no look shows. All that is known is that it had started by then.
     pub(super) fn hidden(pid: i32, start_boottime_ns: u64, origin: Origin) -> Self {
-        let state = state::HIDDEN;
-        let process = Process { pid, start_boottime_ns, state, ..Process::EMPTY };
-        Self { process, origin, ..Self::NONE }
+        let mut record = Self::NONE;
+        record.process.pid = pid;
+        record.process.start_boottime_ns = start_boottime_ns;
+        record.process.state = state::HIDDEN;
+        record.origin = origin;
+        record
     }
 
     pub(super) const fn is_hidden(&self) -> bool {
@@ -270,15 +264,12 @@ impl Record {
 
 /// A process as /proc showed it, without ids of the table.
 pub(super) fn process_of(pid: i32, stat: &Stat, credentials: Option<Credentials>) -> Process {
-    let mut process = Process {
-        pid,
-        parent_pid: stat.parent,
-        session: stat.session,
-        start_boottime_ns: stat.start_ns,
-        comm: stat.comm,
-        valid: field::PARENT | field::START | field::SESSION | field::COMM,
-        ..Process::EMPTY
-    };
+    let mut process = Process::EMPTY;
+    process.pid = pid;
+    (process.parent_pid, process.session) = (stat.parent, stat.session);
+    process.start_boottime_ns = stat.start_ns;
+    process.comm = stat.comm;
+    process.valid = field::PARENT | field::START | field::SESSION | field::COMM;
     if stat.is_kernel_thread {
         process.state |= state::KERNEL_THREAD;
         process.valid &= !field::COMM;

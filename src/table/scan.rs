@@ -11,12 +11,20 @@ pub(super) struct Doubt {
     pub is_deaf: bool,
 }
 
+impl Doubt {
+    /// Nothing was lost by then.
+    pub(super) const fn at(noticed_ns: u64) -> Self {
+        Self { lost: 0, since_ns: None, noticed_ns, is_deaf: false }
+    }
+}
+
 /// Why a scan runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cause {
     /// The table was opened. This scan only finds processes; later ones compare, too.
     Opening,
-    Doubt(Doubt),
+    /// There was a [`Doubt`].
+    Doubt,
 }
 
 /// A scan, and how far it has come. `done` is the pid that was dealt with last.
@@ -115,8 +123,8 @@ pub(super) enum Visit {
 /// are the next of each.
 pub(super) const fn visit(cause: Cause, listed: Option<i32>, known: Option<i32>) -> Visit {
     match (cause, listed, known) {
-        (Cause::Doubt(_), None, Some(known)) => Visit::Unlisted(known),
-        (Cause::Doubt(_), Some(listed), Some(known)) if known < listed => Visit::Unlisted(known),
+        (Cause::Doubt, None, Some(known)) => Visit::Unlisted(known),
+        (Cause::Doubt, Some(listed), Some(known)) if known < listed => Visit::Unlisted(known),
         (_, Some(listed), _) => Visit::Listed(listed),
         (_, None, _) => Visit::End,
     }

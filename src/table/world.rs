@@ -24,8 +24,9 @@ pub(super) trait World {
     /// Whether there is something to receive that no descriptor shows.
     fn has_announcement(&self) -> bool;
 
-    /// Looks at a process. An error is about this process, not about the one that is looked at.
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno>;
+    /// Looks at a process. An error is about this process, not about the one that is looked at. (A look
+    /// is large: it is not copied from result to result.)
+    fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno>;
 
     /// The next pid that /proc lists, until [`take_listed`](Self::take_listed).
     fn listed(&mut self) -> Result<Option<i32>, Errno>;

@@ -500,7 +500,7 @@ fn presences(rows: &mut Rows) {
 
 const DOUBT: Doubt =
     Doubt { lost: 1, since_ns: Some(1_000 * MS), noticed_ns: 2_000 * MS, is_deaf: false };
-const HEALING: Cause = Cause::Doubt(DOUBT);
+const HEALING: Cause = Cause::Doubt;
 
 #[rustfmt::skip]
 fn visits(rows: &mut Rows) {
@@ -747,9 +747,9 @@ fn forked_as(pid: i32) -> Record {
 fn losses(rows: &mut Rows) {
     let healed = |agenda: &mut Agenda| {
         agenda.begin_scan(HEARD);
-        agenda.scan
+        (agenda.scan, agenda.healed)
     };
-    let listing = |doubt| Scan::Listing { cause: Cause::Doubt(doubt), done: 0 };
+    let listing = |doubt| (Scan::Listing { cause: HEALING, done: 0 }, doubt);
     let lost = |count, since_ms: u64, until_ms: u64, reason| {
         Event::overrun(count, since_ms * MS, until_ms * MS, reason)
     };

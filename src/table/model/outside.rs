@@ -186,7 +186,7 @@ impl World for Outside {
         self.machine.borrow().announcement.is_some()
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
+    fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
         let taken_ns = self.machine.borrow_mut().tick();
         self.asked();
         let mut machine = self.machine.borrow_mut();
@@ -209,7 +209,8 @@ impl World for Outside {
             ),
             None => format!("the table looks at pid {pid}: no process"),
         });
-        Ok(sight.map_or(Look::Absent, Look::Shown))
+        *look = sight.map_or(Look::Absent, Look::Shown);
+        Ok(())
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {

@@ -261,7 +261,8 @@ impl Performance {
         let is_idle = match self.follower.run(&mut self.outside) {
             Ok(Run::Idle) => true,
             Ok(Run::Paused) => false,
-            Ok(Run::Report(change)) => {
+            Ok(Run::Report) => {
+                let change = self.follower.change;
                 self.outside
                     .machine
                     .get_mut()
@@ -296,8 +297,8 @@ impl Performance {
         match self.follower.run(&mut self.outside) {
             Ok(Run::Idle) => Ok(()),
             Ok(Run::Paused) => Err("the table works, and nothing woke it".into()),
-            Ok(Run::Report(change)) => {
-                Err(format!("nothing woke the table for {}", brief(&change)))
+            Ok(Run::Report) => {
+                Err(format!("nothing woke the table for {}", brief(&self.follower.change)))
             }
             Err(error) => Err(format!("nothing woke the table, which fails: {error:?}")),
         }

@@ -78,19 +78,19 @@ impl World for Machine {
         self.has_announcement
     }
 
-    fn look(&self, pid: i32, with_credentials: bool) -> Result<Look, Errno> {
+    fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
         if let Some(error) = self.look_error.take() {
             return Err(error);
         }
         self.looks.set(self.looks.get() + 1);
         self.ids_read.set(self.ids_read.get() + u32::from(with_credentials));
-        let look = self.shown.get(&pid).copied().unwrap_or(Look::Absent);
-        Ok(match look {
-            Look::Shown(sight) if !with_credentials => {
-                Look::Shown(Sight { credentials: None, ..sight })
-            }
-            look => look,
-        })
+        *look = self.shown.get(&pid).copied().unwrap_or(Look::Absent);
+        if let Look::Shown(sight) = look
+            && !with_credentials
+        {
+            sight.credentials = None;
+        }
+        Ok(())
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {
@@ -270,9 +270,9 @@ impl Stage {
     /// One job that is work.
     pub fn run(&mut self) -> Result<Run, Errno> {
         let run = self.follower.run(&mut self.machine)?;
-        if let Run::Report(change) = &run {
-            self.reported.push(in_words(change));
-            self.changes.push(*change);
+        if matches!(run, Run::Report) {
+            self.reported.push(in_words(&self.follower.change));
+            self.changes.push(self.follower.change);
         }
         Ok(run)
     }
