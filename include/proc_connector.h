@@ -111,7 +111,10 @@
  *  pc_table_next          those of pc_recv and pc_process_alive; getdents64, lseek, epoll_ctl,
  *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc
  *
- *  pc_table_open          those of pc_open and pc_table_next; epoll_create1, getpid
+ *  pc_table_open          those of pc_open and pc_table_next; epoll_create1, timerfd_create,
+ *                         timerfd_settime, getpid
+ *
+ * Where no seccomp filter is in force, pc_table_next also calls setsockopt.
  *
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
  * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive and
@@ -769,7 +772,8 @@ struct pc_table_options {
  * The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
  * with the largest number of processes that existed at a time. Each of them uses 250 bytes
  * (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
- * holds a descriptor for each process that lives on without its leader, up to max_watches.
+ * has five descriptors besides those of its connector, and one for each process that lives on without
+ * its leader, up to max_watches.
  *
  * A process that /proc does not show to this process (hidepid, a security module) is entered from its
  * events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it

@@ -101,11 +101,12 @@ struct exited_change {
 
 struct synced_change {
     std::uint64_t lost, since_ns;
-    bool deaf; // PC_CHANGE_DEAF
+    std::uint32_t hidden; // how many processes are PC_PROCESS_HIDDEN
+    bool deaf;            // PC_CHANGE_DEAF
 };
 
 struct unsynced_change {
-    std::uint64_t since_ns;
+    std::uint64_t lost, since_ns;
 };
 
 // A change of a kind that a later library has added.
@@ -427,9 +428,11 @@ constexpr decltype(auto) visit(const change &whole, Visitor &&visitor)
     case PC_CHANGE_VANISHED: return detail::tell(visitor, vanished_change{of}, whole);
     case PC_CHANGE_SYNCED: {
         const bool deaf = whole.flags & PC_CHANGE_DEAF;
-        return detail::tell(visitor, synced_change{whole.lost, whole.since_ns, deaf}, whole);
+        const synced_change synced{whole.lost, whole.since_ns, whole.hidden, deaf};
+        return detail::tell(visitor, synced, whole);
     }
-    case PC_CHANGE_UNSYNCED: return detail::tell(visitor, unsynced_change{whole.since_ns}, whole);
+    case PC_CHANGE_UNSYNCED:
+        return detail::tell(visitor, unsynced_change{whole.lost, whole.since_ns}, whole);
     default: return detail::tell(visitor, newer_change{whole.kind}, whole);
     }
 }
@@ -484,8 +487,8 @@ inline result<std::optional<process>> process_read(pid_t pid) noexcept
     return read;
 }
 
-// pc_table: all processes, and the connector that keeps the table true. A range over them in the
-// order of pids; next() may be called in between.
+// pc_table: all processes, and the connector that keeps the table up to date. It is a range over the
+// processes in the order of pids; next() may be called in between.
 class table : public detail::owner<pc_table, pc_table_close> {
 public:
     using owner::owner;
@@ -534,6 +537,7 @@ public:
         return status < 0 ? result<table>(failure{status}) : table(handle);
     }
 
+    // After an error nothing is lost, and the table rests for up to 100 ms: call next() again.
     result<void> next(one_change &into, std::chrono::milliseconds timeout = forever)
     {
         return into.fill_by([&](change *first) {
@@ -554,12 +558,16 @@ public:
     std::size_t size() const noexcept { return pc_table_count(native()); }
     bool empty() const noexcept { return size() == 0; }
 
+    // pc_table_is_synced(); false if the handle is empty. To list all processes once, call next() until
+    // this is true.
+    bool is_synced() const noexcept { return pc_table_is_synced(native()) == 1; }
+
     result<void> set_user(pid_t pid, std::uint64_t user) noexcept
     {
         return detail::done(pc_table_set_user(native(), pid, user));
     }
 
-    // True: the kernel was deaf and is repaired; the table heals itself.
+    // True: the kernel was deaf and is repaired; next() recovers the table.
     result<bool> check() noexcept { return detail::yes_or_no(pc_table_check(native())); }
 
     result<void> rescan() noexcept { return detail::done(pc_table_rescan(native())); }

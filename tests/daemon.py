@@ -209,13 +209,13 @@ def run(*arguments, prefix=()):
     return subprocess.run(["timeout", "200", *prefix, DAEMON, *arguments], text=True, capture_output=True)
 
 
-def start_daemon(log, file=config, **environment):
+def start_daemon(log, file=config, prefix=(), options=(), **environment):
     """Returns when the daemon is ready."""
     address = "@pcpolicyd-test-%d" % os.getpid()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(work + "/" + log, "w") as log:
         notify.bind(address.replace("@", "\0"))
         notify.settimeout(120)
-        child = subprocess.Popen([DAEMON, file], stderr=log,
+        child = subprocess.Popen([*prefix, DAEMON, *options, file], stderr=log,
                                  env={**os.environ, "NOTIFY_SOCKET": address, **environment})
         notify.recv(4096)
     return child
@@ -522,6 +522,9 @@ ok(reniced(missed) and "recovered: reniced %d " % missed in read("overload"),
 ok(reniced(execs.pid) and "recovered: reniced %d " % execs.pid in read("overload"),
    "a known process whose exec was lost in an overload gets what the policy asks for", read("overload"))
 good = within(10, lambda: re.search("recovered: [1-9][0-9]* events were lost", read("overload")))
+log = read("overload")
+ok(good and 0 <= log.find("recovering: ") < log.find("recovered: "),
+   "the daemon reports that events may be missing before it reports how many were lost", log)
 ok(good and nice(by_hand) == 7, "a value set by hand outlasts an overload", read("overload"))
 stop(child)
 
@@ -540,7 +543,23 @@ ok(within(10, lambda: nice(execs) == 3),
    "a child that ran a program unseen in an overload gets what the policy asks for", read("overload-2"))
 stop(child)
 
-# ---- Many processes without a leader, for each of which the daemon needs a descriptor ----
+# ---- A /proc that hides processes while the daemon runs ----
+
+child = start_daemon("hidden", prefix=("unshare", "--mount", "sh", "-c", MOUNT % "off"),
+                     options=("-u", "nobody"), RCVBUF_BYTES="4096")
+before = "hides" in read("hidden")
+for hidepid, expected in ("invisible", "/proc hides [1-9][0-9]* processes"), ("off", "/proc hides 0 processes"):
+    subprocess.run(["nsenter", "--target", str(child.pid), "--mount", "mount", "-o",
+                    "remount,hidepid=" + hidepid, "/proc"], check=True)
+    stopped(child)
+    flood()
+    child.send_signal(signal.SIGCONT)
+    good = within(10, lambda: re.search(expected, read("hidden")))
+    ok(good and not before, "the daemon reports how many processes /proc hides, and when it hides none (hidepid=%s)"
+       % hidepid, read("hidden"))
+stop(child)
+
+# ---- Many processes without a leader, for each of which the daemon may need a descriptor ----
 
 LEADERLESS = """
 import ctypes, threading, time

@@ -63,7 +63,7 @@ func queueBytes(op string, bytes int) (C.uint32_t, error) {
 	return C.uint32_t(bytes), nil
 }
 
-// Stats are the books of a connector.
+// Stats are the statistics of a connector.
 type Stats struct {
 	Received   uint64 // kernel events delivered
 	Filtered   uint64 // admitted by the kernel, but rejected when they were received
@@ -72,6 +72,7 @@ type Stats struct {
 	Malformed  uint64 // damaged
 	Repaired   uint64 // how often a deaf kernel was repaired
 	QueueBytes uint32 // that the kernel granted
+	Hidden     uint32 // from [Table.Stats]: how many processes are [Process.Hidden]
 }
 
 func statsOf(s *C.struct_pc_stats) Stats {
@@ -83,5 +84,6 @@ func statsOf(s *C.struct_pc_stats) Stats {
 		Malformed:  uint64(s.malformed),
 		Repaired:   uint64(s.repaired),
 		QueueBytes: uint32(s.rcvbuf_bytes),
+		Hidden:     uint32(s.hidden),
 	}
 }

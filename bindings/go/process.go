@@ -21,35 +21,48 @@ const (
 
 // A Process of a [Table], or of [ReadProcess], which leaves ID, ParentID and User 0.
 type Process struct {
-	ID       uint64        // given by the table, and never again: PIDs are reused, IDs are not
-	ParentID uint64        // 0: no parent, or not known (yet)
+	ID       uint64        // the table's number for this process; unlike a PID, it is not reused
+	ParentID uint64        // 0: there is no parent, or it is not known yet
 	Start    time.Duration // CLOCK_BOOTTIME, rounded down to 10 ms
 	User     uint64        // set by [Table.SetUser]
 
 	PID, ParentPID, Session int32
 
-	Valid Fields // that are known; do not use the others: they may be 0, which is also root
+	// Valid has the fields that are known and kept up to date. Do not rely on the others: they may be
+	// 0, which is also root's id. A name and a start that are not valid are empty.
+	Valid Fields
 
 	RUID, EUID, RGID, EGID uint32
 
 	comm  [16]byte
 	state uint32
 	_     uint32
-	_     [3]uint64
+
+	// Sequence is the [Change.Sequence] of the last change that Next had reported when this was read: a
+	// change with a higher number came later. A program that walks through the table and passes the
+	// changes on can put both together. 0 from [ReadProcess].
+	Sequence uint64
+
+	_ [2]uint64
 }
 
 var _ [C.sizeof_struct_pc_process]byte = [unsafe.Sizeof(Process{})]byte{}
 
 func (p *Process) c() *C.struct_pc_process { return (*C.struct_pc_process)(unsafe.Pointer(p)) }
 
-// Comm is the leader's name: up to 15 bytes of any sort.
+// Comm is the leader's name: up to 15 bytes of any sort. It is empty if the table could not read it.
 func (p *Process) Comm() string { return text(&p.comm) }
 
-// KernelThread: it renames itself without an event, so that Comm is what it was when it was read.
+// KernelThread: a kernel thread can rename itself without an event, so Comm is the name that was read
+// once, and never valid.
 func (p *Process) KernelThread() bool { return p.state&C.PC_PROCESS_KERNEL_THREAD != 0 }
 
-// LeaderGone: its leader has ended, but other threads live on.
+// LeaderGone: the leader has exited, but other threads live on.
 func (p *Process) LeaderGone() bool { return p.state&C.PC_PROCESS_LEADER_GONE != 0 }
+
+// Hidden: /proc did not show the process when the table wanted to read it (hidepid, a security module).
+// Only what events carried is valid.
+func (p *Process) Hidden() bool { return p.state&C.PC_PROCESS_HIDDEN != 0 }
 
 // Life is what /proc says of a process.
 type Life int

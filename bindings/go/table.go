@@ -19,20 +19,20 @@ import (
 	"unsafe"
 )
 
-// A ChangeKind says what a [Change] is. Later versions of the library may tell others.
+// A ChangeKind says what a [Change] reports. Later versions of the library may report other kinds.
 type ChangeKind uint32
 
 const (
-	ChangeFound       ChangeKind = C.PC_CHANGE_FOUND       // it was running when the table was opened
-	ChangeStarted     ChangeKind = C.PC_CHANGE_STARTED     // it began
-	ChangeExeced      ChangeKind = C.PC_CHANGE_EXECED      // it runs a new program
-	ChangeRenamed     ChangeKind = C.PC_CHANGE_RENAMED     // its leader has another name
-	ChangeCredentials ChangeKind = C.PC_CHANGE_CREDENTIALS // it has other user or group ids
-	ChangeSession     ChangeKind = C.PC_CHANGE_SESSION     // it is in another session
-	ChangeReparented  ChangeKind = C.PC_CHANGE_REPARENTED  // it has another parent
-	ChangeExited      ChangeKind = C.PC_CHANGE_EXITED      // it has ended: all its threads have
-	ChangeVanished    ChangeKind = C.PC_CHANGE_VANISHED    // it has ended, and no event has told in time
-	ChangeSynced      ChangeKind = C.PC_CHANGE_SYNCED      // the table is what /proc is; about no process
+	ChangeFound       ChangeKind = C.PC_CHANGE_FOUND       // the process was running when the table was opened
+	ChangeStarted     ChangeKind = C.PC_CHANGE_STARTED     // the process started
+	ChangeExeced      ChangeKind = C.PC_CHANGE_EXECED      // the process runs a new program
+	ChangeRenamed     ChangeKind = C.PC_CHANGE_RENAMED     // the leader has another name
+	ChangeCredentials ChangeKind = C.PC_CHANGE_CREDENTIALS // the process has other user or group ids
+	ChangeSession     ChangeKind = C.PC_CHANGE_SESSION     // the process is in another session
+	ChangeReparented  ChangeKind = C.PC_CHANGE_REPARENTED  // the parent exited, and the process has another one
+	ChangeExited      ChangeKind = C.PC_CHANGE_EXITED      // the process exited: its last thread is gone
+	ChangeVanished    ChangeKind = C.PC_CHANGE_VANISHED    // the process exited, as a reading of /proc has shown
+	ChangeSynced      ChangeKind = C.PC_CHANGE_SYNCED      // the table agrees with /proc; about no process
 	ChangeUnsynced    ChangeKind = C.PC_CHANGE_UNSYNCED    // the table may differ from /proc until the next ChangeSynced; about no process
 )
 
@@ -43,12 +43,13 @@ type Change struct {
 	Kind      ChangeKind
 	flags     uint32
 	Timestamp time.Duration // CLOCK_MONOTONIC
-	Lost      uint64        // of ChangeSynced: events lost since the last one
-	Since     time.Duration // of ChangeSynced, if events were lost: since when; else 0
+	Lost      uint64        // with ChangeSynced: events lost since the last one; with ChangeUnsynced: events lost so far
+	Since     time.Duration // with both, if events were lost: the earliest time at which one may be missing
 	status    syscall.WaitStatus
-	_         uint32
-	_         [2]uint64
-	Process   Process // after the change; of an ended one, as it last was
+	Hidden    uint32 // with ChangeSynced: how many processes are [Process.Hidden]; if any, there may be others of which the table knows nothing
+	Sequence  uint64 // the number of this change: one more than that of the change before, from 1 on
+	_         uint64
+	Process   Process // after the change; if it exited, as it last was
 }
 
 var _ [C.sizeof_struct_pc_change]byte = [unsafe.Sizeof(Change{})]byte{}
@@ -60,38 +61,53 @@ func (c Change) String() string {
 	return C.GoString(&line[0])
 }
 
-// Recovered: found by reading /proc, after events were lost. The Timestamp is the reading's.
+// Recovered: the change was found by reading /proc, after a loss of events or a [Table.Rescan]. The
+// Timestamp is that of the reading.
 func (c *Change) Recovered() bool { return c.flags&C.PC_CHANGE_RECOVERED != 0 }
 
-// Deaf, of ChangeSynced: the kernel had reported to nobody, so that Lost is not the whole number.
+// Deaf, with ChangeSynced: the kernel reported to nobody for a while, so Lost is not the whole number.
 func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 
-// LeaderStatus, of ChangeExited: the ExitStatus is that of the process's leader. It is the process's
+// LeaderStatus, with ChangeExited: the ExitStatus is that of the process's leader. It is the process's
 // own too, unless another thread outlived the leader and exited with a different one.
 func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
 
-// ExitStatus of ChangeExited; false if it is not known, which is rare: the exit event was lost, or the
-// pid was reused before the event was handled. See [Change.LeaderStatus].
+// ExitStatus is known, however late the table is read, with ChangeExited; otherwise the result is false.
+// It is unknown if the exit event was lost, if the PID was reused before the table handled the event, or if
+// the process was reaped too early for the event to be surely its own (see pc_table_next(3)). Whose status
+// it is: [Change.LeaderStatus].
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }
 
-// TableOptions: the zero value stands for all fields, 32 MiB, and 64 processes.
+// TableOptions are how to open a table. The zero value stands for all fields, a queue of 32 MiB, and 64
+// for both numbers of processes.
 type TableOptions struct {
 	Fields     Fields // to keep up to date; parent and start always are
 	QueueBytes int    // as in [Options]
-	MaxWork    uint32 // how many processes one step may read from /proc, at 10 to 30 µs each
+	MaxWork    uint32 // how many processes one step may read from /proc, at 10 to 30 µs each; 0: 64
+	// MaxWatches is how many processes that live on without their leaders the table may wait for, with a
+	// descriptor each; 0: 64. The table looks at any others ten times a second, 32 at a time. Every user
+	// can make such processes.
+	MaxWatches uint32
 	// IgnoreThreads leaves out the fork events of threads, for machines that create many thousands of
-	// threads a second. Then an exit status that is not read in time is only the leader's.
+	// threads a second. Then an exit status that is not read in time is only the leader's
+	// ([Change.LeaderStatus]).
 	IgnoreThreads bool
 }
 
-// A Table of all processes, that is kept true through a connector of its own.
+// A Table of all processes, and the connector that keeps it up to date.
 //
-// Next tells every process that is there, then ChangeSynced, then every change. Processes, not
-// threads: each begins once (Found or Started) and ends once (Exited or Vanished), when its last
-// thread has. When events were lost, the table reads /proc anew, tells what is different, and then
-// ChangeSynced with the number of events lost: after that nothing is in doubt.
+// Next first reports every process that exists, then ChangeSynced, then every change. The table has
+// processes, not threads. It reports each process once as ChangeFound or ChangeStarted, and later once as
+// ChangeExited or ChangeVanished, when the last thread is gone.
+//
+// When the table notices a loss of events, it reports ChangeUnsynced. Then it reads /proc again and
+// reports the differences, then ChangeSynced with the number of lost events. From then on nothing is in
+// doubt.
+//
+// A process that /proc does not show to this process is entered from its events alone
+// ([Process.Hidden]).
 type Table struct {
 	mu     sync.Mutex // orders all calls of the library: none of them waits
 	handle *C.struct_pc_table
@@ -111,6 +127,7 @@ func OpenTable(options TableOptions) (*Table, error) {
 		fields:       C.uint32_t(options.Fields),
 		rcvbuf_bytes: bytes,
 		max_work:     C.uint32_t(options.MaxWork),
+		max_watches:  C.uint32_t(options.MaxWatches),
 	}
 	if options.IgnoreThreads {
 		o.flags |= C.PC_TABLE_IGNORE_THREADS
@@ -129,7 +146,8 @@ func OpenTable(options TableOptions) (*Table, error) {
 	return t, nil
 }
 
-// Next waits for a change. After an error of /proc (EMFILE, ENOMEM) nothing is lost: call again.
+// Next waits for a change. After an error of the library (EMFILE, ENOMEM) nothing is lost: call again.
+// The table then rests for up to 100 ms, and Next waits meanwhile.
 func (t *Table) Next(ctx context.Context) (Change, error) {
 	if err := ctx.Err(); err != nil {
 		return Change{}, err
@@ -168,7 +186,7 @@ func (t *Table) TryNext() (Change, bool, error) {
 	return t.change, true, nil
 }
 
-// Get looks a process up, as the changes told so far have left it.
+// Get looks a process up, as the changes reported so far have left it.
 func (t *Table) Get(pid int32) (Process, bool) {
 	var process Process
 	result, _ := t.call("get", func(h *C.struct_pc_table) C.int {
@@ -178,7 +196,8 @@ func (t *Table) Get(pid int32) (Process, bool) {
 }
 
 // All is an iterator over the table in the order of PIDs, to be called or, from Go 1.23 on, ranged
-// over. Changes may be told in between: what is there all the time is met once.
+// over. Changes may be reported in between: a process that stays in the table throughout is visited
+// exactly once.
 func (t *Table) All() func(yield func(Process) bool) {
 	return func(yield func(Process) bool) {
 		var cursor C.uint64_t
@@ -193,15 +212,23 @@ func (t *Table) All() func(yield func(Process) bool) {
 	}
 }
 
-// Len is how many processes the changes told so far have left in the table.
+// Synced returns whether the table agrees with /proc, but for events that it has not handled. It does so
+// from a ChangeSynced to the next ChangeUnsynced. To list all processes once, call Next until Synced is
+// true, then All.
+func (t *Table) Synced() bool {
+	result, _ := t.call("synced", func(h *C.struct_pc_table) C.int { return C.pc_table_is_synced(h) })
+	return result == 1
+}
+
+// Len is how many processes the changes reported so far have left in the table.
 func (t *Table) Len() int {
 	n := 0
 	t.call("len", func(h *C.struct_pc_table) C.int { n = int(C.pc_table_count(h)); return 0 })
 	return n
 }
 
-// SetUser keeps a value of the caller's with a process: it is in its User from then on, also in the
-// change that tells its end.
+// SetUser keeps a value of the caller's with a process. From then on, User has the value, also in the
+// change that reports the process exit.
 func (t *Table) SetUser(pid int32, user uint64) error {
 	_, err := t.call("set user", func(h *C.struct_pc_table) C.int {
 		return C.pc_table_set_user(h, C.pid_t(pid), C.uint64_t(user))
@@ -209,7 +236,7 @@ func (t *Table) SetUser(pid int32, user uint64) error {
 	return err
 }
 
-// Check is [Connector.Check] for the table's connector; the table heals itself.
+// Check is [Connector.Check] for the table's connector. After a repair, Next recovers the table.
 func (t *Table) Check() (repaired bool, err error) {
 	result, err := t.call("check", func(h *C.struct_pc_table) C.int { return C.pc_table_check(h) })
 	if result > 0 {
@@ -218,8 +245,9 @@ func (t *Table) Check() (repaired bool, err error) {
 	return result > 0, err
 }
 
-// Rescan has the table read /proc anew, as if events had been lost: for programs that must be sure
-// although a deafness that another listener has repaired leaves no trace.
+// Rescan makes the table read /proc again, as if events had been lost. Next then reports ChangeUnsynced,
+// the differences and ChangeSynced. This is for programs that must be sure: a deafness that another
+// listener has repaired leaves no trace.
 func (t *Table) Rescan() error {
 	_, err := t.call("rescan", func(h *C.struct_pc_table) C.int { return C.pc_table_rescan(h) })
 	if err == nil {
@@ -228,7 +256,7 @@ func (t *Table) Rescan() error {
 	return err
 }
 
-// Stats are the books of the table's connector.
+// Stats are the statistics of the table's connector, and the number of processes that are hidden.
 func (t *Table) Stats() (Stats, error) {
 	var s C.struct_pc_stats
 	_, err := t.call("stats", func(h *C.struct_pc_table) C.int {
@@ -237,7 +265,7 @@ func (t *Table) Stats() (Stats, error) {
 	return statsOf(&s), err
 }
 
-// Close ends the table and all waits. Closing again does nothing.
+// Close closes the table and ends all waits. Closing again does nothing.
 func (t *Table) Close() error {
 	runtime.SetFinalizer(t, nil)
 	t.mu.Lock()

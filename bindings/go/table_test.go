@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -62,12 +63,12 @@ func TestTable(t *testing.T) {
 	started := awaitChange(t, table, ChangeStarted, child.pid)
 	execed := awaitChange(t, table, ChangeExeced, child.pid)
 	found, ok := table.Get(child.pid)
-	if !ok || found != execed.Process || found.ID != started.Process.ID {
+	if !ok || found != execed.Process || found.ID != started.Process.ID || found.Sequence != execed.Sequence {
 		t.Errorf("%+v", found)
 	}
 	if found.ParentPID != int32(os.Getpid()) || found.Comm() != "sh" || found.EUID != 0 ||
 		found.Valid&(FieldParent|FieldComm) != FieldParent|FieldComm || found.KernelThread() ||
-		found.LeaderGone() {
+		found.LeaderGone() || found.Hidden() {
 		t.Errorf("%+v", found)
 	}
 	if err := table.SetUser(child.pid, 77); err != nil {
@@ -76,8 +77,7 @@ func TestTable(t *testing.T) {
 	child.end()
 	exited := awaitChange(t, table, ChangeExited, child.pid)
 	status, known := exited.ExitStatus()
-	// On a busy machine the table may lag too much to know.
-	if known != (status.ExitStatus() == 3) || exited.Process.User != 77 || exited.Recovered() {
+	if !known || status.ExitStatus() != 3 || exited.Process.User != 77 || exited.Recovered() {
 		t.Errorf("%+v", exited)
 	}
 	line := fmt.Sprintf("exited pid=%d parent=%d comm=\"sh\" ", child.pid, os.Getpid())
@@ -98,6 +98,70 @@ func TestTable(t *testing.T) {
 	}
 	if stats := must[Stats](t)(table.Stats()); stats.Received == 0 {
 		t.Errorf("%+v", stats)
+	}
+}
+
+func TestTableSynced(t *testing.T) {
+	table := openTable(t)
+	ctx := patience(t)
+	if table.Synced() {
+		t.Error("synced before the first change")
+	}
+	var last uint64
+	for !table.Synced() {
+		change := must[Change](t)(table.Next(ctx))
+		if last++; change.Sequence != last || change.Kind == ChangeSynced && change.Hidden != 0 {
+			t.Errorf("change %d: %+v", last, change)
+		}
+	}
+	if self, ok := table.Get(int32(os.Getpid())); !ok || self.Sequence != last {
+		t.Errorf("%+v after change %d", self, last)
+	}
+	if err := table.Rescan(); err != nil {
+		t.Error(err)
+	}
+	awaitChange(t, table, ChangeUnsynced, 0)
+	if table.Synced() {
+		t.Error("synced after ChangeUnsynced")
+	}
+	awaitChange(t, table, ChangeSynced, 0)
+	if !table.Synced() {
+		t.Error("not synced after ChangeSynced")
+	}
+}
+
+// A table to which /proc hides processes: the test runs this program again, in a mount namespace whose
+// /proc has hidepid, and lets it become nobody once the table is open.
+func TestTableHidden(t *testing.T) {
+	const asChild = "PROCCONNECTOR_HIDDEN"
+	if os.Getenv(asChild) != "" {
+		table := openTable(t)
+		for _, err := range []error{
+			syscall.Setgroups(nil), syscall.Setresgid(65534, 65534, 65534), syscall.Setresuid(65534, 65534, 65534),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		synced := awaitChange(t, table, ChangeSynced, 0)
+		if stats := must[Stats](t)(table.Stats()); synced.Hidden == 0 || stats.Hidden != synced.Hidden {
+			t.Errorf("%+v, %+v", synced, stats)
+		}
+		if first, ok := table.Get(1); !ok || !first.Hidden() || first.Valid != 0 || first.Comm() != "" {
+			t.Errorf("%+v", first)
+		}
+		return
+	}
+	const mount = `mount -t proc -o hidepid=2 proc /proc || exit 77; exec "$0" -test.run '^TestTableHidden$'`
+	program := must[string](t)(os.Executable())
+	command := exec.Command("unshare", "--mount", "sh", "-c", mount, program)
+	command.Env = append(os.Environ(), asChild+"=1")
+	output, err := command.CombinedOutput()
+	if command.ProcessState != nil && command.ProcessState.ExitCode() == 77 {
+		t.Skip("cannot mount /proc with hidepid")
+	}
+	if err != nil {
+		t.Errorf("%v: %s", err, output)
 	}
 }
 
@@ -142,7 +206,7 @@ func TestTableClose(t *testing.T) {
 	group.Wait()
 	_, get := table.Get(1)
 	_, check := table.Check()
-	if get || table.Len() != 0 || !errors.Is(check, os.ErrClosed) {
+	if get || table.Len() != 0 || table.Synced() || !errors.Is(check, os.ErrClosed) {
 		t.Error("it is not closed")
 	}
 }
@@ -153,7 +217,9 @@ func TestTableOptions(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	table := must[*Table](t)(OpenTable(TableOptions{Fields: FieldComm, MaxWork: 1, QueueBytes: 1 << 20}))
+	table := must[*Table](t)(OpenTable(TableOptions{
+		Fields: FieldComm, MaxWork: 1, MaxWatches: 1, IgnoreThreads: true, QueueBytes: 1 << 20,
+	}))
 	defer table.Close()
 	found := awaitChange(t, table, ChangeFound, int32(os.Getpid()))
 	if found.Process.Valid&FieldSession != 0 {
@@ -222,7 +288,10 @@ func TestLayout(t *testing.T) {
 		{unsafe.Offsetof(process.RUID), 48},
 		{unsafe.Offsetof(process.comm), 64},
 		{unsafe.Offsetof(process.state), 80},
+		{unsafe.Offsetof(process.Sequence), 88},
 		{unsafe.Offsetof(change.status), 32},
+		{unsafe.Offsetof(change.Hidden), 36},
+		{unsafe.Offsetof(change.Sequence), 40},
 		{unsafe.Offsetof(change.Process), 56},
 	} {
 		if offset.is != offset.expected {

@@ -8,13 +8,12 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <proc_connector.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { CHANGES_PER_WAKE_UP = 1024, PAUSE_MS = 10 };
+enum { CHANGES_PER_WAKE_UP = 1024 };
 
 /*
  * pc_process.user: when the policy was applied to the process; 0: never; or WAITING. A process that
@@ -133,6 +132,18 @@ static bool inherits(const struct pc_change *change)
 	return true;
 }
 
+/*
+ * Reports how many processes /proc has begun to hide since the table was opened. Their names are not
+ * known, so the policy does not reach them.
+ */
+static void report_hidden(uint32_t count)
+{
+	static uint32_t last;
+	if (count != last)
+		report(count ? LOG_WARNING : LOG_NOTICE, "/proc hides %u processes\n", (unsigned)count);
+	last = count;
+}
+
 /* The first SYNCED ends the list of processes that ran already: the policy is now in force. */
 static void synced(const struct pc_change *change)
 {
@@ -141,6 +152,7 @@ static void synced(const struct pc_change *change)
 		report(LOG_NOTICE, "recovered: %s%llu events were lost\n",
 		       change->flags & PC_CHANGE_DEAF ? "at least " : "",
 		       (unsigned long long)change->lost);
+	report_hidden(change->hidden);
 	if (!ready) {
 		background_ready();
 		notify("READY=1");
@@ -154,6 +166,8 @@ static void take(const struct pc_change *change)
 	const struct pc_process *process = &change->process;
 	if (change->kind == PC_CHANGE_SYNCED) {
 		synced(change);
+	} else if (change->kind == PC_CHANGE_UNSYNCED) {
+		report(LOG_NOTICE, "recovering: events may be missing\n");
 	} else if (change->kind > PC_CHANGE_RENAMED) {
 		return;
 	} else if (change->kind == PC_CHANGE_FOUND || change->flags & PC_CHANGE_RECOVERED) {
@@ -187,11 +201,9 @@ void processes_follow(void)
 	for (int i = 0; result == 1 && i < CHANGES_PER_WAKE_UP; i++)
 		if ((result = pc_table_next(table, &change, 0)) == 1)
 			take(&change);
-	/* Nothing is lost, but the descriptor stays readable: do not spin while memory is short. */
-	if (result < 0) {
+	/* Nothing is lost. The descriptor becomes readable again when the table has rested. */
+	if (result < 0)
 		complain(result);
-		poll(NULL, 0, PAUSE_MS);
-	}
 }
 
 /*

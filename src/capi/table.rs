@@ -103,7 +103,8 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
 /// with the largest number of processes that existed at a time. Each of them uses 250 bytes
 /// (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
-/// holds a descriptor for each process that lives on without its leader, up to max_watches.
+/// has five descriptors besides those of its connector, and one for each process that lives on without
+/// its leader, up to max_watches.
 ///
 /// A process that /proc does not show to this process (hidepid, a security module) is entered from its
 /// events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it

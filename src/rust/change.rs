@@ -30,12 +30,14 @@ pub enum ChangeView<'a> {
         process: &'a Process,
         /// How the process exited; `None` if that is not known.
         status: Option<ExitStatus>,
-        /// The status is from the leader's EXIT: the process's own could not be read.
+        /// The status is from the leader's EXIT. It is the process's own too, unless another thread
+        /// outlived the leader and exited with a different one.
         from_leader: bool,
     },
     /// The process exited, as a reading of /proc has shown. How it exited is not known.
     Vanished(&'a Process),
-    /// The table agrees with /proc, and all that was found has been reported.
+    /// The table agrees with /proc, and every difference has been reported. If more events were lost
+    /// meanwhile, `Unsynced` follows at once.
     Synced {
         /// How many events were lost since the last SYNCED.
         lost: u64,
@@ -44,9 +46,15 @@ pub enum ChangeView<'a> {
         since_ns: u64,
         /// The kernel reported to no listener for a while, so `lost` is not the whole number.
         is_deaf: bool,
+        /// How many processes are [`state::HIDDEN`](crate::state::HIDDEN). If this is not 0, there may
+        /// be others of which the table knows nothing.
+        hidden: u32,
     },
-    /// The table may differ from /proc from here on, until the next SYNCED.
+    /// The table may differ from /proc from here on, until the next SYNCED: events were lost, or a
+    /// rescan was asked for.
     Unsynced {
+        /// How many events were lost so far.
+        lost: u64,
         /// The earliest time at which an event may be missing, in nanoseconds of `CLOCK_MONOTONIC`;
         /// 0 if no events were lost.
         since_ns: u64,
@@ -62,7 +70,7 @@ impl Change {
     /// Returns what the change reports, by its kind.
     #[must_use]
     pub fn view(&self) -> ChangeView<'_> {
-        let Self { lost, since_ns, ref process, .. } = *self;
+        let Self { lost, since_ns, hidden, ref process, .. } = *self;
         match self.kind {
             change::FOUND => ChangeView::Found(process),
             change::STARTED => ChangeView::Started(process),
@@ -78,9 +86,10 @@ impl Change {
             },
             change::VANISHED => ChangeView::Vanished(process),
             change::SYNCED => {
-                ChangeView::Synced { lost, since_ns, is_deaf: self.flags & remark::DEAF != 0 }
+                let is_deaf = self.flags & remark::DEAF != 0;
+                ChangeView::Synced { lost, since_ns, is_deaf, hidden }
             }
-            change::UNSYNCED => ChangeView::Unsynced { since_ns },
+            change::UNSYNCED => ChangeView::Unsynced { lost, since_ns },
             kind => ChangeView::Unknown { kind },
         }
     }
@@ -141,13 +150,13 @@ mod tests {
 
     #[test]
     fn the_view_of_a_change_about_the_table_has_the_loss() {
-        let (lost, since_ns) = (5, 6);
-        let made = |kind, flags| Change { kind, flags, lost, since_ns, ..Change::EMPTY };
+        let (lost, since_ns, hidden) = (5, 6, 8);
+        let made = |kind, flags| Change { kind, flags, lost, since_ns, hidden, ..Change::EMPTY };
         for (flags, is_deaf) in [(0, false), (remark::RECOVERED | remark::DEAF, true)] {
             let synced = made(change::SYNCED, flags);
-            assert_eq!(synced.view(), ChangeView::Synced { lost, since_ns, is_deaf });
+            assert_eq!(synced.view(), ChangeView::Synced { lost, since_ns, is_deaf, hidden });
         }
-        assert_eq!(made(change::UNSYNCED, 0).view(), ChangeView::Unsynced { since_ns });
+        assert_eq!(made(change::UNSYNCED, 0).view(), ChangeView::Unsynced { lost, since_ns });
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub struct Stats {
     pub repaired: u64,
     /// The queue budget that the kernel granted, in bytes.
     pub queue_bytes: u32,
+    /// With [`TableRemote::stats`](crate::TableRemote::stats): how many processes of the table are
+    /// [`state::HIDDEN`](crate::state::HIDDEN). Otherwise 0.
+    #[cfg(feature = "table")]
+    pub hidden: u32,
 }
 
 impl Stats {
@@ -38,6 +42,8 @@ impl Stats {
             malformed: counters.malformed.get(),
             repaired: counters.repaired.get(),
             queue_bytes: connector.budget(),
+            #[cfg(feature = "table")]
+            hidden: 0,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote,
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// How to open a process table.
@@ -50,7 +51,8 @@ impl TableOptions {
     }
 
     /// How many processes that live on without their leaders the table may wait for, with a descriptor
-    /// each; by default 64. It looks at any others ten times a second, 32 at a time.
+    /// each; by default 64. It looks at any others ten times a second, 32 at a time. Every user can
+    /// make such processes.
     #[must_use]
     pub fn max_watches(self, processes: u32) -> Self {
         Self { max_watches: Some(processes), ..self }
@@ -62,9 +64,13 @@ impl TableOptions {
         Self { is_subscribed: true, ..self }
     }
 
-    /// Does not receive the FORKs of threads, for machines that create thousands of threads a second.
-    /// Then an exit code that was not read in time is only the leader's
+    /// Makes the table not receive the FORKs of threads. They show whether a process ever had a second
+    /// thread. If it had none, its exit code is its own, however late the table is. Without them, an
+    /// exit code that the table does not read in time is only the leader's
     /// ([`remark::LEADER_CODE`](crate::remark::LEADER_CODE)).
+    ///
+    /// This is for machines that create many thousands of threads a second: each costs about as much
+    /// as any other event.
     #[must_use]
     pub fn ignore_threads(self) -> Self {
         Self { ignores_threads: true, ..self }
@@ -95,9 +101,13 @@ impl TableOptions {
 /// `STARTED`). It ends once (`EXITED` or `VANISHED`), when its last thread is gone, whatever the
 /// order of the kernel's events.
 ///
-/// After a loss of events, the table reads /proc again and reports the differences
-/// ([`remark::RECOVERED`](crate::remark::RECOVERED)). Then it reports `SYNCED` with the number of
-/// lost events. From then on nothing is in doubt.
+/// When the table notices a loss of events, it reports `UNSYNCED`. Then it reads /proc again and
+/// reports the differences ([`remark::RECOVERED`](crate::remark::RECOVERED)), then `SYNCED` with the
+/// number of lost events. From then on nothing is in doubt.
+///
+/// A process that /proc does not show to this process (hidepid, a security module) is entered from its
+/// events alone ([`state::HIDDEN`](crate::state::HIDDEN)). A table that is opened before privileges are
+/// dropped reads what it may read afterwards.
 ///
 /// One thread at a time follows a table. Other threads use a [`TableRemote`].
 ///
@@ -192,7 +202,10 @@ impl ProcessTable {
     ///
     /// # Errors
     /// Those of [`ProcConnector::recv_event`](crate::ProcConnector::recv_event) and of reading
-    /// /proc, such as `EMFILE` and `ENOMEM`. After an error nothing is lost: call again.
+    /// /proc, such as `EMFILE` and `ENOMEM`. After an error nothing is lost: call again. The table
+    /// rests for up to 100 ms: until then the descriptor is not readable, a call with zero returns
+    /// `None`, and another call waits. No error is about a single process: one that cannot be read is
+    /// [`state::HIDDEN`](crate::state::HIDDEN).
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Change>> {
         Ok(self.table.next(&self.shared, timeout.and_then(nanoseconds))?)
     }
@@ -208,8 +221,9 @@ impl ProcessTable {
         std::iter::successors(self.table.above(0), |last| self.table.above(last.pid))
     }
 
-    /// Whether the table agrees with /proc, but for events that it has not handled: from a `SYNCED` to
-    /// the next `UNSYNCED`. To list all processes once, call [`next`](Self::next) until this is true.
+    /// Returns whether the table agrees with /proc, but for events that it has not handled. It does so
+    /// from a `SYNCED` to the next `UNSYNCED`. To list all processes once, call [`next`](Self::next)
+    /// without a limit of time until this is true, then [`iter`](Self::iter).
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.table.is_synced()
@@ -236,8 +250,8 @@ impl ProcessTable {
         Ok(self.table.set_user(pid, user)?)
     }
 
-    /// Makes the table read /proc again, as if events had been lost. It reports the differences,
-    /// then `SYNCED`, all with [`remark::RECOVERED`](crate::remark::RECOVERED) and with 0 lost.
+    /// Makes the table read /proc again, as if events had been lost. It reports `UNSYNCED`, the
+    /// differences, then `SYNCED`, all with 0 lost.
     ///
     /// This is for programs that must be sure: a deafness that another listener has repaired leaves
     /// no trace.
@@ -300,10 +314,10 @@ impl TableRemote {
         Ok(self.0.check()? > 0)
     }
 
-    /// Returns the statistics of the table's connector.
+    /// Returns the statistics of the table's connector, and how many processes are hidden.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.0.connector)
+        Stats { hidden: self.0.hidden.load(Relaxed), ..Stats::of(&self.0.connector) }
     }
 }
 
@@ -323,7 +337,8 @@ impl Process {
         Ok(table::read_process(pid.try_into().unwrap_or(0))?)
     }
 
-    /// Returns the leader's name, with � for bytes that are not UTF-8.
+    /// Returns the leader's name, with � for bytes that are not UTF-8. It is empty if the table could
+    /// not read it.
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.comm.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -409,3 +409,17 @@ PROMISE(bad_arguments, "the functions of a table return -EINVAL for NULLs and ba
 	f.table = NULL;
 	close_follower(&f);
 }
+
+PROMISE(descriptors, "a table has five descriptors besides those of its connector, and pc_table_close closes all")
+{
+	struct pc_connector *connector;
+	struct pc_table *table;
+	int before = open_descriptors();
+	CHECK_EQ(pc_open(&connector, NULL), 0);
+	int with_connector = open_descriptors();
+	CHECK_EQ(pc_table_open(&table, NULL), 0);
+	CHECK_EQ(open_descriptors() - with_connector, with_connector - before + 5);
+	pc_table_close(table);
+	CHECK_EQ(open_descriptors(), with_connector);
+	pc_close(connector);
+}

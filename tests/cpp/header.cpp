@@ -17,6 +17,7 @@ static_assert(!std::is_copy_constructible_v<pc::result<pc::connector>>);
 
 static_assert(sizeof(pc::options) == sizeof(pc_options) && pc::options().size == sizeof(pc_options));
 static_assert(pc::table_options().size == sizeof(pc_table_options));
+static_assert(pc::table_options().flags == 0 && pc::table_options().max_watches == 0);
 static_assert(pc::detail::timeout(pc::forever) == -1);
 static_assert(pc::detail::timeout(std::chrono::milliseconds(-2)) < -1);
 static_assert(pc::detail::timeout(std::chrono::hours(1)) == 3600000);
@@ -68,6 +69,7 @@ constexpr pc::change made_change(std::uint32_t kind, std::uint32_t flags = 0)
     change.flags = flags;
     change.lost = 5;
     change.since_ns = 6;
+    change.hidden = 8;
     change.exit_code = 3 << 8;
     change.process.pid = 7;
     return change;
@@ -114,9 +116,12 @@ static_assert(pc::visit(made_change(PC_CHANGE_VANISHED), status_of) == -2);
 // A visitor that wants the event, or the change, too, gets it.
 constexpr pc::overloaded with_change{
     [](const pc::synced_change &synced, const pc::change &whole) {
-        return synced.lost == 5 && synced.since_ns == 6 && synced.deaf && whole.kind != 0;
+        return synced.lost == 5 && synced.since_ns == 6 && synced.hidden == 8 && synced.deaf &&
+               whole.kind != 0;
     },
-    [](const pc::unsynced_change &unsynced) { return unsynced.since_ns == 6; },
+    [](const pc::unsynced_change &unsynced) {
+        return unsynced.lost == 5 && unsynced.since_ns == 6;
+    },
     [](const auto &) { return false; },
 };
 static_assert(pc::visit(made_change(PC_CHANGE_SYNCED, PC_CHANGE_DEAF), with_change));

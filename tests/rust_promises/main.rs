@@ -10,5 +10,6 @@ mod forking;
 mod loss;
 mod subscribing;
 mod support;
+mod table;
 mod threads;
 mod waiting;

@@ -88,11 +88,13 @@ void show_header(void);
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
+void end_notice(void);
 void text(const char *words);
 void number(const char *key, const char *format, bool known, long long value);
 void string(const char *key, const char *format, const char *value);
 void boolean(const char *key, bool known, bool value);
 void nanoseconds(const char *key, long long value);
+void since(uint64_t since_ns);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns);
 
@@ -128,6 +130,7 @@ void get_table_stats(struct pc_stats *stats);
 void close_table(void);
 const char *process_name(const struct pc_process *process);
 bool is_end(const struct pc_change *change);
+bool is_leaders_status(const struct pc_change *end);
 const char *run_time(const struct pc_change *end, char buffer[24]);
 
 /* loop.c: the loop that runs a view. */

@@ -67,10 +67,16 @@ bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
 	return true;
 }
 
-void end_record(uint32_t kind)
+/* Ends a record that neither --count nor --stats counts. */
+void end_notice(void)
 {
 	fputs(options.json ? "}" : coloured ? "\033[m" : "", out);
 	end_line();
+}
+
+void end_record(uint32_t kind)
+{
+	end_notice();
 	shown[kind]++;
 	if (++total_shown == options.count)
 		stop(0);
@@ -143,13 +149,18 @@ void nanoseconds(const char *key, long long value)
 		fprintf(out, ",\"%s\":%lld,\"%s_str\":\"%lld\"", key, value, key, value);
 }
 
-void overrun(uint64_t lost, uint64_t since_ns, bool deaf)
+void since(uint64_t since_ns)
 {
 	char time[40];
-	number("lost", "lost %lld events", !deaf, (long long)lost);
-	text(deaf ? "lost an unknown number of events" : "");
 	string("since", " since %s", wall_time(since_ns, time));
 	nanoseconds("since_ns", (long long)since_ns);
+}
+
+void overrun(uint64_t lost, uint64_t since_ns, bool deaf)
+{
+	number("lost", "lost %lld events", !deaf, (long long)lost);
+	text(deaf ? "lost an unknown number of events" : "");
+	since(since_ns);
 	string("reason", deaf ? ": the kernel was %s" : NULL, deaf ? "deaf" : "queue");
 }
 

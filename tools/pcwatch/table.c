@@ -78,6 +78,12 @@ bool is_end(const struct pc_change *change)
 	return change->kind == PC_CHANGE_EXITED || change->kind == PC_CHANGE_VANISHED;
 }
 
+/* Returns whether the status is the leader's, and the process's own is not known for certain. */
+bool is_leaders_status(const struct pc_change *end)
+{
+	return end->flags & PC_CHANGE_LEADER_CODE;
+}
+
 const char *run_time(const struct pc_change *end, char buffer[24])
 {
 	double seconds = (double)(int64_t)(end->timestamp_ns - end->process.user) / 1e9;

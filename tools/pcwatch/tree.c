@@ -18,7 +18,7 @@ static uint64_t first_drawn_ns[ENDED]; /* 0: not yet; it is shown from then on, 
 static size_t ended_count; /* how many processes exited, overwritten ones included */
 
 static struct {
-	uint64_t lost, started, ended;
+	uint64_t started, ended;
 	unsigned healed, deaf;
 } seen;
 static bool synced, dirty;
@@ -204,8 +204,9 @@ static const char *draw_row(struct line *line, const struct row *row, uint64_t n
 	add_words(line, words);
 	if (node->end) {
 		bool known = node->end->flags & PC_CHANGE_EXIT_CODE;
-		snprintf(words, sizeof(words), " %s after %s",
-			 status_text(node->end->exit_code, known, status), run_time(node->end, time));
+		snprintf(words, sizeof(words), " %s%s after %s",
+			 status_text(node->end->exit_code, known, status),
+			 is_leaders_status(node->end) ? " (the leader's)" : "", run_time(node->end, time));
 		add_words(line, words);
 		return node->end->exit_code ? "\033[2;31m" : "\033[2m";
 	}
@@ -233,13 +234,15 @@ static void draw_clock(uint64_t now)
 {
 	struct pc_stats stats;
 	struct line line;
-	char words[160];
+	char words[192], hidden[32] = "";
 	uint64_t seconds = (now - began_ns) / NS_PER_S;
 	get_table_stats(&stats);
-	snprintf(words, sizeof(words), "%zu processes +%llu -%llu, lost %llu%s%s, healed %u, %llu:%02u:%02u",
-		 pc_table_count(table), (unsigned long long)seen.started, (unsigned long long)seen.ended,
+	if (stats.hidden)
+		snprintf(hidden, sizeof(hidden), " (%u hidden)", stats.hidden);
+	snprintf(words, sizeof(words), "%zu processes%s +%llu -%llu, lost %llu%s%s, healed %u, %llu:%02u:%02u",
+		 pc_table_count(table), hidden, (unsigned long long)seen.started, (unsigned long long)seen.ended,
 		 (unsigned long long)stats.lost, seen.deaf ? " and more" : "",
-		 stats.lost > seen.lost ? " (healing)" : "", seen.healed,
+		 pc_table_is_synced(table) ? "" : " (healing)", seen.healed,
 		 (unsigned long long)(seconds / 3600), (unsigned)(seconds / 60 % 60),
 		 (unsigned)(seconds % 60));
 	line_begin(&line, screen.columns);
@@ -336,7 +339,6 @@ static void take(const struct pc_change *change)
 	if (change->kind != PC_CHANGE_SYNCED)
 		return;
 	seen.healed += synced;
-	seen.lost += change->lost;
 	seen.deaf += change->flags & PC_CHANGE_DEAF && 1;
 	if (!synced && !on_terminal)
 		print_once();

@@ -1,0 +1,139 @@
+#![cfg(feature = "table")]
+
+use crate::changes::find;
+use crate::support::needs_root;
+use proc_connector::{
+    Change, ChangeView, Error, Process, ProcessTable, TableOptions, change, field, state,
+};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A process that lives until it is killed.
+fn sleeper() -> Child {
+    Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().expect("sleep")
+}
+
+fn end(mut child: Child) {
+    child.kill().expect("a child to kill");
+    child.wait().expect("a child to wait for");
+}
+
+fn next_of(table: &mut ProcessTable, kind: u32) -> Change {
+    find(table, |change| (change.kind == kind).then_some(*change))
+}
+
+#[test]
+fn a_table_is_synced_from_a_synced_to_an_unsynced() {
+    needs_root!();
+    let mut table = ProcessTable::open().expect("a table");
+    assert!(!table.is_synced());
+    while !table.is_synced() {
+        table.next(None).expect("a change");
+    }
+    assert!(table.iter().any(|process| process.pid == std::process::id() as i32));
+
+    table.rescan().expect("a reading");
+    next_of(&mut table, change::UNSYNCED);
+    assert!(!table.is_synced());
+    let synced = next_of(&mut table, change::SYNCED);
+    assert!(matches!(synced.view(), ChangeView::Synced { hidden: 0, .. }));
+    assert!(table.is_synced());
+}
+
+#[test]
+fn changes_are_numbered_and_a_process_has_the_number_of_the_last_change() {
+    needs_root!();
+    let mut table = ProcessTable::open().expect("a table");
+    let own = std::process::id() as i32;
+    let mut last = 0;
+    while !table.is_synced() {
+        let change = table.next(None).expect("a table").expect("a change");
+        assert_eq!(change.sequence, last + 1);
+        last = change.sequence;
+        if change.process.pid != 0 {
+            assert_eq!(change.process.sequence, last);
+        }
+    }
+    assert_eq!(table.get(own).map(|process| process.sequence), Some(last));
+    assert!(table.iter().all(|process| process.sequence == last));
+    assert_eq!(Process::read(own).expect("/proc").map(|process| process.sequence), Some(0));
+}
+
+#[test]
+fn a_table_is_opened_with_every_option_or_refused() {
+    needs_root!();
+    let wanted = TableOptions::new()
+        .fields(field::COMM)
+        .queue_bytes(1 << 20)
+        .max_work(1)
+        .max_watches(0)
+        .ignore_threads();
+    let mut table = ProcessTable::with(&wanted).expect("a table");
+    assert_eq!(table.remote().stats().queue_bytes, 1 << 20);
+    next_of(&mut table, change::SYNCED);
+    let child = sleeper();
+    let pid = child.id() as i32;
+    let started = find(&mut table, |change| match change.view() {
+        ChangeView::Started(process) if process.pid == pid => Some(*process),
+        _ => None,
+    });
+    assert_eq!(started.valid & field::CREDENTIALS, 0);
+    end(child);
+    find(&mut table, |change| match change.view() {
+        ChangeView::Exited { process, .. } if process.pid == pid => Some(()),
+        _ => None,
+    });
+    for refused in [TableOptions::new().fields(1 << 31), TableOptions::new().max_work(0)] {
+        let refused = ProcessTable::with(&refused).expect_err("bad options");
+        assert!(
+            matches!(refused, Error::Os(ref error) if error.raw_os_error() == Some(libc::EINVAL))
+        );
+    }
+}
+
+/// Makes this thread alone one of nobody, for which /proc hides the processes of others. False if
+/// /proc cannot be mounted.
+fn hide_processes() -> bool {
+    let root = c"/".as_ptr();
+    let (none, proc) = (c"none".as_ptr(), c"proc".as_ptr());
+    // SAFETY: the strings are static, and the kernel keeps no pointer.
+    unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(none, root, none, libc::MS_REC | libc::MS_PRIVATE, none.cast()) == 0
+            && libc::mount(proc, c"/proc".as_ptr(), proc, 0, c"hidepid=2".as_ptr().cast()) == 0
+    }
+}
+
+fn drop_privileges() {
+    // The system calls themselves change this thread alone; libc's functions change all.
+    // SAFETY: no pointer is passed but to an empty list.
+    unsafe {
+        assert_eq!(libc::syscall(libc::SYS_setgroups, 0, 0), 0);
+        assert_eq!(libc::syscall(libc::SYS_setresgid, 65534, 65534, 65534), 0);
+        assert_eq!(libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534), 0);
+    }
+}
+
+#[test]
+fn processes_that_proc_hides_are_reported_from_their_events_and_counted() {
+    needs_root!();
+    let child = sleeper();
+    let others = std::thread::spawn(|| {
+        if !hide_processes() {
+            println!("SKIPPED: /proc cannot be mounted with hidepid");
+            return;
+        }
+        let mut table = ProcessTable::open().expect("a table");
+        drop_privileges();
+        let synced = next_of(&mut table, change::SYNCED);
+        let ChangeView::Synced { hidden, .. } = synced.view() else { panic!("{synced}") };
+        assert!(hidden > 0);
+        assert_eq!(table.remote().stats().hidden, hidden);
+        let first = table.get(1).expect("process 1");
+        assert_eq!((first.state, first.valid, first.name()), (state::HIDDEN, 0, String::new()));
+        let next = table.next(Some(Duration::ZERO));
+        assert!(next.is_ok(), "{next:?}");
+    });
+    others.join().expect("a table of hidden processes");
+    end(child);
+}
