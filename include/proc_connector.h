@@ -104,6 +104,7 @@
  *  pc_close               sendto, close, munmap; free
  *  pc_release
  *  pc_table_close
+ *  pc_table_release
  *
  *  pc_process_alive       openat, read, close, kill, tgkill
  *  pc_process_read
@@ -112,7 +113,7 @@
  *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc
  *
  *  pc_table_open          those of pc_open and pc_table_next; epoll_create1, timerfd_create,
- *                         timerfd_settime, getpid
+ *  pc_table_open_fd       timerfd_settime, getpid, fstatfs
  *
  * Where no seccomp filter is in force, pc_table_next also calls setsockopt.
  *
@@ -704,8 +705,9 @@ struct pc_table;
  * pc_table_options.flags: do not receive the FORKs of threads. They show whether a process ever had
  * a second thread. If it had none, its exit code is its own, however late the table is. Without them,
  * an exit code that the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE).
- * This is for machines that create many thousands of threads a second: each costs about as much as
- * any other event.
+ * The table makes the kernel leave out the threads of up to eight processes that have many, unless a
+ * seccomp filter is in force. This flag is for machines where threads start at a high rate all the same:
+ * each costs about as much as any other event.
  */
 #define PC_TABLE_IGNORE_THREADS (1u << 0)
 

@@ -40,8 +40,9 @@ pub const PC_FIELD_CREDENTIALS: u32 = 1u32 << 4;
 /// pc_table_options.flags: do not receive the FORKs of threads. They show whether a process ever had
 /// a second thread. If it had none, its exit code is its own, however late the table is. Without them,
 /// an exit code that the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE).
-/// This is for machines that create many thousands of threads a second: each costs about as much as
-/// any other event.
+/// The table makes the kernel leave out the threads of up to eight processes that have many, unless a
+/// seccomp filter is in force. This flag is for machines where threads start at a high rate all the same:
+/// each costs about as much as any other event.
 pub const PC_TABLE_IGNORE_THREADS: u32 = 1u32 << 0;
 /// pc_table_options.flags, for pc_table_open_fd() only: the previous owner of the socket has subscribed
 /// it, as after pc_table_release().

@@ -69,8 +69,9 @@ impl TableOptions {
     /// exit code that the table does not read in time is only the leader's
     /// ([`remark::LEADER_CODE`](crate::remark::LEADER_CODE)).
     ///
-    /// This is for machines that create many thousands of threads a second: each costs about as much
-    /// as any other event.
+    /// The table makes the kernel leave out the threads of up to eight processes that have many, unless a
+    /// seccomp filter is in force. This is for machines where threads start at a high rate all the same:
+    /// each costs about as much as any other event.
     #[must_use]
     pub fn ignore_threads(self) -> Self {
         Self { ignores_threads: true, ..self }
