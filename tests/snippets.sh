@@ -21,7 +21,7 @@ comment() { # what is indented, up to the conventions
 
 whole() { # whole FILE: as a compiler wants it
 	grep -q '^#include' "$1" ||
-		printf '#include <%s>\n' feed.h proc_connector.h stdio.h stdlib.h sys/socket.h unistd.h
+		printf '#include <%s>\n' feed.h fcntl.h proc_connector.h stdio.h stdlib.h sys/socket.h unistd.h
 	if grep -q '^{' "$1"; then
 		cat "$1"
 	else
