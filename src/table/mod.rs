@@ -97,15 +97,45 @@ pub(crate) struct Table {
     has_timer: bool,
 }
 
-/// What a table is made of, but for its connector.
-struct Prepared {
-    filter: Filter,
-    follower: Follower,
+/// What a table is made of and that may fail to be made, but for its connector.
+struct Parts {
     listing: Listing,
+    census: Census,
     watches: Watches,
     timer: Timer,
     epolls: [Epoll; 2],
     bell: Doorbell,
+}
+
+impl Parts {
+    fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
+        let listing = Listing::open(options.proc_fd)?;
+        namespace::require_whole_proc(listing.tree())?;
+        Ok(Self {
+            listing,
+            census: Census::new()?,
+            watches: Watches::new(options.max_watches)?,
+            timer: Timer::new(TICK_MS)?,
+            epolls: [Epoll::new()?, Epoll::new()?],
+            bell: Doorbell::new()?,
+        })
+    }
+}
+
+/// The events that the table needs.
+fn filter_for(options: &OpenTableOptions) -> Option<Filter> {
+    let mut mask = 1 << kind::FORK | 1 << kind::EXEC | 1 << kind::EXIT;
+    for (field, kinds) in [
+        (field::SESSION, 1 << kind::SID),
+        (field::COMM, 1 << kind::COMM),
+        (field::CREDENTIALS, 1 << kind::UID | 1 << kind::GID),
+    ] {
+        if options.fields & field != 0 {
+            mask |= kinds;
+        }
+    }
+    let filter = Filter::new(mask, NO_THREADS)?;
+    Some(if options.ignores_threads { filter } else { filter.with_thread_forks() })
 }
 
 impl Table {
@@ -115,11 +145,15 @@ impl Table {
         options: &OpenTableOptions,
     ) -> Result<(Remote, Self), (Errno, S)> {
         let is_adopted = source.is_adopted();
-        let prepared = match Self::prepare(is_adopted, options) {
-            Ok(prepared) => prepared,
+        let Some(filter) = filter_for(options) else {
+            return Err((Errno(libc::EINVAL), source));
+        };
+        let parts = match Parts::new(options) {
+            Ok(parts) => parts,
             Err(error) => return Err((error, source)),
         };
-        let Prepared { filter, follower, listing, watches, timer, epolls, bell } = prepared;
+        let Parts { listing, census, watches, timer, epolls, bell } = parts;
+        let opened_ns = monotonic_ns();
         let subscribed = options.is_subscribed;
         let how = OpenOptions { filter, budget: options.budget, subscribed };
         let (connector, receiver) = connector::open_on(source, &how)?;
@@ -127,52 +161,29 @@ impl Table {
         if let Err(error) = remote.begin() {
             return Err((error, S::take_back(remote.connector, is_adopted)));
         }
-        let shows_exit_status = !listing.tree().is_made_up && sys::shows_exit_status();
-        let senses = Senses { receiver, listing, watches, timer, shows_exit_status };
-        Ok((
-            remote,
-            Self { follower, senses, has_rung: false, is_resting: false, has_timer: false },
-        ))
-    }
-
-    /// Everything but the connector.
-    fn prepare(is_adopted: bool, options: &OpenTableOptions) -> Result<Prepared, Errno> {
-        let listing = Listing::open(options.proc_fd)?;
-        namespace::require_whole_proc(listing.tree())?;
-        let mut mask = 1 << kind::FORK | 1 << kind::EXEC | 1 << kind::EXIT;
-        for (field, kinds) in [
-            (field::SESSION, 1 << kind::SID),
-            (field::COMM, 1 << kind::COMM),
-            (field::CREDENTIALS, 1 << kind::UID | 1 << kind::GID),
-        ] {
-            if options.fields & field != 0 {
-                mask |= kinds;
-            }
-        }
-        let opened_ns = monotonic_ns();
-        let filter = Filter::new(mask, NO_THREADS).ok_or(Errno(libc::EINVAL))?;
-        let filter = if options.ignores_threads { filter } else { filter.with_thread_forks() };
-        let follower = Follower {
-            census: Census::new()?,
-            agenda: Agenda::new(
-                is_adopted.then_some(opened_ns),
-                Hearing {
-                    complete_since_ns: opened_ns,
-                    exits_since_ns: u64::MAX,
-                    has_thread_forks: !options.ignores_threads,
-                },
-            ),
-            fields: options.fields | field::PARENT | field::START,
-            unheard: Unheard::NONE,
-            max_work: options.max_work.saturating_mul(LOOK),
-            round: None,
-            change: Change::EMPTY,
-            sequence: 0,
+        let hearing = Hearing {
+            complete_since_ns: opened_ns,
+            exits_since_ns: u64::MAX,
+            has_thread_forks: !options.ignores_threads,
         };
-        let watches = Watches::new(options.max_watches)?;
-        let (epolls, bell) = ([Epoll::new()?, Epoll::new()?], Doorbell::new()?);
-        let timer = Timer::new(TICK_MS)?;
-        Ok(Prepared { filter, follower, listing, watches, timer, epolls, bell })
+        let shows_exit_status = !listing.tree().is_made_up && sys::shows_exit_status();
+        let table = Self {
+            follower: Follower {
+                census,
+                agenda: Agenda::new(is_adopted.then_some(opened_ns), hearing),
+                fields: options.fields | field::PARENT | field::START,
+                unheard: Unheard::NONE,
+                max_work: options.max_work.saturating_mul(LOOK),
+                round: None,
+                change: Change::EMPTY,
+                sequence: 0,
+            },
+            senses: Senses { receiver, listing, watches, timer, shows_exit_status },
+            has_rung: false,
+            is_resting: false,
+            has_timer: false,
+        };
+        Ok((remote, table))
     }
 
     /// Whether every event that was received has been handled, so that a successor misses none.
