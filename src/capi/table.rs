@@ -325,16 +325,16 @@ pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
 /// PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
 /// - The EXIT was lost.
-/// - The pid was reused before the table handled the EXIT.
-/// - The process was reaped before its EXIT was generated, less than a second after the table was
-///   SYNCED or another process's EXIT was missing. The EXIT may be that of an earlier owner of the pid.
+/// - Its pid had another owner before the table handled the EXIT.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
 /// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
 /// that. The events of that time are not counted in lost.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
 /// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. This is the
 /// process's own exit code too, unless another thread outlived the leader and exited with a
-/// different one.
+/// different one. (In theory it may be that of an earlier owner of the pid: if the process was reaped
+/// before its EXIT was generated, and less than a second after the table was SYNCED or another process
+/// left the table without an EXIT.)
 ///
 /// The table knows the process's own exit code
 /// - of a process that had no second thread since it started or ran its program, if no event was lost

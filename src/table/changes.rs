@@ -40,7 +40,9 @@ pub(super) fn exited(census: &mut Census, slot: Slot) -> Change {
         Some(Exit { timestamp_ns, code }) => {
             let (exit_code, flags) = match code {
                 ExitCode::Own(code) | ExitCode::Sole(code) => (code, remark::EXIT_CODE),
-                ExitCode::Leaders(code) => (code, remark::EXIT_CODE | remark::LEADER_CODE),
+                ExitCode::Leaders(code) | ExitCode::Doubtful(code) => {
+                    (code, remark::EXIT_CODE | remark::LEADER_CODE)
+                }
                 ExitCode::Unknown => (0, 0),
             };
             let mut change = change_of(census, slot, change::EXITED, timestamp_ns, flags);

@@ -5,7 +5,7 @@ use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
 use super::look::Look;
-use super::record::{Found, Gone, Life, Origin, OwnFork, Record, Threads};
+use super::record::{ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Threads};
 use super::report::{Process, change, field, state};
 use super::world::World;
 use crate::errno::Errno;
@@ -145,7 +145,10 @@ impl Follower {
             }
             Verdict::Outlived { code, is_leader_gone, is_fork_earlier } => {
                 record.note_leader_exit(code);
-                record.threads = Threads::Others { heard: 0 };
+                // An EXIT of another process says nothing about threads.
+                if code != ExitCode::Unknown {
+                    record.threads = Threads::Others { heard: 0 };
+                }
                 let is_found = matches!(record.origin, Origin::Found(_));
                 if is_fork_earlier {
                     note_fork(record, OwnFork::Seen);

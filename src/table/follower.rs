@@ -190,7 +190,9 @@ impl Follower {
             return self.report_found(slot);
         }
         if let Some(gone) = self.census.at(slot).gone()
-            && gone.exit.is_none_or(|exit| exit.code == ExitCode::Unknown)
+            && gone
+                .exit
+                .is_none_or(|exit| matches!(exit.code, ExitCode::Doubtful(_) | ExitCode::Unknown))
         {
             self.agenda.hearing.note_missing_exit(gone.at_ns);
         }

@@ -264,6 +264,10 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
     }
     let is_replaced = was_replaced(record) || shows_other(record, sight);
     if record.life == Life::Leaderless(Watch::Pidfd) {
+        let code = match code {
+            ExitCode::Unknown => ExitCode::Doubtful(event.word(2).cast_signed()),
+            code => code,
+        };
         return Verdict::AskPidfd { code, is_replaced };
     }
     let own = evidence.own_status.filter(|_| same.is_some());
@@ -301,20 +305,20 @@ fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -
     let Hearing { complete_since_ns, exits_since_ns, .. } = hearing;
     let code = event.word(2).cast_signed();
     // An EXIT whose parent is 0 was generated after the process had been reaped. It may be that of an
-    // earlier owner of the pid, if that was reaped before the table could know it.
-    let is_clear =
-        has_parent(event) || event.timestamp_ns.saturating_sub(exits_since_ns) > PREEMPTED_NS;
+    // earlier owner of the pid, if the EXIT of that one has not come, or if it was reaped before the table
+    // could know it.
     let is_predecessor_pending =
         matches!(record.origin, Origin::Forked { predecessor_pending: true, .. });
+    let is_late = event.timestamp_ns.saturating_sub(exits_since_ns) > PREEMPTED_NS;
+    let is_clear = has_parent(event) || is_late && !is_predecessor_pending;
     let is_leader_alone = matches!(record.threads,
         Threads::LeaderAlone { since_ns, complete_ns }
             if event.timestamp_ns > since_ns && complete_ns == complete_since_ns);
     match (own, record.exit().map(|exit| exit.code)) {
-        (_, None) if is_leader_alone && is_clear && !is_predecessor_pending => ExitCode::Sole(code),
+        (_, None) if is_leader_alone && is_clear => ExitCode::Sole(code),
         (Some(own), _) => ExitCode::Own(own),
-        (None, _) if is_predecessor_pending => ExitCode::Unknown,
         (None, Some(own @ ExitCode::Own(_))) => own,
-        (None, earlier) if !is_clear => earlier.unwrap_or(ExitCode::Unknown),
+        (None, earlier) if !is_clear => earlier.unwrap_or(ExitCode::Doubtful(code)),
         // A second EXIT is that of a new leader, whose EXEC was lost.
         (None, _) => ExitCode::Leaders(code),
     }

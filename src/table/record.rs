@@ -140,6 +140,8 @@ pub(super) enum ExitCode {
     /// The leader's; the process's own too, unless another thread outlived the leader and exited with
     /// another one.
     Leaders(i32),
+    /// The one in an EXIT that may be that of an earlier owner of the pid.
+    Doubtful(i32),
     Unknown,
 }
 
@@ -238,7 +240,8 @@ impl Record {
 
     /// Notes an EXIT of the leader that was not the process's own.
     pub(super) fn note_leader_exit(&mut self, code: ExitCode) {
-        if self.leader_exit.is_none() || code != ExitCode::Unknown {
+        let is_known = matches!(self.leader_exit, Some(ExitCode::Leaders(_)));
+        if !is_known || matches!(code, ExitCode::Leaders(_)) {
             self.leader_exit = Some(code);
         }
     }

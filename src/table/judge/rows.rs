@@ -19,7 +19,7 @@ use stage::{Stage, verdict_of};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use ExitCode::{Leaders, Own, Sole, Unknown};
+use ExitCode::{Doubtful, Leaders, Own, Sole, Unknown};
 use Verdict::{
     AskPidfd, Discovered, Execed, Known, Outlived, OwnFork, PastExit, ReportFirst, Threaded,
 };
@@ -282,7 +282,7 @@ fn exit_codes(rows: &mut Rows) {
     rows.event("where the FORKs of threads are not received, the code is only the leader's",
         forked(), exit(0x100), nobody().without_thread_forks(), exited(Leaders(0x100)));
     rows.event("an EXIT without a parent, right after a loss, may be that of an unknown previous owner",
-        forked(), exit(0).reaped(), nobody().after_a_loss_at(1_000), exited(Unknown));
+        forked(), exit(0).reaped(), nobody().after_a_loss_at(1_000), exited(Doubtful(0)));
     rows.event("an EXIT without a parent, more than a second after the last loss, is the process's",
         forked().single_threaded(), exit(0x100).reaped(), nobody(), exited(Sole(0x100)));
     rows.event("an EXIT without a parent, behind another one, may be a previous owner's: the code of the first stays",
@@ -316,8 +316,10 @@ fn exit_codes(rows: &mut Rows) {
         forked().exited(Leaders(0x100)), exit(0x200), nobody(), exited(Leaders(0x200)));
     rows.event("the EXIT of a process that a scan no longer saw is the only one",
         forked().vanished(), exit(0x100), nobody(), exited(Leaders(0x100)));
-    rows.event("an EXIT may be the previous owner's while that one's has not come: its code is not believed",
-        forked_after_another(), exit(0x100), nobody(), exited(Unknown));
+    rows.event("an EXIT with a parent is no previous owner's, although that one's has not come",
+        forked_after_another(), exit(0x100), nobody(), exited(Leaders(0x100)));
+    rows.event("an EXIT without a parent may be the previous owner's while that one's has not come",
+        forked_after_another().single_threaded(), exit(0x100).reaped(), nobody(), exited(Doubtful(0x100)));
     rows.event("a zombie's own status is believed while the previous owner's EXIT has not come",
         forked_after_another(), exit(0x100), zombie_with(0x700), exited(Own(0x700)));
     rows.event("a process that outlived its leader, and could not be watched, has only the leader's code",
@@ -947,21 +949,22 @@ fn reused_pids(rows: &mut Rows) {
         vec![exit_first_at(2_010), started(true)]);
     rows.row("a reused pid whose previous owner's EXIT comes last: the next owner expects two EXITs",
         expects_two_exits(stage.record(PID)), true);
-    rows.row("a reused pid whose previous owner's EXIT comes last: either code may be in the next EXIT",
-        stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Unknown)]);
-    rows.row("a reused pid whose previous owner's EXIT comes last: that EXIT is not believed either",
-        stage.hear(exit(0x300).at(2_021), nobody()), vec![exited_at(2_021, Unknown)]);
+    rows.row("a reused pid whose previous owner's EXIT comes last: an EXIT with a parent is the next owner's",
+        stage.hear(exit(0x700).at(2_020), nobody()), vec![exited_at(2_020, Sole(0x700))]);
+    rows.row("a reused pid whose previous owner's EXIT comes last: an EXIT without a parent changes nothing",
+        stage.hear(exit(0x300).at(2_021).reaped(), nobody()), vec![exited_at(2_021, Sole(0x700))]);
     reports(rows, "a reused pid whose previous owner's EXIT comes last: each owner starts and exits once",
-        &mut stage, &["7 exited", "7 started", "7 exited"]);
+        &mut stage, &["7 exited", "7 started", "7 exited 0x700"]);
 
     let mut stage = Stage::with([forked()]);
     stage.hear(fork().at(2_010), next);
     rows.row("a reused pid whose previous owner's EXIT comes second: the next owner lives on",
-        stage.hear(exit(0).at(2_020), next), vec![exec_to_come()]);
-    rows.row("a reused pid whose previous owner's EXIT comes second: the next owner's code is not believed",
-        stage.hear(exit(0x700).at(2_030), nobody()), vec![exited_at(2_030, Unknown)]);
+        stage.hear(exit(0).at(2_020).reaped(), next),
+        vec![Outlived { code: Unknown, is_leader_gone: false, is_fork_earlier: true }]);
+    rows.row("a reused pid whose previous owner's EXIT comes second: the next owner's code is its own",
+        stage.hear(exit(0x700).at(2_030), nobody()), vec![exited_at(2_030, Sole(0x700))]);
     reports(rows, "a reused pid whose previous owner's EXIT comes second: each owner starts and exits once",
-        &mut stage, &["7 exited", "7 started", "7 exited"]);
+        &mut stage, &["7 exited", "7 started", "7 exited 0x700"]);
 
     let mut stage = Stage::with([forked()]);
     stage.hear(fork().at(2_010).judged(2_500), nobody());

@@ -229,7 +229,7 @@ impl Witness {
             }
             let known = &self.known[&process.id];
             self.check_end(change, known, machine)?;
-            if change.flags & remark::EXIT_CODE == 0 {
+            if change.flags & remark::EXIT_CODE == 0 || change.flags & remark::LEADER_CODE != 0 {
                 let missing_ns = &mut self.last_exit_missing_ns;
                 *missing_ns = machine.now_ns;
             }
@@ -276,7 +276,7 @@ impl Witness {
                 || change.timestamp_ns
                     > self.synced_ns.max(self.last_exit_missing_ns) + 1_000_000_000;
             let is_queued = truth.last_exit_queued_ns.is_some_and(|at| at <= change.timestamp_ns);
-            ensure!(has_code || !is_clear || !is_queued, "not even the leader's code is known");
+            ensure!(has_code || !is_queued, "not even the leader's code is known");
             let is_fork_new = truth.fork_ns.is_some_and(|at| at > machine.opened_ns);
             // What was left out for an earlier owner of the pid may have been this process's.
             let many = &machine.pids_with_many_threads;
@@ -290,7 +290,12 @@ impl Witness {
     /// Whether the exit code is that of the process, or of one that the id stands for, too.
     fn is_code_right(&self, change: &Change, known: &Known, machine: &Machine) -> bool {
         let mut later = known.who..machine.processes.len();
+        // Before its EXIT, the process was reaped: it may be the EXIT of an earlier owner of the pid.
+        let pid = machine.processes[known.who].pid;
+        let may_be_earlier = change.flags & remark::LEADER_CODE != 0;
+        let mut earlier = machine.processes[..known.who].iter().filter(|p| p.pid == pid);
         is_code_right(change, &machine.processes[known.who])
+            || may_be_earlier && earlier.any(|earlier| is_code_right(change, earlier))
             || later.any(|later| {
                 self.stands_for(known, later, machine)
                     && is_code_right(change, &machine.processes[later])
