@@ -41,11 +41,6 @@ impl Remote {
         Ok(())
     }
 
-    /// Gives the socket away as it is: subscribed.
-    pub(crate) fn release(self) -> sys::Fd {
-        self.connector.release()
-    }
-
     pub(crate) const fn fd(&self) -> &sys::Fd {
         self.outer.fd()
     }
