@@ -27,7 +27,11 @@ const BELL: u64 = u64::MAX - 1;
 
 impl Remote {
     /// Takes an open connector.
-    pub(super) fn new(connector: Connector, [epoll, outer]: [Epoll; 2], bell: Doorbell) -> Self {
+    pub(super) fn new(
+        connector: Connector,
+        (epoll, outer): (Epoll, Epoll),
+        bell: Doorbell,
+    ) -> Self {
         let (is_rung, hidden) = (AtomicBool::new(false), AtomicU32::new(0));
         Self { connector, epoll, outer, hidden, bell, is_rung }
     }
