@@ -513,8 +513,14 @@ pub unsafe extern "C" fn pc_close(pc: *mut pc_connector) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_release(pc: *mut pc_connector) -> c_int {
     // SAFETY: `pc` is NULL, or open and not used by any other thread, nor by anyone afterwards.
-    match unsafe { handle::end_into(pc, Connector::require_owner) } {
-        Ok((connector, _)) => connector.release().into_raw(),
+    let socket = unsafe {
+        handle::end_without(pc, |connector, _| {
+            connector.require_owner()?;
+            Ok(connector.take_socket())
+        })
+    };
+    match socket {
+        Ok(socket) => socket.into_raw(),
         Err(Errno(error)) => -error,
     }
 }

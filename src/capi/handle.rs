@@ -79,22 +79,21 @@ pub(super) unsafe fn both<'a, H: Handle>(
     unsafe { Ok((shared(handle)?, &mut *(*handle.cast::<Halves<H>>()).exclusive.get())) }
 }
 
-/// Ends a handle, and returns its halves, if `check` allows it. Otherwise the handle stays open.
+/// Ends a handle, and returns what `take` takes out of it. If that fails, the handle stays open.
 ///
 /// # Safety
 /// `handle` is NULL or open. Nothing else uses it, and nothing uses it afterwards if this succeeds.
-pub(super) unsafe fn end_into<H: Handle>(
+pub(super) unsafe fn end_without<H: Handle, T>(
     handle: *mut H,
-    check: impl FnOnce(&H::Shared) -> Result<(), Errno>,
-) -> Result<(H::Shared, H::Exclusive), Errno> {
-    let halves = NonNull::new(handle.cast::<Halves<H>>()).ok_or(INVALID)?;
+    take: impl FnOnce(&mut H::Shared, &mut H::Exclusive) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let mut halves = NonNull::new(handle.cast::<Halves<H>>()).ok_or(INVALID)?;
     // SAFETY: create() made the Halves of an open handle, and nothing else uses them.
-    check(unsafe { &halves.as_ref().shared })?;
-    // SAFETY: create() initialised the Halves, and nothing uses the memory after they are moved out.
-    let Halves { shared, exclusive } = unsafe { halves.read() };
-    // SAFETY: create() allocated the memory, and nothing is left in it.
-    preserving_errno(|| unsafe { memory::release(halves) });
-    Ok((shared, exclusive.into_inner()))
+    let Halves { shared, exclusive } = unsafe { halves.as_mut() };
+    let taken = take(shared, exclusive.get_mut())?;
+    // SAFETY: the handle is open, and nothing uses it any more.
+    unsafe { end(handle) };
+    Ok(taken)
 }
 
 /// Drops both halves of a handle and frees the memory. NULL is allowed. errno is unchanged.

@@ -187,18 +187,20 @@ unsafe fn create(
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
-    let release = || {
-        // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
-        let (shared, exclusive) = unsafe { both(table) }?;
-        shared.connector.require_owner()?;
-        if !exclusive.is_releasable() {
-            return Err(Errno(libc::EBUSY));
-        }
-        // SAFETY: `table` is open, not used by any other thread, and not used afterwards.
-        let (remote, _) = unsafe { handle::end_into(table, |_| Ok(())) }?;
-        Ok(remote.release().into_raw())
+    // SAFETY: `table` is NULL, or open and not used by any other thread, nor by anyone afterwards.
+    let socket = unsafe {
+        handle::end_without(table, |remote, table| {
+            remote.connector.require_owner()?;
+            if !table.is_releasable() {
+                return Err(Errno(libc::EBUSY));
+            }
+            Ok(remote.connector.take_socket())
+        })
     };
-    release().unwrap_or_else(|Errno(error)| -error)
+    match socket {
+        Ok(socket) => socket.into_raw(),
+        Err(Errno(error)) => -error,
+    }
 }
 
 /// # Safety

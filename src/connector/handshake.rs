@@ -114,7 +114,6 @@ pub(super) fn renew(main: &Fd) -> Result<(), Errno> {
     send(main, PROC_CN_MCAST_LISTEN, 0, Length::Long)
 }
 
-#[inline(never)]
 fn send(socket: &Fd, operation: u32, token: u32, length: Length) -> Result<(), Errno> {
     sys::send_to_kernel(socket, Request::new(operation, token, length).as_bytes())
 }

@@ -66,8 +66,8 @@ impl Source for Fd {
     }
 
     #[cfg(feature = "table")]
-    fn take_back(connector: Connector, _: bool) -> Self {
-        connector.release()
+    fn take_back(mut connector: Connector, _: bool) -> Self {
+        connector.take_socket()
     }
 }
 
@@ -89,8 +89,8 @@ impl Source for Option<Fd> {
     }
 
     #[cfg(feature = "table")]
-    fn take_back(connector: Connector, is_adopted: bool) -> Self {
-        is_adopted.then(|| connector.release())
+    fn take_back(mut connector: Connector, is_adopted: bool) -> Self {
+        is_adopted.then(|| connector.take_socket())
     }
 }
 

@@ -265,11 +265,11 @@ impl Connector {
         Ok(())
     }
 
-    /// Gives the socket away as it is: subscribed, unless paused.
-    pub(crate) fn release(mut self) -> Fd {
-        // The drop of this handle is to send no IGNORE.
+    /// Gives the socket away as it is: subscribed, unless paused. The handle is only to be dropped then.
+    pub(crate) fn take_socket(&mut self) -> Fd {
+        // The drop is to send no IGNORE.
         self.dialogue.get_mut().subscription.pause(false);
-        sys::extract(self, |connector| &mut connector.socket)
+        sys::take(&mut self.socket)
     }
 
     fn note_repairs(&self, repairs: Repairs) {

@@ -74,6 +74,7 @@ struct Listed {
 
 /// The first of some `struct linux_dirent64`: d_ino, d_off, d_reclen, d_type, d_name
 /// (getdents64(2)).
+#[inline]
 fn first_listed(entries: &[u8]) -> Option<Listed> {
     let size = u16::from_ne_bytes(*entries.get(16..)?.first_chunk()?);
     let name = entries.get(19..usize::from(size))?.split(|byte| *byte == 0).next()?;

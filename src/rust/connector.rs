@@ -238,9 +238,9 @@ impl ProcConnector {
     /// # Errors
     /// [`Os`](Error::Os) with `ECHILD` in a forked child. This closes the child's copy, and the
     /// parent remains subscribed.
-    pub fn into_fd(self) -> Result<OwnedFd> {
+    pub fn into_fd(mut self) -> Result<OwnedFd> {
         self.connector.require_owner()?;
-        Ok(self.connector.release().into())
+        Ok(self.connector.take_socket().into())
     }
 
     /// Replaces the filter, atomically.

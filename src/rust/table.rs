@@ -189,7 +189,7 @@ impl ProcessTable {
             return keep(Errno(libc::EBUSY), shared, table);
         }
         match Arc::try_unwrap(shared) {
-            Ok(remote) => Ok(remote.release().into()),
+            Ok(mut remote) => Ok(remote.connector.take_socket().into()),
             Err(shared) => keep(Errno(libc::EBUSY), shared, table),
         }
     }

@@ -17,6 +17,7 @@ impl Directory {
         Self::open_at(directory, b".\0")
     }
 
+    #[inline]
     fn open_at(directory: i32, path: &[u8]) -> Result<Self, Errno> {
         Ok(Self(super::file::open(directory, path, libc::O_RDONLY | libc::O_DIRECTORY)?))
     }

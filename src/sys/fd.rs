@@ -63,10 +63,10 @@ pub(crate) fn require_open(raw: i32) -> Result<(), Errno> {
     fcntl(raw, libc::F_GETFD, 0).map(drop)
 }
 
-/// Takes the descriptor out of its owner, and drops the owner. This is for a type with a
+/// Takes the descriptor out of its owner, which is only to be dropped then. This is for a type with a
 /// destructor, out of which Rust moves no field. The destructor must not use the descriptor.
-pub(crate) fn extract<T>(mut owner: T, fd: impl FnOnce(&mut T) -> &mut Fd) -> Fd {
-    replace(fd(&mut owner), Fd::NONE)
+pub(crate) const fn take(fd: &mut Fd) -> Fd {
+    replace(fd, Fd::NONE)
 }
 
 #[cfg(feature = "std")]

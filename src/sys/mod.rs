@@ -27,7 +27,7 @@ pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns,
 
 #[cfg(feature = "capi")]
 pub(crate) use fd::require_open;
-pub(crate) use fd::{Fd, Modes, extract};
+pub(crate) use fd::{Fd, Modes, take};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;

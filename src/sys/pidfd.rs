@@ -8,6 +8,7 @@ pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
     open(tgid).map_err(plain)
 }
 
+#[inline]
 fn open(tgid: i32) -> Result<Fd, Errno> {
     // SAFETY: pidfd_open() takes no pointer. It makes its descriptor close-on-exec.
     let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, tgid, 0) })?;

@@ -175,6 +175,7 @@ fn option<T: AnyBytes>(socket: &Fd, level: i32, name: i32) -> Result<T, Errno> {
 
 /// # Safety
 /// `value` is writable for `size` bytes.
+#[inline]
 unsafe fn get_option(
     socket: &Fd,
     level: i32,

@@ -22,6 +22,7 @@ impl Doorbell {
     }
 
     /// Wakes the waiter. Several calls before the waiter wakes count as one. Async-signal-safe.
+    #[inline(never)]
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
         // SAFETY: eight bytes are readable. write() fails only after 2^64 - 2 calls.

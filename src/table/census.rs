@@ -56,6 +56,7 @@ struct Entry {
 }
 
 impl Entry {
+    #[inline(never)]
     const fn new(record: Record) -> Self {
         const NOWHERE: Link = Link { queue: None, previous: None, next: None };
         Self {

@@ -52,7 +52,6 @@ impl Follower {
 
     /// Reports a process that was there when the previous owner released the socket, and exited before
     /// this table could find it. Then its EXIT is judged like any other.
-    #[inline(never)]
     fn find_by_exit(&mut self, event: &Event, world: &mut impl World) -> Result<Outcome, Errno> {
         let pid = event.tgid();
         let mut look = Look::Absent;

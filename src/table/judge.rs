@@ -162,7 +162,6 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
 }
 
 /// Judges an event after a look.
-#[inline(never)]
 pub(super) fn judge(
     record: Option<&Record>,
     event: &Event,
@@ -444,7 +443,6 @@ pub(super) enum Presence {
 
 /// Judges a look by itself. If a pidfd was opened, or became readable, before a look that shows the
 /// process, then the pidfd is its own.
-#[inline(never)]
 pub(super) fn presence(record: &Record, look: &Look) -> Presence {
     match look.sight().filter(|sight| record.is_same(sight)).map(|sight| sight.stat.condition) {
         Some(condition) if condition.has_no_leader() => Presence::Leaderless,

@@ -103,7 +103,7 @@ struct Parts {
     census: Census,
     watches: Watches,
     timer: Timer,
-    epolls: [Epoll; 2],
+    epolls: (Epoll, Epoll),
     bell: Doorbell,
 }
 
@@ -116,7 +116,7 @@ impl Parts {
             census: Census::new()?,
             watches: Watches::new(options.max_watches)?,
             timer: Timer::new(TICK_MS)?,
-            epolls: [Epoll::new()?, Epoll::new()?],
+            epolls: (Epoll::new()?, Epoll::new()?),
             bell: Doorbell::new()?,
         })
     }
@@ -125,14 +125,14 @@ impl Parts {
 /// The events that the table needs.
 fn filter_for(options: &OpenTableOptions) -> Option<Filter> {
     let mut mask = 1 << kind::FORK | 1 << kind::EXEC | 1 << kind::EXIT;
-    for (field, kinds) in [
-        (field::SESSION, 1 << kind::SID),
-        (field::COMM, 1 << kind::COMM),
-        (field::CREDENTIALS, 1 << kind::UID | 1 << kind::GID),
-    ] {
-        if options.fields & field != 0 {
-            mask |= kinds;
-        }
+    if options.fields & field::SESSION != 0 {
+        mask |= 1 << kind::SID;
+    }
+    if options.fields & field::COMM != 0 {
+        mask |= 1 << kind::COMM;
+    }
+    if options.fields & field::CREDENTIALS != 0 {
+        mask |= 1 << kind::UID | 1 << kind::GID;
     }
     let filter = Filter::new(mask, NO_THREADS)?;
     Some(if options.ignores_threads { filter } else { filter.with_thread_forks() })

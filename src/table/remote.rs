@@ -27,7 +27,11 @@ const BELL: u64 = u64::MAX - 1;
 
 impl Remote {
     /// Takes an open connector.
-    pub(super) fn new(connector: Connector, [epoll, outer]: [Epoll; 2], bell: Doorbell) -> Self {
+    pub(super) fn new(
+        connector: Connector,
+        (epoll, outer): (Epoll, Epoll),
+        bell: Doorbell,
+    ) -> Self {
         let (is_rung, hidden) = (AtomicBool::new(false), AtomicU32::new(0));
         Self { connector, epoll, outer, hidden, bell, is_rung }
     }
@@ -39,11 +43,6 @@ impl Remote {
         self.outer.add(self.epoll.fd(), 0)?;
         self.ring();
         Ok(())
-    }
-
-    /// Gives the socket away as it is: subscribed.
-    pub(crate) fn release(self) -> sys::Fd {
-        self.connector.release()
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {
