@@ -317,7 +317,8 @@ fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -
         (_, None) if is_leader_alone && is_clear => ExitCode::Sole(code),
         (Some(own), _) => ExitCode::Own(own),
         (None, Some(own @ ExitCode::Own(_))) => own,
-        (None, earlier) if !is_clear => earlier.unwrap_or(ExitCode::Doubtful(code)),
+        (None, None | Some(ExitCode::Unknown)) if !is_clear => ExitCode::Doubtful(code),
+        (None, Some(earlier)) if !is_clear => earlier,
         // A second EXIT is that of a new leader, whose EXEC was lost.
         (None, _) => ExitCode::Leaders(code),
     }
