@@ -289,7 +289,7 @@ private:
 
 // ---- Connector ----
 
-// pc_connector: a subscription, its queue and its books.
+// pc_connector: a subscription, its queue and its statistics.
 class connector : public detail::owner<pc_connector, pc_close> {
 public:
     using owner::owner;

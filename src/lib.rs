@@ -65,8 +65,8 @@
 //! kernel discards events. The stream reports every loss: as a [`View::Overrun`] with the exact
 //! number, or as [`Error::Overrun`] from the methods of 0.3. [`Stats::lost`] has the sum.
 //!
-//! A [`ProcessTable`] recovers from losses by itself. A program that keeps its own picture of all
-//! processes does this instead:
+//! A [`ProcessTable`] recovers from losses by itself, and [`ProcessTable::is_synced`] returns whether it
+//! has. A program that keeps its own picture of all processes does this instead:
 //!
 //! 1. It receives a limited number of events per wake-up.
 //! 2. At each overrun, it marks the picture as doubtful.

@@ -18,7 +18,7 @@ import (
 	"unsafe"
 )
 
-// A Connector is a subscription to process events, its queue and its books.
+// A Connector is a subscription to process events, its queue and its statistics.
 type Connector struct {
 	mu     sync.Mutex // orders all calls of the library: none of them waits
 	handle *C.struct_pc_connector
@@ -188,7 +188,7 @@ func (c *Connector) Check() (repaired bool, err error) {
 	return result > 0, err
 }
 
-// Stats are the books; each field by itself is exact.
+// Stats are the statistics of the connector. Each field by itself is exact.
 func (c *Connector) Stats() (Stats, error) {
 	var s C.struct_pc_stats
 	_, err := c.call("stats", func(h *C.struct_pc_connector) C.int {

@@ -5,8 +5,8 @@
 // lost are announced in the stream, and each way of not receiving events is an error that says what
 // to do.
 //
-// A [Connector] gives the events, and a [Table] the processes: it lists them, follows them and heals
-// itself after losses. Choose the table if you want to know which processes there are.
+// A [Connector] delivers the events. A [Table] lists all processes, follows them, and recovers from
+// losses by itself. Choose the table if you want to know which processes exist.
 //
 // # Linking
 //
@@ -39,7 +39,7 @@
 // # Loss and recovery
 //
 // When events are lost, the stream has a [KindOverrun] with their number; in a flood, many of them.
-// A Table heals itself. A program that keeps a picture of its own marks it as doubtful at each
+// A Table recovers by itself, and [Table.Synced] tells whether it has. A program that keeps a picture of its own marks it as doubtful at each
 // overrun. When [Connector.TryRecv] returns 0 and the picture is doubtful, it reads /proc anew, leaves
 // out what [Alive] says has ended, and takes the mark away. Since a flood may not let TryRecv return 0,
 // it also reads /proc some 100 ms after the mark was made, and every 100 ms from then on; but then

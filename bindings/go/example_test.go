@@ -98,13 +98,9 @@ func ExampleTable() {
 		log.Fatal(err)
 	}
 	defer table.Close()
-	for {
-		change, err := table.Next(context.Background())
-		if err != nil {
+	for !table.Synced() {
+		if _, err := table.Next(context.Background()); err != nil {
 			log.Fatal(err)
-		}
-		if change.Kind == procconnector.ChangeSynced {
-			break
 		}
 	}
 	table.All()(func(p procconnector.Process) bool {
