@@ -786,6 +786,7 @@ struct pc_table_options {
  *
  * Returns 0, an error of pc_open(), or
  * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
+ * -EBADF, -ENOTDIR    proc_fd is no descriptor, or not that of a directory
  */
 int pc_table_open(struct pc_table **out,
                   const struct pc_table_options *options);
@@ -795,9 +796,11 @@ int pc_table_open(struct pc_table **out,
  *
  * The socket is one that pc_table_release() returned, or one that pc_open_fd() would take:
  * - A NETLINK_CONNECTOR socket. The events that it has queued are handled first. So a daemon that is
- *   restarted misses nothing: what started since the previous table was released is reported as
- *   STARTED, and a process that exited meanwhile as EXITED. If the new table had no other sign of that
- *   process, it reports it as FOUND before, with nothing but its pid. Use PC_TABLE_SUBSCRIBED.
+ *   restarted misses nothing, unless the queue became full meanwhile: what started since the previous
+ *   table was released is reported as STARTED, and a process that exited meanwhile as EXITED. If the
+ *   new table had no other sign of that process, it reports it as FOUND before, with nothing but its
+ *   pid. After SYNCED the table reads /proc once more (UNSYNCED, SYNCED), because the queue does not
+ *   say what it lost before. Use PC_TABLE_SUBSCRIBED.
  * - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD and a
  *   directory that the test has made, PID/stat and PID/status of its processes are made up, too
  *   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
@@ -818,8 +821,7 @@ int pc_table_open_fd(struct pc_table **out,
  * rules for descriptors are those of pc_release().
  *
  * Returns the descriptor, or
- * -EBUSY              events that were received are to be handled: call pc_table_next() until it
- *                     returns 0
+ * -EBUSY              there is something to report: call pc_table_next() until it returns 0
  * -EINVAL, -ECHILD. On failure nothing has changed.
  */
 int pc_table_release(struct pc_table *table);

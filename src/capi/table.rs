@@ -116,6 +116,7 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 ///
 /// Returns 0, an error of pc_open(), or
 /// -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
+/// -EBADF, -ENOTDIR    proc_fd is no descriptor, or not that of a directory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_open(
     out: *mut *mut pc_table,
@@ -129,9 +130,11 @@ pub unsafe extern "C" fn pc_table_open(
 ///
 /// The socket is one that pc_table_release() returned, or one that pc_open_fd() would take:
 /// - A NETLINK_CONNECTOR socket. The events that it has queued are handled first. So a daemon that is
-///   restarted misses nothing: what started since the previous table was released is reported as
-///   STARTED, and a process that exited meanwhile as EXITED. If the new table had no other sign of that
-///   process, it reports it as FOUND before, with nothing but its pid. Use PC_TABLE_SUBSCRIBED.
+///   restarted misses nothing, unless the queue became full meanwhile: what started since the previous
+///   table was released is reported as STARTED, and a process that exited meanwhile as EXITED. If the
+///   new table had no other sign of that process, it reports it as FOUND before, with nothing but its
+///   pid. After SYNCED the table reads /proc once more (UNSYNCED, SYNCED), because the queue does not
+///   say what it lost before. Use PC_TABLE_SUBSCRIBED.
 /// - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD and a
 ///   directory that the test has made, PID/stat and PID/status of its processes are made up, too
 ///   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
@@ -182,8 +185,7 @@ unsafe fn create(
 /// rules for descriptors are those of pc_release().
 ///
 /// Returns the descriptor, or
-/// -EBUSY              events that were received are to be handled: call pc_table_next() until it
-///                     returns 0
+/// -EBUSY              there is something to report: call pc_table_next() until it returns 0
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
@@ -191,7 +193,7 @@ pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
     let socket = unsafe {
         handle::end_without(table, |remote, table| {
             remote.connector.require_owner()?;
-            if !table.is_releasable() {
+            if !table.is_releasable(remote) {
                 return Err(Errno(libc::EBUSY));
             }
             Ok(remote.connector.take_socket())
@@ -213,6 +215,9 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         options;
     let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
     let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
+    if has_proc_fd && proc_fd < 0 {
+        return Err(Errno(libc::EBADF)); // AT_FDCWD would be another directory.
+    }
     if fields & !field::ALL != 0
         || !known
         || !has_proc_fd && proc_fd != 0

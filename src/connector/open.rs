@@ -41,13 +41,13 @@ pub(crate) trait Source: Sized {
     /// Returns a socket that the kernel has begun to report to, or gives itself back.
     fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)>;
 
-    /// Whether the socket existed before.
+    /// The socket, if it exists already.
     #[cfg(feature = "table")]
-    fn is_adopted(&self) -> bool;
+    fn socket(&self) -> Option<&Fd>;
 
-    /// The source of an open handle that is not wanted after all.
+    /// The source of an open handle that is not wanted after all. A new socket is closed.
     #[cfg(feature = "table")]
-    fn take_back(connector: Connector, is_adopted: bool) -> Self;
+    fn take_back(connector: Connector) -> Self;
 }
 
 /// A socket of the caller's, to be adopted. It is given back with the settings that it had.
@@ -61,12 +61,12 @@ impl Source for Fd {
     }
 
     #[cfg(feature = "table")]
-    fn is_adopted(&self) -> bool {
-        true
+    fn socket(&self) -> Option<&Fd> {
+        Some(self)
     }
 
     #[cfg(feature = "table")]
-    fn take_back(mut connector: Connector, _: bool) -> Self {
+    fn take_back(mut connector: Connector) -> Self {
         connector.take_socket()
     }
 }
@@ -84,13 +84,13 @@ impl Source for Option<Fd> {
     }
 
     #[cfg(feature = "table")]
-    fn is_adopted(&self) -> bool {
-        self.is_some()
+    fn socket(&self) -> Option<&Fd> {
+        self.as_ref()
     }
 
     #[cfg(feature = "table")]
-    fn take_back(mut connector: Connector, is_adopted: bool) -> Self {
-        is_adopted.then(|| connector.take_socket())
+    fn take_back(_: Connector) -> Self {
+        None
     }
 }
 

@@ -179,13 +179,13 @@ impl ProcessTable {
     /// [`next`](Self::next) until it returns `None`) or a [`TableRemote`] exists, and with `ECHILD` in a
     /// forked child.
     pub fn into_fd(self) -> std::result::Result<OwnedFd, (Error, Box<Self>)> {
-        let Self { shared, table } = self;
+        let Self { shared, mut table } = self;
         let keep =
             |error: Errno, shared, table| Err((error.into(), Box::new(Self { shared, table })));
         if let Err(error) = shared.connector.require_owner() {
             return keep(error, shared, table);
         }
-        if !table.is_releasable() {
+        if !table.is_releasable(&shared) {
             return keep(Errno(libc::EBUSY), shared, table);
         }
         match Arc::try_unwrap(shared) {

@@ -20,17 +20,28 @@ impl Epoll {
 
     /// Watches a descriptor for input, level-triggered. [`ready`](Self::ready) returns its `token`.
     pub(crate) fn add(&self, fd: &Fd, token: u64) -> Result<(), Errno> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
-        let (epoll, add) = (self.0.raw(), libc::EPOLL_CTL_ADD);
-        // SAFETY: the event is readable, and lives as long as the call.
-        let added = granted(unsafe {
-            libc::syscall(libc::SYS_epoll_ctl, epoll, add, fd.raw(), &raw mut event)
-        });
-        match added {
+        match self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN) {
             // The sysctl fs.epoll.max_user_watches, which bounds the memory for watches.
             Err(Errno(libc::ENOSPC)) => Err(Errno(libc::ENOMEM)),
-            result => result.map(drop),
+            result => result,
         }
+    }
+
+    /// Watches a descriptor that was added, or no longer until the next call. This needs no memory, so it
+    /// does not fail.
+    pub(crate) fn set(&self, fd: &Fd, is_watched: bool) {
+        let events = if is_watched { libc::EPOLLIN } else { 0 };
+        let _ = self.control(libc::EPOLL_CTL_MOD, fd, 0, events);
+    }
+
+    #[inline(never)]
+    fn control(&self, operation: i32, fd: &Fd, token: u64, events: i32) -> Result<(), Errno> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
+        // SAFETY: the event is readable, and lives as long as the call.
+        granted(unsafe {
+            libc::syscall(libc::SYS_epoll_ctl, self.0.raw(), operation, fd.raw(), &raw mut event)
+        })
+        .map(drop)
     }
 
     /// Stops watching a descriptor. Closing it is not enough: a forked child may hold a copy.

@@ -45,8 +45,14 @@ pub(crate) fn is_readable(fd: &Fd) -> Result<bool, Errno> {
     let now = [0_u64; 2];
     let (now, no_mask) = (now.as_ptr(), null::<libc::sigset_t>());
     // SAFETY: there is one entry. The timeout outlives the call. There is no signal mask.
-    let ready = unsafe { libc::syscall(libc::SYS_ppoll, &raw mut entry, 1, now, no_mask, 0) };
-    Ok(check(ready)? > 0)
+    let mut ask =
+        || check(unsafe { libc::syscall(libc::SYS_ppoll, &raw mut entry, 1, now, no_mask, 0) });
+    loop {
+        match ask() {
+            Err(Errno(libc::EINTR)) => {}
+            ready => return Ok(ready? > 0),
+        }
+    }
 }
 
 /// Waits until `socket` is readable or the doorbell rings, at most until `deadline` (a time of

@@ -195,7 +195,8 @@ impl Follower {
         let Some(slot) = self.next_of_round(world) else { return Ok(Outcome::Nothing(Quiet::All)) };
         let life = self.census.at(slot).life;
         self.census.set_life(slot, life); // behind the others
-        leaderless::watch(&mut self.census, slot, world)?;
+        // If this fails, the next round tries again.
+        let _ = leaderless::watch(&mut self.census, slot, world);
         Ok(Outcome::Worked(LOOK))
     }
 

@@ -13,6 +13,9 @@ use super::report::{Process, change, field, state};
 use crate::procfs::{Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
 
+/// The exit signal of a thread, and of a leader that an exec has replaced.
+const NO_SIGNAL: u32 = u32::MAX;
+
 /// How long a task may be preempted after it was reaped and before it generates its EXIT.
 const PREEMPTED_NS: u64 = 1_000_000_000;
 
@@ -312,7 +315,8 @@ fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -
     let is_clear = has_parent(event) || is_late && !is_predecessor_pending;
     let is_leader_alone = matches!(record.threads,
         Threads::LeaderAlone { since_ns, complete_ns }
-            if event.timestamp_ns > since_ns && complete_ns == complete_since_ns);
+            if event.timestamp_ns > since_ns && complete_ns == complete_since_ns)
+        && event.word(3) != NO_SIGNAL;
     match (own, record.exit().map(|exit| exit.code)) {
         (_, None) if is_leader_alone && is_clear => ExitCode::Sole(code),
         (Some(own), _) => ExitCode::Own(own),

@@ -46,7 +46,7 @@ use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::sys::{self, Doorbell, Epoll, Timer, monotonic_ns};
+use crate::sys::{self, Doorbell, Epoll, Fd, Timer, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
 use core::sync::atomic::Ordering::Relaxed;
@@ -108,17 +108,23 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
+    /// `socket`: the one that will be adopted.
+    fn new(socket: Option<&Fd>, options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
-        Ok(Self {
+        let parts = Self {
             listing,
             census: Census::new()?,
             watches: Watches::new(options.max_watches)?,
             timer: Timer::new(TICK_MS)?,
             epolls: (Epoll::new()?, Epoll::new()?),
             bell: Doorbell::new()?,
-        })
+        };
+        let (epoll, outer) = &parts.epolls;
+        remote::connect(epoll, outer, &parts.bell, &parts.timer)?;
+        // Later, a failure would have to undo the adoption.
+        socket.map_or(Ok(()), |socket| remote::watch_socket(epoll, socket))?;
+        Ok(parts)
     }
 }
 
@@ -144,30 +150,30 @@ impl Table {
         source: S,
         options: &OpenTableOptions,
     ) -> Result<(Remote, Self), (Errno, S)> {
-        let is_adopted = source.is_adopted();
+        let is_adopted = source.socket().is_some();
         let Some(filter) = filter_for(options) else {
             return Err((Errno(libc::EINVAL), source));
         };
-        let parts = match Parts::new(options) {
+        let parts = match Parts::new(source.socket(), options) {
             Ok(parts) => parts,
             Err(error) => return Err((error, source)),
         };
         let Parts { listing, census, watches, timer, epolls, bell } = parts;
-        let opened_ns = monotonic_ns();
         let subscribed = options.is_subscribed;
         let how = OpenOptions { filter, budget: options.budget, subscribed };
         let (connector, receiver) = connector::open_on(source, &how)?;
-        let remote = Remote::new(connector, epolls, bell);
-        if let Err(error) = remote.begin() {
-            return Err((error, S::take_back(remote.connector, is_adopted)));
+        if !is_adopted && let Err(error) = remote::watch_socket(&epolls.0, connector.socket()) {
+            return Err((error, S::take_back(connector)));
         }
+        let remote = Remote::new(connector, epolls, bell);
+        let opened_ns = monotonic_ns();
         let hearing = Hearing {
             complete_since_ns: opened_ns,
             exits_since_ns: u64::MAX,
             has_thread_forks: !options.ignores_threads,
         };
         let shows_exit_status = !listing.tree().is_made_up && sys::shows_exit_status();
-        let table = Self {
+        let mut table = Self {
             follower: Follower {
                 census,
                 agenda: Agenda::new(is_adopted.then_some(opened_ns), hearing),
@@ -183,12 +189,16 @@ impl Table {
             is_resting: false,
             has_timer: false,
         };
+        if is_adopted {
+            // What the queue lost before the adoption leaves no other trace.
+            table.follower.agenda.doubt_since(opened_ns);
+        }
         Ok((remote, table))
     }
 
-    /// Whether every event that was received has been handled, so that a successor misses none.
-    pub(crate) fn is_releasable(&self) -> bool {
-        self.follower.agenda.event().is_none()
+    /// Whether all that is known has been reported, so that a successor misses nothing.
+    pub(crate) fn is_releasable(&mut self, remote: &Remote) -> bool {
+        !self.follower.has_work(&Kernel { remote, senses: &mut self.senses })
     }
 
     /// The next change; `None` if none comes in time, or if this call has worked enough: then the
@@ -258,8 +268,11 @@ impl Table {
 
     /// Whether the rest has ended.
     fn end_rest(&mut self, remote: &Remote) -> bool {
-        let has_ended = self.senses.timer.restart() && remote.rest(false);
-        self.is_resting = !has_ended;
+        let has_ended = self.senses.timer.restart();
+        if has_ended {
+            self.is_resting = false;
+            remote.rest(false);
+        }
         has_ended
     }
 

@@ -32,43 +32,25 @@ impl Remote {
         (epoll, outer): (Epoll, Epoll),
         bell: Doorbell,
     ) -> Self {
-        let (is_rung, hidden) = (AtomicBool::new(false), AtomicU32::new(0));
+        let (is_rung, hidden) = (AtomicBool::new(true), AtomicU32::new(0));
         Self { connector, epoll, outer, hidden, bell, is_rung }
-    }
-
-    /// Makes the descriptor show what there is to do. The bell is rung: all of /proc is to be read.
-    pub(super) fn begin(&self) -> Result<(), Errno> {
-        self.epoll.add(self.connector.socket(), SOCKET)?;
-        self.epoll.add(self.bell.fd(), BELL)?;
-        self.outer.add(self.epoll.fd(), 0)?;
-        self.ring();
-        Ok(())
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {
         self.outer.fd()
     }
 
-    /// Makes the descriptor readable no longer for what there is to do, or again. Returns whether that
-    /// could be done.
-    pub(super) fn rest(&self, is_resting: bool) -> bool {
-        if is_resting {
-            self.outer.remove(self.epoll.fd());
-            true
-        } else {
-            self.outer.add(self.epoll.fd(), 0).is_ok()
-        }
+    /// Makes the descriptor readable no longer for what there is to do, or again.
+    pub(super) fn rest(&self, is_resting: bool) {
+        self.outer.set(self.epoll.fd(), !is_resting);
     }
 
     /// Makes the descriptor readable when the timer is, or no longer.
     pub(super) fn wait_for_timer(&self, timer: &Timer, is_needed: bool) {
         if is_needed {
             timer.restart();
-            // If this fails, any later event looks at the timer.
-            let _ = self.outer.add(timer.fd(), 0);
-        } else {
-            self.outer.remove(timer.fd());
         }
+        self.outer.set(timer.fd(), is_needed);
     }
 
     pub(super) const fn epoll(&self) -> &Epoll {
@@ -97,4 +79,25 @@ impl Remote {
         }
         Ok(repairs)
     }
+}
+
+/// Connects all but the socket: that can fail for lack of memory, and comes before the opening.
+pub(super) fn connect(
+    epoll: &Epoll,
+    outer: &Epoll,
+    bell: &Doorbell,
+    timer: &Timer,
+) -> Result<(), Errno> {
+    epoll.add(bell.fd(), BELL)?;
+    outer.add(epoll.fd(), 0)?;
+    outer.add(timer.fd(), 0)?;
+    outer.set(timer.fd(), false);
+    // All of /proc is to be read.
+    bell.ring();
+    Ok(())
+}
+
+/// Makes the descriptor readable while events are queued.
+pub(super) fn watch_socket(epoll: &Epoll, socket: &sys::Fd) -> Result<(), Errno> {
+    epoll.add(socket, SOCKET)
 }

@@ -43,7 +43,10 @@ impl Unheard {
         if let Some((place, _)) = free {
             *place = pid;
         } else if let Some(place) = self.pids.get_mut(self.next) {
-            *place = pid;
+            let replaced = core::mem::replace(place, pid);
+            for heard in self.heard.iter_mut().filter(|heard| heard.0 == replaced) {
+                heard.1 = now_ns;
+            }
             self.next = (self.next + 1) % UNHEARD_MAX;
             self.others_since_ns = now_ns;
         }
@@ -102,5 +105,17 @@ mod tests {
             unheard.remove(LAST + pid, now_ns + 10);
         }
         assert!(!unheard.is_heard_since(1, 20) && unheard.is_heard_since(1, 22));
+    }
+    #[test]
+    fn a_process_that_was_heard_before_it_was_replaced_is_heard_from_then_on_only() {
+        let mut unheard = Unheard::NONE;
+        unheard.add(1, 10);
+        unheard.remove(1, 20);
+        (2..=LAST + 1).for_each(|pid| unheard.add(pid, 30));
+        unheard.remove(2, 35);
+        unheard.add(1, 40);
+        (LAST + 2..=2 * LAST + 2).for_each(|pid| unheard.add(pid, 50));
+        assert!(!unheard.has(1));
+        assert!(!unheard.is_heard_since(1, 45) && unheard.is_heard_since(1, 51));
     }
 }

@@ -55,6 +55,26 @@ PROMISE(restarted, "a table on the socket that another one released misses nothi
 	close_follower(&f);
 }
 
+PROMISE(lost_while_released, "a table on a socket whose queue became full meanwhile keeps no process that exited")
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = 32 << 10));
+	int fd;
+	while ((fd = pc_table_release(f.table)) == -EBUSY)
+		hear_all(&f);
+	CHECK(fd >= 0);
+	free(f.told);
+	for (int i = 0; i < 100; i++) {
+		struct puppet puppet = start_puppet();
+		dismiss(&puppet, 'q');
+	}
+	f = adopt(fd, TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	await_change(&f, PC_CHANGE_UNSYNCED, 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	check_table_is_proc(&f);
+	close_follower(&f);
+}
+
 PROMISE(busy, "pc_table_release returns -EBUSY while events that were received are to be handled, and the table stays open")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
