@@ -127,7 +127,8 @@ pub mod remark {
     pub const EXIT_CODE: u32 = 1 << 1;
     /// The kernel reported to no listener for a while, so `lost` is not the whole number.
     pub const DEAF: u32 = 1 << 2;
-    /// `exit_code` is the one in the leader's EXIT: the process's own could not be read.
+    /// `exit_code` is the one in the leader's EXIT. It is the process's own too, unless another thread
+    /// outlived the leader and exited with a different one.
     pub const LEADER_CODE: u32 = 1 << 3;
 }
 
@@ -157,7 +158,8 @@ pub struct Change {
     /// The number of this change: one more than that of the change before, from 1 on.
     pub sequence: u64,
     pub(crate) reserved2: u64,
-    /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED: zero.
+    /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED and
+    /// UNSYNCED: zero.
     pub process: Process,
 }
 

@@ -1,6 +1,7 @@
 /* Exit codes, for a table that is read late. */
 #include "follower.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -115,4 +116,43 @@ PROMISE(unawaited, "the exit code of a process whose parent ignores SIGCHLD is i
 		CHECK_EQ(change->flags, PC_CHANGE_EXIT_CODE);
 	}
 	close_follower(&f);
+}
+
+enum { MANY_THREADS = 20000 };
+
+static void *end_at_once(void *unused)
+{
+	return unused;
+}
+
+static void have_many_threads(void *unused)
+{
+	for (int i = 0; i < MANY_THREADS; i++) {
+		pthread_t thread;
+		CHECK_EQ(pthread_create(&thread, NULL, end_at_once, NULL), 0);
+		pthread_join(thread, NULL);
+	}
+	(void)unused;
+	_exit(7);
+}
+
+static uint64_t received_of_many_threads(void)
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
+	uint64_t before = table_stats(&f).received;
+	pid_t child = start_child(have_many_threads, NULL);
+	const struct pc_change *change = exit_of(&f, child);
+	CHECK_CODE(change, 7 << 8);
+	uint64_t received = table_stats(&f).received - before;
+	end_child(child);
+	close_follower(&f);
+	return received;
+}
+
+PROMISE(many_threads, "the threads of a process that has many cost a table no events, except in a sandbox")
+{
+	skip_if_instrumented();
+	CHECK(received_of_many_threads() < MANY_THREADS / 2);
+	deny(SYS_getcpu, ENOSYS); /* a seccomp filter */
+	CHECK(received_of_many_threads() >= MANY_THREADS);
 }

@@ -419,6 +419,14 @@ PROMISE(no_namespaces, "on a kernel without user, PID or time namespaces a deaf 
 
 /* ---- What a table reads ---- */
 
+/* The process whose file this path names: below /proc, or relative to it; 0 if none. */
+static int pid_in(const char *path)
+{
+	int pid = 0;
+	sscanf(path + strspn(path, "/proc"), "%d/", &pid);
+	return pid;
+}
+
 static pid_t last_read;
 static int processes_read;
 
@@ -426,7 +434,7 @@ static long count_processes(long number, const long arguments[6])
 {
 	pid_t pid = 0;
 	if (number == SYS_openat)
-		sscanf((const char *)arguments[1], "/proc%*[/]%d/", &pid);
+		pid = pid_in((const char *)arguments[1]);
 	processes_read += pid > 0 && pid != last_read;
 	last_read = pid > 0 ? pid : last_read;
 	return really(number, arguments);
@@ -511,7 +519,8 @@ static long show_helper(long number, const long arguments[6])
 		char path[64];
 		int pid = 0;
 		snprintf(path, sizeof(path), "%s", (const char *)arguments[1]);
-		bool is_stat = sscanf(path, "/proc%*[/]%d/stat", &pid) == 1 && !strstr(path, "status");
+		pid = pid_in(path);
+		bool is_stat = strstr(path, "/stat") && !strstr(path, "status");
 		helper_stat = is_stat && pid == helper ? result : -1;
 	} else if (number == SYS_read && arguments[0] == helper_stat && result > 0) {
 		rewrite_as_kernel_thread((char *)arguments[1], result);
@@ -588,7 +597,8 @@ static long change_after_reading(long number, const long arguments[6])
 	int pid = 0;
 	if (number == SYS_openat && result >= 0 && changing_status == -1) {
 		const char *path = (const char *)arguments[1];
-		if (sscanf(path, "/proc%*[/]%d/", &pid) == 1 && pid == changing &&
+		pid = pid_in(path);
+		if (pid == changing &&
 		    strstr(path, "/status"))
 			changing_status = result;
 	} else if (number == SYS_read && arguments[0] == changing_status) {
