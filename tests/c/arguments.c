@@ -17,7 +17,7 @@ PROMISE(close_null, "pc_close(NULL) does nothing and keeps errno")
 
 PROMISE(null_handles, "every function returns -EINVAL for a NULL handle or output")
 {
-	struct pc_event event;
+	struct pc_event event = { 0 };
 	struct pc_stats stats;
 	struct pc_options options = PC_OPTIONS_INIT;
 	CHECK_EQ(pc_open(NULL, NULL), -EINVAL);

@@ -27,11 +27,26 @@ struct follower open_follower(struct pc_table_options options)
 	return f;
 }
 
+static void forget(struct follower *f)
+{
+	free(f->told);
+	free(f->last);
+}
+
 void close_follower(struct follower *f)
 {
 	pc_table_close(f->table);
-	free(f->told);
-	free(f->last);
+	forget(f);
+}
+
+int release_follower(struct follower *f)
+{
+	int fd;
+	while ((fd = pc_table_release(f->table)) == -EBUSY)
+		hear_all(f);
+	CHECK(fd >= 0);
+	forget(f);
+	return fd;
 }
 
 void make_room(struct follower *f, size_t changes)

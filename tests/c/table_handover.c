@@ -27,11 +27,7 @@ PROMISE(restarted, "a table on the socket that another one released misses nothi
 	struct puppet staying = start_puppet(), leaving = start_puppet();
 	await_change(&f, PC_CHANGE_STARTED, leaving.pid);
 	hear_all(&f);
-	int fd;
-	while ((fd = pc_table_release(f.table)) == -EBUSY)
-		hear_all(&f);
-	CHECK(fd >= 0);
-	free(f.told);
+	int fd = release_follower(&f);
 
 	CHECK_EQ(dismiss(&leaving, 'q'), 3 << 8);
 	struct puppet passing = start_puppet(), starting = start_puppet();
@@ -58,11 +54,7 @@ PROMISE(restarted, "a table on the socket that another one released misses nothi
 PROMISE(lost_while_released, "a table on a socket whose queue became full meanwhile keeps no process that exited")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = 32 << 10));
-	int fd;
-	while ((fd = pc_table_release(f.table)) == -EBUSY)
-		hear_all(&f);
-	CHECK(fd >= 0);
-	free(f.told);
+	int fd = release_follower(&f);
 	for (int i = 0; i < 100; i++) {
 		struct puppet puppet = start_puppet();
 		dismiss(&puppet, 'q');
@@ -78,19 +70,14 @@ PROMISE(lost_while_released, "a table on a socket whose queue became full meanwh
 PROMISE(busy, "pc_table_release returns -EBUSY while events that were received are to be handled, and the table stays open")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
-	hear_all(&f);
-	rename_self("one");
-	rename_self("two");
-	await_change(&f, PC_CHANGE_RENAMED, getpid());
+	struct puppet first = start_puppet(), second = start_puppet();
+	await_change(&f, PC_CHANGE_STARTED, first.pid);
 	CHECK_EQ(pc_table_release(f.table), -EBUSY);
-	await_change(&f, PC_CHANGE_RENAMED, getpid());
-	int fd;
-	while ((fd = pc_table_release(f.table)) == -EBUSY)
-		hear_all(&f);
-	CHECK(fd >= 0);
-	close(fd);
+	await_change(&f, PC_CHANGE_STARTED, second.pid);
+	dismiss(&first, 'q');
+	dismiss(&second, 'q');
+	close(release_follower(&f));
 	CHECK_EQ(pc_table_release(NULL), -EINVAL);
-	free(f.told);
 }
 
 static char directory[] = "/tmp/processes-XXXXXX";

@@ -86,6 +86,7 @@ PROMISE(hidepid, "a table that was opened before privileges were dropped, where 
 static void follow_without_signals(void *unused)
 {
 	(void)unused;
+	skip_if_instrumented(); /* it needs a pidfd */
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	deny(SYS_tgkill, EPERM);
 	deny(SYS_kill, EPERM);
@@ -107,6 +108,7 @@ PROMISE(no_signals, "a table whose every signal 0 a sandbox refuses notices whic
 
 PROMISE(rest, "after an error, pc_table_next does nothing until the descriptor is readable again, and a wait waits")
 {
+	skip_if_instrumented(); /* it has no limit of descriptors of its own */
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
 	struct pollfd poll_set = { .fd = pc_table_fd(f.table), .events = POLLIN };
 	struct rlimit limit;
