@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 static void show(const struct pc_change *change)
 {
@@ -24,6 +25,7 @@ int main(void)
 	const struct itimerspec second = { .it_value.tv_sec = 1, .it_interval.tv_sec = 1 };
 	struct pc_table *table = NULL;
 	struct pc_change change;
+	uint64_t ticks;
 	sigset_t stop;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&stop);
@@ -44,8 +46,9 @@ int main(void)
 	while (result >= 0 && ready.data.u32 != SIGNALS) {
 		/* While the table has more, look at the other descriptors without waiting. */
 		int count = epoll_wait(epoll, &ready, 1, result == 1 ? 0 : -1);
-		if (count == 1 && ready.data.u32 == TIMER)
-			result = pc_table_check(table); /* Does the kernel still report? */
+		/* The timer goes on once it has been read. Does the kernel still report? */
+		if (count == 1 && ready.data.u32 == TIMER && read(timer, &ticks, sizeof(ticks)) > 0)
+			result = pc_table_check(table);
 		if (result >= 0 && (result = pc_table_next(table, &change, 0)) == 1)
 			show(&change);
 	}
