@@ -559,18 +559,21 @@ for hidepid, expected in ("invisible", "/proc hides [1-9][0-9]* processes"), ("o
        % hidepid, read("hidden"))
 stop(child)
 
-# ---- Out of descriptors ----
+# ---- Processes without a leader ----
 
-child = start_daemon("descriptors")
-used = len(os.listdir("/proc/%d/fd" % child.pid))
-limit = lambda number: subprocess.run(["prlimit", "--nofile=%d:1024" % number, "--pid", str(child.pid)], check=True)
-limit(used)
-start_target()
-good = within(10, lambda: "RLIMIT_NOFILE" in read("descriptors"))
-limit(1024)
-ok(good and reniced(start_target()) and child.poll() is None,
-   "the daemon goes on after it has run out of descriptors", read("descriptors"))
-stop(child)
+LEADERLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).syscall(%d, 0)
+""" % system_call_numbers(["exit"])[0]
+
+
+def start_leaderless():
+    process = subprocess.Popen([sys.executable, "-c", LEADERLESS])
+    within(10, lambda: status(process.pid)["State"][0] == "Z")
+    return process
+
+
 
 # ---- A deaf kernel ----
 

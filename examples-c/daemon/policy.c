@@ -204,6 +204,8 @@ const struct rule *policy_find(pid_t pid, const char *comm, bool renamed)
 	if (rule || (renamed && !cut))
 		return rule;
 	size_t size = read_text(pid, "cmdline", command);
+	if (cut && size == 0)
+		return NULL; /* It is between two programs. The change that reports the next one follows. */
 	const char *name = comm;
 	for (size_t i = 0, at = 0; cut && i < 3 && at < size; i++, at += strlen(command + at) + 1) {
 		if (strncmp(file_name(command + at), comm, COMM) != 0)
