@@ -575,6 +575,31 @@ def start_leaderless():
 
 
 
+# ---- Out of descriptors ----
+
+def limit_descriptors(process, number):
+    subprocess.run(["prlimit", "--nofile=%d:1024" % number, "--pid", str(process.pid)], check=True)
+
+
+def lowest_free(process):
+    """Returns the lowest descriptor that is free most of the time: what the daemon opens for a moment is free."""
+    seen = []
+    for _ in range(50):
+        seen.append({int(name) for name in os.listdir("/proc/%d/fd" % process.pid)})
+        time.sleep(0.005)
+    used = set.intersection(*seen)
+    return min(set(range(len(used) + 1)) - used)
+
+
+child = start_daemon("descriptors")
+limit_descriptors(child, lowest_free(child))
+missed = start_target()
+good = within(10, lambda: "RLIMIT_NOFILE" in read("descriptors"))
+limit_descriptors(child, 1024)
+ok(good and reniced(missed) and reniced(start_target()) and child.poll() is None,
+   "the daemon goes on after it has run out of descriptors", read("descriptors"))
+stop(child)
+
 # ---- A deaf kernel ----
 
 def open_connector(groups=0):
