@@ -39,10 +39,11 @@ pub(crate) fn read_credentials(tree: Tree<'_>, tgid: i32) -> Result<Option<Crede
 
 /// Whether a seccomp filter may forbid system calls to this thread.
 pub(crate) fn is_sandboxed() -> bool {
-    let mut buffer = [0; 4096];
-    // The line is missing on a kernel without seccomp, and where the groups before it fill the buffer.
-    read_file(None, b"/proc/thread-self/status\0", &mut buffer)
-        .map_or(true, |status| status.len() == 4096 || has_seccomp_filter(status))
+    // Where the groups fill the buffer, the line that matters may be behind it.
+    const SIZE: usize = 4096;
+    let mut buffer = [0; SIZE];
+    let status = read_file(None, b"/proc/thread-self/status\0", &mut buffer);
+    status.map_or(true, |status| status.len() == SIZE || has_seccomp_filter(status))
 }
 
 fn has_seccomp_filter(status: &[u8]) -> bool {

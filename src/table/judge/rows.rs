@@ -277,6 +277,8 @@ fn exit_codes(rows: &mut Rows) {
     rows.event("an EXIT from before an exec is that of the leader that the exec has replaced",
         Record { threads: Threads::LeaderAlone { since_ns: HEARD, complete_ns: HEARING.complete_since_ns }, ..forked() },
         exit(9), nobody(), exited(Leaders(9)));
+    rows.event("an EXIT that sends no signal is that of a leader that an exec has replaced",
+        forked().single_threaded(), exit(9).without_signal(), nobody(), exited(Leaders(9)));
     rows.event("the FORK of a thread may have been lost: the code is only the leader's",
         forked().single_threaded(), exit(0x100), nobody().after_a_loss_at(1_950), exited(Leaders(0x100)));
     rows.event("where the FORKs of threads are not received, the code is only the leader's",

@@ -235,6 +235,12 @@ impl Heard {
         self
     }
 
+    /// The task that exits sends its parent no signal.
+    pub fn without_signal(mut self) -> Self {
+        self.event.data[1] |= 0xffff_ffff << 32;
+        self
+    }
+
     pub fn of(mut self, pid: i32) -> Self {
         match self.event.kind {
             kind::FORK => self.event.data[1] = pair(pid as u32, pid as u32),
