@@ -720,7 +720,7 @@ struct pc_table;
 /*
  * pc_table_options.flags: read the directory proc_fd instead of /proc. It is the host's /proc at
  * another path, or in tests a directory with made-up processes: see pc_table_open_fd(). The table
- * opens the directory anew, so the caller may close proc_fd afterwards.
+ * opens the directory again, so the caller may close proc_fd afterwards.
  */
 #define PC_TABLE_PROC_FD (1u << 2)
 

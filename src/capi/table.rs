@@ -49,7 +49,7 @@ pub const PC_TABLE_IGNORE_THREADS: u32 = 1u32 << 0;
 pub const PC_TABLE_SUBSCRIBED: u32 = 1u32 << 1;
 /// pc_table_options.flags: read the directory proc_fd instead of /proc. It is the host's /proc at
 /// another path, or in tests a directory with made-up processes: see pc_table_open_fd(). The table
-/// opens the directory anew, so the caller may close proc_fd afterwards.
+/// opens the directory again, so the caller may close proc_fd afterwards.
 pub const PC_TABLE_PROC_FD: u32 = 1u32 << 2;
 
 /// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.

@@ -12,7 +12,7 @@ impl Directory {
         Self::open_at(libc::AT_FDCWD, path)
     }
 
-    /// Opens anew the directory that a descriptor of the caller's stands for.
+    /// Opens the directory of a descriptor of the caller's once more, so that the caller may close it.
     pub(crate) fn reopen(directory: i32) -> Result<Self, Errno> {
         Self::open_at(directory, b".\0")
     }

@@ -55,7 +55,7 @@ fn check(result: impl Into<i64>) -> Result<u32, Errno> {
     u32::try_from(result.into()).map_err(|_| errno())
 }
 
-/// The result of a system call none of whose errors the caller looks at.
+/// The result of a system call, if the caller does not look at the number of an error.
 #[inline(never)]
 fn granted(result: libc::c_long) -> Result<u32, Errno> {
     check(result).map_err(plain)

@@ -10,7 +10,7 @@ struct follower {
 	size_t count, room;
 	unsigned char *last; /* by id: the kind of its last change */
 	size_t ids;
-	uint64_t lost; /* all that a SYNCED told of */
+	uint64_t lost; /* the sum of what SYNCED reported */
 };
 
 #define TABLE_OPTIONS(...)                                                                         \

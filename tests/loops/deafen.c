@@ -1,5 +1,5 @@
 /*
- * deafen MILLISECONDS: makes the kernel report to nobody, and keeps it so for this time, whoever repairs
+ * deafen MILLISECONDS: makes the kernel report to nobody, and keeps it so for this time, although others repair
  * it: nearly each program that asks meanwhile finds it deaf.
  */
 #include "../c/support.h"
