@@ -3,7 +3,7 @@
 
 use super::arguments::{INVALID, count, options_of, status, timeout};
 use super::event::{pc_event, place};
-use super::handle::{self, Handle, both, shared};
+use super::handle::{self, Handle, both, on_socket, shared};
 use crate::connector::{self, BATCH, Connector, OpenOptions, Receiver, Reception, receive};
 use crate::errno::Errno;
 use crate::memory::OutSlice;
@@ -162,15 +162,8 @@ unsafe fn create(
     let make = || {
         // SAFETY: `options` is NULL or as long as it says.
         let options = unsafe { open_options(options) }?;
-        // Before the handle opens a descriptor of its own, which could get this number.
-        fd.map_or(Ok(()), sys::require_open)?;
-        // SAFETY: the descriptor is open, hence not negative, and the caller hands it over. On
-        // failure it is given back.
-        let socket = fd.map(|fd| unsafe { Fd::from_raw(fd) });
-        connector::open_on(socket, &options).map_err(|(error, socket)| {
-            let _ = socket.map(Fd::into_raw);
-            error
-        })
+        // SAFETY: the caller hands its descriptor over.
+        unsafe { on_socket(fd, |socket| connector::open_on(socket, &options)) }
     };
     // SAFETY: `out` is NULL or writable.
     unsafe { handle::create(out, make) }

@@ -3,8 +3,9 @@
 use super::arguments::{INVALID, output};
 use crate::errno::Errno;
 use crate::memory;
-use crate::sys::preserving_errno;
+use crate::sys::{self, Fd, preserving_errno};
 use core::cell::UnsafeCell;
+use core::ffi::c_int;
 use core::ptr::NonNull;
 
 /// The C name of a handle. Rust never makes a value of such a type: behind a pointer to one are
@@ -49,6 +50,26 @@ pub(super) unsafe fn create<H: Handle>(
             Err(error)
         }
     }
+}
+
+/// Calls `open` with the caller's socket, or with none. What `open` does not take is the caller's again.
+///
+/// # Safety
+/// Nothing else closes the descriptor during this call.
+pub(super) unsafe fn on_socket<T>(
+    fd: Option<c_int>,
+    open: impl FnOnce(&mut Fd) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let mut socket = Fd::NONE;
+    if let Some(fd) = fd {
+        // Before `open` makes a descriptor of its own, which could get this number.
+        sys::require_open(fd)?;
+        // SAFETY: the descriptor is open, hence not negative, and the caller vouches for it.
+        socket = unsafe { Fd::from_raw(fd) };
+    }
+    let result = open(&mut socket);
+    let _ = socket.into_raw();
+    result
 }
 
 /// The part of a handle that any thread may use.

@@ -3,7 +3,7 @@
 
 use super::arguments::{INVALID, count, options_of, output, status, timeout, write_line};
 use super::connector::{pc_stats, stats_into};
-use super::handle::{self, Handle, both, shared};
+use super::handle::{self, Handle, both, on_socket, shared};
 use crate::errno::Errno;
 use crate::sys::{self, Fd};
 use crate::table::{
@@ -164,15 +164,8 @@ unsafe fn create(
     let open = || {
         // SAFETY: `options` is NULL or as long as it says.
         let options = unsafe { table_options(options) }?;
-        // Before the table opens a descriptor of its own, which could get this number.
-        fd.map_or(Ok(()), sys::require_open)?;
-        // SAFETY: the descriptor is open, hence not negative, and the caller hands it over. On failure
-        // it is given back.
-        let socket = fd.map(|fd| unsafe { Fd::from_raw(fd) });
-        Table::open(socket, &options).map_err(|(error, socket)| {
-            let _ = socket.map(Fd::into_raw);
-            error
-        })
+        // SAFETY: the caller hands its descriptor over.
+        unsafe { on_socket(fd, |socket| Table::open(socket, &options)) }
     };
     // SAFETY: `out` is NULL or writable.
     unsafe { handle::create(out, open) }

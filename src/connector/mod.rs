@@ -25,10 +25,6 @@ mod shared;
 mod subscription;
 mod transport;
 
-#[cfg(feature = "table")]
-pub(crate) use open::Source;
-#[cfg(feature = "std")]
-pub(crate) use open::open;
 pub(crate) use open::open_on;
 pub(crate) use options::OpenOptions;
 #[cfg(feature = "std")]

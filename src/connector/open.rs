@@ -16,94 +16,32 @@ use crate::protocol::filter::Filter;
 use crate::protocol::wire::NETLINK_CONNECTOR;
 use crate::sys::{self, Doorbell, Fd, ForkGuard};
 
-/// Opens a handle on a new socket, subscribed and proven.
-#[cfg(feature = "std")]
-pub(crate) fn open(options: &OpenOptions) -> Result<(Connector, Receiver), Errno> {
-    open_on(None, options).map_err(|(error, _)| error)
-}
-
-/// Opens a handle on the socket that `source` stands for, subscribed and proven. On failure
-/// `source` is given back.
-pub(crate) fn open_on<S: Source>(
-    source: S,
+/// Opens a handle on `socket`, or on a new one if that is [`Fd::NONE`], subscribed and proven. The handle
+/// takes the socket over when nothing can fail any more.
+pub(crate) fn open_on(
+    socket: &mut Fd,
     options: &OpenOptions,
-) -> Result<(Connector, Receiver), (Errno, S)> {
-    let parts = match Parts::new() {
-        Ok(parts) => parts,
-        Err(error) => return Err((error, source)),
+) -> Result<(Connector, Receiver), Errno> {
+    let parts = Parts::new()?;
+    let prepared = if socket.is_none() {
+        new_socket(socket, options)?
+    } else {
+        adoption::adopt(socket, options)?
     };
-    let (socket, prepared) = source.prepare(options)?;
-    Ok(parts.assemble(socket, prepared, options.filter))
+    Ok(parts.assemble(sys::take(socket), prepared, options.filter))
 }
 
-/// Where the socket of a new handle comes from.
-pub(crate) trait Source: Sized {
-    /// Returns a socket that the kernel has begun to report to, or gives itself back.
-    fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)>;
-
-    /// The socket, if it exists already.
-    #[cfg(feature = "table")]
-    fn socket(&self) -> Option<&Fd>;
-
-    /// The source of an open handle that is not wanted after all. A new socket is closed.
-    #[cfg(feature = "table")]
-    fn take_back(connector: Connector) -> Self;
-}
-
-/// A socket of the caller's, to be adopted. It is given back with the settings that it had.
-impl Source for Fd {
-    #[inline]
-    fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)> {
-        match adoption::adopt(&self, options) {
-            Ok(prepared) => Ok((self, prepared)),
-            Err(error) => Err((error, self)),
-        }
-    }
-
-    #[cfg(feature = "table")]
-    fn socket(&self) -> Option<&Fd> {
-        Some(self)
-    }
-
-    #[cfg(feature = "table")]
-    fn take_back(mut connector: Connector) -> Self {
-        connector.take_socket()
-    }
-}
-
-/// A socket of the caller's, or a new one.
-impl Source for Option<Fd> {
-    #[inline]
-    fn prepare(self, options: &OpenOptions) -> Result<(Fd, Prepared), (Errno, Self)> {
-        match self {
-            None => new_socket(options).map_err(|error| (error, None)),
-            Some(socket) => {
-                socket.prepare(options).map_err(|(error, socket)| (error, Some(socket)))
-            }
-        }
-    }
-
-    #[cfg(feature = "table")]
-    fn socket(&self) -> Option<&Fd> {
-        self.as_ref()
-    }
-
-    #[cfg(feature = "table")]
-    fn take_back(_: Connector) -> Self {
-        None
-    }
-}
-
-/// A new socket with the settings of a handle, subscribed and proven.
-fn new_socket(options: &OpenOptions) -> Result<(Fd, Prepared), Errno> {
+/// Makes a socket with the settings of a handle, subscribed and proven.
+fn new_socket(socket: &mut Fd, options: &OpenOptions) -> Result<Prepared, Errno> {
     // Only an adopted socket can have been subscribed before.
     if options.subscribed {
         return Err(Errno(libc::EINVAL));
     }
-    let socket = sys::netlink_socket(NETLINK_CONNECTOR)?;
-    handshake::attach(&socket, options.filter)?;
-    let prepared = adoption::prepare(&socket, Transport::Netlink, options, true)?;
-    Ok((socket, prepared))
+    let new = sys::netlink_socket(NETLINK_CONNECTOR)?;
+    handshake::attach(&new, options.filter)?;
+    let prepared = adoption::prepare(&new, Transport::Netlink, options, true)?;
+    *socket = new;
+    Ok(prepared)
 }
 
 /// What a handle has besides its socket.

@@ -71,7 +71,8 @@ impl ProcConnector {
     /// Those of [`new`](Self::new), or `EINVAL`: the queue budget is 0 or above `i32::MAX`, or the
     /// options have [`Options::subscribed`].
     pub fn open(options: &Options) -> Result<Self> {
-        Ok(Self::from_halves(connector::open(&options.to_core()?)?))
+        let mut socket = sys::Fd::NONE;
+        Ok(Self::from_halves(connector::open_on(&mut socket, &options.to_core()?)?))
     }
 
     /// Opens a connector on a socket that exists already.
@@ -92,12 +93,12 @@ impl ProcConnector {
     /// [`open`](Self::open) or with [`Error::Os`]: `EPROTOTYPE` if the socket is of another kind,
     /// `EINVAL` if it is not a member of group 1.
     pub fn from_fd(fd: OwnedFd, options: &Options) -> std::result::Result<Self, (Error, OwnedFd)> {
-        match options.to_core() {
-            Ok(options) => connector::open_on(sys::Fd::from(fd), &options)
-                .map(Self::from_halves)
-                .map_err(|(error, fd)| (error.into(), fd.into())),
-            Err(error) => Err((error, fd)),
-        }
+        let mut socket = sys::Fd::from(fd);
+        options
+            .to_core()
+            .and_then(|options| Ok(connector::open_on(&mut socket, &options)?))
+            .map(Self::from_halves)
+            .map_err(|error| (error, socket.into()))
     }
 
     fn from_halves((connector, receiver): (Connector, Receiver)) -> Self {

@@ -147,8 +147,8 @@ impl ProcessTable {
     /// Those of [`open`](Self::open), or `EINVAL` for an unknown field, a budget that is 0 or above
     /// `i32::MAX`, or a `max_work` of 0.
     pub fn with(options: &TableOptions) -> Result<Self> {
-        let (shared, table) = Table::open(None, &options.to_core()?).map_err(|(error, _)| error)?;
-        Ok(Self { shared: Arc::new(shared), table })
+        let mut socket = Fd::NONE;
+        Self::open_on(&mut socket, options)
     }
 
     /// Opens a table on a socket that exists already: one that [`into_fd`](Self::into_fd) returned, or
@@ -161,14 +161,13 @@ impl ProcessTable {
         fd: OwnedFd,
         options: &TableOptions,
     ) -> std::result::Result<Self, (Error, OwnedFd)> {
-        let options = match options.to_core() {
-            Ok(options) => options,
-            Err(error) => return Err((error, fd)),
-        };
-        match Table::open(Fd::from(fd), &options) {
-            Ok((shared, table)) => Ok(Self { shared: Arc::new(shared), table }),
-            Err((error, fd)) => Err((error.into(), fd.into())),
-        }
+        let mut socket = Fd::from(fd);
+        Self::open_on(&mut socket, options).map_err(|error| (error, socket.into()))
+    }
+
+    fn open_on(socket: &mut Fd, options: &TableOptions) -> Result<Self> {
+        let (shared, table) = Table::open(socket, &options.to_core()?)?;
+        Ok(Self { shared: Arc::new(shared), table })
     }
 
     /// Ends the table but not the subscription, and returns the socket for a successor, which misses

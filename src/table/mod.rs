@@ -41,7 +41,7 @@ pub use model::fuzz;
 pub(crate) use remote::Remote;
 pub use report::{Change, Process, change, field, remark, state};
 
-use crate::connector::{self, OpenOptions, Source};
+use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
@@ -108,8 +108,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// `socket`: the one that will be adopted.
-    fn new(socket: Option<&Fd>, options: &OpenTableOptions) -> Result<Self, Errno> {
+    fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
         let parts = Self {
@@ -122,8 +121,6 @@ impl Parts {
         };
         let (epoll, outer) = &parts.epolls;
         remote::connect(epoll, outer, &parts.bell, &parts.timer)?;
-        // Later, a failure would have to undo the adoption.
-        socket.map_or(Ok(()), |socket| remote::watch_socket(epoll, socket))?;
         Ok(parts)
     }
 }
@@ -145,26 +142,27 @@ fn filter_for(options: &OpenTableOptions) -> Option<Filter> {
 }
 
 impl Table {
-    /// Opens a table on a new socket, or on one of the caller's, which is given back on failure.
-    pub(crate) fn open<S: Source>(
-        source: S,
+    /// Opens a table on `socket`, or on a new one if that is [`Fd::NONE`]. The table takes the socket over
+    /// when nothing can fail any more.
+    pub(crate) fn open(
+        socket: &mut Fd,
         options: &OpenTableOptions,
-    ) -> Result<(Remote, Self), (Errno, S)> {
-        let is_adopted = source.socket().is_some();
-        let Some(filter) = filter_for(options) else {
-            return Err((Errno(libc::EINVAL), source));
-        };
-        let parts = match Parts::new(source.socket(), options) {
-            Ok(parts) => parts,
-            Err(error) => return Err((error, source)),
-        };
-        let Parts { listing, census, watches, timer, epolls, bell } = parts;
+    ) -> Result<(Remote, Self), Errno> {
+        let is_adopted = !socket.is_none();
+        let filter = filter_for(options).ok_or(Errno(libc::EINVAL))?;
+        let parts = Parts::new(options)?;
+        let epoll = &parts.epolls.0;
+        if is_adopted {
+            // Later, a failure would have to undo the adoption.
+            remote::watch_socket(epoll, socket)?;
+        }
         let subscribed = options.is_subscribed;
         let how = OpenOptions { filter, budget: options.budget, subscribed };
-        let (connector, receiver) = connector::open_on(source, &how)?;
-        if !is_adopted && let Err(error) = remote::watch_socket(&epolls.0, connector.socket()) {
-            return Err((error, S::take_back(connector)));
+        let (connector, receiver) = connector::open_on(socket, &how)?;
+        if !is_adopted {
+            remote::watch_socket(epoll, connector.socket())?;
         }
+        let Parts { listing, census, watches, timer, epolls, bell } = parts;
         let remote = Remote::new(connector, epolls, bell);
         let opened_ns = monotonic_ns();
         let hearing = Hearing {
