@@ -11,14 +11,13 @@ use crate::errno::Errno;
 use crate::memory::OutSlice;
 use crate::procfs::{self, Listing};
 use crate::protocol::event::Event;
-use crate::sys::{self, Fd, PidfdExit, Timer, boottime_ns, monotonic_ns};
+use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
 
 /// What belongs to the thread that follows the table.
 pub(super) struct Senses {
     pub receiver: Receiver,
     pub listing: Listing,
     pub watches: Watches,
-    pub timer: Timer,
     /// See [`World::shows_exit_status`].
     pub shows_exit_status: bool,
 }
@@ -102,7 +101,7 @@ impl World for Kernel<'_> {
     }
 
     fn take_tick(&mut self) -> bool {
-        self.senses.timer.restart()
+        self.remote.take_tick()
     }
 
     fn watch(&mut self, pid: i32, pidfd: Fd) -> Result<(), Errno> {

@@ -46,7 +46,7 @@ use crate::errno::Errno;
 use crate::procfs::{self, Listing, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::sys::{self, Doorbell, Epoll, Fd, Timer, monotonic_ns};
+use crate::sys::{self, Fd, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
 use core::sync::atomic::Ordering::Relaxed;
@@ -54,6 +54,7 @@ use follower::{Follower, LOOK};
 use jobs::Run;
 use kernel::{Kernel, Senses};
 use record::Hearing;
+use remote::Signals;
 use unheard::Unheard;
 use watches::Watches;
 
@@ -81,10 +82,6 @@ pub(crate) const DEFAULT_WORK: u32 = 64;
 /// How many processes without leaders are waited for by default.
 pub(crate) const DEFAULT_WATCHES: u32 = 64;
 
-/// How often a table that cannot go on tries again, and how often the processes without leaders are looked
-/// at that are not waited for.
-const TICK_MS: u32 = 100;
-
 /// The part of a table that belongs to the thread that follows it.
 pub(crate) struct Table {
     follower: Follower,
@@ -102,26 +99,16 @@ struct Parts {
     listing: Listing,
     census: Census,
     watches: Watches,
-    timer: Timer,
-    epolls: (Epoll, Epoll),
-    bell: Doorbell,
+    signals: Signals,
 }
 
 impl Parts {
     fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
-        let parts = Self {
-            listing,
-            census: Census::new()?,
-            watches: Watches::new(options.max_watches)?,
-            timer: Timer::new(TICK_MS)?,
-            epolls: (Epoll::new()?, Epoll::new()?),
-            bell: Doorbell::new()?,
-        };
-        let (epoll, outer) = &parts.epolls;
-        remote::connect(epoll, outer, &parts.bell, &parts.timer)?;
-        Ok(parts)
+        let census = Census::new()?;
+        let watches = Watches::new(options.max_watches)?;
+        Ok(Self { listing, census, watches, signals: Signals::new()? })
     }
 }
 
@@ -151,19 +138,18 @@ impl Table {
         let is_adopted = !socket.is_none();
         let filter = filter_for(options).ok_or(Errno(libc::EINVAL))?;
         let parts = Parts::new(options)?;
-        let epoll = &parts.epolls.0;
         if is_adopted {
             // Later, a failure would have to undo the adoption.
-            remote::watch_socket(epoll, socket)?;
+            parts.signals.watch_socket(socket)?;
         }
         let subscribed = options.is_subscribed;
         let how = OpenOptions { filter, budget: options.budget, subscribed };
         let (connector, receiver) = connector::open_on(socket, &how)?;
         if !is_adopted {
-            remote::watch_socket(epoll, connector.socket())?;
+            parts.signals.watch_socket(connector.socket())?;
         }
-        let Parts { listing, census, watches, timer, epolls, bell } = parts;
-        let remote = Remote::new(connector, epolls, bell);
+        let Parts { listing, census, watches, signals } = parts;
+        let remote = Remote::new(connector, signals);
         let opened_ns = monotonic_ns();
         let hearing = Hearing {
             complete_since_ns: opened_ns,
@@ -182,7 +168,7 @@ impl Table {
                 change: Change::EMPTY,
                 sequence: 0,
             },
-            senses: Senses { receiver, listing, watches, timer, shows_exit_status },
+            senses: Senses { receiver, listing, watches, shows_exit_status },
             has_rung: false,
             is_resting: false,
             has_timer: false,
@@ -266,7 +252,7 @@ impl Table {
 
     /// Whether the rest has ended.
     fn end_rest(&mut self, remote: &Remote) -> bool {
-        let has_ended = self.senses.timer.restart();
+        let has_ended = remote.take_tick();
         if has_ended {
             self.is_resting = false;
             remote.rest(false);
@@ -279,7 +265,7 @@ impl Table {
         let is_needed = self.is_resting || self.follower.has_unwatched();
         if is_needed != self.has_timer {
             self.has_timer = is_needed;
-            remote.wait_for_timer(&self.senses.timer, is_needed);
+            remote.wait_for_timer(is_needed);
         }
     }
 

@@ -8,57 +8,68 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 /// The connector, and the descriptor that shows whether the table has something to do.
 pub(crate) struct Remote {
     pub connector: Connector,
+    signals: Signals,
+    /// How many processes are hidden.
+    pub hidden: AtomicU32,
+    /// The bell may have been rung. Set after it was rung, so that no ringing is overlooked.
+    is_rung: AtomicBool,
+}
+
+/// The descriptors that show whether the table has something to do.
+pub(super) struct Signals {
     /// Readable when the socket, the bell or a pidfd is.
     epoll: Epoll,
     /// The descriptor that the caller waits for: readable when `epoll` is, but not during a rest; and when
     /// the timer is, while that is needed.
     outer: Epoll,
-    /// How many processes are hidden.
-    pub hidden: AtomicU32,
     /// Rung, by any thread, for work that no descriptor shows; silenced by the thread that follows.
     bell: Doorbell,
-    /// The bell may have been rung. Set after it was rung, so that no ringing is overlooked.
-    is_rung: AtomicBool,
+    timer: Timer,
 }
+
+/// How often a table that cannot go on tries again, and how often the processes without leaders are looked
+/// at that are not waited for.
+const TICK_MS: u32 = 100;
 
 // Tokens that are not pids.
 const SOCKET: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
 
 impl Remote {
-    /// Takes an open connector.
-    pub(super) fn new(
-        connector: Connector,
-        (epoll, outer): (Epoll, Epoll),
-        bell: Doorbell,
-    ) -> Self {
+    /// Takes an open connector, whose socket the signals watch.
+    pub(super) fn new(connector: Connector, signals: Signals) -> Self {
         let (is_rung, hidden) = (AtomicBool::new(true), AtomicU32::new(0));
-        Self { connector, epoll, outer, hidden, bell, is_rung }
+        Self { connector, signals, hidden, is_rung }
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {
-        self.outer.fd()
+        self.signals.outer.fd()
     }
 
     /// Makes the descriptor readable no longer for what there is to do, or again.
     pub(super) fn rest(&self, is_resting: bool) {
-        self.outer.set(self.epoll.fd(), !is_resting);
+        self.signals.outer.set(self.signals.epoll.fd(), !is_resting);
     }
 
     /// Makes the descriptor readable when the timer is, or no longer.
-    pub(super) fn wait_for_timer(&self, timer: &Timer, is_needed: bool) {
+    pub(super) fn wait_for_timer(&self, is_needed: bool) {
         if is_needed {
-            timer.restart();
+            self.take_tick();
         }
-        self.outer.set(timer.fd(), is_needed);
+        self.signals.outer.set(self.signals.timer.fd(), is_needed);
+    }
+
+    /// Whether the timer has ticked. If so, starts its next interval.
+    pub(super) fn take_tick(&self) -> bool {
+        self.signals.timer.restart()
     }
 
     pub(super) const fn epoll(&self) -> &Epoll {
-        &self.epoll
+        &self.signals.epoll
     }
 
     pub(super) fn ring(&self) {
-        self.bell.ring();
+        self.signals.bell.ring();
         self.is_rung.store(true, SeqCst);
     }
 
@@ -66,7 +77,7 @@ impl Remote {
     pub(super) fn silence(&self) -> bool {
         let was_rung = self.is_rung.swap(false, SeqCst);
         if was_rung {
-            self.bell.silence();
+            self.signals.bell.silence();
         }
         was_rung
     }
@@ -81,23 +92,23 @@ impl Remote {
     }
 }
 
-/// Connects all but the socket: that can fail for lack of memory, and comes before the opening.
-pub(super) fn connect(
-    epoll: &Epoll,
-    outer: &Epoll,
-    bell: &Doorbell,
-    timer: &Timer,
-) -> Result<(), Errno> {
-    epoll.add(bell.fd(), BELL)?;
-    outer.add(epoll.fd(), 0)?;
-    outer.add(timer.fd(), 0)?;
-    outer.set(timer.fd(), false);
-    // All of /proc is to be read.
-    bell.ring();
-    Ok(())
-}
+impl Signals {
+    /// Connects all but the socket: that can fail for lack of memory, and comes before the opening.
+    #[inline(never)]
+    pub(super) fn new() -> Result<Self, Errno> {
+        let (epoll, outer) = (Epoll::new()?, Epoll::new()?);
+        let (bell, timer) = (Doorbell::new()?, Timer::new(TICK_MS)?);
+        epoll.add(bell.fd(), BELL)?;
+        outer.add(epoll.fd(), 0)?;
+        outer.add(timer.fd(), 0)?;
+        outer.set(timer.fd(), false);
+        // All of /proc is to be read.
+        bell.ring();
+        Ok(Self { epoll, outer, bell, timer })
+    }
 
-/// Makes the descriptor readable while events are queued.
-pub(super) fn watch_socket(epoll: &Epoll, socket: &sys::Fd) -> Result<(), Errno> {
-    epoll.add(socket, SOCKET)
+    /// Makes the descriptor readable while events are queued.
+    pub(super) fn watch_socket(&self, socket: &sys::Fd) -> Result<(), Errno> {
+        self.epoll.add(socket, SOCKET)
+    }
 }
