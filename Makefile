@@ -59,13 +59,15 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
 	    --features $(FEATURES) --crate-type staticlib -- -C llvm-args=-inline-threshold=25
 
-# Linked by cc: rustc passes a version script of its own, and ours would have no effect. Of the known linkers,
-# only gold lacks -z noseparate-code, which makes the library smaller.
-$(SHARED): $(RUSTLIB) $(MAP) | build
+# Linked by cc: rustc passes a version script of its own, and ours would have no effect. The options that not
+# every linker has make the library smaller.
+$(SHARED): $(RUSTLIB) $(MAP) src/capi/compact.ld | build
 	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(KEEP) $(RUSTLIB) \
 	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
 	    -Wl,-z,relro,-z,now,-z,defs,--as-needed \
-	    $$($(CC) $(LDFLAGS) -Wl,--version 2>&1 | grep -q '^GNU gold' || echo -Wl,-z,noseparate-code)
+	    $$(case $$($(CC) $(LDFLAGS) -Wl,--version 2>/dev/null) in ('GNU gold'*) ;; \
+	        ('GNU ld'*) echo -Wl,-z,noseparate-code -Wl,-T,src/capi/compact.ld ;; \
+	        (*) echo -Wl,-z,noseparate-code ;; esac)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
 

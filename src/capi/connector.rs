@@ -9,7 +9,6 @@ use crate::errno::Errno;
 use crate::memory::OutSlice;
 use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use crate::sys::{self, Fd};
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::slice;
