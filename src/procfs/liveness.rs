@@ -1,7 +1,7 @@
 //! Whether a process is alive.
 
 use super::file::Tree;
-use super::stat::{self, Condition};
+use super::stat::{self, Condition, Stat};
 use crate::errno::Errno;
 
 /// Whether a process is alive, as /proc shows.
@@ -21,9 +21,13 @@ pub enum Liveness {
 /// # Errors
 /// Those of [`stat::read`].
 pub fn process_alive(tgid: i32) -> Result<Liveness, Errno> {
-    Ok(match stat::read(Tree::OWN, tgid)?.map(|stat| stat.condition) {
-        None | Some(Condition::Zombie { .. }) => Liveness::Ended,
-        Some(Condition::Leaderless | Condition::BetweenLeaders) => Liveness::LeaderGone,
-        Some(Condition::Led) => Liveness::Alive,
+    let mut stat = Stat::NONE;
+    if !stat::read(Tree::OWN, tgid, &mut stat)? {
+        return Ok(Liveness::Ended);
+    }
+    Ok(match stat.condition {
+        Condition::Zombie { .. } => Liveness::Ended,
+        Condition::Leaderless | Condition::BetweenLeaders => Liveness::LeaderGone,
+        Condition::Led => Liveness::Alive,
     })
 }

@@ -15,7 +15,7 @@ mod status;
 pub(crate) use listing::Listing;
 pub use liveness::{Liveness, process_alive};
 #[cfg(feature = "table")]
-pub(crate) use sight::{Sight, look, read_alive};
+pub(crate) use sight::{Look, Sight, look, read_alive};
 #[cfg(feature = "table")]
 pub(crate) use stat::{Condition, Image, Stat, TICK_NS};
 #[cfg(feature = "table")]

@@ -1,7 +1,9 @@
 //! The namespaces of this process, which explain why the kernel does not report to it.
 
 #[cfg(feature = "table")]
-use super::{file::Tree, stat};
+use super::file::Tree;
+#[cfg(feature = "table")]
+use super::stat::{self, Stat};
 use crate::errno::Errno;
 use crate::sys::{inode, read_file};
 
@@ -76,8 +78,9 @@ pub(crate) fn require_whole_proc(tree: Tree<'_>) -> Result<(), Errno> {
     // If hidepid is in force, pid 1 is not visible. If /proc belongs to another PID namespace, its
     // self does not resolve.
     let own = read_file(tree.directory, b"self/stat\0", &mut buffer).is_ok();
-    match stat::read(tree, 1) {
-        Ok(Some(_)) if own => Ok(()),
+    let mut stat = Stat::NONE;
+    match stat::read(tree, 1, &mut stat) {
+        Ok(true) if own => Ok(()),
         Err(error) if error.is_shortage() => Err(error),
         _ => Err(Errno(libc::EACCES)),
     }

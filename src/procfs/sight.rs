@@ -4,7 +4,7 @@ use super::file::Tree;
 use super::stat::{self, Stat};
 use super::status::{self, Credentials};
 use crate::errno::Errno;
-use crate::sys::monotonic_ns;
+use crate::sys::{self, monotonic_ns};
 
 /// What one look at /proc showed of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,38 +16,85 @@ pub(crate) struct Sight {
     pub credentials: Option<Credentials>,
 }
 
-/// Looks at a process, even at a zombie; `None` if no process has this pid, although a thread may.
+/// What a look at a pid shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    Shown(Sight),
+    /// No process has this pid.
+    Absent,
+    /// A living process has this pid, and /proc does not show it to this process.
+    Hidden,
+}
+
+impl Look {
+    pub(crate) const fn sight(&self) -> Option<&Sight> {
+        match self {
+            Self::Shown(sight) => Some(sight),
+            Self::Absent | Self::Hidden => None,
+        }
+    }
+
+    /// What the look showed of a process that is no zombie.
+    pub(crate) fn living(&self) -> Option<&Sight> {
+        self.sight().filter(|sight| !sight.stat.condition.is_zombie())
+    }
+}
+
+impl Sight {
+    /// A sight that begins now, of a process that is still to be read.
+    fn begin() -> Self {
+        Self { taken_ns: monotonic_ns(), stat: Stat::NONE, credentials: None }
+    }
+
+    /// Reads the process. False if there is none.
+    fn read(&mut self, tree: Tree<'_>, pid: i32, with_credentials: bool) -> Result<bool, Errno> {
+        // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
+        // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
+        if with_credentials {
+            self.credentials = status::read_credentials(tree, pid)?;
+        }
+        stat::read(tree, pid, &mut self.stat)
+    }
+}
+
+/// Looks at a process, even at a zombie.
 ///
 /// # Errors
-/// Those of [`stat::read`] except `ESRCH`. All but a shortage are about the process.
+/// Those that are about this program ([`Errno::is_shortage`]), not about the process.
 pub(crate) fn look(
     tree: Tree<'_>,
     pid: i32,
     with_credentials: bool,
-) -> Result<Option<Sight>, Errno> {
-    let taken_ns = monotonic_ns();
-    // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
-    // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
-    let credentials = if with_credentials { status::read_credentials(tree, pid)? } else { None };
-    match stat::read(tree, pid) {
-        Err(Errno(libc::ESRCH)) => Ok(None),
-        result => Ok(result?.map(|stat| Sight { taken_ns, stat, credentials })),
-    }
+    look: &mut Look,
+) -> Result<(), Errno> {
+    *look = Look::Shown(Sight::begin());
+    let Look::Shown(sight) = look else { return Ok(()) };
+    *look = match sight.read(tree, pid, with_credentials) {
+        Ok(true) => return Ok(()),
+        Ok(false) | Err(Errno(libc::ESRCH)) => Look::Absent,
+        Err(error) if error.is_shortage() => return Err(error),
+        Err(_) if tree.is_made_up || sys::is_alive(pid)? => Look::Hidden,
+        Err(_) => Look::Absent,
+    };
+    Ok(())
 }
 
-/// Reads a process that has not exited, and its ids, without asking for the time.
+/// Reads a process that has not exited, and its ids; `None` if there is none.
 ///
 /// # Errors
 /// Those of [`stat::read`].
-pub(crate) fn read_alive(pid: i32) -> Result<Option<(Stat, Option<Credentials>)>, Errno> {
-    let living = |stat: &Stat| !stat.condition.is_zombie();
+pub(crate) fn read_alive(pid: i32) -> Result<Option<Sight>, Errno> {
+    let mut sight = Sight::begin();
+    let mut before = Stat::NONE;
     for _ in 0..10 {
-        let Some(before) = stat::read(Tree::OWN, pid)?.filter(living) else { return Ok(None) };
-        let credentials = status::read_credentials(Tree::OWN, pid)?;
-        if let Some(stat) = stat::read(Tree::OWN, pid)?.filter(living)
-            && stat.start_ns == before.start_ns
+        if !stat::read(Tree::OWN, pid, &mut before)?
+            || !sight.read(Tree::OWN, pid, true)?
+            || sight.stat.condition.is_zombie()
         {
-            return Ok(Some((stat, credentials)));
+            break;
+        }
+        if sight.stat.start_ns == before.start_ns {
+            return Ok(Some(sight));
         }
         // The pid has another owner by now.
     }

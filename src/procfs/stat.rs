@@ -23,6 +23,21 @@ pub(crate) struct Stat {
     pub has_run: bool,
 }
 
+impl Stat {
+    /// Of no process.
+    pub(crate) const NONE: Self = Self {
+        condition: Condition::Led,
+        parent: 0,
+        session: 0,
+        start_ns: 0,
+        image: Image::UNKNOWN,
+        comm: [0; 16],
+        has_threads: false,
+        is_kernel_thread: false,
+        has_run: false,
+    };
+}
+
 /// Which of a process's threads are left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Condition {
@@ -94,12 +109,12 @@ pub(crate) const TICK_NS: u64 = 10_000_000;
 /// or be between two leaders; after that many looks, /proc is hiding it.
 const ATTEMPTS: usize = 100;
 
-/// Reads the process `tgid`; `None` if no process has this id.
+/// Reads the process `tgid` into `stat`. False if no process has this id.
 ///
 /// # Errors
 /// `EINVAL`: not positive. `ESRCH`: the id of a thread, not of a process. `EACCES`: /proc does not
 /// show the process although it exists. Otherwise an error of open(2) or read(2).
-pub(crate) fn read(tree: Tree<'_>, tgid: i32) -> Result<Option<Stat>, Errno> {
+pub(crate) fn read(tree: Tree<'_>, tgid: i32, stat: &mut Stat) -> Result<bool, Errno> {
     if tgid <= 0 {
         return Err(Errno(libc::EINVAL));
     }
@@ -107,13 +122,15 @@ pub(crate) fn read(tree: Tree<'_>, tgid: i32) -> Result<Option<Stat>, Errno> {
     // What /proc showed last. If the loop goes on after it, the process was between two leaders.
     let mut shown = None;
     for _ in 0..ATTEMPTS {
-        let read = file::read(tree, tgid, b"stat", &mut buffer);
-        let failure = read.err();
-        if let Ok(bytes) = read {
-            shown = Some(parse(bytes));
-        }
-        let is_thread = shown.as_ref().is_some_and(|shown| shown.is_thread);
-        let has_leader = shown.as_ref().is_some_and(Parsed::is_whole);
+        let failure = match file::read(tree, tgid, b"stat", &mut buffer) {
+            Ok(bytes) => {
+                shown = Some(parse(bytes, stat));
+                None
+            }
+            Err(error) => Some(error),
+        };
+        let is_thread = shown == Some(Task::Thread);
+        let has_leader = shown.is_some() && stat.condition != Condition::BetweenLeaders;
         if has_leader && !is_thread {
             break;
         }
@@ -123,7 +140,7 @@ pub(crate) fn read(tree: Tree<'_>, tgid: i32) -> Result<Option<Stat>, Errno> {
             return match failure {
                 None if is_thread => Err(Errno(libc::ESRCH)),
                 Some(error) if tree.is_made_up && error != Errno(libc::ENOENT) => Err(error),
-                _ => Ok(None),
+                _ => Ok(false),
             };
         }
         if has_leader {
@@ -135,7 +152,7 @@ pub(crate) fn read(tree: Tree<'_>, tgid: i32) -> Result<Option<Stat>, Errno> {
         }
     }
     // The thread that is to be the new leader may have to wait for a CPU.
-    shown.map(|shown| Some(shown.stat)).ok_or(Errno(libc::EACCES))
+    if shown.is_some() { Ok(true) } else { Err(Errno(libc::EACCES)) }
 }
 
 // The numbers of the fields in proc_pid_stat(5).
@@ -155,33 +172,26 @@ const FIELDS: usize = EXIT_CODE + 1;
 /// `include/linux/sched.h`
 const PF_KTHREAD: u64 = 0x0020_0000;
 
-#[derive(Clone, Copy)]
-struct Parsed {
-    stat: Stat,
-    /// The id is that of a thread, or that of a leader whom an exec has replaced: it sends no signal when
-    /// it exits.
-    is_thread: bool,
-}
-
-impl Parsed {
-    /// Whether the process was not between two leaders.
-    fn is_whole(&self) -> bool {
-        self.stat.condition != Condition::BetweenLeaders
-    }
+/// Whose stat was read.
+#[derive(PartialEq, Eq, Debug)]
+enum Task {
+    Leader,
+    /// A thread, or a leader whom an exec has replaced: it sends no signal when it exits.
+    Thread,
 }
 
 /// The fields are counted from the last parenthesis, because a name may contain anything.
-fn parse(bytes: &[u8]) -> Parsed {
+fn parse(bytes: &[u8], stat: &mut Stat) -> Task {
     let mut field = 0;
     let mut fields = [0_u64; FIELDS];
-    let (mut state, mut name, mut name_end, mut is_thread) = (0, 0, 0, false);
+    let (mut state, mut name, mut name_end, mut task) = (0, 0, 0, Task::Leader);
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             b'(' if name == 0 => name = at + 1,
-            b')' => (field, name_end, fields, is_thread) = (2, at, [0; FIELDS], false),
+            b')' => (field, name_end, fields, task) = (2, at, [0; FIELDS], Task::Leader),
             b' ' => field += 1,
             _ if field == STATE => state = *byte,
-            b'-' if field == EXIT_SIGNAL => is_thread = true,
+            b'-' if field == EXIT_SIGNAL => task = Task::Thread,
             b'0'..=b'9' => {
                 if let Some(number) = fields.get_mut(field) {
                     *number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
@@ -195,7 +205,7 @@ fn parse(bytes: &[u8]) -> Parsed {
     for (to, from) in comm.iter_mut().take(15).zip(bytes.get(name..name_end).unwrap_or_default()) {
         *to = *from;
     }
-    let stat = Stat {
+    *stat = Stat {
         condition: match fields[THREADS] {
             _ if !is_leader_gone => Condition::Led,
             0 => Condition::BetweenLeaders,
@@ -217,7 +227,7 @@ fn parse(bytes: &[u8]) -> Parsed {
         is_kernel_thread: fields[FLAGS] & PF_KTHREAD != 0,
         has_run: fields[MINOR_FAULTS] != 0,
     };
-    Parsed { stat, is_thread }
+    task
 }
 
 #[cfg(test)]
@@ -231,7 +241,13 @@ mod tests {
     }
 
     fn parsed(name: &str, state: char, threads: u32) -> Stat {
-        parse(stat(name, state, threads).as_bytes()).stat
+        parsed_from(&stat(name, state, threads)).0
+    }
+
+    fn parsed_from(text: &str) -> (Stat, Task) {
+        let mut stat = Stat::NONE;
+        let task = parse(text.as_bytes(), &mut stat);
+        (stat, task)
     }
 
     const NAMES: [&str; 5] = ["sh", ") Z 1 (", "a b", "", ")"];
@@ -269,11 +285,11 @@ mod tests {
     fn a_task_that_sends_no_signal_when_it_exits_is_a_thread() {
         for name in NAMES {
             let stat = stat(name, 'S', 2);
-            assert!(!parse(stat.as_bytes()).is_thread);
+            assert_eq!(parsed_from(&stat).1, Task::Leader);
             let (head, rest) =
                 stat.split_once(" 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1792").expect("a stat");
             let thread = format!("{head} -1 0 0 0 0 0 0 0 0 0 0 0 0 0 1792{rest}");
-            assert!(parse(thread.as_bytes()).is_thread, "{thread}");
+            assert_eq!(parsed_from(&thread).1, Task::Thread, "{thread}");
         }
     }
 
@@ -281,7 +297,7 @@ mod tests {
     fn an_image_is_known_unless_its_addresses_are_hidden_or_there_is_none() {
         let image = |state, addresses| {
             let stat = stat("sh", state, 2).replace("3 4 9", addresses);
-            parse(stat.as_bytes()).stat.image
+            parsed_from(&stat).0.image
         };
         assert_eq!(image('S', "3 4 9"), Image::at(3, 9));
         assert_eq!(image('S', "1 1 0"), Image::UNKNOWN);
@@ -293,7 +309,7 @@ mod tests {
     fn any_bytes_are_parsed_without_a_panic() {
         for bytes in [&b""[..], b")", b"(", b"1 (", b")(", b"1 (x", b"1 (x)", b"1 (x) ", b"x) Z 1"]
         {
-            let _ = parse(bytes);
+            let _ = parse(bytes, &mut Stat::NONE.clone());
         }
     }
 }

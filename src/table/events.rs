@@ -4,12 +4,11 @@ use super::census::Slot;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
-use super::look::Look;
 use super::record::{ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Threads};
 use super::report::{Process, change, field, state};
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::Sight;
+use crate::procfs::{Look, Sight};
 use crate::protocol::event::{Event, kind};
 
 impl Follower {

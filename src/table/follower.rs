@@ -6,13 +6,12 @@ use super::changes;
 use super::compare::Comparison;
 use super::judge::Clock;
 use super::leaderless;
-use super::look::Look;
 use super::record::{ExitCode, Found, Origin, Record, Threads};
 use super::report::{Change, field};
 use super::unheard::Unheard;
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::{Condition, Sight};
+use crate::procfs::{Condition, Look, Sight};
 
 /// The processes, and what is to be done about them.
 ///

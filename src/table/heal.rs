@@ -5,12 +5,12 @@ use super::changes;
 use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Recheck};
 use super::leaderless;
-use super::look::Look;
 use super::record::{Gone, Life};
 use super::report::{field, remark};
 use super::scan::{Cause, Scan, Visit, visit};
 use super::world::World;
 use crate::errno::Errno;
+use crate::procfs::Look;
 
 /// How many processes a scan passes in about the time of one look.
 const PASSED_PER_STEP: usize = 100;

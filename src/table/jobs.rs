@@ -6,12 +6,12 @@ use super::changes;
 use super::follower::{EVENT, Follower, LOOK, Outcome, Round};
 use super::judge::{self, Presence};
 use super::leaderless;
-use super::look::Look;
 use super::record::{Life, Watch};
 use super::report::{Process, change, field, remark};
 use super::scan::{Cause, Scan};
 use super::world::World;
 use crate::errno::Errno;
+use crate::procfs::Look;
 
 /// Why a run ended.
 pub(super) enum Run {

@@ -5,12 +5,11 @@
 //! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
-use super::look::Look;
 use super::record::{
     Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
 };
 use super::report::{Process, change, field, state};
-use crate::procfs::{Sight, TICK_NS};
+use crate::procfs::{Look, Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
 
 /// The exit signal of a thread, and of a leader that an exec has replaced.

@@ -2,14 +2,13 @@
 
 use super::agenda::BATCH;
 use super::judge::{Clock, Slept};
-use super::look::Look;
 use super::remote::Remote;
 use super::watches::Watches;
 use super::world::World;
 use crate::connector::Receiver;
 use crate::errno::Errno;
 use crate::memory::OutSlice;
-use crate::procfs::{self, Listing};
+use crate::procfs::{self, Listing, Look};
 use crate::protocol::event::Event;
 use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
 
@@ -53,16 +52,7 @@ impl World for Kernel<'_> {
     }
 
     fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
-        let tree = self.senses.listing.tree();
-        *look = match procfs::look(tree, pid, with_credentials) {
-            Ok(Some(sight)) => Look::Shown(sight),
-            Ok(None) => Look::Absent,
-            Err(error) if error.is_shortage() => return Err(error),
-            Err(_) if tree.is_made_up => Look::Hidden,
-            Err(_) if sys::is_alive(pid)? => Look::Hidden,
-            Err(_) => Look::Absent,
-        };
-        Ok(())
+        procfs::look(self.senses.listing.tree(), pid, with_credentials, look)
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {

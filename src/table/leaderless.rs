@@ -3,12 +3,11 @@
 
 use super::census::{Census, Slot};
 use super::judge::{self, Clock, Presence};
-use super::look::Look;
 use super::record::{Exit, ExitCode, Gone, Life, Watch};
 use super::report::state;
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::{Condition, Sight};
+use crate::procfs::{Condition, Look, Sight};
 use crate::sys::PidfdExit;
 
 /// Notes whether a living process has a leader. If not, its exit is waited for.

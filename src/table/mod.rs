@@ -23,7 +23,6 @@ mod jobs;
 mod judge;
 mod kernel;
 mod leaderless;
-mod look;
 #[cfg(any(test, all(fuzzing, feature = "std")))]
 mod model;
 mod pids;
@@ -322,5 +321,5 @@ impl Table {
 /// Reads one process, without a table; `None` if it exited or is a zombie.
 pub(crate) fn read_process(pid: i32) -> Result<Option<Process>, Errno> {
     let read = procfs::read_alive(pid)?;
-    Ok(read.map(|(stat, credentials)| record::process_of(pid, &stat, credentials)))
+    Ok(read.map(|sight| record::process_of(pid, &sight.stat, sight.credentials)))
 }

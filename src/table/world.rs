@@ -3,8 +3,8 @@
 
 use super::agenda::BATCH;
 use super::judge::Clock;
-use super::look::Look;
 use crate::errno::Errno;
+use crate::procfs::Look;
 use crate::protocol::event::Event;
 use crate::sys::PidfdExit;
 

@@ -4,12 +4,11 @@
 use super::machine::{Exec, Machine, Phase, Who};
 use super::step::Step;
 use crate::errno::Errno;
-use crate::procfs::Sight;
+use crate::procfs::{Look, Sight};
 use crate::protocol::event::{Event, reason};
 use crate::sys::PidfdExit;
 use crate::table::agenda::BATCH;
 use crate::table::judge::{Clock, Slept};
-use crate::table::look::Look;
 use crate::table::world::World;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
