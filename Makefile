@@ -53,11 +53,13 @@ all: $(SHARED) $(STATIC) build/proc_connector.pc
 	    { echo "CARGO_BUILD_TARGET is $$CARGO_BUILD_TARGET, but build/ is for $$target: unset it." >&2; false; }
 	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
 
-# One crate type at a time: built together they silently lose link-time optimisation. The threshold is half
-# of what LLVM has for opt-level "s": less inlining makes the library smaller. #[inline] overrules it.
+# One crate type at a time: built together they silently lose link-time optimisation. The first threshold is half
+# of what LLVM has for opt-level "s", and the second is a third: less inlining, and fewer copies of a block
+# that several jumps lead to, make the library smaller. #[inline] overrules the first.
 $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
-	    --features $(FEATURES) --crate-type staticlib -- -C llvm-args=-inline-threshold=25
+	    --features $(FEATURES) --crate-type staticlib -- \
+	    -C llvm-args='-inline-threshold=25 -jump-threading-threshold=2'
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect. The options that not
 # every linker has make the library smaller.

@@ -64,7 +64,7 @@ pub(super) fn join(socket: &Fd) -> Result<(), Errno> {
 }
 
 /// Subscribes `main`, which is a member of the group, and proves that the kernel reports.
-#[inline(never)]
+#[inline]
 pub(super) fn subscribe(main: &Fd, helper: &mut Helper) -> Result<Repairs, Errno> {
     let proof = match helper.ask(Some(main), PROC_CN_MCAST_LISTEN, 0)? {
         Ok(Some(0)) => return Ok(0),
@@ -102,6 +102,7 @@ pub(super) fn start(main: &Fd, is_subscribed: bool) -> Result<(Helper, Repairs),
 }
 
 /// Ends the subscription of `main`.
+#[inline(never)]
 pub(super) fn unsubscribe(main: &Fd) -> Result<(), Errno> {
     send(main, PROC_CN_MCAST_IGNORE, 0, Length::Short)
 }

@@ -69,6 +69,7 @@ pub(super) fn unsynced(doubt: &Doubt) -> Change {
     in_doubt(change::UNSYNCED, doubt, doubt.noticed_ns, 0)
 }
 
+#[inline(never)]
 fn in_doubt(kind: u32, doubt: &Doubt, timestamp_ns: u64, flags: u32) -> Change {
     let deaf = if doubt.is_deaf { remark::DEAF } else { 0 };
     let since_ns = doubt.since_ns.unwrap_or(0);

@@ -17,7 +17,6 @@ const PASSED_PER_STEP: usize = 100;
 
 impl Follower {
     /// Takes the next step of the scan.
-    #[inline(never)]
     pub(super) fn scan(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         self.agenda.note_scan_step();
         match self.agenda.scan {

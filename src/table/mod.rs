@@ -235,6 +235,7 @@ impl Table {
         }
     }
 
+    #[inline(never)]
     fn run(&mut self, remote: &Remote) -> Result<Run, Errno> {
         let run = self.follower.run(&mut Kernel { remote, senses: &mut self.senses });
         remote.hidden.store(self.follower.census.hidden(), Relaxed);
