@@ -53,9 +53,8 @@ pub(super) fn watch(census: &mut Census, slot: Slot, world: &mut impl World) -> 
                 Ok(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
                 Err(_) => {
                     let shown = sight.filter(|sight| census.at(slot).is_same(sight));
-                    let code = own_status(census, shown, world)
-                        .map_or_else(|| census.at(slot).leaders_code(), ExitCode::Own);
-                    note_exit(census, slot, code, is_replaced, world.clock());
+                    let status = own_status(census, shown, world);
+                    note_exit(census, slot, status, is_replaced, world.clock());
                 }
             }
         }
@@ -106,10 +105,7 @@ pub(super) fn note_exit_of_watched(
 ) {
     match unwatch(census, slot, world) {
         Some(pidfd) => note_pidfd_exit(census, slot, &pidfd, is_replaced, world),
-        None => {
-            let code = census.at(slot).leaders_code();
-            note_exit(census, slot, code, is_replaced, world.clock());
-        }
+        None => note_exit(census, slot, None, is_replaced, world.clock()),
     }
 }
 
@@ -131,8 +127,7 @@ fn note_pidfd_exit<W: World>(
         }
         PidfdExit::Unknown => None,
     };
-    let code = status.map_or_else(|| census.at(slot).leaders_code(), ExitCode::Own);
-    note_exit(census, slot, code, is_replaced, world.clock());
+    note_exit(census, slot, status, is_replaced, world.clock());
 }
 
 /// The status of a process that exited and has not been reaped.
@@ -156,7 +151,16 @@ pub(super) fn own_status(
     is_own.then_some(status)
 }
 
-fn note_exit(census: &mut Census, slot: Slot, code: ExitCode, is_replaced: bool, clock: Clock) {
-    let exit = Some(Exit { timestamp_ns: clock.now_ns, code });
-    census.set_life(slot, Life::Exited(Gone { at_ns: clock.now_ns, exit, is_replaced }));
+/// A process exited, with this status if it is known.
+#[inline(never)]
+fn note_exit(
+    census: &mut Census,
+    slot: Slot,
+    status: Option<i32>,
+    is_replaced: bool,
+    Clock { now_ns, .. }: Clock,
+) {
+    let code = status.map_or_else(|| census.at(slot).leaders_code(), ExitCode::Own);
+    let exit = Some(Exit { timestamp_ns: now_ns, code });
+    census.set_life(slot, Life::Exited(Gone { at_ns: now_ns, exit, is_replaced }));
 }

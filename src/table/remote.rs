@@ -94,7 +94,6 @@ impl Remote {
 
 impl Signals {
     /// Connects all but the socket: that can fail for lack of memory, and comes before the opening.
-    #[inline(never)]
     pub(super) fn new() -> Result<Self, Errno> {
         let (epoll, outer) = (Epoll::new()?, Epoll::new()?);
         let (bell, timer) = (Doorbell::new()?, Timer::new(TICK_MS)?);
