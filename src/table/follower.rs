@@ -2,7 +2,6 @@
 
 use super::agenda::{Agenda, Compared, Quiet};
 use super::census::{Census, Slot};
-use super::changes;
 use super::compare::Comparison;
 use super::judge::Clock;
 use super::leaderless;
@@ -171,14 +170,14 @@ impl Follower {
         timestamp_ns: u64,
         flags: u32,
     ) -> Outcome {
-        self.change = changes::change_of(&self.census, slot, kind, timestamp_ns, flags);
+        self.change.set(&self.census, slot, kind, timestamp_ns, flags);
         Outcome::Report
     }
 
     /// Reports a process that was found.
     pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
         let is_first = self.agenda.scan.is_first();
-        self.change = changes::found(&mut self.census, slot, is_first);
+        self.change.set_found(&mut self.census, slot, is_first);
         Outcome::Report
     }
 
@@ -196,7 +195,7 @@ impl Follower {
             self.agenda.hearing.note_missing_exit(gone.at_ns);
         }
         leaderless::unwatch(&self.census, slot, world);
-        self.change = changes::exited(&mut self.census, slot);
+        self.change.set_exited(&mut self.census, slot);
         Outcome::Report
     }
 }

@@ -1,7 +1,6 @@
 //! A scan: looks at every process, compares, and reports what events did not.
 
 use super::census::Slot;
-use super::changes;
 use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Recheck};
 use super::leaderless;
@@ -29,7 +28,7 @@ impl Follower {
             Scan::Reporting { cause, done } => Ok(self.report_next(cause, done, world)),
             Scan::Settling { cause, ended_ns } => {
                 self.agenda.end_scan(ended_ns);
-                self.change = changes::synced(cause, &self.agenda.healed, world.clock().now_ns);
+                self.change.set_synced(cause, &self.agenda.healed, world.clock().now_ns);
                 self.change.hidden = self.census.hidden();
                 Ok(Outcome::Report)
             }

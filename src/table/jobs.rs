@@ -2,7 +2,6 @@
 
 use super::agenda::{Job, Quiet};
 use super::census::{Queue, Slot};
-use super::changes;
 use super::follower::{EVENT, Follower, LOOK, Outcome, Round};
 use super::judge::{self, Presence};
 use super::leaderless;
@@ -110,7 +109,7 @@ impl Follower {
 
     fn report_doubt(&mut self) -> Outcome {
         let Some(doubt) = self.agenda.tell_doubt() else { return Outcome::Worked(0) };
-        self.change = changes::unsynced(doubt);
+        self.change.set_unsynced(&doubt);
         Outcome::Report
     }
 
