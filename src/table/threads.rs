@@ -23,23 +23,29 @@ impl Follower {
         record.threads = Threads::Others { heard };
         let pid = record.process.pid;
         if heard % HEARD_MAX == 0 && !self.unheard.has(pid) {
-            self.change_unheard(|unheard, now_ns| unheard.add(pid, now_ns), world);
+            self.change_unheard(Unheard::add, pid, world);
         }
     }
 
     /// From now on, the FORKs of the threads of this pid's owner are received.
     pub(super) fn hear_threads_of(&mut self, pid: i32, world: &mut impl World) {
         if self.unheard.has(pid) {
-            self.change_unheard(|unheard, now_ns| unheard.remove(pid, now_ns), world);
+            self.change_unheard(Unheard::remove, pid, world);
         }
     }
 
     /// Changes which threads are heard, once the kernel has done so.
-    fn change_unheard(&mut self, change: impl Fn(&mut Unheard, u64), world: &mut impl World) {
+    #[inline(never)]
+    fn change_unheard(
+        &mut self,
+        change: fn(&mut Unheard, i32, u64),
+        pid: i32,
+        world: &mut impl World,
+    ) {
         let mut asked = self.unheard;
-        change(&mut asked, 0);
+        change(&mut asked, pid, 0);
         if world.leave_unheard(asked.pids()) {
-            change(&mut self.unheard, world.clock().now_ns);
+            change(&mut self.unheard, pid, world.clock().now_ns);
         }
     }
 }
