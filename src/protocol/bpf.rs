@@ -17,7 +17,6 @@ const WHAT: u32 = PROC_EVENT_OFFSET as u32;
 const PID: u32 = WHAT + 16;
 const TGID: u32 = PID + 4;
 const CHILD_PID: u32 = PID + 8;
-const CHILD_TGID: u32 = PID + 12;
 const EXIT_CODE: u32 = PID + 8;
 
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
@@ -36,10 +35,32 @@ const UNHEARD_MAX: usize = 0;
 /// process whose threads are not wanted, a verdict.
 const CAPACITY: usize = 7 + 9 * 10 + 2 * UNHEARD_MAX + 1;
 
+const REJECT: sock_filter = verdict(false);
+const ADMIT: sock_filter = verdict(true);
+const COPY_TO_X: sock_filter = instruction(TAX, 0, 0, 0);
+const COMPARE_WITH_X: sock_filter = instruction(JUMP_IF_EQUAL_X, 0, 0, 0);
+
+const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code, jt, jf, k }
+}
+
+const fn load(offset: u32) -> sock_filter {
+    instruction(LOAD, 0, 0, offset)
+}
+
+/// Skips `equal` instructions if the loaded word has this value, and `other` ones if not. Classic BPF loads
+/// words as big-endian, but the connector's are native.
+const fn compare(value: u32, equal: u8, other: u8) -> sock_filter {
+    instruction(JUMP_IF_EQUAL, equal, other, value.to_be())
+}
+
+const fn verdict(admit: bool) -> sock_filter {
+    instruction(RETURN, 0, 0, if admit { u32::MAX } else { 0 })
+}
+
 /// A program that admits nothing. Before Linux 6.6 a member of the group that is not subscribed
 /// still receives everything that others have subscribed to.
-pub(crate) static ADMITTING_NOTHING: [sock_filter; 1] =
-    [sock_filter { code: RETURN, jt: 0, jf: 0, k: 0 }];
+pub(crate) static ADMITTING_NOTHING: [sock_filter; 1] = [REJECT];
 
 /// A classic BPF program for a socket.
 pub(crate) struct Program {
@@ -61,13 +82,13 @@ impl Program {
     pub(crate) fn admit_without(&mut self, filter: Filter, unheard: &[i32]) {
         self.require(IDX, CN_IDX_PROC);
         self.require(VAL, CN_VAL_PROC);
-        self.load(WHAT);
-        self.skip_unless_equal(PROC_EVENT_NONE, 1);
-        self.verdict(false);
+        self.push(load(WHAT));
+        self.push(compare(PROC_EVENT_NONE, 0, 1));
+        self.push(REJECT);
         for layout in &LAYOUTS {
             self.judge(filter, layout, unheard);
         }
-        self.verdict(filter.wants(kind::UNKNOWN));
+        self.push(verdict(filter.wants(kind::UNKNOWN)));
     }
 
     /// Admits only the acknowledgement of the request with `token`.
@@ -75,7 +96,7 @@ impl Program {
         // This rejects all events as soon as possible: the kernel runs the program for each of them.
         self.require(WHAT, PROC_EVENT_NONE);
         self.require(ACK, answer_to(token));
-        self.verdict(true);
+        self.push(ADMIT);
     }
 
     pub(crate) fn instructions(&self) -> &[sock_filter] {
@@ -83,8 +104,7 @@ impl Program {
     }
 
     pub(crate) const fn empty() -> Self {
-        const NONE: sock_filter = sock_filter { code: 0, jt: 0, jf: 0, k: 0 };
-        Self { instructions: [NONE; CAPACITY], len: 0 }
+        Self { instructions: [instruction(0, 0, 0, 0); CAPACITY], len: 0 }
     }
 
     /// Judges one kind, whose `what` has been loaded, and skips to its end for any other.
@@ -93,74 +113,56 @@ impl Program {
         if wanted == filter.wants(kind::UNKNOWN) && (!wanted || filter.flags == 0) {
             return; // The verdict at the end of the program is right for this kind too.
         }
-        let skip = self.len;
-        self.skip_unless_equal(layout.what, 0);
+        let begin = self.push(compare(layout.what, 0, 0));
         if wanted && filter.has(NONZERO_EXIT) && layout.what == PROC_EVENT_EXIT {
-            self.load(EXIT_CODE);
-            self.skip_unless_equal(0, 1);
-            self.verdict(false);
+            self.push(load(EXIT_CODE));
+            self.push(compare(0, 0, 1));
+            self.push(REJECT);
         }
         let discards = filter.discards_threads(layout.kind);
         let is_fork = layout.what == PROC_EVENT_FORK;
         if wanted && (discards || is_fork && unheard.iter().any(|tgid| *tgid != 0)) {
-            let (pid, tgid) = if is_fork { (CHILD_PID, CHILD_TGID) } else { (PID, TGID) };
-            self.load(pid);
-            self.push(TAX, 0, 0, 0);
-            self.load(tgid);
-            let about_leader = self.len;
-            self.push(JUMP_IF_EQUAL_X, 0, 0, 0);
+            let pid = if is_fork { CHILD_PID } else { PID };
+            self.push(load(pid));
+            self.push(COPY_TO_X);
+            self.push(load(pid + TGID - PID));
+            let is_leader = self.push(COMPARE_WITH_X);
             if discards {
-                self.verdict(false);
+                self.push(REJECT);
             } else {
                 for tgid in unheard.iter().filter(|tgid| **tgid != 0) {
-                    self.skip_unless_equal(tgid.cast_unsigned(), 1);
-                    self.verdict(false);
+                    self.push(compare(tgid.cast_unsigned(), 0, 1));
+                    self.push(REJECT);
                 }
             }
-            let end = self.len;
-            if let Some(jump) = self.instructions.get_mut(about_leader) {
-                jump.jt = (end - about_leader - 1) as u8;
+            let length = self.len - is_leader - 1;
+            if let Some(compare) = self.instructions.get_mut(is_leader) {
+                compare.jt = length as u8;
             }
         }
-        self.verdict(wanted);
-        self.skip_to_here(skip);
+        self.push(verdict(wanted));
+        let length = self.len - begin - 1;
+        if let Some(compare) = self.instructions.get_mut(begin) {
+            compare.jf = length as u8;
+        }
     }
 
+    /// Rejects a datagram whose word at `offset` has another value.
+    fn require(&mut self, offset: u32, value: u32) {
+        self.push(load(offset));
+        self.push(compare(value, 1, 0));
+        self.push(REJECT);
+    }
+
+    /// Adds an instruction, and returns its index.
     #[inline(never)]
-    fn push(&mut self, code: u16, jt: u8, jf: u8, k: u32) {
-        if let Some(free) = self.instructions.get_mut(self.len) {
-            *free = sock_filter { code, jt, jf, k };
+    fn push(&mut self, instruction: sock_filter) -> usize {
+        let index = self.len;
+        if let Some(free) = self.instructions.get_mut(index) {
+            *free = instruction;
             self.len += 1;
         }
-    }
-
-    #[inline(never)]
-    fn load(&mut self, offset: u32) {
-        self.push(LOAD, 0, 0, offset);
-    }
-
-    /// Classic BPF loads words as big-endian, but the connector's are native.
-    fn skip_unless_equal(&mut self, value: u32, count: u8) {
-        self.push(JUMP_IF_EQUAL, 0, count, value.to_be());
-    }
-
-    /// Makes the `skip_unless_equal` at `index` skip everything that was pushed after it.
-    fn skip_to_here(&mut self, index: usize) {
-        let end = self.len;
-        if let Some(skip) = self.instructions.get_mut(index) {
-            skip.jf = (end - index - 1) as u8;
-        }
-    }
-
-    #[inline(never)]
-    fn verdict(&mut self, admit: bool) {
-        self.push(RETURN, 0, 0, if admit { u32::MAX } else { 0 });
-    }
-
-    fn require(&mut self, offset: u32, value: u32) {
-        self.load(offset);
-        self.push(JUMP_IF_EQUAL, 1, 0, value.to_be());
-        self.verdict(false);
+        index
     }
 }
 
