@@ -14,7 +14,7 @@ fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
 }
 
 /// The inode that `path` leads to.
-#[inline(never)]
+#[inline]
 pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
     let path = terminated(path)?;
     let mut status = MaybeUninit::<libc::stat>::uninit();

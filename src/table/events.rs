@@ -21,16 +21,17 @@ impl Follower {
             self.agenda.finish_event();
             return Ok(Outcome::Worked(EVENT));
         }
-        let slot = self.census.find(event.tgid());
+        let pid = event.tgid();
+        let slot = self.census.find(pid);
         if slot.is_none() && event.kind == kind::EXIT && self.agenda.is_of_backlog(&event) {
-            return self.find_by_exit(&event, world);
+            return self.find_by_exit(pid, &event, world);
         }
         let record = slot.map(|slot| self.census.at(slot));
         let mut look = Look::Absent;
         let (verdict, work) = match judge::ask(record, &event, self.agenda.slept) {
             Question::None(verdict) => (verdict, EVENT),
             Question::Look { with_credentials } => {
-                self.look(event.tgid(), with_credentials, &mut look, world)?;
+                self.look(pid, with_credentials, &mut look, world)?;
                 let own_status = match event.kind {
                     kind::EXIT => leaderless::own_status(&self.census, look.sight(), world),
                     _ => None,
@@ -42,7 +43,7 @@ impl Follower {
                 (judge::judge(record, &event, &evidence, clock), LOOK)
             }
         };
-        Ok(match self.apply(verdict, &event, slot, &look, world)? {
+        Ok(match self.apply(verdict, pid, &event, slot, &look, world)? {
             // A look costs as much if it showed no process.
             Outcome::Worked(_) => Outcome::Worked(work),
             reported => reported,
@@ -51,8 +52,12 @@ impl Follower {
 
     /// Reports a process that was there when the previous owner released the socket, and exited before
     /// this table could find it. Then its EXIT is judged like any other.
-    fn find_by_exit(&mut self, event: &Event, world: &mut impl World) -> Result<Outcome, Errno> {
-        let pid = event.tgid();
+    fn find_by_exit(
+        &mut self,
+        pid: i32,
+        event: &Event,
+        world: &mut impl World,
+    ) -> Result<Outcome, Errno> {
         let mut look = Look::Absent;
         self.look_alive(pid, &mut look, world)?;
         let is_younger = |sight: &Sight| self.agenda.slept.is_before(event, sight.stat.start_ns);
@@ -70,6 +75,7 @@ impl Follower {
     fn apply(
         &mut self,
         verdict: Verdict,
+        pid: i32,
         event: &Event,
         slot: Option<Slot>,
         look: &Look,
@@ -77,12 +83,12 @@ impl Follower {
     ) -> Result<Outcome, Errno> {
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
-                let slot = self.start(event, look, is_seen, world)?;
+                let slot = self.start(pid, event, look, is_seen, world)?;
                 self.agenda.finish_event();
                 return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
             (Verdict::Discovered, _) => {
-                let slot = self.enter_looked_at(event.tgid(), look, false, world)?;
+                let slot = self.enter_looked_at(pid, look, false, world)?;
                 self.agenda.finish_event();
                 return Ok(slot.map_or(Outcome::Worked(LOOK), |slot| self.report_found(slot)));
             }
@@ -177,12 +183,12 @@ impl Follower {
     /// Enters a process whose FORK this is.
     fn start(
         &mut self,
+        pid: i32,
         event: &Event,
         look: &Look,
         is_seen: bool,
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
-        let pid = event.tgid();
         let predecessor_pending = self.agenda.is_exit_pending;
         let origin = Origin::Forked { at_ns: event.timestamp_ns, predecessor_pending };
         self.hear_threads_of(pid, world);

@@ -109,7 +109,7 @@ impl Follower {
 
     fn report_doubt(&mut self) -> Outcome {
         let Some(doubt) = self.agenda.tell_doubt() else { return Outcome::Worked(0) };
-        self.change.set_unsynced(&doubt);
+        self.change.set_unsynced(doubt);
         Outcome::Report
     }
 

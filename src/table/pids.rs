@@ -35,6 +35,7 @@ impl Pids {
     }
 
     /// The number of a pid.
+    #[inline(never)]
     pub(super) fn find(&self, pid: i32) -> Option<NonZero<u32>> {
         self.descend(u32::try_from(pid).ok()?).ok()
     }

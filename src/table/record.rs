@@ -167,25 +167,26 @@ impl Record {
 
     /// A process as a look at /proc showed it.
     pub(super) fn seen(pid: i32, sight: &Sight, origin: Origin) -> Self {
-        Self {
-            process: process_of(pid, &sight.stat, sight.credentials),
-            image: sight.stat.image,
-            origin,
-            read_ns: sight.taken_ns,
-            program_ns: match origin {
-                Origin::Found(found) => found.at_ns,
-                Origin::Forked { .. } => 0,
-            },
-            ..Self::NONE
+        let mut record = Self::NONE;
+        record.process = process_of(pid, &sight.stat, sight.credentials);
+        record.image = sight.stat.image;
+        record.origin = origin;
+        record.read_ns = sight.taken_ns;
+        if let Origin::Found(found) = origin {
+            record.program_ns = found.at_ns;
         }
+        record
     }
 
     /// A process that exited before it could be read: it has what it inherited from its parent.
     pub(super) fn inherited(pid: i32, parent_pid: i32, parent: &Process, origin: Origin) -> Self {
-        let mut process = *parent;
+        let mut record = Self::NONE;
+        record.origin = origin;
+        record.process = *parent;
+        let process = &mut record.process;
         (process.pid, process.parent_pid, process.valid) = (pid, parent_pid, field::PARENT);
         (process.start_boottime_ns, process.user, process.state) = (0, 0, 0);
-        Self { process, origin, ..Self::NONE }
+        record
     }
 
     /// Whether a look showed this process, rather than another owner of its pid. A process never
@@ -202,8 +203,10 @@ impl Record {
 
     /// A process of which only the EXIT is known.
     pub(super) fn exited_unseen(pid: i32, found: Found) -> Self {
-        let process = Process { pid, ..Process::EMPTY };
-        Self { process, origin: Origin::Found(found), ..Self::NONE }
+        let mut record = Self::NONE;
+        record.process.pid = pid;
+        record.origin = Origin::Found(found);
+        record
     }
 
     /// A process that lives and that no look shows. All that is known is that it had started by then.
