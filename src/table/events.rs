@@ -238,37 +238,22 @@ impl Follower {
         record.leader_exit = None;
         record.threads = threads;
         record.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
-        match (after, sight) {
+        // The program has a leader, whose EXIT will come. If the process seemed to have exited, or to have
+        // no leader, that was the old leader's end.
+        let shown = sight.filter(|_| after != AfterExec::Gone);
+        let is_leader_gone = after == AfterExec::Alive
+            && shown.is_some_and(|sight| sight.stat.condition.has_no_leader());
+        leaderless::settle(&mut self.census, slot, is_leader_gone, world);
+        let record = self.census.at_mut(slot);
+        match (after, shown) {
             (AfterExec::Alive, Some(sight)) => {
-                leaderless::settle(
-                    &mut self.census,
-                    slot,
-                    sight.stat.condition.has_no_leader(),
-                    world,
-                );
-                let record = self.census.at_mut(slot);
                 record.take_program(sight, self.fields);
                 let unknown = field::PARENT & !record.process.valid;
                 let fields = field::SESSION | field::CREDENTIALS | unknown;
                 self.compare(slot, sight, fields, 0);
             }
-            (AfterExec::Zombie, Some(sight)) => {
-                self.census.at_mut(slot).take_name(sight, self.fields);
-                self.expect_exit(slot);
-            }
-            _ => {
-                self.census.at_mut(slot).process.valid &= !field::COMM;
-                self.expect_exit(slot);
-            }
-        }
-    }
-
-    /// If the process seemed to have exited before this EXEC, that was only the old leader's EXIT.
-    /// The EXIT of the process will come.
-    #[inline]
-    fn expect_exit(&mut self, slot: Slot) {
-        if self.census.at(slot).gone().is_some() {
-            self.census.set_life(slot, Life::Led);
+            (_, Some(sight)) => record.take_name(sight, self.fields),
+            (_, None) => record.process.valid &= !field::COMM,
         }
     }
 }

@@ -300,3 +300,27 @@ fn a_helper_that_was_a_zombie_when_its_exec_was_handled_is_no_kernel_thread() {
         ],
     );
 }
+
+#[test]
+fn a_process_that_runs_a_program_without_its_old_leader_exits_with_the_code_in_its_exit() {
+    let exit = Step::Exit { who: 0, code: 0, is_ignored: false, delay: Delay::Stamped };
+    let goes_on = Step::ThreadExecGoesOn { who: 0, delay: Delay::No };
+    for (first, second) in (0..5).flat_map(|first| (0..5).map(move |second| (first, second))) {
+        passes(
+            Setup { shows_exit_status: false, ..PLAIN },
+            &[
+                fork(0, 0),
+                RUN,
+                Op::Do(Step::Thread { who: 1, delay: Delay::No }),
+                Op::Do(leader_exit()),
+                Op::Pause,
+                Op::Do(Step::ThreadExec { who: 0, delay: Delay::No }),
+                Op::Do(goes_on),
+                Op::Between(first, goes_on),
+                Op::Between(second, exit),
+                RUN,
+                RUN,
+            ],
+        );
+    }
+}
