@@ -31,6 +31,7 @@ pub(super) fn allocate_bytes(size: usize, alignment: usize) -> Result<NonNull<u8
 ///
 /// # Safety
 /// `memory` comes from [`allocate`] or [`allocate_array`] and is not used any more.
+#[inline(never)]
 pub(crate) unsafe fn release<T>(memory: NonNull<T>) {
     // SAFETY: the caller guarantees that posix_memalign() returned this memory, and that it is
     // freed once.
