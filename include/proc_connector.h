@@ -821,7 +821,8 @@ int pc_table_open_fd(struct pc_table **out,
  * rules for descriptors are those of pc_release().
  *
  * Returns the descriptor, or
- * -EBUSY              there is something to report: call pc_table_next() until it returns 0
+ * -EBUSY              there is something to report: call pc_table_next() until it returns 0. Before the
+ *                     first pc_table_next() there is nothing, because all events are still queued.
  * -EINVAL, -ECHILD. On failure nothing has changed.
  */
 int pc_table_release(struct pc_table *table);

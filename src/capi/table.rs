@@ -185,7 +185,8 @@ unsafe fn create(
 /// rules for descriptors are those of pc_release().
 ///
 /// Returns the descriptor, or
-/// -EBUSY              there is something to report: call pc_table_next() until it returns 0
+/// -EBUSY              there is something to report: call pc_table_next() until it returns 0. Before the
+///                     first pc_table_next() there is nothing, because all events are still queued.
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {

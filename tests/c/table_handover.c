@@ -80,6 +80,26 @@ PROMISE(busy, "pc_table_release returns -EBUSY while events that were received a
 	CHECK_EQ(pc_table_release(NULL), -EINVAL);
 }
 
+PROMISE(untouched, "a table is released before its first pc_table_next, as after a failure of its owner, and nothing is missed")
+{
+	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
+	struct puppet leaving = start_puppet();
+	int fd = pc_table_release(f.table);
+	CHECK(fd >= 0);
+	dismiss(&leaving, 'q');
+	struct puppet passing = start_puppet();
+	f = adopt(fd, TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	CHECK_EQ(pc_table_release(f.table), fd);
+	dismiss(&passing, 'q');
+	f = adopt(fd, TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	CHECK(hear(&f, PATIENCE_MS) != NULL);
+	CHECK_EQ(pc_table_release(f.table), -EBUSY);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK_HISTORY(&f, leaving.pid, "SE");
+	CHECK_HISTORY(&f, passing.pid, "SE");
+	close_follower(&f);
+}
+
 static char directory[] = "/tmp/processes-XXXXXX";
 
 static void write_file(pid_t pid, const char *name, const char *text)
