@@ -136,13 +136,7 @@ func TestTableHidden(t *testing.T) {
 	const asChild = "PROCCONNECTOR_HIDDEN"
 	if os.Getenv(asChild) != "" {
 		table := openTable(t)
-		for _, err := range []error{
-			syscall.Setgroups(nil), syscall.Setresgid(65534, 65534, 65534), syscall.Setresuid(65534, 65534, 65534),
-		} {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		becomeNobody(t)
 		synced := awaitChange(t, table, ChangeSynced, 0)
 		if stats := must[Stats](t)(table.Stats()); synced.Hidden == 0 || stats.Hidden != synced.Hidden {
 			t.Errorf("%+v, %+v", synced, stats)

@@ -123,7 +123,11 @@ impl Parts {
         let (epoll, outer) = &parts.epolls;
         remote::connect(epoll, outer, &parts.bell, &parts.timer)?;
         // Later, a failure would have to undo the adoption.
-        socket.map_or(Ok(()), |socket| remote::watch_socket(epoll, socket))?;
+        socket.map_or(Ok(()), |socket| match remote::watch_socket(epoll, socket) {
+            // A file that cannot be waited for is no socket. (A sandbox would have refused connect().)
+            Err(Errno(libc::EPERM)) => Err(Errno(libc::EPROTOTYPE)),
+            result => result,
+        })?;
         Ok(parts)
     }
 }

@@ -100,6 +100,24 @@ PROMISE(untouched, "a table is released before its first pc_table_next, as after
 	close_follower(&f);
 }
 
+PROMISE(refused, "pc_table_open_fd refuses what is no socket of process events with the errors of pc_open_fd, and leaves it to the caller")
+{
+	struct pc_table *table = NULL;
+	struct pc_table_options options = TABLE_OPTIONS(.fields = 0);
+	const char *const files[] = { "/dev/null", "/proc/self/exe", "/proc" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int fd = open(files[i], O_RDONLY | O_CLOEXEC);
+		CHECK_EQ(pc_table_open_fd(&table, fd, &options), -EPROTOTYPE);
+		CHECK_EQ(close(fd), 0);
+	}
+	int inet = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(pc_table_open_fd(&table, inet, &options), -EPROTOTYPE);
+	CHECK_EQ(close(inet), 0);
+	CHECK_EQ(pc_table_open_fd(&table, inet, &options), -EBADF);
+	CHECK_EQ(pc_table_open_fd(&table, -1, &options), -EBADF);
+	CHECK(table == NULL);
+}
+
 static char directory[] = "/tmp/processes-XXXXXX";
 
 static void write_file(pid_t pid, const char *name, const char *text)
