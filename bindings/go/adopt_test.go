@@ -40,7 +40,7 @@ func release(t testing.TB, table *Table, heard func(Change)) *os.File {
 	}
 }
 
-// A letter for each change of a process, with the name that the process has from then on.
+// The changes of each process, with the name that the process has from then on.
 type history map[int32]string
 
 func (h history) note(change Change) {
@@ -166,15 +166,19 @@ func TestAdoptTableFails(t *testing.T) {
 	file := release(t, table, func(Change) {})
 	defer file.Close()
 	child := startChild(t)
+	before := descriptors(t)
 	var adopted *Table
 	untilAdopted(t, file, func() (err error) {
 		adopted, err = AdoptTable(file, TableOptions{Subscribed: true})
 		return err
 	})
-	defer adopted.Close()
-	child.end()
 	awaitChange(t, adopted, ChangeStarted, child.pid)
+	child.end()
 	awaitChange(t, adopted, ChangeExited, child.pid)
+	adopted.Close()
+	if now := descriptors(t); now > before {
+		t.Errorf("%d descriptors instead of at most %d", now, before)
+	}
 }
 
 func TestAdoptTableRefuses(t *testing.T) {
