@@ -165,15 +165,15 @@ func ExampleAdoptTable() {
 	defer os.RemoveAll(directory)
 	makeUp := func(pid, parent int, comm string) {
 		folder := filepath.Join(directory, strconv.Itoa(pid))
-		stat := fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d"+strings.Repeat(" 0", 30)+"\n",
-			pid, comm, parent, pid, pid, pid)
+		stat := fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0"+strings.Repeat(" 0", 31)+"\n",
+			pid, comm, parent, pid, pid) // the start, among the zeros, is not later than the fork event
 		os.Mkdir(folder, 0o755)
 		os.WriteFile(filepath.Join(folder, "stat"), []byte(stat), 0o644)
 		os.WriteFile(filepath.Join(folder, "status"), []byte("Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\n"), 0o644)
 	}
 	fork := func(parent, child uint32) []byte { // as the kernel of a little-endian machine sends it
 		header := []uint32{76, 3, 0, 0, 1, 1, 0, 0, 40} // struct nlmsghdr, struct cn_msg
-		event := []uint32{1, 0, 1e9, 0, parent, parent, child, child, 0, 0}
+		event := []uint32{1, 0, 0, 0, parent, parent, child, child, 0, 0}
 		var datagram bytes.Buffer
 		binary.Write(&datagram, binary.LittleEndian, append(header, event...))
 		return datagram.Bytes()
