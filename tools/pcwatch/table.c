@@ -44,16 +44,38 @@ static void note_beginning(const struct pc_change *change)
 	pc_table_set_user(table, change->process.pid, began_ns);
 }
 
+/*
+ * Returns whether a later call may succeed. Nothing is lost meanwhile: the table rests, then it tries
+ * again. A script that prints the tree once is better served by an error than by a wait without limit.
+ */
+static bool may_pass(int error)
+{
+	bool prints_once = options.tree && !on_terminal;
+	return (error == -EMFILE || error == -ENFILE || error == -ENOMEM) && !prints_once;
+}
+
+/* Reports an error of pc_table_next(), once until there is a change again. Stops if the error lasts. */
+static void handle(int result)
+{
+	static int last_error;
+	if (result == 1)
+		last_error = 0;
+	if (result >= 0 || result == -EINTR)
+		return;
+	if (result != last_error)
+		complain("cannot follow the processes", pc_strerror(result));
+	if (!may_pass(result))
+		stop(1);
+	last_error = result;
+}
+
 void drain_table(void (*take)(const struct pc_change *change))
 {
 	struct pc_change change;
 	int result = 1;
 	for (int i = 0; running && result == 1 && i < CHANGES_PER_WAKE_UP; i++) {
 		result = pc_table_next(table, &change, 0);
-		if (result < 0 && result != -EINTR) {
-			complain("cannot follow the processes", pc_strerror(result));
-			stop(1);
-		}
+		handle(result);
 		if (result != 1)
 			return;
 		if (change.kind == PC_CHANGE_FOUND || change.kind == PC_CHANGE_STARTED)
