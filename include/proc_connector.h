@@ -1015,17 +1015,15 @@ const char *pc_change_name(uint32_t kind);
  *
  * The line leaves out each field of the process that is not valid. If the exit code is from the
  * leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
- * "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the number so
- * far, which is part of the number that the next SYNCED has.
+ * "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the
+ * number so far, which is part of the number that the next SYNCED has.
  *
  * buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
  *
  * Returns the length of the whole line, at most 255, even if it did not fit, as snprintf() does.
  * -EINVAL: change is NULL, or buffer is NULL and size is not 0.
  */
-int pc_change_format(const struct pc_change *change,
-                     char *buffer,
-                     size_t size);
+int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
 
 /*
  * Reports the next change.

@@ -394,8 +394,8 @@ pub extern "C" fn pc_change_name(kind: u32) -> *const c_char {
 ///
 /// The line leaves out each field of the process that is not valid. If the exit code is from the
 /// leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
-/// "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the number so
-/// far, which is part of the number that the next SYNCED has.
+/// "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the
+/// number so far, which is part of the number that the next SYNCED has.
 ///
 /// buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
 ///
