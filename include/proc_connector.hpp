@@ -537,6 +537,27 @@ public:
         return status < 0 ? result<table>(failure{status}) : table(handle);
     }
 
+    // pc_table_open_fd(): on success the descriptor is the table's, otherwise it stays the caller's. With
+    // PC_TABLE_PROC_FD, how.proc_fd stays the caller's and may be closed afterwards.
+    static result<table> adopt(int fd, const pc_table_options &how = table_options()) noexcept
+    {
+        pc_table *handle = nullptr;
+        const int status = pc_table_open_fd(&handle, fd, &how);
+        return status < 0 ? result<table>(failure{status}) : table(handle);
+    }
+
+    // pc_table_release(): on success the descriptor is the caller's, and the table is empty. The error
+    // device_or_resource_busy means that there is something to report: call next() until the room stays
+    // empty, then release() again.
+    result<int> release() noexcept
+    {
+        const int fd = pc_table_release(native());
+        if (fd < 0)
+            return failure{fd};
+        static_cast<void>(disown());
+        return fd;
+    }
+
     // After an error nothing is lost, and the table rests for up to 100 ms: call next() again.
     result<void> next(one_change &into, std::chrono::milliseconds timeout = forever)
     {

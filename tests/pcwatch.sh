@@ -469,6 +469,30 @@ ok $? "pcwatch --ends and --failed show a process whose EXIT was lost once, with
 stop "$ends"
 stop "$bad"
 
+# A lack of descriptors ends, and the table has missed nothing.
+lacks="a lack of descriptors does not end pcwatch --ends: it reports the lack once, and afterwards each exit"
+if command -v prlimit >found; then
+	start scarce --ends; scarce=$pid
+	settle scarce.out
+	hard=$(ulimit -Hn)
+	prlimit --pid "$scarce" --nofile=3:"$hard"
+	background end 5; first=$actor
+	release
+	within 5 sees "^pcwatch: cannot follow the processes: out of descriptors" scarce.err
+	rc=$?
+	background end 6; second=$actor
+	release
+	sleep 0.5 # the table tries again each 100 ms
+	[ "$(grep -c "cannot follow the processes" scarce.err)" = 1 ] && ! ended "$scarce" || rc=1
+	prlimit --pid "$scarce" --nofile="$(ulimit -Sn):$hard"
+	settle scarce.out
+	once scarce.out "$first" "status 5( \(the leader's\))? after" && once scarce.out "$second" "status 6( \(the leader's\))? after" || rc=1
+	stop "$scarce" && [ $rc = 0 ]
+	ok $? "$lacks" scarce.err scarce.out
+else
+	skip "$lacks" "prlimit is needed"
+fi
+
 # A user from whom /proc begins to hide processes while pcwatch runs. Before Linux 6.6 users cannot listen.
 hides="pcwatch --ends reports how many processes /proc hides"
 if [ "$(uname -r | awk -F. '{ print $1 * 1000 + $2 }')" -lt 6006 ]; then
@@ -783,6 +807,7 @@ cat >feed.c <<'C'
 #include <time.h>
 #include <unistd.h>
 int pc_open(struct pc_connector **out, const struct pc_options *options) { return pc_open_fd(out, 9, options); }
+int pc_table_open(struct pc_table **out, const struct pc_table_options *options) { return pc_table_open_fd(out, 9, options); }
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
 	long result = syscall(SYS_clock_gettime, clock, time);
@@ -803,9 +828,16 @@ def exit(pid, **at): event(EXIT, pid, pid, 0, 17, 1, 1, **at)
 def shown(): return json.loads(pcwatch.stdout.readline())
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 os.dup2(theirs.fileno(), 9)
-pcwatch = subprocess.Popen([sys.argv[1], "--json"], pass_fds=[9], stdout=subprocess.PIPE,
-                           env={**os.environ, "LD_PRELOAD": "./feed.so"})
 promise = sys.argv[2]
+pcwatch = subprocess.Popen([sys.argv[1], "--ends" if promise == "end" else "--json"], pass_fds=[9],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE if promise == "end" else None,
+                           env={**os.environ, "LD_PRELOAD": "./feed.so"})
+if promise == "end":
+    ours.close()
+    message = pcwatch.communicate()[1]
+    assert message == b"pcwatch: cannot follow the processes: the stream has ended: the peer closed it\n", message
+    assert pcwatch.returncode == 1, pcwatch.returncode
+    sys.exit()
 began = now()
 fork(1, UNUSED)
 shown()
@@ -852,6 +884,7 @@ fed() { # fed PROMISE NAME
 cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so 2>&9 || exit 1
 fed "pcwatch --json prints a time above 2^53 ns exactly, as a string" large
 fed "an event that was queued when the time of day was set is shown with the time at which it happened" step
+fed "an error that lasts ends pcwatch --ends with exit status 1 and one message" end
 fed "pcwatch does not take the name of kthreadd for that of a kernel thread that has exited" kernel
 
 # ---- The source ----

@@ -51,26 +51,8 @@ func Adopt(file *os.File, options Options) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
 	var handle *C.struct_pc_connector
-	var adopted error
-	err = raw.Control(func(fd uintptr) {
-		dup, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0)
-		if errno != 0 {
-			adopted = &Error{"adopt", errno}
-			return
-		}
-		adopted = failure("adopt", C.pc_open_fd(&handle, C.int(dup), &o))
-		if adopted != nil {
-			syscall.Close(int(dup))
-		}
-	})
-	if err == nil {
-		err = adopted
-	}
+	err = adopt("adopt", file, func(fd C.int) C.int { return C.pc_open_fd(&handle, fd, &o) })
 	if err != nil {
 		return nil, err
 	}

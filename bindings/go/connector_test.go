@@ -320,36 +320,14 @@ func TestAdoptFails(t *testing.T) {
 	defer file.Close()
 	options := Options{Events: MaskExit, Subscribed: true, QueueBytes: 1 << 20}
 	child := startChild(t)
-	var old, low syscall.Rlimit
-	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
-	low.Cur, low.Max = 64, old.Max
-	// With one descriptor more each time: what fails last is the poller's.
-	for free := 0; ; free++ {
-		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low)
-		var taken []int
-		for fd, err := 0, error(nil); err == nil; {
-			if fd, err = syscall.Dup(int(file.Fd())); err == nil {
-				taken = append(taken, fd)
-			}
-		}
-		for i := 0; i < free; i++ {
-			syscall.Close(taken[i])
-		}
-		adopted, err := Adopt(file, options)
-		for _, fd := range taken[free:] {
-			syscall.Close(fd)
-		}
-		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)
-		if err == nil {
-			defer adopted.Close()
-			child.end()
-			awaitExit(t, adopted, child.pid)
-			return
-		}
-		if !errors.Is(err, syscall.EMFILE) {
-			t.Fatal(err)
-		}
-	}
+	var adopted *Connector
+	untilAdopted(t, file, func() (err error) {
+		adopted, err = Adopt(file, options)
+		return err
+	})
+	defer adopted.Close()
+	child.end()
+	awaitExit(t, adopted, child.pid)
 }
 
 func TestErrors(t *testing.T) {

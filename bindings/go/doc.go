@@ -48,6 +48,16 @@
 // Anybody can make the kernel report to nobody (from Linux 6.6 on). A daemon calls Check from a
 // ticker: it notices and repairs that, and an overrun tells.
 //
+// # Handing over, and tests without privilege
+//
+// A program that must not miss an event across its restart passes its socket to its successor:
+// [Connector.Release] and [Adopt], or [Table.Release] and [AdoptTable]. Release returns a file that belongs to
+// the caller. Adopt and AdoptTable work on a duplicate, so the caller closes the file afterwards.
+//
+// Adopt and AdoptTable also take an AF_UNIX socket through which a test sends made-up events. A table then
+// reads made-up processes from the directory [TableOptions].Proc. Neither needs root, nor a kernel that
+// reports events.
+//
 // # Privilege and containers
 //
 // Before Linux 6.6, opening needs CAP_NET_ADMIN. The kernel reports to the initial network, PID and

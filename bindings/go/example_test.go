@@ -1,13 +1,18 @@
 package procconnector_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 
 	procconnector "example.org/proc_connector/bindings/go"
@@ -110,6 +115,105 @@ func ExampleTable() {
 		return true
 	})
 	// Output: this program was found
+}
+
+// Hands a table over. A daemon passes the file to its next instance; here the successor is in this program.
+func ExampleTable_Release() {
+	table, err := procconnector.OpenTable(procconnector.TableOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var socket *os.File
+	for socket == nil {
+		socket, err = table.Release()
+		if errors.Is(err, syscall.EBUSY) {
+			_, _, err = table.TryNext() // there is a change to report, or work left
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	cmd := exec.Command("sh", "-c", "exit 3")
+	cmd.Run() // while there is no table
+
+	successor, err := procconnector.AdoptTable(socket, procconnector.TableOptions{Subscribed: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer successor.Close()
+	socket.Close() // the table has a duplicate
+	for {
+		change, err := successor.Next(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if change.Kind == procconnector.ChangeExited && int(change.Process.PID) == cmd.Process.Pid {
+			status, _ := change.ExitStatus()
+			fmt.Println("it exited with", status.ExitStatus())
+			return
+		}
+	}
+	// Output: it exited with 3
+}
+
+// Tests a program without privilege: the processes are those of a directory, and the events are made up.
+func ExampleAdoptTable() {
+	directory, err := os.MkdirTemp("", "processes")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(directory)
+	makeUp := func(pid, parent int, comm string) {
+		folder := filepath.Join(directory, strconv.Itoa(pid))
+		stat := fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0"+strings.Repeat(" 0", 31)+"\n",
+			pid, comm, parent, pid, pid) // the start, among the zeros, is not later than the fork event
+		os.Mkdir(folder, 0o755)
+		os.WriteFile(filepath.Join(folder, "stat"), []byte(stat), 0o644)
+		os.WriteFile(filepath.Join(folder, "status"), []byte("Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\n"), 0o644)
+	}
+	fork := func(parent, child uint32) []byte { // as the kernel of a little-endian machine sends it
+		header := []uint32{76, 3, 0, 0, 1, 1, 0, 0, 40} // struct nlmsghdr, struct cn_msg
+		event := []uint32{1, 0, 0, 0, parent, parent, child, child, 0, 0}
+		var datagram bytes.Buffer
+		binary.Write(&datagram, binary.LittleEndian, append(header, event...))
+		return datagram.Bytes()
+	}
+	makeUp(1, 0, "init")
+	proc, err := os.Open(directory)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer proc.Close()
+	feed, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	socket := os.NewFile(uintptr(feed[0]), "feed")
+	table, err := procconnector.AdoptTable(socket, procconnector.TableOptions{Proc: proc})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer table.Close()
+	socket.Close()
+
+	for isFed := false; table.Len() < 2; {
+		change, err := table.Next(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if change.Process.PID != 0 {
+			fmt.Println(change.Kind, change.Process.PID, change.Process.Comm())
+		}
+		if table.Synced() && !isFed {
+			makeUp(100, 1, "shell")
+			syscall.Write(feed[1], fork(1, 100))
+			isFed = true
+		}
+	}
+	syscall.Close(feed[1])
+	// Output:
+	// found 1 init
+	// started 100 shell
 }
 
 func ExampleError() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"syscall"
@@ -68,7 +69,7 @@ func datagram(what uint32, data ...uint32) []byte {
 	return b.Bytes()
 }
 
-const execWhat, exitWhat = 2, 0x80000000
+const forkWhat, execWhat, exitWhat = 1, 2, 0x80000000
 
 func sendExec(t testing.TB, feed int, pid uint32) {
 	if _, err := syscall.Write(feed, datagram(execWhat, pid, pid)); err != nil {
@@ -118,4 +119,47 @@ func awaitExit(t testing.TB, c *Connector, pid int32) Exit {
 	})
 	exit, _ := event.Exit()
 	return exit
+}
+
+// Calls try with one free descriptor more each time until it succeeds; each failure must be EMFILE. What fails
+// last is the poller's descriptor.
+func untilAdopted(t testing.TB, file *os.File, try func() error) {
+	t.Helper()
+	var old, low syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
+	low.Cur, low.Max = 64, old.Max
+	for free := 0; ; free++ {
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low)
+		var taken []int
+		for fd, err := 0, error(nil); err == nil; {
+			if fd, err = syscall.Dup(int(file.Fd())); err == nil {
+				taken = append(taken, fd)
+			}
+		}
+		for i := 0; i < free; i++ {
+			syscall.Close(taken[i])
+		}
+		err := try()
+		for _, fd := range taken[free:] {
+			syscall.Close(fd)
+		}
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, syscall.EMFILE) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func becomeNobody(t testing.TB) {
+	t.Helper()
+	for _, err := range []error{
+		syscall.Setgroups(nil), syscall.Setresgid(65534, 65534, 65534), syscall.Setresuid(65534, 65534, 65534),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -94,6 +94,42 @@ type TableOptions struct {
 	// threads a second. Then an exit status that is not read in time is only the leader's
 	// ([Change.LeaderStatus]).
 	IgnoreThreads bool
+	// Subscribed is for [AdoptTable]: the previous owner of the socket has subscribed it, as after
+	// [Table.Release].
+	Subscribed bool
+	// Proc is a directory to read instead of /proc: the host's /proc at another path, or in tests a directory
+	// with made-up processes (see [AdoptTable]). It stays the caller's: the table opens the directory once
+	// more, so the file may be closed once the table is open.
+	Proc *os.File
+}
+
+// Calls open with these options as C takes them. The directory stays open meanwhile.
+func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error) error {
+	bytes, err := queueBytes(op, o.QueueBytes)
+	if err != nil {
+		return err
+	}
+	options := C.struct_pc_table_options{
+		size:         C.sizeof_struct_pc_table_options,
+		fields:       C.uint32_t(o.Fields),
+		rcvbuf_bytes: bytes,
+		max_work:     C.uint32_t(o.MaxWork),
+		max_watches:  C.uint32_t(o.MaxWatches),
+	}
+	if o.IgnoreThreads {
+		options.flags |= C.PC_TABLE_IGNORE_THREADS
+	}
+	if o.Subscribed {
+		options.flags |= C.PC_TABLE_SUBSCRIBED
+	}
+	if o.Proc == nil {
+		return open(&options)
+	}
+	return held(o.Proc, func(fd uintptr) error {
+		options.flags |= C.PC_TABLE_PROC_FD
+		options.proc_fd = C.int(fd)
+		return open(&options)
+	})
 }
 
 // A Table of all processes, and the connector that keeps it up to date.
@@ -118,27 +154,58 @@ type Table struct {
 // OpenTable opens a connector and a table. It needs what [Open] needs, and a /proc that shows all
 // processes.
 func OpenTable(options TableOptions) (*Table, error) {
-	bytes, err := queueBytes("open table", options.QueueBytes)
+	var handle *C.struct_pc_table
+	err := options.c("open table", func(o *C.struct_pc_table_options) error {
+		return failure("open table", C.pc_table_open(&handle, o))
+	})
 	if err != nil {
 		return nil, err
 	}
-	o := C.struct_pc_table_options{
-		size:         C.sizeof_struct_pc_table_options,
-		fields:       C.uint32_t(options.Fields),
-		rcvbuf_bytes: bytes,
-		max_work:     C.uint32_t(options.MaxWork),
-		max_watches:  C.uint32_t(options.MaxWatches),
-	}
-	if options.IgnoreThreads {
-		o.flags |= C.PC_TABLE_IGNORE_THREADS
-	}
-	var handle *C.struct_pc_table
-	if err := failure("open table", C.pc_table_open(&handle, &o)); err != nil {
-		return nil, err
-	}
-	poller, err := newPoller(int(C.pc_table_fd(handle)))
+	t, err := newTable(handle)
 	if err != nil {
 		C.pc_table_close(handle)
+	}
+	return t, err
+}
+
+// AdoptTable opens a table on a socket that exists already. It works on a duplicate: close the file, and do
+// not receive from it. If AdoptTable fails, nothing has been received, and the socket can be adopted again.
+//
+// The socket is one that [Table.Release] returned, or one that [Adopt] would take:
+//
+//   - A netlink socket of the kernel's process events. The events that it has queued are handled first, so a
+//     daemon that is restarted misses nothing: what started since the release is reported as ChangeStarted,
+//     and what exited as ChangeExited. After ChangeSynced the table reads /proc once more, because the queue
+//     does not say what it lost before.
+//   - An AF_UNIX socket (SEQPACKET or DGRAM) through which a test sends made-up events, without privilege.
+//     Then [TableOptions].Proc is a directory that the test has made, in which PID/stat and PID/status of its
+//     processes are made up, too (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files
+//     do.
+func AdoptTable(socket *os.File, options TableOptions) (*Table, error) {
+	var handle *C.struct_pc_table
+	err := options.c("adopt table", func(o *C.struct_pc_table_options) error {
+		return adopt("adopt table", socket, func(fd C.int) C.int {
+			return C.pc_table_open_fd(&handle, fd, o)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTable(handle)
+	if err != nil && options.Subscribed {
+		// Not pc_table_close(): the socket and its subscription are still the caller's. The table is not
+		// busy, because it has not read the queue.
+		syscall.Close(int(C.pc_table_release(handle)))
+	} else if err != nil {
+		C.pc_table_close(handle)
+	}
+	return t, err
+}
+
+// On failure the handle is still the caller's.
+func newTable(handle *C.struct_pc_table) (*Table, error) {
+	poller, err := newPoller(int(C.pc_table_fd(handle)))
+	if err != nil {
 		return nil, err
 	}
 	t := &Table{handle: handle, poller: poller}
@@ -263,6 +330,27 @@ func (t *Table) Stats() (Stats, error) {
 		return C.pc_table_get_stats(h, &s, C.sizeof_struct_pc_stats)
 	})
 	return statsOf(&s), err
+}
+
+// Release ends the table but not its subscription, and returns the socket, which then belongs to the caller.
+// It is meant for a successor: another program gets it as one of exec.Cmd's ExtraFiles, or through systemd's
+// FD store, and gives it to [AdoptTable] with Subscribed. Release ends all waits.
+//
+// While there is something to report, the error is EBUSY and the table stays open: call TryNext until it
+// returns false, then Release again.
+func (t *Table) Release() (*os.File, error) {
+	fd, err := t.call("release table", func(h *C.struct_pc_table) C.int {
+		fd := C.pc_table_release(h)
+		if fd >= 0 {
+			t.handle = nil
+		}
+		return fd
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.Close()
+	return os.NewFile(uintptr(fd), "procconnector"), nil
 }
 
 // Close closes the table and ends all waits. Closing again does nothing.

@@ -136,13 +136,7 @@ func TestTableHidden(t *testing.T) {
 	const asChild = "PROCCONNECTOR_HIDDEN"
 	if os.Getenv(asChild) != "" {
 		table := openTable(t)
-		for _, err := range []error{
-			syscall.Setgroups(nil), syscall.Setresgid(65534, 65534, 65534), syscall.Setresuid(65534, 65534, 65534),
-		} {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		becomeNobody(t)
 		synced := awaitChange(t, table, ChangeSynced, 0)
 		if stats := must[Stats](t)(table.Stats()); synced.Hidden == 0 || stats.Hidden != synced.Hidden {
 			t.Errorf("%+v, %+v", synced, stats)
@@ -259,10 +253,13 @@ func TestChangeString(t *testing.T) {
 	unnamed := exited
 	unnamed.Process.Valid = FieldParent
 	synced := Change{Kind: ChangeSynced, Timestamp: 3 * time.Second, Lost: 5, Since: time.Second}
+	unsynced := synced
+	unsynced.Kind = ChangeUnsynced
 	for expected, change := range map[string]Change{
 		`exited pid=7 parent=6 comm="sh" status=3 ts=3.000000000`: exited,
 		`exited pid=7 parent=6 status=3 ts=3.000000000`:           unnamed,
 		`synced lost=5 since=1.000000000 ts=3.000000000`:          synced,
+		`unsynced lost=5 since=1.000000000 ts=3.000000000`:        unsynced,
 	} {
 		if line := change.String(); line != expected {
 			t.Error(line)

@@ -178,7 +178,8 @@ unsafe fn create(
 /// rules for descriptors are those of pc_release().
 ///
 /// Returns the descriptor, or
-/// -EBUSY              there is something to report: call pc_table_next() until it returns 0
+/// -EBUSY              there is something to report: call pc_table_next() until it returns 0. Before the
+///                     first pc_table_next() there is nothing, because all events are still queued.
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
@@ -386,7 +387,8 @@ pub extern "C" fn pc_change_name(kind: u32) -> *const c_char {
 ///
 /// The line leaves out each field of the process that is not valid. If the exit code is from the
 /// leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
-/// "status=unknown". With SYNCED, "lost=" is the number of lost events.
+/// "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the
+/// number so far, which is part of the number that the next SYNCED has.
 ///
 /// buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
 ///

@@ -7,23 +7,30 @@ use crate::errno::Errno;
 use crate::sys::Fd;
 use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// How to open a process table.
+///
+/// The lifetime is that of the directory which [`proc_fd`](Self::proc_fd) borrows. Options without one have
+/// any lifetime, such as `'static`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct TableOptions {
+pub struct TableOptions<'fd> {
     fields: Option<u32>,
     queue_bytes: Option<usize>,
     max_work: Option<u32>,
     ignores_threads: bool,
     is_subscribed: bool,
     max_watches: Option<u32>,
+    proc_fd: Option<RawFd>,
+    /// Keeps `proc_fd` open. (A `BorrowedFd` cannot be compared, but these options can.)
+    borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
-impl TableOptions {
+impl<'fd> TableOptions<'fd> {
     /// Keeps all fields, with a queue of 32 MiB.
     #[must_use]
     pub fn new() -> Self {
@@ -64,6 +71,39 @@ impl TableOptions {
         Self { is_subscribed: true, ..self }
     }
 
+    /// Makes the table read this directory instead of /proc: the host's /proc at another path, or in tests a
+    /// directory with made-up processes (see [`ProcessTable::from_fd`]).
+    ///
+    /// The descriptor stays the caller's. It is borrowed for as long as these options exist, but not by the
+    /// table, which opens the directory again. So it may be closed once the table is open:
+    ///
+    /// ```no_run
+    /// use proc_connector::{ProcessTable, TableOptions};
+    /// use std::{fs::File, os::fd::AsFd};
+    ///
+    /// let host = File::open("/host/proc")?;
+    /// let table = ProcessTable::with(&TableOptions::new().proc_fd(host.as_fd()))?;
+    /// drop(host);
+    /// # drop(table);
+    /// # Ok::<(), proc_connector::Error>(())
+    /// ```
+    ///
+    /// Options whose directory has been closed do not compile:
+    ///
+    /// ```compile_fail,E0505
+    /// # use proc_connector::{ProcessTable, TableOptions};
+    /// # use std::{fs::File, os::fd::AsFd};
+    /// # let host = File::open("/host/proc")?;
+    /// let options = TableOptions::new().proc_fd(host.as_fd());
+    /// drop(host);
+    /// let table = ProcessTable::with(&options)?;
+    /// # Ok::<(), proc_connector::Error>(())
+    /// ```
+    #[must_use]
+    pub fn proc_fd(self, directory: BorrowedFd<'fd>) -> Self {
+        Self { proc_fd: Some(directory.as_raw_fd()), ..self }
+    }
+
     /// Makes the table not receive the FORKs of threads. They show whether a process ever had a second
     /// thread. If it had none, its exit code is its own, however late the table is. Without them, an
     /// exit code that the table does not read in time is only the leader's
@@ -86,7 +126,7 @@ impl TableOptions {
         Ok(table::OpenTableOptions {
             fields,
             budget: self.queue_bytes.map(budget).transpose()?,
-            proc_fd: None,
+            proc_fd: self.proc_fd,
             is_subscribed: self.is_subscribed,
             ignores_threads: self.ignores_threads,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
@@ -145,33 +185,39 @@ impl ProcessTable {
     ///
     /// # Errors
     /// Those of [`open`](Self::open), or `EINVAL` for an unknown field, a budget that is 0 or above
-    /// `i32::MAX`, or a `max_work` of 0.
-    pub fn with(options: &TableOptions) -> Result<Self> {
+    /// `i32::MAX`, or a `max_work` of 0, or `ENOTDIR` if [`TableOptions::proc_fd`] is no directory.
+    pub fn with(options: &TableOptions<'_>) -> Result<Self> {
         let mut socket = Fd::NONE;
         Self::open_on(&mut socket, options)
     }
 
     /// Opens a table on a socket that exists already: one that [`into_fd`](Self::into_fd) returned, or
-    /// one that [`ProcConnector::from_fd`](crate::ProcConnector::from_fd) would take. What happened
-    /// since the previous table was released is reported as `STARTED` and `EXITED`.
+    /// one that [`ProcConnector::from_fd`](crate::ProcConnector::from_fd) would take. It belongs to the table
+    /// from then on.
+    /// - The events that a netlink socket has queued are handled first. What happened since the previous table
+    ///   was released is reported as `STARTED` and `EXITED`. After `SYNCED` the table reads /proc once more,
+    ///   because the queue does not say what it lost before. Use [`TableOptions::subscribed`].
+    /// - Through an `AF_UNIX` socket, a test without privilege sends made-up events. With
+    ///   [`TableOptions::proc_fd`] and a directory that the test has made, `PID/stat` and `PID/status` of its
+    ///   processes are made up, too. A process exists as long as its files do.
     ///
     /// # Errors
     /// Those of [`with`](Self::with) and of `ProcConnector::from_fd`. The socket is given back.
     pub fn from_fd(
         fd: OwnedFd,
-        options: &TableOptions,
+        options: &TableOptions<'_>,
     ) -> std::result::Result<Self, (Error, OwnedFd)> {
         let mut socket = Fd::from(fd);
         Self::open_on(&mut socket, options).map_err(|error| (error, socket.into()))
     }
 
-    fn open_on(socket: &mut Fd, options: &TableOptions) -> Result<Self> {
+    fn open_on(socket: &mut Fd, options: &TableOptions<'_>) -> Result<Self> {
         let (shared, table) = Table::open(socket, &options.to_core()?)?;
         Ok(Self { shared: Arc::new(shared), table })
     }
 
     /// Ends the table but not the subscription, and returns the socket for a successor, which misses
-    /// nothing: see [`from_fd`](Self::from_fd).
+    /// nothing: see [`from_fd`](Self::from_fd). The socket stays non-blocking and close-on-exec.
     ///
     /// # Errors
     /// The table is given back with `EBUSY` while events that were received are to be handled (call

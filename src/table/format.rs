@@ -92,8 +92,7 @@ fn shown(change: &Change) -> u32 {
         change::EXITED if flags & remark::EXIT_CODE == 0 => part::NO_STATUS,
         change::EXITED if flags & remark::LEADER_CODE != 0 => part::LEADER_STATUS,
         change::EXITED => part::STATUS,
-        change::SYNCED => part::LOST | since,
-        change::UNSYNCED => since,
+        change::SYNCED | change::UNSYNCED => part::LOST | since,
         _ => 0,
     };
     let by_process = process.valid & (field::PARENT | field::COMM);

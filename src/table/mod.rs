@@ -179,9 +179,10 @@ impl Table {
         Ok((remote, table))
     }
 
-    /// Whether all that is known has been reported, so that a successor misses nothing.
+    /// Whether a successor misses nothing: all that is known has been reported, or is still queued.
     pub(crate) fn is_releasable(&mut self, remote: &Remote) -> bool {
-        !self.follower.has_work(&Kernel { remote, senses: &mut self.senses })
+        let is_untouched = !self.follower.agenda.has_received && !remote.connector.has_deafness();
+        is_untouched || !self.follower.has_work(&Kernel { remote, senses: &mut self.senses })
     }
 
     /// The next change; `None` if none comes in time, or if this call has worked enough: then the

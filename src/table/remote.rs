@@ -108,6 +108,10 @@ impl Signals {
 
     /// Makes the descriptor readable while events are queued.
     pub(super) fn watch_socket(&self, socket: &sys::Fd) -> Result<(), Errno> {
-        self.epoll.add(socket, SOCKET)
+        match self.epoll.add(socket, SOCKET) {
+            // A file that cannot be waited for is no socket. (A sandbox would have refused connect().)
+            Err(Errno(libc::EPERM)) => Err(Errno(libc::EPROTOTYPE)),
+            result => result,
+        }
     }
 }

@@ -85,7 +85,7 @@ PROMISE(exit_lines, "the line of an EXITED says how the process exited, whose st
 	check_line(change, "exited pid=7 parent=6 comm=\"sh\" status=unknown ts=3.000000004");
 }
 
-PROMISE(synced_lines, "the line of a SYNCED has the number of lost events, and that of an UNSYNCED the beginning of the doubt")
+PROMISE(synced_lines, "the lines of a SYNCED and an UNSYNCED have the number of lost events, and since when one may be missing")
 {
 	const uint64_t since_ns = 1500000000;
 	check_line(about_table(PC_CHANGE_SYNCED, 0, 0, 0), "synced lost=0 ts=3.000000004");
@@ -93,9 +93,11 @@ PROMISE(synced_lines, "the line of a SYNCED has the number of lost events, and t
 		   "synced lost=18446744073709551615 since=1.500000000 recovered ts=3.000000004");
 	check_line(about_table(PC_CHANGE_SYNCED, PC_CHANGE_RECOVERED | PC_CHANGE_DEAF, 0, since_ns),
 		   "synced lost=0 since=1.500000000 recovered deaf ts=3.000000004");
-	check_line(about_table(PC_CHANGE_UNSYNCED, 0, 0, since_ns),
-		   "unsynced since=1.500000000 ts=3.000000004");
-	check_line(about_table(PC_CHANGE_UNSYNCED, 0, 0, 0), "unsynced ts=3.000000004");
+	check_line(about_table(PC_CHANGE_UNSYNCED, 0, 5, since_ns),
+		   "unsynced lost=5 since=1.500000000 ts=3.000000004");
+	check_line(about_table(PC_CHANGE_UNSYNCED, PC_CHANGE_DEAF, 0, since_ns),
+		   "unsynced lost=0 since=1.500000000 deaf ts=3.000000004");
+	check_line(about_table(PC_CHANGE_UNSYNCED, 0, 0, 0), "unsynced lost=0 ts=3.000000004");
 }
 
 PROMISE(valid_fields, "pc_change_format leaves out each field that is not valid")

@@ -80,6 +80,44 @@ PROMISE(busy, "pc_table_release returns -EBUSY while events that were received a
 	CHECK_EQ(pc_table_release(NULL), -EINVAL);
 }
 
+PROMISE(untouched, "a table is released before its first pc_table_next, as after a failure of its owner, and nothing is missed")
+{
+	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0));
+	struct puppet leaving = start_puppet();
+	int fd = pc_table_release(f.table);
+	CHECK(fd >= 0);
+	dismiss(&leaving, 'q');
+	struct puppet passing = start_puppet();
+	f = adopt(fd, TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	CHECK_EQ(pc_table_release(f.table), fd);
+	dismiss(&passing, 'q');
+	f = adopt(fd, TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	CHECK(hear(&f, PATIENCE_MS) != NULL);
+	CHECK_EQ(pc_table_release(f.table), -EBUSY);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK_HISTORY(&f, leaving.pid, "SE");
+	CHECK_HISTORY(&f, passing.pid, "SE");
+	close_follower(&f);
+}
+
+PROMISE(refused, "pc_table_open_fd refuses what is no socket of process events with the errors of pc_open_fd, and leaves it to the caller")
+{
+	struct pc_table *table = NULL;
+	struct pc_table_options options = TABLE_OPTIONS(.fields = 0);
+	const char *const files[] = { "/dev/null", "/proc/self/exe", "/proc" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int fd = open(files[i], O_RDONLY | O_CLOEXEC);
+		CHECK_EQ(pc_table_open_fd(&table, fd, &options), -EPROTOTYPE);
+		CHECK_EQ(close(fd), 0);
+	}
+	int inet = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(pc_table_open_fd(&table, inet, &options), -EPROTOTYPE);
+	CHECK_EQ(close(inet), 0);
+	CHECK_EQ(pc_table_open_fd(&table, inet, &options), -EBADF);
+	CHECK_EQ(pc_table_open_fd(&table, -1, &options), -EBADF);
+	CHECK(table == NULL);
+}
+
 static char directory[] = "/tmp/processes-XXXXXX";
 
 static void write_file(pid_t pid, const char *name, const char *text)

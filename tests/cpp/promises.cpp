@@ -6,10 +6,14 @@ extern "C" {
 #include <proc_connector.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
+#include <initializer_list>
 #include <string>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -370,4 +374,151 @@ PROMISE(synced, "a C++ table is synced from a SYNCED to an UNSYNCED, also with m
 
 	options.flags = 1u << 31;
 	CHECK(pc::table::open(options).error() == std::errc::invalid_argument);
+}
+
+/* A child that exits with 3 when a byte comes. */
+static pid_t start_waiting(int gate)
+{
+	const pid_t child = fork();
+	if (child == 0) {
+		char byte;
+		_exit(read(gate, &byte, 1) == 1 ? 3 : 1);
+	}
+	return child;
+}
+
+PROMISE(table_releases, "a C++ table on the socket that another one released misses nothing; a busy one stays open")
+{
+	auto opened = pc::table::open();
+	CHECK(opened);
+	pc::table table = *std::move(opened);
+	await_change(table, PC_CHANGE_SYNCED, 0);
+	int gate[2];
+	CHECK_EQ(pipe(gate), 0);
+	const pid_t first = start_waiting(gate[0]), second = start_waiting(gate[0]);
+	await_change(table, PC_CHANGE_STARTED, first);
+	CHECK(table.release().error() == std::errc::device_or_resource_busy && table);
+	await_change(table, PC_CHANGE_STARTED, second);
+	auto fd = table.release();
+	while (!fd && fd.error() == std::errc::device_or_resource_busy) {
+		pc::one_change change;
+		CHECK(table.next(change, 0ms));
+		fd = table.release();
+	}
+	CHECK(fd && !table);
+	CHECK_EQ(write(gate[1], "qq", 2), 2);
+	end_child(first);
+	end_child(second);
+	const pid_t passing = start_exiting(7);
+	end_child(passing);
+
+	pc::table_options options;
+	options.flags = PC_TABLE_SUBSCRIBED;
+	auto successor = pc::table::adopt(*fd, options);
+	CHECK(successor);
+	bool has_started = false;
+	int first_status = -1, second_status = -1, passing_status = -1;
+	while (!successor->is_synced()) {
+		pc::one_change change;
+		CHECK(successor->next(change, std::chrono::milliseconds(PATIENCE_MS)) && !change.empty());
+		const auto note = [&](pid_t pid, int &status) {
+			if (change.front().process.pid == pid && change.front().kind == PC_CHANGE_EXITED)
+				status = WEXITSTATUS(change.front().exit_code);
+		};
+		note(first, first_status);
+		note(second, second_status);
+		note(passing, passing_status);
+		has_started |= change.front().process.pid == passing &&
+			       change.front().kind == PC_CHANGE_STARTED;
+	}
+	CHECK_EQ(first_status, 3);
+	CHECK_EQ(second_status, 3);
+	CHECK(has_started);
+	CHECK_EQ(passing_status, 7);
+	successor->close();
+	CHECK_EQ(fcntl(*fd, F_GETFD), -1);
+
+	CHECK(table.release().error() == std::errc::invalid_argument);
+	CHECK(pc::table::adopt(*fd, options).error() == std::errc::bad_file_descriptor);
+	const int null = open("/dev/null", O_RDONLY);
+	CHECK(pc::table::adopt(null, options).error() == std::errc::wrong_protocol_type);
+	CHECK_EQ(close(null), 0);
+}
+
+static void make_up(const std::string &directory, pid_t pid, pid_t parent, const char *comm)
+{
+	const std::string folder = directory + "/" + std::to_string(pid), id = std::to_string(pid);
+	CHECK_EQ(mkdir(folder.c_str(), 0755), 0);
+	std::ofstream stat(folder + "/stat");
+	stat << id << " (" << comm << ") S " << parent << " " << id << " " << id
+	     << " 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " << id << " 0 0 0 4096 8192 65536 0 0 0 0 0 0 0 0 0 0 17"
+	     << " 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+	std::ofstream status(folder + "/status");
+	status << "Name:\t" << comm << "\nUid:\t7\t8\t7\t7\nGid:\t9\t10\t9\t9\n";
+	CHECK(stat.flush() && status.flush());
+}
+
+static void remove_made_up(const std::string &directory, pid_t pid)
+{
+	const std::string folder = directory + "/" + std::to_string(pid);
+	CHECK_EQ(unlink((folder + "/stat").c_str()), 0);
+	CHECK_EQ(unlink((folder + "/status").c_str()), 0);
+	CHECK_EQ(rmdir(folder.c_str()), 0);
+}
+
+/* Their names in linux/cn_proc.h are members of a struct there, or not, depending on its version. */
+constexpr std::uint32_t FORK_EVENT = 1, EXIT_EVENT = 0x80000000;
+
+static void send_ids(int feed, std::uint32_t what, std::initializer_list<std::uint32_t> ids)
+{
+	unsigned char datagram[EVENT_SIZE];
+	make_datagram(datagram, what, 1, ids.begin(), ids.size() * sizeof(std::uint32_t));
+	CHECK_EQ(write(feed, datagram, sizeof(datagram)), sizeof(datagram));
+}
+
+static void follow_made_up(void *)
+{
+	char name[] = "/tmp/processes-XXXXXX";
+	CHECK(mkdtemp(name) != nullptr);
+	CHECK_EQ(chown(name, 65534, 65534), 0);
+	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
+	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	const std::string directory = name;
+	make_up(directory, 1, 0, "first");
+	make_up(directory, 100, 1, "shell");
+	int pair[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	pc::table_options options;
+	options.flags = PC_TABLE_PROC_FD;
+	options.proc_fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto table = pc::table::adopt(pair[0], options);
+	CHECK(table);
+	CHECK_EQ(close(options.proc_fd), 0);
+	await_change(*table, PC_CHANGE_SYNCED, 0);
+	CHECK_EQ(table->size(), 2);
+	const auto shell = table->find(100);
+	CHECK(shell && shell->euid == 8 && !std::strcmp(shell->comm, "shell"));
+
+	make_up(directory, 200, 100, "child");
+	send_ids(pair[1], FORK_EVENT, {100, 100, 200, 200});
+	const auto started = await_change(*table, PC_CHANGE_STARTED, 200);
+	CHECK(started.process.parent_id == shell->id && !std::strcmp(started.process.comm, "child"));
+	remove_made_up(directory, 200);
+	send_ids(pair[1], EXIT_EVENT, {200, 200, 5 << 8, 17, 100, 100});
+	CHECK_EQ(await_change(*table, PC_CHANGE_EXITED, 200).exit_code, 5 << 8);
+	CHECK_EQ(table->size(), 2);
+	close(pair[1]);
+	pc::one_change change;
+	pc::result<void> next;
+	while ((next = table->next(change)))
+		CHECK(!change.empty());
+	CHECK(next.error() == std::errc::broken_pipe);
+	remove_made_up(directory, 1);
+	remove_made_up(directory, 100);
+	rmdir(name);
+}
+
+PROMISE(table_made_up, "a test without privilege feeds a C++ table with made-up events and made-up processes")
+{
+	in_child(follow_made_up, nullptr);
 }

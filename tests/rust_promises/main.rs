@@ -7,6 +7,7 @@ mod changes;
 mod events;
 mod filters;
 mod forking;
+mod handover;
 mod loss;
 mod subscribing;
 mod support;

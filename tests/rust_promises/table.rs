@@ -9,16 +9,17 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A process that lives until it is killed.
-fn sleeper() -> Child {
+pub fn sleeper() -> Child {
     Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().expect("sleep")
 }
 
-fn end(mut child: Child) {
+pub fn end(mut child: Child) {
     child.kill().expect("a child to kill");
     child.wait().expect("a child to wait for");
 }
 
-fn next_of(table: &mut ProcessTable, kind: u32) -> Change {
+#[track_caller]
+pub fn next_of(table: &mut ProcessTable, kind: u32) -> Change {
     find(table, |change| (change.kind == kind).then_some(*change))
 }
 
@@ -104,7 +105,7 @@ fn hide_processes() -> bool {
     }
 }
 
-fn drop_privileges() {
+pub fn drop_privileges() {
     // The system calls themselves change this thread alone; libc's functions change all.
     // SAFETY: no pointer is passed but to an empty list.
     unsafe {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { CHANGES_PER_WAKE_UP = 1024 };
+enum { CHANGES_PER_WAKE_UP = 1024, CALM_MS = 10000 };
 
 struct pc_table *table;
 
@@ -44,16 +44,41 @@ static void note_beginning(const struct pc_change *change)
 	pc_table_set_user(table, change->process.pid, began_ns);
 }
 
+/*
+ * Returns whether a later call may succeed. Nothing is lost meanwhile: the table rests, then it tries
+ * again. A script that prints the tree once is better served by an error than by a wait without limit.
+ */
+static bool may_pass(int error)
+{
+	bool prints_once = options.tree && !on_terminal;
+	return (error == -EMFILE || error == -ENFILE || error == -ENOMEM) && !prints_once;
+}
+
+/*
+ * Reports an error of pc_table_next(), and stops if the error lasts. While it comes again and again, with
+ * or without changes in between, it is reported once.
+ */
+static void handle(int error)
+{
+	static int last_error;
+	static uint64_t last_ns;
+	uint64_t now = now_ns();
+	if (error != last_error || now > last_ns + CALM_MS * NS_PER_MS)
+		complain("cannot follow the processes", pc_strerror(error));
+	if (!may_pass(error))
+		stop(1);
+	last_error = error;
+	last_ns = now;
+}
+
 void drain_table(void (*take)(const struct pc_change *change))
 {
 	struct pc_change change;
 	int result = 1;
 	for (int i = 0; running && result == 1 && i < CHANGES_PER_WAKE_UP; i++) {
 		result = pc_table_next(table, &change, 0);
-		if (result < 0 && result != -EINTR) {
-			complain("cannot follow the processes", pc_strerror(result));
-			stop(1);
-		}
+		if (result < 0 && result != -EINTR)
+			handle(result);
 		if (result != 1)
 			return;
 		if (change.kind == PC_CHANGE_FOUND || change.kind == PC_CHANGE_STARTED)
