@@ -108,7 +108,8 @@ int try_to_hear(struct follower *f, int timeout_ms)
 	if (f->count == f->room)
 		make_room(f, f->room * 2 + 1024);
 	f->told[f->count++] = change;
-	f->lost += change.lost;
+	if (change.kind == PC_CHANGE_SYNCED)
+		f->lost += change.lost;
 	return 1;
 }
 
