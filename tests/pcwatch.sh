@@ -215,7 +215,8 @@ ok $? "pcwatch does not show an exec by a thread as the exit of its process" tex
 sees " end +$three +- actor +status 3 after [0-9.]+ s, parent $$ \(" bad.out &&
 	sees " end +$killed +- actor +SIGSEGV$cores after" bad.out
 ok $? "pcwatch --failed shows the processes that failed, with their statuses" bad.out
-! sees " end +$zero | status 0" bad.out && sees " end " bad.out
+# Of other programs' processes, too. One that had threads may be shown with its leader's status, 0.
+! sees " end +$zero | status 0 (after|within)" bad.out && sees " end " bad.out
 ok $? "pcwatch --failed does not show the processes that succeeded" bad.out
 # What is known of a process that outlives its leader and is reaped at once depends on the kernel, and on
 # how soon pcwatch looks.
@@ -701,7 +702,7 @@ within 5 readable
 stop $pid TERM; rc=$?
 [ $rc = 0 ] && [ ! -s stuck.err ]
 ok $? "SIGTERM ends pcwatch even if the reader of its pipe no longer reads" stuck.err
-remains() { timeout 1 cat <&8 >remains.out; [ -s remains.out ]; } # what the pipe holds
+remains() { dd if=pipe iflag=nonblock bs=64k >remains.out 2>&9; [ -s remains.out ]; } # what the pipe holds
 whole() { [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ] && ! LC_ALL=C grep -avqE "$2" "$1"; }
 remains && whole remains.out '^[0-9:]{8}\.[0-9]{3} [a-z]+ '
 ok $? "SIGTERM ends pcwatch behind a whole line if the reader of its pipe no longer reads" remains.out
@@ -843,7 +844,7 @@ assert pcwatch.wait() == 0
 PYTHON
 fed() { # fed PROMISE NAME
 	if command -v python3 >/dev/null; then
-		timeout 20 python3 feed.py "$pcwatch" "$2" 2>fed.err
+		timeout 120 python3 feed.py "$pcwatch" "$2" 2>fed.err
 		ok $? "$1" fed.err
 	else
 		skip "$1" "python3 is needed"
