@@ -8,7 +8,7 @@ tests/needs.sh /usr/include/uv.h libuv1-dev /usr/include/glib-2.0/glib.h libglib
 	/usr/include/systemd/sd-event.h libsystemd-dev /usr/include/liburing.h liburing-dev \
 	/usr/include/asio.hpp libasio-dev >&2
 root=$PWD stage=$PWD/build/stage work=$(mktemp -d)
-declare -A pids=()
+declare -A pids=() before=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 . tests/tap.sh
 make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
@@ -81,7 +81,14 @@ start() { # start EXAMPLE [QUEUE_BYTES [NAME]]: until it knows the machine
 	within 10 grep -qs '^synced' "$work/$name.out"
 }
 stopped() { grep -q '^State:.T' "/proc/$1/status"; }
-freeze() { for pid in "${pids[@]}"; do kill -STOP "$pid"; within 5 stopped "$pid"; done; }
+freeze() {
+	local name
+	for name in "${!pids[@]}"; do
+		kill -STOP "${pids[$name]}"
+		within 5 stopped "${pids[$name]}"
+		before[$name]=$(wc -l <"$work/$name.out")
+	done
+}
 thaw() { kill -CONT "${pids[@]}"; }
 ended() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 finish() { # finish NAME SIGNAL: with its exit status
@@ -99,9 +106,18 @@ finishes() { # finishes NAME SIGNAL: with 0, and without a complaint
 # changes NAME: its lines as "KIND PID"; those of pc_change_format() have more.
 changes() { sed 's/^\([a-z]*\) pid=\([0-9]*\) .*/\1 \2/' "$work/$1.out"; }
 reports() { changes "$1" | grep -qx "$2"; }
-# shown NAME: its lines about our processes, each process's in their order, are the truth.
+# shown NAME: its lines about our processes, each process's in their order, are the truth. Ours are the
+# first owners of these pids since the example was stopped. On a busy machine each pid soon has another
+# owner, but not before half of all pids have been used.
 shown() {
-	awk 'FNR == NR { ours[$2]; next } $2 in ours && $1 ~ /^(execed|exited|vanished)$/' \
+	awk -v before="${before[$1]}" -v far="$(($(cat /proc/sys/kernel/pid_max) / 2))" '
+		FNR == NR { ours[$2]; next }
+		FNR <= before { next }
+		$1 == "started" {
+			begun++
+			if ($2 in ours && (!owner[$2] || begun - since[$2] > far)) { owner[$2]++; since[$2] = begun }
+		}
+		owner[$2] == 1 && $1 ~ /^(execed|exited|vanished)$/' \
 		"$work/truth" <(changes "$1") | sort -n -s -k 2,2 >"$work/$1.ours"
 	sort -n -s -k 2,2 "$work/truth" | diff - "$work/$1.ours" >"$work/$1.diff"
 }

@@ -117,7 +117,14 @@ ends_with() { # ends_with SIGNAL: if it ends under-load.sh
 promise "the load ends with the command" ends_with none
 promise "the load ends when under-load.sh is terminated" ends_with TERM
 promise "the load ends when under-load.sh is killed" ends_with KILL
-notices() { LISTENER=/bin/true tests/under-load.sh sleep 0.5; [ $? = 1 ]; }
+# shellcheck disable=SC2016
+notices() { # its command goes on after the listener's end
+	rm -f "$work/ended"
+	printf '#!/bin/sh\n: >"%s"\n' "$work/ended" >"$work/brief"
+	chmod +x "$work/brief"
+	LISTENER=$work/brief tests/under-load.sh sh -c 'until [ -e "$0" ]; do sleep 0.02; done; sleep 0.5' "$work/ended"
+	[ $? = 1 ]
+}
 promise "under-load.sh notices that a part of the load is missing" notices
 
 conclude

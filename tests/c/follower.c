@@ -39,13 +39,20 @@ void close_follower(struct follower *f)
 	forget(f);
 }
 
+int try_to_release(struct follower *f)
+{
+	int fd = pc_table_release(f->table);
+	if (fd >= 0)
+		forget(f);
+	return fd;
+}
+
 int release_follower(struct follower *f)
 {
 	int fd;
-	while ((fd = pc_table_release(f->table)) == -EBUSY)
+	while ((fd = try_to_release(f)) == -EBUSY)
 		hear_all(f);
 	CHECK(fd >= 0);
-	forget(f);
 	return fd;
 }
 
@@ -108,7 +115,8 @@ int try_to_hear(struct follower *f, int timeout_ms)
 	if (f->count == f->room)
 		make_room(f, f->room * 2 + 1024);
 	f->told[f->count++] = change;
-	f->lost += change.lost;
+	if (change.kind == PC_CHANGE_SYNCED)
+		f->lost += change.lost;
 	return 1;
 }
 

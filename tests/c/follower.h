@@ -21,7 +21,9 @@ struct follower open_follower(struct pc_table_options options);
 /* Opens a table, and hears nothing yet. */
 struct follower open_unheard(struct pc_table_options options);
 void close_follower(struct follower *f);
-/* pc_table_release(), once there is nothing to report. */
+/* pc_table_release(). If it succeeds, the follower is gone. */
+int try_to_release(struct follower *f);
+/* The same, once there is nothing to report. */
 int release_follower(struct follower *f);
 /* Allocates what is needed for so many changes. */
 void make_room(struct follower *f, size_t changes);

@@ -87,10 +87,14 @@ static void leave_network_namespace(void *unused)
 	CHECK_EQ(pc_subscribe(pc), 0);
 	rename_self("resumed");
 	await_event(pc, PC_EVENT_COMM, getpid());
-	CHECK_EQ(setns(home, CLONE_NEWNET), 0);
-	deafen();
-	CHECK_EQ(setns(away, CLONE_NEWNET), 0);
-	CHECK_EQ(pc_check(pc), 1);
+	int repaired;
+	do { /* until no other listener repairs it first */
+		CHECK_EQ(setns(home, CLONE_NEWNET), 0);
+		deafen();
+		CHECK_EQ(setns(away, CLONE_NEWNET), 0);
+		repaired = pc_check(pc);
+	} while (repaired == 0);
+	CHECK_EQ(repaired, 1);
 	event = await_kind(pc, PC_EVENT_OVERRUN);
 	CHECK_EQ(event.data.overrun.reason, PC_LOST_DEAF);
 	rename_self("repaired");
@@ -98,12 +102,19 @@ static void leave_network_namespace(void *unused)
 	pc_close(pc);
 }
 
-PROMISE(moved, "a thread that has moved to another network namespace can check, pause, resume and repair a connector that was opened before")
+static bool counts_evenly(void)
 {
-	in_child(leave_network_namespace, NULL);
 	int listeners = count_listeners();
 	pc_close(open_connector(0, 0, 0));
-	CHECK_EQ(count_listeners(), listeners);
+	return count_listeners() == listeners;
+}
+
+PROMISE(moved, "a thread that has moved to another network namespace can check, pause, resume and repair a connector that was opened before")
+{
+	int trial = 1;
+	in_child(leave_network_namespace, NULL);
+	while (!counts_evenly()) /* while another listener repaired the kernel, which adds one */
+		CHECK(trial++ < TRIALS);
 }
 
 static void adopt_elsewhere(void *descriptor)
@@ -123,15 +134,23 @@ static void adopt_elsewhere(void *descriptor)
 	pc_close(pc);
 }
 
-PROMISE(adopted_elsewhere, "in another network namespace pc_open_fd adopts a subscribed socket of the initial one, and no unsubscribed one")
+static bool is_adopted_elsewhere_evenly(void)
 {
 	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
 	int fd = raw_socket(true), listeners = count_listeners();
 	raw_request(fd, 1, 1); /* PROC_CN_MCAST_LISTEN */
 	in_child(adopt_elsewhere, &fd);
-	CHECK_EQ(count_listeners(), listeners);
+	bool even = count_listeners() == listeners;
 	close(fd);
 	pc_close(keeper);
+	return even;
+}
+
+PROMISE(adopted_elsewhere, "in another network namespace pc_open_fd adopts a subscribed socket of the initial one, and no unsubscribed one")
+{
+	int trial = 1;
+	while (!is_adopted_elsewhere_evenly()) /* while another listener repaired the kernel */
+		CHECK(trial++ < TRIALS);
 }
 
 static void adopt_foreign(void *unused)

@@ -67,16 +67,28 @@ PROMISE(lost_while_released, "a table on a socket whose queue became full meanwh
 	close_follower(&f);
 }
 
-PROMISE(busy, "pc_table_release returns -EBUSY while events that were received are to be handled, and the table stays open")
+/* False if the table received the events of the two puppets in two batches. */
+static bool is_kept_while_busy(void)
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
 	struct puppet first = start_puppet(), second = start_puppet();
 	await_change(&f, PC_CHANGE_STARTED, first.pid);
-	CHECK_EQ(pc_table_release(f.table), -EBUSY);
-	await_change(&f, PC_CHANGE_STARTED, second.pid);
+	int released = try_to_release(&f);
+	if (released < 0) {
+		CHECK_EQ(released, -EBUSY);
+		await_change(&f, PC_CHANGE_STARTED, second.pid);
+	}
 	dismiss(&first, 'q');
 	dismiss(&second, 'q');
-	close(release_follower(&f));
+	close(released < 0 ? release_follower(&f) : released);
+	return released < 0;
+}
+
+PROMISE(busy, "pc_table_release returns -EBUSY while events that were received are to be handled, and the table stays open")
+{
+	int trial = 1;
+	while (!is_kept_while_busy()) /* while the events of others divided them */
+		CHECK(trial++ < TRIALS);
 	CHECK_EQ(pc_table_release(NULL), -EINVAL);
 }
 

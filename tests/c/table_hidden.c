@@ -120,16 +120,20 @@ PROMISE(rest, "after an error, pc_table_next does nothing until the descriptor i
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
 	struct pc_change change;
 	int result;
-	do
-		result = pc_table_next(f.table, &change, PATIENCE_MS);
-	while (result > 0);
-	CHECK_EQ(result, -EMFILE);
-	for (int i = 0; i < 3; i++) {
-		uint64_t begun = now_ns();
-		while (poll(&poll_set, 1, 0) == 0 && pc_table_next(f.table, &change, 0) == 0)
+	for (int rests = 0, trial = 0; rests < 3; trial++) {
+		CHECK(trial < TRIALS);
+		/* A process that exited meanwhile needs no descriptor: that change comes before the error. */
+		while ((result = pc_table_next(f.table, &change, PATIENCE_MS)) > 0)
 			;
-		CHECK_EQ(pc_table_next(f.table, &change, -1), -EMFILE);
-		CHECK(now_ns() - begun >= 50000000u);
+		CHECK_EQ(result, -EMFILE);
+		uint64_t begun = now_ns();
+		while (poll(&poll_set, 1, 0) == 0 && (result = pc_table_next(f.table, &change, 0)) == 0)
+			;
+		if (result == 0)
+			result = pc_table_next(f.table, &change, -1);
+		CHECK(result == -EMFILE || result == 1);
+		/* On a busy machine most of a rest may pass before it is looked at, but not of each. */
+		rests += now_ns() - begun >= 50000000u;
 	}
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	CHECK_EQ(poll(&poll_set, 1, PATIENCE_MS), 1);
