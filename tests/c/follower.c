@@ -30,6 +30,7 @@ struct follower open_follower(struct pc_table_options options)
 static void forget(struct follower *f)
 {
 	free(f->told);
+	free(f->older);
 	free(f->last);
 }
 
@@ -59,7 +60,8 @@ int release_follower(struct follower *f)
 void make_room(struct follower *f, size_t changes)
 {
 	f->told = realloc(f->told, changes * sizeof(f->told[0]));
-	CHECK(f->told != NULL);
+	f->older = realloc(f->older, changes * sizeof(f->older[0]));
+	CHECK(f->told != NULL && f->older != NULL);
 	f->room = changes;
 	if (f->ids < changes) {
 		f->last = realloc(f->last, changes);
@@ -114,7 +116,10 @@ int try_to_hear(struct follower *f, int timeout_ms)
 	}
 	if (f->count == f->room)
 		make_room(f, f->room * 2 + 1024);
+	uint32_t *newest = &f->newest[(uint32_t)change.process.pid % BUCKETS];
+	f->older[f->count] = *newest;
 	f->told[f->count++] = change;
+	*newest = (uint32_t)f->count;
 	if (change.kind == PC_CHANGE_SYNCED)
 		f->lost += change.lost;
 	return 1;
@@ -179,15 +184,21 @@ void hear_all(struct follower *f)
 	} while (poll(&poll_set, 1, 0) == 1);
 }
 
+char letter_of(const struct pc_change *change)
+{
+	return "?FSXNCIPEV"[change->kind];
+}
+
 const char *history(const struct follower *f, pid_t pid)
 {
 	static char letters[256];
-	size_t length = 0;
-	for (size_t i = 0; i < f->count && length < sizeof(letters) - 1; i++)
-		if (!is_about_none(&f->told[i]) && f->told[i].process.pid == pid)
-			letters[length++] = "?FSXNCIPEV"[f->told[i].kind];
-	letters[length] = '\0';
-	return letters;
+	char *first = letters + sizeof(letters) - 1;
+	for (uint32_t i = f->newest[(uint32_t)pid % BUCKETS]; i != 0 && first > letters; i = f->older[i - 1]) {
+		const struct pc_change *change = &f->told[i - 1];
+		if (!is_about_none(change) && change->process.pid == pid)
+			*--first = letter_of(change);
+	}
+	return first;
 }
 
 void check_history(const char *file, int line, struct follower *f, pid_t pid, const char *expected)

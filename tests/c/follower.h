@@ -4,6 +4,8 @@
 
 #include "support.h"
 
+enum { BUCKETS = 4096 };
+
 struct follower {
 	struct pc_table *table;
 	struct pc_change *told;
@@ -11,6 +13,10 @@ struct follower {
 	unsigned char *last; /* by id: the kind of its last change */
 	size_t ids;
 	uint64_t lost; /* the sum of what SYNCED reported */
+	/* Other programs' changes may be many: those of a pid are found through its bucket. A change is
+	 * named by its place among the told ones, plus one. */
+	uint32_t newest[BUCKETS];
+	uint32_t *older; /* by change: the one before it in its bucket, or 0 */
 };
 
 #define TABLE_OPTIONS(...)                                                                         \
@@ -50,6 +56,7 @@ void hear_all(struct follower *f);
  * Credentials, sessIon, new Parent, Exited, Vanished: "SXE".
  */
 const char *history(const struct follower *f, pid_t pid);
+char letter_of(const struct pc_change *change);
 /* Hears what is missing: an EXIT may be made after wait(2) has returned. */
 #define CHECK_HISTORY(f, pid, expected) check_history(__FILE__, __LINE__, f, pid, expected)
 void check_history(const char *file, int line, struct follower *f, pid_t pid, const char *expected);
