@@ -61,17 +61,18 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	    --features $(FEATURES) --crate-type staticlib -- \
 	    -C llvm-args='-inline-threshold=25 -jump-threading-threshold=2'
 
-# Linked by cc: rustc passes a version script of its own, and ours would have no effect. The options that not
-# every linker has make the library smaller.
+# Linked by cc: rustc passes a version script of its own, and ours would have no effect.
 $(SHARED): $(RUSTLIB) $(MAP) src/capi/compact.ld | build
 	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(KEEP) $(RUSTLIB) \
 	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
-	    -Wl,-z,relro,-z,now,-z,defs,--as-needed \
-	    $$(case $$($(CC) $(LDFLAGS) -Wl,--version 2>/dev/null) in ('GNU gold'*) ;; \
-	        ('GNU ld'*) echo -Wl,-z,noseparate-code -Wl,-T,src/capi/compact.ld ;; \
-	        (*) echo -Wl,-z,noseparate-code ;; esac)
+	    -Wl,-z,relro,-z,now,-z,defs,--as-needed $(COMPACT)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
+
+# What makes the file smaller, as far as this linker has it and this machine's sections allow it.
+COMPACT = $$(case "$$($(CC) -dumpmachine) $$(LC_ALL=C $(CC) $(LDFLAGS) -Wl,--version 2>/dev/null)" in \
+    (*' GNU gold'*) ;; (x86_64-*' GNU ld ('* | i?86-*' GNU ld ('* | aarch64-*' GNU ld ('* | arm*' GNU ld ('* | s390x-*' GNU ld ('*) \
+    echo -Wl,-z,noseparate-code,-T,src/capi/compact.ld ;; (*) echo -Wl,-z,noseparate-code ;; esac)
 
 # One object in which only pc_* is global, so that it collides with no other Rust library.
 $(STATIC): $(RUSTLIB) $(MAP) | build

@@ -5,7 +5,6 @@ use super::arguments::{INVALID, count, options_of, output, status, timeout, writ
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, on_socket, shared};
 use crate::errno::Errno;
-
 use crate::table::{
     Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
     format, remark, state,
