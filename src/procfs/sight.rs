@@ -69,13 +69,17 @@ pub(crate) fn look(
 ) -> Result<(), Errno> {
     *look = Look::Shown(Sight::begin());
     let Look::Shown(sight) = look else { return Ok(()) };
-    *look = match sight.read(tree, pid, with_credentials) {
-        Ok(true) => return Ok(()),
-        Ok(false) | Err(Errno(libc::ESRCH)) => Look::Absent,
+    let result = sight.read(tree, pid, with_credentials);
+    if result == Ok(true) {
+        return Ok(());
+    }
+    *look = Look::Absent;
+    match result {
+        Ok(_) | Err(Errno(libc::ESRCH)) => {}
         Err(error) if error.is_shortage() => return Err(error),
-        Err(_) if tree.is_made_up || sys::is_alive(pid)? => Look::Hidden,
-        Err(_) => Look::Absent,
-    };
+        Err(_) if tree.is_made_up || sys::is_alive(pid)? => *look = Look::Hidden,
+        Err(_) => {}
+    }
     Ok(())
 }
 
