@@ -85,6 +85,8 @@ pub(crate) const DEFAULT_WATCHES: u32 = 64;
 pub(crate) struct Table {
     follower: Follower,
     senses: Senses,
+    /// The table has begun to follow: it knows more than its queue.
+    has_run: bool,
     /// This thread has rung the bell, and has not silenced it since.
     has_rung: bool,
     /// After an error, which is likely to come again, the table does nothing until the timer ticks.
@@ -168,6 +170,7 @@ impl Table {
                 sequence: 0,
             },
             senses: Senses { receiver, listing, watches, shows_exit_status },
+            has_run: false,
             has_rung: false,
             is_resting: false,
             has_timer: false,
@@ -181,7 +184,7 @@ impl Table {
 
     /// Whether a successor misses nothing: all that is known has been reported, or is still queued.
     pub(crate) fn is_releasable(&mut self, remote: &Remote) -> bool {
-        let is_untouched = !self.follower.agenda.has_received && !remote.connector.has_deafness();
+        let is_untouched = !self.has_run && !remote.connector.has_deafness();
         is_untouched || !self.follower.has_work(&Kernel { remote, senses: &mut self.senses })
     }
 
@@ -238,6 +241,7 @@ impl Table {
 
     #[inline(never)]
     fn run(&mut self, remote: &Remote) -> Result<Run, Errno> {
+        self.has_run = true;
         let run = self.follower.run(&mut Kernel { remote, senses: &mut self.senses });
         remote.hidden.store(self.follower.census.hidden(), Relaxed);
         run
