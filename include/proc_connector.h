@@ -109,6 +109,8 @@
  *  pc_process_alive       openat, read, close, kill, tgkill
  *  pc_process_read
  *
+ *  pc_process_texts       those of pc_process_alive; readlinkat, sched_yield
+ *
  *  pc_table_next          those of pc_recv and pc_process_alive; getdents64, lseek, epoll_ctl,
  *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc
  *
@@ -118,8 +120,8 @@
  * Where no seccomp filter is in force, pc_table_next also calls setsockopt.
  *
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
- * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive and
- * pc_process_read.
+ * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive,
+ * pc_process_read and pc_process_texts.
  *
  * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
  * takes a handle and is listed also calls getpid, to know a forked child.
@@ -1147,6 +1149,99 @@ int pc_process_alive(pid_t tgid);
  * Returns what pc_process_alive() returns, or -EINVAL if process is NULL.
  */
 int pc_process_read(pid_t pid, struct pc_process *process);
+
+/* ------------------------------------- Texts of a process ------------------------------------- */
+
+/* The texts of a process: values of pc_text.what. */
+enum pc_text_kind {
+    /*
+     * The command line: each argument with a NUL byte behind it, byte by byte what /proc/PID/cmdline
+     * has. The length counts these NUL bytes. A process can rewrite its command line: then the last NUL
+     * byte may be missing, or others may follow.
+     */
+    PC_TEXT_COMMAND_LINE = 1,
+    /* The path of the executable. If that was deleted, the kernel appends " (deleted)". */
+    PC_TEXT_EXECUTABLE = 2,
+    /* The path of the working directory. If that was deleted, the kernel appends " (deleted)". */
+    PC_TEXT_DIRECTORY = 3,
+    /*
+     * The path of the process's cgroup of version 2, without "0::". If there is none, that of systemd's
+     * hierarchy of version 1, and if there is none, that of the first hierarchy in /proc/PID/cgroup.
+     */
+    PC_TEXT_CGROUP = 4,
+    /*
+     * The pid in the process's own PID namespace, in decimal digits: in a container, the pid that the
+     * process itself sees.
+     */
+    PC_TEXT_NSPID = 5,
+};
+
+/* A text of a process: what to read, where to, and what came of it. */
+struct pc_text {
+    /* The caller sets this: a value of enum pc_text_kind. */
+    uint32_t what;
+    /*
+     * 0: the text was read. Otherwise a negative errno value, about this text alone:
+     * -ENODATA          there is none: a kernel thread has no command line and no executable
+     * -EACCES           this process may not read it. For the executable and the directory of another
+     *                   user's process, it needs CAP_SYS_PTRACE
+     * -ESRCH            the process exited before this text was read
+     * -EAGAIN           none at this moment: the process is taking up another program, or its leader is
+     *                   gone
+     * -ENAMETOOLONG     the kernel shows no path that is longer than PATH_MAX (4096)
+     * -EINVAL           this version does not know such a text
+     * or another error of open(2), read(2) or readlink(2).
+     */
+    int32_t error;
+    /* The caller sets this: room for size bytes. NULL if size is 0. */
+    char *buffer;
+    /* The caller sets this. If it is not 0, the buffer always gets a terminator. */
+    size_t size;
+    /*
+     * The length of the whole text, without the terminator, even if it did not fit (length >= size), as
+     * snprintf() has it. 0 if error is not 0. A length that did not fit may change until the next call.
+     */
+    size_t length;
+};
+
+/*
+ * Reads texts of a process, such as its command line, without allocation.
+ *
+ *     char path[4096];
+ *     struct pc_text text = { PC_TEXT_EXECUTABLE, 0, path, sizeof(path), 0 };
+ *     if (pc_process_texts(pid, process.start_boottime_ns, &text, 1) == 0 && text.error == 0)
+ *         printf("%s\n", path);
+ *
+ * The texts are those of one process. /proc/PID is opened once for all of them, and the kernel binds
+ * that descriptor to the process. The texts are read in the order of the array. Then the library looks
+ * whether the pid belongs to the process that started at start_boottime_ns. This identifies a process
+ * on every kernel, unless one pid has two owners within 10 ms. No text is given half: a text that fits
+ * is complete. If the process runs another program meanwhile, one text may be of the old program and the
+ * next one of the new program; the kernel then reports an EXEC.
+ *
+ * While a process takes up a program, as it still does when posix_spawn() returns, it has no texts. The
+ * function then lets other threads run and looks again, up to 20 times.
+ *
+ * A process vanishes from inside: a zombie has no command line, executable and directory any more. Texts
+ * that were read before the process exited are given.
+ *
+ * pid:                an id of this PID namespace, as for pc_process_alive().
+ * start_boottime_ns:  that of the pc_process; 0, which pc_process has if PC_FIELD_START is not valid:
+ *                     any process that has the pid.
+ * texts:              count texts. On an error each is empty, and has that error, except after -EINVAL,
+ *                     which changes nothing.
+ *
+ * Returns 0: each text was read, or has an error of its own; or
+ * -ESRCH     the process has exited, and no text was read, or the pid has another owner, or is the id of
+ *            a thread
+ * -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
+ * -EINVAL    pid is not positive, texts is NULL, count is 0, or a buffer is NULL and its size is not 0
+ * or an error of open(2) or read(2).
+ */
+int pc_process_texts(pid_t pid,
+                     uint64_t start_boottime_ns,
+                     struct pc_text *texts,
+                     size_t count);
 
 #ifdef __cplusplus
 }  // extern "C"

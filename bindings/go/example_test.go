@@ -226,3 +226,18 @@ func ExampleError() {
 	fmt.Println(errors.Is(err, syscall.EPROTOTYPE))
 	// Output: true
 }
+
+// Prints the arguments of this program, and where it is.
+func ExampleTexts() {
+	pid := int32(os.Getpid())
+	texts, err := procconnector.Texts(pid, 0, procconnector.TextCommandLine, procconnector.TextExecutable)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if command := texts[0]; command.Err == nil {
+		fmt.Printf("%q\n", strings.Split(strings.TrimSuffix(command.Value, "\x00"), "\x00"))
+	}
+	if executable := texts[1]; executable.Err == nil {
+		fmt.Println(executable.Value)
+	}
+}

@@ -2,8 +2,10 @@
 
 use super::connector::nanoseconds;
 use super::options::budget;
+use super::text::process_texts;
 use super::{Error, Result, Stats};
 use crate::errno::Errno;
+use crate::procfs::TextKind;
 use crate::sys::Fd;
 use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
@@ -374,6 +376,14 @@ impl fmt::Debug for TableRemote {
 }
 
 impl Process {
+    /// Reads texts of this process: [`process_texts`](crate::process_texts) with its pid and its start.
+    ///
+    /// # Errors
+    /// Those of [`process_texts`](crate::process_texts).
+    pub fn texts<const N: usize>(&self, kinds: [TextKind; N]) -> Result<[Result<Vec<u8>>; N]> {
+        process_texts(self.pid, self.start_boottime_ns, kinds)
+    }
+
     /// Reads one process from /proc, without a table. Returns `None` if the process has exited, is
     /// a zombie, or never existed.
     ///

@@ -28,13 +28,15 @@ pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns,
 #[cfg(feature = "capi")]
 pub(crate) use fd::require_open;
 pub(crate) use fd::{Fd, Modes, take};
+#[cfg(feature = "table")]
+pub(crate) use file::{Mode, open, read, read_link};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;
 pub(crate) use recv::*;
 pub(crate) use socket::*;
 #[cfg(feature = "table")]
-pub(crate) use task::may_trace;
+pub(crate) use task::{give_way, may_trace};
 pub(crate) use task::{leader_exists, random_number};
 pub(crate) use time::monotonic_ns;
 #[cfg(feature = "table")]

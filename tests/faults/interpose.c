@@ -72,6 +72,7 @@ long syscall(long number, ...)
 		{ SYS_sendto, "sendto" },	  { SYS_recvfrom, "recvfrom" },
 		{ SYS_fcntl, "fcntl" },		  { SYS_getrandom, "getrandom" },
 		{ SYS_openat, "openat" },	  { SYS_read, "read" },
+		{ SYS_readlinkat, "readlinkat" },
 	};
 	va_list list;
 	va_start(list, number);
