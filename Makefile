@@ -79,7 +79,7 @@ $(STATIC): $(RUSTLIB) $(MAP) | build
 # What a program that does without the process table could have.
 connector-only:
 	@mkdir -p build/connector
-	sed '/pc_table_/d; /pc_change_/d; /pc_process_read/d' $(MAP) | \
+	sed '/pc_table_/d; /pc_change_/d; /pc_process_read/d; /pc_wake_/d' $(MAP) | \
 	    sed '/^PROC_CONNECTOR_/{N;N;/global:\n}/d;}' >build/connector/map # without an empty node
 	$(MAKE) --no-print-directory build/connector/connector.so SHARED=build/connector/connector.so \
 	    MAP=build/connector/map FEATURES=capi CARGO_DIR=build/cargo-connector
