@@ -450,7 +450,15 @@ struct pc_options {
      * granted. On AF_UNIX the budget has no effect.
      */
     uint32_t rcvbuf_bytes;
-    uint32_t reserved;
+    /*
+     * How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
+     * 0, the default: not at all.
+     *
+     * The thread uses all of its CPU meanwhile, so that no event has to wake it. pc_wake_soon()
+     * mostly serves better: it costs nothing. A signal that arrives during this time does not end the
+     * call: use pc_interrupt().
+     */
+    uint32_t spin_us;
 };
 
 /* The initial value of a struct pc_options: everything, with the default queue. */
@@ -757,10 +765,13 @@ struct pc_table_options {
     uint32_t max_watches;
     /* With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0. */
     int proc_fd;
+    /* How long pc_table_next() waits without sleeping before it sleeps, as in pc_options. */
+    uint32_t spin_us;
+    uint32_t reserved;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
-#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0 }
+#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Opens a table of all processes, and a connector that keeps it up to date.
@@ -1184,7 +1195,8 @@ enum pc_wake {
  * most:  PC_WAKE_SLICE, or PC_WAKE_REALTIME, which stands for the slice where it is not granted. A
  *        realtime thread preempts every other program on its CPU as long as it works, and the kernel
  *        stops all of them for 50 ms of each second in which they use a CPU without a pause
- *        (sysctl kernel.sched_rt_runtime_us): a program with this never waits by polling.
+ *        (sysctl kernel.sched_rt_runtime_us): do not combine PC_WAKE_REALTIME with spinning
+ *        (pc_options.spin_us).
  *
  * Returns what is in force now, as read back from the kernel:
  * PC_WAKE_REALTIME    also if the thread was SCHED_FIFO, SCHED_RR or SCHED_DEADLINE before

@@ -34,7 +34,8 @@ pub enum pc_wake {
 /// most:  PC_WAKE_SLICE, or PC_WAKE_REALTIME, which stands for the slice where it is not granted. A
 ///        realtime thread preempts every other program on its CPU as long as it works, and the kernel
 ///        stops all of them for 50 ms of each second in which they use a CPU without a pause
-///        (sysctl kernel.sched_rt_runtime_us): a program with this never waits by polling.
+///        (sysctl kernel.sched_rt_runtime_us): do not combine PC_WAKE_REALTIME with spinning
+///        (pc_options.spin_us).
 ///
 /// Returns what is in force now, as read back from the kernel:
 /// PC_WAKE_REALTIME    also if the thread was SCHED_FIFO, SCHED_RR or SCHED_DEADLINE before

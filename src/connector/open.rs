@@ -33,7 +33,13 @@ pub(crate) fn open_on<S: Source>(
         Err(error) => return Err((error, source)),
     };
     let (socket, prepared) = source.prepare(options)?;
-    Ok(parts.assemble(socket, prepared, options.filter))
+    #[cfg_attr(not(feature = "table"), allow(unused_mut))]
+    let (mut connector, receiver) = parts.assemble(socket, prepared, options.filter);
+    #[cfg(feature = "table")]
+    {
+        connector.spin_us = options.spin_us;
+    }
+    Ok((connector, receiver))
 }
 
 /// Where the socket of a new handle comes from.

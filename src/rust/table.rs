@@ -1,7 +1,7 @@
 //! The process table.
 
 use super::connector::nanoseconds;
-use super::options::budget;
+use super::options::{budget, microseconds};
 use super::{Error, Result, Stats};
 use crate::errno::Errno;
 use crate::sys::Fd;
@@ -21,6 +21,7 @@ pub struct TableOptions {
     ignores_threads: bool,
     is_subscribed: bool,
     max_watches: Option<u32>,
+    spin: Duration,
 }
 
 impl TableOptions {
@@ -58,6 +59,13 @@ impl TableOptions {
         Self { max_watches: Some(processes), ..self }
     }
 
+    /// How long [`ProcessTable::next`] waits without sleeping, as in
+    /// [`Options::spin`](crate::Options::spin).
+    #[must_use]
+    pub fn spin(self, time: Duration) -> Self {
+        Self { spin: time, ..self }
+    }
+
     /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
     #[must_use]
     pub fn subscribed(self) -> Self {
@@ -88,6 +96,7 @@ impl TableOptions {
             budget: self.queue_bytes.map(budget).transpose()?,
             proc_fd: None,
             is_subscribed: self.is_subscribed,
+            spin_us: microseconds(self.spin),
             ignores_threads: self.ignores_threads,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,

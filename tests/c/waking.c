@@ -1,15 +1,18 @@
-/* pc_wake_soon. */
+/* pc_wake_soon, and waiting without sleep (spin_us). */
 #include "support.h"
 
 #include <errno.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { SLICE_NS = 100000, RESET_ON_FORK = 1 };
@@ -238,4 +241,147 @@ PROMISE(no_cancellation, "pc_wake_soon is not a cancellation point")
 	CHECK_EQ(pthread_cancel(pthread_self()), 0);
 	CHECK(pc_wake_soon(PC_WAKE_SLICE) >= 0);
 	_exit(0);
+}
+
+/* ---- spin_us ---- */
+
+enum { LONG_US = 2000000000 };
+
+static struct pc_connector *open_spinning(uint32_t events, uint32_t spin_us)
+{
+	struct pc_options options = PC_OPTIONS_INIT;
+	struct pc_connector *pc;
+	options.events = events;
+	options.spin_us = spin_us;
+	CHECK_EQ(pc_open(&pc, &options), 0);
+	return pc;
+}
+
+PROMISE(spinning, "with spin_us, pc_recv waits as long as the timeout says without sleeping")
+{
+	struct pc_connector *pc = open_spinning(PC_MASK_UNKNOWN, LONG_US);
+	struct pc_event event;
+	long sleeps = count_sleeps();
+	uint64_t begun = now_ns();
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(pc_recv(pc, &event, 5), 0);
+	CHECK(now_ns() - begun >= 100000000);
+	CHECK(count_sleeps() - sleeps < 10);
+	pc_close(pc);
+}
+
+PROMISE(spun, "pc_recv sleeps once spin_us are over")
+{
+	struct pc_connector *pc = open_spinning(PC_MASK_UNKNOWN, 500);
+	struct pc_event event;
+	long sleeps = count_sleeps();
+	uint64_t begun = now_ns();
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(pc_recv(pc, &event, 5), 0);
+	CHECK(now_ns() - begun >= 100000000);
+	CHECK(count_sleeps() - sleeps >= 10);
+	pc_close(pc);
+}
+
+PROMISE(spinning_no_wait, "with spin_us, pc_recv with timeout 0 does not wait")
+{
+	struct pc_connector *pc = open_spinning(PC_MASK_UNKNOWN, LONG_US);
+	struct pc_event event;
+	CHECK_EQ(pc_recv(pc, &event, 0), 0);
+	CHECK_EQ(pc_recv_many(pc, &event, 1, 0), 0);
+	pc_close(pc);
+}
+
+static void *rename_later(void *unused)
+{
+	usleep(30000);
+	rename_self("later");
+	return unused;
+}
+
+PROMISE(spinning_event, "with spin_us, pc_recv and pc_recv_many return the event that comes")
+{
+	struct pc_connector *pc = open_spinning(PC_MASK_COMM, LONG_US);
+	struct pc_event event;
+	pthread_t thread;
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(pthread_create(&thread, NULL, rename_later, NULL), 0);
+		do
+			CHECK_EQ(i ? pc_recv_many(pc, &event, 1, -1) : pc_recv(pc, &event, -1), 1);
+		while (event.kind != PC_EVENT_COMM || strcmp(event.data.comm.comm, "later") != 0);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+	}
+	pc_close(pc);
+}
+
+static void ignore(int number)
+{
+	(void)number;
+}
+
+PROMISE(spinning_signal, "with spin_us, a signal does not end a wait of pc_recv")
+{
+	struct pc_connector *pc = open_spinning(PC_MASK_UNKNOWN, LONG_US);
+	struct pc_event event;
+	struct itimerval soon = { .it_value.tv_usec = 10000, .it_interval.tv_usec = 10000 };
+	uint64_t begun = now_ns();
+	signal(SIGALRM, ignore);
+	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	CHECK_EQ(pc_recv(pc, &event, 100), 0);
+	CHECK(now_ns() - begun >= 100000000);
+	pc_close(pc);
+}
+
+static void *interrupt_later(void *pc)
+{
+	usleep(30000);
+	CHECK_EQ(pc_interrupt(pc), 0);
+	return NULL;
+}
+
+PROMISE(spinning_interrupt, "with spin_us, pc_interrupt ends a wait")
+{
+	struct pc_connector *pc = open_spinning(PC_MASK_UNKNOWN, LONG_US);
+	struct pc_event event;
+	pthread_t thread;
+	CHECK_EQ(pthread_create(&thread, NULL, interrupt_later, pc), 0);
+	CHECK_EQ(pc_recv(pc, &event, -1), -ECANCELED);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	pc_close(pc);
+}
+
+PROMISE(spinning_end, "with spin_us, pc_recv notices the end of a stream")
+{
+	int pair[2];
+	struct pc_options options = PC_OPTIONS_INIT;
+	struct pc_connector *pc;
+	struct pc_event event;
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	options.spin_us = LONG_US;
+	CHECK_EQ(pc_open_fd(&pc, pair[0], &options), 0);
+	close(pair[1]);
+	CHECK_EQ(pc_recv(pc, &event, -1), -EPIPE);
+	pc_close(pc);
+}
+
+PROMISE(spinning_table, "with spin_us, pc_table_next waits without sleeping")
+{
+	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
+	struct pc_change change;
+	struct pc_table *table;
+	int pair[2];
+	/* A feed, so that no change comes. */
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	options.spin_us = LONG_US;
+	CHECK_EQ(pc_table_open_fd(&table, pair[0], &options), 0);
+	while (pc_table_next(table, &change, 0) == 1 || !pc_table_is_synced(table))
+		;
+	long sleeps = count_sleeps();
+	uint64_t begun = now_ns();
+	for (int i = 0; i < 20; i++)
+		while (pc_table_next(table, &change, 5) == 1)
+			;
+	CHECK(now_ns() - begun >= 100000000);
+	CHECK(count_sleeps() - sleeps < 10);
+	pc_table_close(table);
 }
