@@ -487,6 +487,22 @@ inline result<std::optional<process>> process_read(pid_t pid) noexcept
     return read;
 }
 
+// ---- Waking up in time ----
+
+// How soon a thread runs after it is woken.
+enum class wake : std::uint32_t {
+    usual = PC_WAKE_USUAL,       // as before
+    slice = PC_WAKE_SLICE,       // SCHED_OTHER with a slice of 100 us
+    realtime = PC_WAKE_REALTIME, // SCHED_FIFO
+};
+
+// pc_wake_soon(): what is in force now for the calling thread.
+inline result<wake> wake_soon(wake most = wake::slice) noexcept
+{
+    const int status = pc_wake_soon(static_cast<std::uint32_t>(most));
+    return status < 0 ? result<wake>(failure{status}) : static_cast<wake>(status);
+}
+
 // pc_table: all processes, and the connector that keeps the table up to date. It is a range over the
 // processes in the order of pids; next() may be called in between.
 class table : public detail::owner<pc_table, pc_table_close> {

@@ -12,6 +12,8 @@ mod options;
 mod stats;
 #[cfg(feature = "table")]
 mod table;
+#[cfg(feature = "table")]
+mod wake;
 
 #[cfg(feature = "table")]
 pub use change::ChangeView;
@@ -24,3 +26,5 @@ pub use options::Options;
 pub use stats::Stats;
 #[cfg(feature = "table")]
 pub use table::{ProcessTable, TableOptions, TableRemote};
+#[cfg(feature = "table")]
+pub use wake::{Wake, wake_soon};

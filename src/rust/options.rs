@@ -59,7 +59,8 @@ impl Options {
 
     /// How long a call that may wait does not sleep; by default not at all.
     ///
-    /// The thread uses all of its CPU meanwhile, so that no event has to wake it. A signal that arrives during
+    /// The thread uses all of its CPU meanwhile, so that no event has to wake it.
+    /// [`wake_soon`](crate::wake_soon) mostly serves better: it costs nothing. A signal that arrives during
     /// this time does not end the call: use [`ProcConnector::interrupt`](crate::ProcConnector::interrupt).
     #[cfg(feature = "table")]
     #[must_use]
