@@ -73,15 +73,16 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 
 static void follow(const struct view *view)
 {
+	uint64_t flush_ns = NEVER;
 	for (uint64_t check_ns = now_ns() + CHECK_MS * NS_PER_MS; running;) {
 		uint64_t wake_ns = view->wake_ns ? view->wake_ns() : NEVER;
-		wait_until(earliest(earliest(check_ns, deadline_ns), wake_ns));
+		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, flush_ns)));
 		if (running && now_ns() >= check_ns) {
 			check(view);
 			check_ns = now_ns() + CHECK_MS * NS_PER_MS;
 		}
 		view->drain();
-		flush();
+		flush_ns = flush_soon();
 	}
 }
 

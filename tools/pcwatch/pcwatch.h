@@ -80,6 +80,8 @@ void screen_signal(int number);
 extern bool on_terminal, coloured;
 void prepare_output(void);
 void flush(void);
+uint64_t flush_due_ns(void); /* when to write, at the earliest */
+uint64_t flush_soon(void); /* when that is due: returns when to come again */
 void end_line(void); /* of out */
 void complain(const char *what, const char *why);
 
@@ -118,7 +120,8 @@ extern bool names_tracked; /* pcwatch receives every event that changes a name *
 struct task *task_of(pid_t pid);
 const char *name_of(pid_t pid);
 struct task before(pid_t pid);
-void learn(const struct pc_event *event);
+bool read_name(pid_t pid, char name[16]);
+void learn(const struct pc_event *event, const char *exec_name);
 size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
 
 /* table.c: the library's process table, which --ends and --tree follow. */

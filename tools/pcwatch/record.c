@@ -20,12 +20,19 @@ void show_header(void)
 /* Text shows the local time of day; JSON shows the date and time in UTC. */
 static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 {
+	static time_t shown_seconds = -1; /* most records are in the second of the one before */
+	static char second[32];
 	uint64_t wall_ns = time_of_day_ns(timestamp_ns);
 	time_t seconds = (time_t)(wall_ns / NS_PER_S);
 	struct tm tm;
-	size_t length = options.json ? strftime(buffer, 32, "%FT%T", gmtime_r(&seconds, &tm))
-				     : strftime(buffer, 32, "%T", localtime_r(&seconds, &tm));
-	snprintf(buffer + length, 8, ".%03u%s", (unsigned)(wall_ns / NS_PER_MS % 1000),
+	if (seconds != shown_seconds) {
+		if (options.json)
+			strftime(second, sizeof(second), "%FT%T", gmtime_r(&seconds, &tm));
+		else
+			strftime(second, sizeof(second), "%T", localtime_r(&seconds, &tm));
+		shown_seconds = seconds;
+	}
+	snprintf(buffer, 40, "%s.%03u%s", second, (unsigned)(wall_ns / NS_PER_MS % 1000),
 		 options.json ? "Z" : "");
 	return buffer;
 }
