@@ -21,10 +21,11 @@
 /* options.c: the command line. */
 struct options {
 	uint32_t events; /* to show: PC_MASK_* bits */
-	bool no_threads, ends, failed, tree, json, stats;
+	bool no_threads, ends, failed, tree, json, stats, no_wake_soon, realtime;
 	pid_t root; /* of the tree; 0: all processes */
 	double seconds; /* 0: without limit */
 	uint64_t count; /* 0: without limit */
+	uint64_t spin_ns; /* how long to wait without sleeping */
 };
 extern struct options options;
 void parse_options(int argc, char **argv);
@@ -98,7 +99,7 @@ void boolean(const char *key, bool known, bool value);
 void nanoseconds(const char *key, long long value);
 void since(uint64_t since_ns);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
-void show_totals(const struct pc_stats *stats, uint64_t duration_ns);
+void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake);
 
 /* status.c: wait(2) statuses. */
 const char *status_text(int code, bool known, char buffer[40]);

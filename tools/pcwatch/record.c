@@ -179,7 +179,8 @@ static void total(const char *key, uint64_t value)
 		fprintf(stderr, " %s %llu", key, (unsigned long long)value);
 }
 
-void show_totals(const struct pc_stats *stats, uint64_t duration_ns)
+/* wake: what pc_wake_soon() has given; NULL: nothing. */
+void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake)
 {
 	if (options.json) {
 		begin_object("stats", now_ns());
@@ -193,5 +194,8 @@ void show_totals(const struct pc_stats *stats, uint64_t duration_ns)
 	total("duration_ms", duration_ns / NS_PER_MS);
 	total("received", stats->received);
 	total("lost", stats->lost);
-	fputs(options.json ? "}\n" : "\n", options.json ? out : stderr);
+	if (options.json)
+		fprintf(out, wake ? ",\"wake\":\"%s\"}\n" : ",\"wake\":null}\n", wake);
+	else
+		fprintf(stderr, " wake %s\n", wake ? wake : "unchanged");
 }
