@@ -778,7 +778,11 @@ ok $? "pcwatch --stats counts the lost events that it showed" flood.err
 # feed.so puts a socket in the place of the kernel's, and sets the time of day one hour ahead once there is
 # a file named "stepped".
 cat >feed.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <proc_connector.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -790,6 +794,25 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 		time->tv_sec += 3600;
 	return (int)result;
 }
+/* In which order pcwatch reads command lines (r) and prints events (p). */
+static void note(const char *step)
+{
+	static int fd;
+	if (!fd)
+		fd = (int)syscall(SYS_openat, AT_FDCWD, "steps", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (write(fd, step, 1)) {}
+}
+int open(const char *path, int flags, ...)
+{
+	if (strstr(path, "/cmdline"))
+		note("r");
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
+}
+const char *pc_event_name(uint32_t kind)
+{
+	note("p");
+	return ((const char *(*)(uint32_t))dlsym(RTLD_NEXT, "pc_event_name"))(kind);
+}
 C
 cat >feed.py <<'PYTHON'
 import calendar, json, os, signal, socket, struct, subprocess, sys, time
@@ -797,7 +820,7 @@ def now(): return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 def event(what, *fields, at=None):
     data = struct.pack("IIQ", what, 0, at or now()) + struct.pack("%dI" % len(fields), *fields).ljust(24, b"\0")
     ours.send(struct.pack("IHHII", 76, 3, 0, 0, 0) + struct.pack("IIIIHH", 1, 1, 0, 0, 40, 0) + data)
-FORK, EXIT, UNUSED = 1, 0x80000000, 4194304  # more than any id
+FORK, EXEC, EXIT, UNUSED = 1, 2, 0x80000000, 4194304  # more than any id
 def fork(parent, child): event(FORK, parent, parent, child, child)
 def exit(pid, **at): event(EXIT, pid, pid, 0, 17, 1, 1, **at)
 def shown(): return json.loads(pcwatch.stdout.readline())
@@ -832,6 +855,19 @@ if promise == "step":
         return calendar.timegm(time.strptime(event["time"][:19], "%Y-%m-%dT%H:%M:%S"))
     assert abs(seconds(end) - was) < 60, (was, end)
     assert abs(seconds(after) - was - 3600) < 60, (was, after)
+if promise == "first":
+    pcwatch.send_signal(signal.SIGSTOP)
+    os.waitpid(pcwatch.pid, os.WUNTRACED)
+    os.truncate("steps", 0)
+    for i in range(5):
+        event(EXEC, os.getpid(), os.getpid())
+    pcwatch.send_signal(signal.SIGCONT)
+    shown_lines = [shown()["cmdline"] for _ in range(5)]
+    with open("/proc/self/cmdline", "rb") as own:
+        assert shown_lines == 5 * [own.read().decode().split("\0")[:-1]], shown_lines
+    with open("steps") as steps:
+        order = steps.read().strip("\0")
+        assert order == "rrrrrppppp", order
 if promise == "kernel":
     fork(2, UNUSED)
     exit(UNUSED)
@@ -849,9 +885,10 @@ fed() { # fed PROMISE NAME
 		skip "$1" "python3 is needed"
 	fi
 }
-cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so 2>&9 || exit 1
+cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so -ldl 2>&9 || exit 1
 fed "pcwatch --json prints a time above 2^53 ns exactly, as a string" large
 fed "an event that was queued when the time of day was set is shown with the time at which it happened" step
+fed "pcwatch reads the command lines of all programs that have started before it prints any" first
 fed "pcwatch does not take the name of kthreadd for that of a kernel thread that has exited" kernel
 
 # ---- Waking up in time ----
