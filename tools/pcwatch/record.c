@@ -32,8 +32,10 @@ static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 			strftime(second, sizeof(second), "%T", localtime_r(&seconds, &tm));
 		shown_seconds = seconds;
 	}
-	snprintf(buffer, 40, "%s.%03u%s", second, (unsigned)(wall_ns / NS_PER_MS % 1000),
-		 options.json ? "Z" : "");
+	unsigned ms = (unsigned)(wall_ns / NS_PER_MS % 1000);
+	char *end = stpcpy(buffer, second);
+	const char fraction[] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 0 };
+	strcpy(stpcpy(end, fraction), options.json ? "Z" : "");
 	return buffer;
 }
 
@@ -89,14 +91,6 @@ void end_record(uint32_t kind)
 		stop(0);
 }
 
-static void column(pid_t id)
-{
-	if (id)
-		fprintf(out, "%7d ", (int)id);
-	else
-		fprintf(out, "%7s ", "-");
-}
-
 /* Prints the columns that the header names. JSON has no columns. */
 void columns(pid_t pid, pid_t tid, const char *name)
 {
@@ -106,9 +100,13 @@ void columns(pid_t pid, pid_t tid, const char *name)
 	name = name ? name : pid ? "?" : "-";
 	line_begin(&line, MAX_COLUMNS);
 	line_add_name(&line, name);
-	column(pid);
-	column(tid);
-	fprintf(out, "%s%*s", line.text, line.columns < 15 ? 16 - (int)line.columns : 1, "");
+	int gap = line.columns < 15 ? 16 - (int)line.columns : 1;
+	if (pid && tid)
+		fprintf(out, "%7d %7d %s%*s", (int)pid, (int)tid, line.text, gap, "");
+	else if (pid)
+		fprintf(out, "%7d %7s %s%*s", (int)pid, "-", line.text, gap, "");
+	else
+		fprintf(out, "%7s %7s %s%*s", "-", "-", line.text, gap, "");
 }
 
 void text(const char *words)

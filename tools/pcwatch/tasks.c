@@ -31,8 +31,14 @@ struct task *task_of(pid_t pid)
  */
 size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size)
 {
-	char path[48];
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	/* snprintf() would take a tenth of the time that pcwatch uses for an EXEC, besides system calls. */
+	char path[48] = "/proc/", digits[12], *end = path + strlen(path), *digit = digits;
+	for (unsigned rest = (unsigned)pid; rest > 0 || digit == digits; rest /= 10)
+		*digit++ = (char)('0' + rest % 10);
+	while (digit > digits)
+		*end++ = *--digit;
+	*end++ = '/';
+	stpcpy(end, file);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t length = fd < 0 ? 0 : read(fd, buffer, size - 1);
 	if (fd >= 0)
