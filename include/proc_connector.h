@@ -58,6 +58,10 @@
  *               never be another event.
  *            6. /proc may be ahead of the queue. So a FORK of a known process and an EXIT of an
  *               unknown one are normal.
+ * Waking     An event often wakes its reader late: Linux lets the new program run on first, for up to
+ *            3 ms. A program that reads the command line of a process, or anything else that vanishes
+ *            with it, calls pc_wake_soon(PC_WAKE_SLICE) once, in the thread that receives. It reads
+ *            first, and formats and writes when no event is pending.
  * Threads    One thread at a time may use a handle. Different handles are independent.
  *            Until the handle is closed or released, any thread may call pc_fd(), pc_get_stats(),
  *            pc_check(), pc_interrupt(), pc_table_fd(), pc_table_get_stats(), pc_table_check() and
@@ -110,6 +114,7 @@
  *  pc_process_read
  *
  *  pc_process_texts       those of pc_process_alive; readlinkat, sched_yield
+ *  pc_wake_soon           sched_getattr, sched_setattr
  *
  *  pc_table_next          those of pc_recv and pc_process_alive; getdents64, lseek, epoll_ctl,
  *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc
@@ -121,7 +126,7 @@
  *
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
  * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive,
- * pc_process_read and pc_process_texts.
+ * pc_process_read, pc_process_texts and pc_wake_soon.
  *
  * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
  * takes a handle and is listed also calls getpid, to know a forked child.
@@ -446,7 +451,15 @@ struct pc_options {
      * granted. On AF_UNIX the budget has no effect.
      */
     uint32_t rcvbuf_bytes;
-    uint32_t reserved;
+    /*
+     * How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
+     * 0, the default: not at all.
+     *
+     * The thread uses all of its CPU meanwhile, so that no event has to wake it. pc_wake_soon()
+     * mostly serves better: it costs nothing. A signal that arrives during this time does not end the
+     * call: use pc_interrupt().
+     */
+    uint32_t spin_us;
 };
 
 /* The initial value of a struct pc_options: everything, with the default queue. */
@@ -753,10 +766,13 @@ struct pc_table_options {
     uint32_t max_watches;
     /* With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0. */
     int proc_fd;
+    /* How long pc_table_next() waits without sleeping before it sleeps, as in pc_options. */
+    uint32_t spin_us;
+    uint32_t reserved;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
-#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0 }
+#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Opens a table of all processes, and a connector that keeps it up to date.
@@ -1242,6 +1258,51 @@ int pc_process_texts(pid_t pid,
                      uint64_t start_boottime_ns,
                      struct pc_text *texts,
                      size_t count);
+
+/* ------------------------------------- Waking up in time -------------------------------------- */
+
+/* How soon a thread runs after it is woken: what pc_wake_soon() takes and returns. */
+enum pc_wake {
+    /* As before: pc_wake_soon() has changed nothing. */
+    PC_WAKE_USUAL = 0,
+    /* SCHED_OTHER with the shortest slice, 100 us. Needs no privilege, and Linux 6.12. */
+    PC_WAKE_SLICE = 1,
+    /* SCHED_FIFO, priority 1. Needs CAP_SYS_NICE or an RLIMIT_RTPRIO of 1. */
+    PC_WAKE_REALTIME = 2,
+};
+
+/*
+ * Asks the kernel to run the calling thread soon after an event wakes it.
+ *
+ * For a program that reads more about a process than events carry, such as its command line. A short
+ * process is gone a moment later, and Linux often lets it run on before it runs the reader, for up
+ * to 3 ms. docs/benchmarks.md compares how many command lines are caught with and without this call.
+ * It costs nothing while the thread sleeps, and the thread gets no larger share of the CPUs.
+ *
+ * Call it once, in the thread that receives. It affects no other thread. The nice value and the
+ * utilization clamps stay. A thread that is SCHED_BATCH or SCHED_IDLE is left alone, unless
+ * PC_WAKE_REALTIME is asked for and granted.
+ *
+ * Threads and processes that the thread makes later do not inherit this: the call sets
+ * SCHED_FLAG_RESET_ON_FORK, which takes CAP_SYS_NICE to undo. There is one exception. If the nice
+ * value is negative, a reset would take that from the children, too, so they inherit a
+ * PC_WAKE_SLICE. Children of a PC_WAKE_REALTIME thread have nice value 0.
+ *
+ * most:  PC_WAKE_SLICE, or PC_WAKE_REALTIME, which stands for the slice where it is not granted. A
+ *        realtime thread preempts every other program on its CPU as long as it works, and the kernel
+ *        stops all of them for 50 ms of each second in which they use a CPU without a pause
+ *        (sysctl kernel.sched_rt_runtime_us): do not combine PC_WAKE_REALTIME with spinning
+ *        (pc_options.spin_us).
+ *
+ * Returns what is in force now, as read back from the kernel:
+ * PC_WAKE_REALTIME    also if the thread was SCHED_FIFO, SCHED_RR or SCHED_DEADLINE before
+ * PC_WAKE_SLICE       (a sched_ext scheduler may ignore it)
+ * PC_WAKE_USUAL       before Linux 6.12, and for SCHED_BATCH and SCHED_IDLE
+ * or
+ * -EINVAL             most is neither of the two
+ * -EPERM, -EIO        a seccomp filter or an LSM forbids it: nothing has changed
+ */
+int pc_wake_soon(uint32_t most);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -536,6 +536,20 @@ template <std::size_t Count>
 result<std::array<text, Count>> process_texts(const process &whose, const text_kind (&kinds)[Count])
 {
     return process_texts(whose.pid, whose.start_boottime_ns, kinds);
+// ---- Waking up in time ----
+
+// How soon a thread runs after it is woken.
+enum class wake : std::uint32_t {
+    usual = PC_WAKE_USUAL,       // as before
+    slice = PC_WAKE_SLICE,       // SCHED_OTHER with a slice of 100 us
+    realtime = PC_WAKE_REALTIME, // SCHED_FIFO
+};
+
+// pc_wake_soon(): what is in force now for the calling thread.
+inline result<wake> wake_soon(wake most = wake::slice) noexcept
+{
+    const int status = pc_wake_soon(static_cast<std::uint32_t>(most));
+    return status < 0 ? result<wake>(failure{status}) : static_cast<wake>(status);
 }
 
 // pc_table: all processes, and the connector that keeps the table up to date. It is a range over the

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,6 +74,32 @@ func ExampleConnector_Recv() {
 		}
 	}
 	// Output: it ended with 3
+}
+
+// Prints the command line of every program that is started. Short programs are gone a moment later.
+func ExampleWakeSoon() {
+	runtime.LockOSThread()
+	if woken, err := procconnector.WakeSoon(procconnector.WakeSlice); err != nil || woken == procconnector.WakeUsual {
+		log.Println("short programs may be missed:", err)
+	}
+	c, err := procconnector.Open(procconnector.Options{Events: procconnector.MaskExec})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	events := make([]procconnector.Event, 64)
+	for {
+		n, err := c.RecvOnThread(context.Background(), events)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for i := range events[:n] {
+			if exec, ok := events[i].Exec(); ok {
+				line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", exec.TGID))
+				fmt.Printf("%d %q\n", exec.TGID, line)
+			}
+		}
+	}
 }
 
 // Shows every change of the processes of this machine, until Ctrl-C.

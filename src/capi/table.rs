@@ -74,6 +74,9 @@ pub struct pc_table_options {
     pub max_watches: u32,
     /// With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0.
     pub proc_fd: c_int,
+    /// How long pc_table_next() waits without sleeping before it sleeps, as in pc_options.
+    pub spin_us: u32,
+    pub reserved: u32,
 }
 
 const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
@@ -84,6 +87,8 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     max_work: 0,
     max_watches: 0,
     proc_fd: 0,
+    spin_us: 0,
+    reserved: 0,
 };
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
@@ -204,8 +209,17 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     // SAFETY: pc_table_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
-    let pc_table_options { size: _, fields, flags, rcvbuf_bytes, max_work, max_watches, proc_fd } =
-        options;
+    let pc_table_options {
+        size: _,
+        fields,
+        flags,
+        rcvbuf_bytes,
+        max_work,
+        max_watches,
+        proc_fd,
+        spin_us,
+        reserved,
+    } = options;
     let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
     let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
     if has_proc_fd && proc_fd < 0 {
@@ -213,6 +227,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     }
     if fields & !field::ALL != 0
         || !known
+        || reserved != 0
         || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
     {
@@ -223,6 +238,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         proc_fd: has_proc_fd.then_some(proc_fd),
         is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
+        spin_us,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
         max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },

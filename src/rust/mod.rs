@@ -14,6 +14,8 @@ mod stats;
 mod table;
 #[cfg(feature = "table")]
 mod text;
+#[cfg(feature = "table")]
+mod wake;
 
 #[cfg(feature = "table")]
 pub use change::ChangeView;
@@ -28,3 +30,5 @@ pub use stats::Stats;
 pub use table::{ProcessTable, TableOptions, TableRemote};
 #[cfg(feature = "table")]
 pub use text::process_texts;
+#[cfg(feature = "table")]
+pub use wake::{Wake, wake_soon};

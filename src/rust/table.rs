@@ -1,7 +1,7 @@
 //! The process table.
 
 use super::connector::nanoseconds;
-use super::options::budget;
+use super::options::{budget, microseconds};
 use super::text::process_texts;
 use super::{Error, Result, Stats};
 use crate::errno::Errno;
@@ -27,6 +27,7 @@ pub struct TableOptions<'fd> {
     ignores_threads: bool,
     is_subscribed: bool,
     max_watches: Option<u32>,
+    spin: Duration,
     proc_fd: Option<RawFd>,
     /// Keeps `proc_fd` open. (A `BorrowedFd` cannot be compared, but these options can.)
     borrowed: PhantomData<BorrowedFd<'fd>>,
@@ -65,6 +66,13 @@ impl<'fd> TableOptions<'fd> {
     #[must_use]
     pub fn max_watches(self, processes: u32) -> Self {
         Self { max_watches: Some(processes), ..self }
+    }
+
+    /// How long [`ProcessTable::next`] waits without sleeping, as in
+    /// [`Options::spin`](crate::Options::spin).
+    #[must_use]
+    pub fn spin(self, time: Duration) -> Self {
+        Self { spin: time, ..self }
     }
 
     /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
@@ -130,6 +138,7 @@ impl<'fd> TableOptions<'fd> {
             budget: self.queue_bytes.map(budget).transpose()?,
             proc_fd: self.proc_fd,
             is_subscribed: self.is_subscribed,
+            spin_us: microseconds(self.spin),
             ignores_threads: self.ignores_threads,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,

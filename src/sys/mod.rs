@@ -15,6 +15,8 @@ mod lock;
 #[cfg(feature = "table")]
 mod pidfd;
 mod recv;
+#[cfg(feature = "table")]
+mod sched;
 mod socket;
 mod task;
 mod time;
@@ -34,6 +36,8 @@ pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;
 pub(crate) use recv::*;
+#[cfg(feature = "table")]
+pub(crate) use sched::{wake, wake_soon};
 pub(crate) use socket::*;
 #[cfg(feature = "table")]
 pub(crate) use task::{give_way, may_trace};

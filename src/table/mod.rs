@@ -63,6 +63,8 @@ pub(crate) struct OpenTableOptions {
     pub proc_fd: Option<i32>,
     /// The previous owner of an adopted socket has subscribed it.
     pub is_subscribed: bool,
+    /// How long a wait does not sleep.
+    pub spin_us: u32,
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -144,7 +146,8 @@ impl Table {
             parts.signals.watch_socket(socket)?;
         }
         let subscribed = options.is_subscribed;
-        let how = OpenOptions { filter, budget: options.budget, subscribed };
+        let how =
+            OpenOptions { filter, budget: options.budget, subscribed, spin_us: options.spin_us };
         let (connector, receiver) = connector::open_on(socket, &how)?;
         if !is_adopted {
             parts.signals.watch_socket(connector.socket())?;

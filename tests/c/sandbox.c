@@ -133,6 +133,20 @@ PROMISE(looking_up, "pc_process_alive and pc_process_read make only the system c
 	in_child(look_up_confined, NULL);
 }
 
+static void wake_confined(void *unused)
+{
+	(void)unused;
+	CONFINE(SYS_sched_getattr, SYS_sched_setattr);
+	CHECK(pc_wake_soon(PC_WAKE_SLICE) >= 0);
+	CHECK(pc_wake_soon(PC_WAKE_REALTIME) >= 0);
+	exit(0);
+}
+
+PROMISE(waking, "pc_wake_soon makes only the system calls that the header lists")
+{
+	in_child(wake_confined, NULL);
+}
+
 static void follow_confined(void *unused)
 {
 	struct pc_table *table;

@@ -310,6 +310,14 @@ PROMISE(texts, "the texts of a process are read, of any length, or have errors o
 		CHECK((*none)[0].error().value() == ENODATA);
 		break;
 	}
+PROMISE(wakes, "a thread asks to be woken soon, and gets what C gets")
+{
+	const auto woken = pc::wake_soon();
+	CHECK(woken && static_cast<int>(*woken) == pc_wake_soon(PC_WAKE_SLICE));
+	CHECK(*woken == pc::wake::usual || *woken == pc::wake::slice);
+	const auto most = pc::wake_soon(pc::wake::realtime);
+	CHECK(most && static_cast<int>(*most) == pc_wake_soon(PC_WAKE_REALTIME));
+	CHECK(pc::wake_soon(pc::wake::usual).error() == std::errc::invalid_argument);
 }
 
 /* The next change of this kind about this process; 0 stands for any. */

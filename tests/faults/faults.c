@@ -460,6 +460,27 @@ static int run_read(struct subject *subject)
 	return pc_process_read(getpid(), &process);
 }
 
+static int run_wake(struct subject *subject)
+{
+	(void)subject;
+	return pc_wake_soon(PC_WAKE_SLICE);
+}
+
+static void check_woken(struct subject *subject, int result)
+{
+	(void)subject;
+	CHECK(result <= PC_WAKE_SLICE);
+}
+
+PROMISE(wake, "pc_wake_soon says what is in force or explains why not, whichever libc call fails")
+{
+	check_operation(&(struct operation){
+		.name = "pc_wake_soon",
+		.prepare = prepare_nothing,
+		.run = run_wake,
+		.check = check_woken });
+}
+
 static void check_looked(struct subject *subject, int result)
 {
 	(void)subject;
