@@ -42,7 +42,7 @@ small() { # small LIMIT
 	[ ! -e "$work/elsewhere" ] && strip -o "$work/stripped" "$tree/$shared" &&
 		[ "$(wc -c <"$work/stripped")" -lt "$1" ]
 }
-promise "make builds its own library in build/ whatever cargo's settings are" small 61440
+promise "make builds its own library in build/ whatever cargo's settings are" small 65536
 refuses() { # refuses FOLDER TARGET WORDS: make fails there, and says why
 	! (cd "$1" && CARGO_BUILD_TARGET=$2 make) >"$work/refusal" 2>&1
 	refused=$?
