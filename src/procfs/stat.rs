@@ -296,7 +296,7 @@ mod tests {
             ("4194308", 2, false),
         ] {
             let stat = stat("sh", 'R', threads).replace("2097152", flags);
-            assert_eq!(parse(stat.as_bytes()).stat.is_exiting, is_exiting, "{flags} {threads}");
+            assert_eq!(parsed_from(&stat).0.is_exiting, is_exiting, "{flags} {threads}");
         }
     }
 
