@@ -768,7 +768,11 @@ struct pc_table_options {
     int proc_fd;
     /* How long pc_table_next() waits without sleeping before it sleeps, as in pc_options. */
     uint32_t spin_us;
-    uint32_t reserved;
+    /*
+     * How many bytes the table keeps of the command line and the executable of each process together,
+     * with a terminator each; 0: none. See pc_table_command().
+     */
+    uint32_t text_bytes;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
@@ -1073,6 +1077,81 @@ int pc_table_next(struct pc_table *table,
  * Returns 1: a process; 0: there is none with this pid; -EINVAL: a NULL pointer.
  */
 int pc_table_get(const struct pc_table *table, pid_t pid, struct pc_process *process);
+
+/* pc_command.flags: the table keeps only the beginning of the command line. */
+#define PC_COMMAND_CUT (1u << 0)
+
+/*
+ * pc_command.flags: events were lost after it was read: the process may have run another program since.
+ */
+#define PC_COMMAND_DOUBTFUL (1u << 1)
+
+/*
+ * The command of a process, as the table keeps it.
+ *
+ * The texts belong to the table. They are valid until the next call of pc_table_next() or
+ * pc_table_close(). A text that could not be read is NULL, and its error says why:
+ * -ESRCH         the process exited, or ran another program, before it was read
+ * -ENODATA       there is none, as for a kernel thread
+ * -EACCES        this process may not read it, as with hidepid, and for the executable of another user's
+ *                process without CAP_SYS_PTRACE
+ * -ENAMETOOLONG  the path of the executable takes more than a quarter of pc_table_options.text_bytes, and
+ *                more than the command line has left
+ * or another error of open(2), read(2) or readlink(2).
+ */
+struct pc_command {
+    /* The arguments, each with a NUL byte behind it, and one more NUL byte. */
+    const char *command_line;
+    /*
+     * The path of the program, with a NUL byte behind it. If the file was deleted, the kernel appends
+     * " (deleted)".
+     */
+    const char *executable;
+    /*
+     * The lengths without the last NUL byte. The one of the command line counts those between arguments.
+     */
+    uint32_t command_line_length;
+    uint32_t executable_length;
+    /* 0, or negative errno values. */
+    int32_t command_line_error;
+    int32_t executable_error;
+    /* PC_COMMAND_* bits. */
+    uint32_t flags;
+    /* 0 */
+    uint32_t reserved[3];
+};
+
+/*
+ * Returns the command line and the executable that the table keeps of a process, if it was opened with
+ * pc_table_options.text_bytes.
+ *
+ *     struct pc_command command;
+ *     if (change.kind == PC_CHANGE_EXITED &&
+ *         pc_table_command(table, &change.process, &command) == 0 && command.command_line)
+ *         printf("%s exited\n", command.command_line);
+ *
+ * The table reads them when it handles a FORK or an EXEC of the process, before anything else, because a
+ * short program is soon gone; and when it finds the process, or reads /proc again after a loss of events. It
+ * keeps them until the process has left the table: with EXITED and VANISHED they are still there. What was
+ * read is given only if a look right after it showed the same process, or its zombie.
+ *
+ * A process that has not called execve(2) shows the command of the process that forked it. If an EXEC comes
+ * too late to read the new command, the old one is given no longer.
+ *
+ * The table needs text_bytes of memory for each process that it holds at the same time. That memory is
+ * used again for other processes, and given back when the table is closed.
+ *
+ * process:  a process that the table has reported, such as pc_change.process. Its pid and its id count.
+ * command:  written only when 0 is returned.
+ *
+ * Returns 0: see the errors of the texts; or
+ * -ESRCH       the process is not in the table, and did not leave it with the last change
+ * -EOPNOTSUPP  the table was opened without text_bytes
+ * -EINVAL      a NULL pointer
+ */
+int pc_table_command(const struct pc_table *table,
+                     const struct pc_process *process,
+                     struct pc_command *command);
 
 /*
  * Walks through the table in the order of pids. Changes may be reported during the walk: a process

@@ -5,12 +5,14 @@ use super::arguments::{INVALID, count, options_of, output, status, timeout, writ
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, on_socket, shared};
 use crate::errno::Errno;
+use crate::procfs::kept;
 use crate::table::{
     Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
     format, remark, state,
 };
 use core::ffi::{c_char, c_int};
 use core::mem::{MaybeUninit, offset_of};
+use core::ptr::null;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// cbindgen:no-export
@@ -76,7 +78,9 @@ pub struct pc_table_options {
     pub proc_fd: c_int,
     /// How long pc_table_next() waits without sleeping before it sleeps, as in pc_options.
     pub spin_us: u32,
-    pub reserved: u32,
+    /// How many bytes the table keeps of the command line and the executable of each process together,
+    /// with a terminator each; 0: none. See pc_table_command().
+    pub text_bytes: u32,
 }
 
 const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
@@ -88,7 +92,7 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     max_watches: 0,
     proc_fd: 0,
     spin_us: 0,
-    reserved: 0,
+    text_bytes: 0,
 };
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
@@ -218,7 +222,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         max_watches,
         proc_fd,
         spin_us,
-        reserved,
+        text_bytes,
     } = options;
     let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
     let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
@@ -227,7 +231,6 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     }
     if fields & !field::ALL != 0
         || !known
-        || reserved != 0
         || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
     {
@@ -239,6 +242,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         proc_fd: has_proc_fd.then_some(proc_fd),
         is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
         spin_us,
+        text_bytes,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
         max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },
@@ -473,6 +477,100 @@ pub unsafe extern "C" fn pc_table_get(
         Ok(give(table.get(pid), process))
     };
     count(get())
+}
+
+/// pc_command.flags: the table keeps only the beginning of the command line.
+pub const PC_COMMAND_CUT: u32 = 1u32 << 0;
+/// pc_command.flags: events were lost after it was read: the process may have run another program since.
+pub const PC_COMMAND_DOUBTFUL: u32 = 1u32 << 1;
+
+const _: () = {
+    assert!(PC_COMMAND_CUT == kept::CUT);
+    assert!(PC_COMMAND_DOUBTFUL == kept::DOUBTFUL);
+};
+
+/// The command of a process, as the table keeps it.
+///
+/// The texts belong to the table. They are valid until the next call of pc_table_next() or
+/// pc_table_close(). A text that could not be read is NULL, and its error says why:
+/// -ESRCH         the process exited, or ran another program, before it was read
+/// -ENODATA       there is none, as for a kernel thread
+/// -EACCES        this process may not read it, as with hidepid, and for the executable of another user's
+///                process without CAP_SYS_PTRACE
+/// -ENAMETOOLONG  the path of the executable takes more than a quarter of pc_table_options.text_bytes, and
+///                more than the command line has left
+/// or another error of open(2), read(2) or readlink(2).
+#[repr(C)]
+pub struct pc_command {
+    /// The arguments, each with a NUL byte behind it, and one more NUL byte.
+    pub command_line: *const c_char,
+    /// The path of the program, with a NUL byte behind it. If the file was deleted, the kernel appends
+    /// " (deleted)".
+    pub executable: *const c_char,
+    /// The lengths without the last NUL byte. The one of the command line counts those between arguments.
+    pub command_line_length: u32,
+    pub executable_length: u32,
+    /// 0, or negative errno values.
+    pub command_line_error: i32,
+    pub executable_error: i32,
+    /// PC_COMMAND_* bits.
+    pub flags: u32,
+    /// 0
+    pub reserved: [u32; 3],
+}
+
+/// Returns the command line and the executable that the table keeps of a process, if it was opened with
+/// pc_table_options.text_bytes.
+///
+///     struct pc_command command;
+///     if (change.kind == PC_CHANGE_EXITED &&
+///         pc_table_command(table, &change.process, &command) == 0 && command.command_line)
+///         printf("%s exited\n", command.command_line);
+///
+/// The table reads them when it handles a FORK or an EXEC of the process, before anything else, because a
+/// short program is soon gone; and when it finds the process, or reads /proc again after a loss of events. It
+/// keeps them until the process has left the table: with EXITED and VANISHED they are still there. What was
+/// read is given only if a look right after it showed the same process, or its zombie.
+///
+/// A process that has not called execve(2) shows the command of the process that forked it. If an EXEC comes
+/// too late to read the new command, the old one is given no longer.
+///
+/// The table needs text_bytes of memory for each process that it holds at the same time. That memory is
+/// used again for other processes, and given back when the table is closed.
+///
+/// process:  a process that the table has reported, such as pc_change.process. Its pid and its id count.
+/// command:  written only when 0 is returned.
+///
+/// Returns 0: see the errors of the texts; or
+/// -ESRCH       the process is not in the table, and did not leave it with the last change
+/// -EOPNOTSUPP  the table was opened without text_bytes
+/// -EINVAL      a NULL pointer
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_table_command(
+    table: *const pc_table,
+    process: *const pc_process,
+    command: *mut pc_command,
+) -> c_int {
+    let get = || {
+        // SAFETY: `table` is NULL or open, and no other thread follows it; `process` is NULL or readable, and
+        // laid out as a Process; `command` is NULL or writable.
+        let ((_, table), process, out) =
+            unsafe { (both(table)?, process.cast::<Process>().as_ref(), output(command)?) };
+        let (kept, bytes) = table.command(process.ok_or(INVALID)?)?;
+        let place = |error, at| if error == 0 { bytes.as_ptr().wrapping_add(at) } else { null() };
+        out.write(pc_command {
+            command_line: place(kept.line_error, 0).cast(),
+            executable: place(kept.executable_error, kept.executable_at()).cast(),
+            command_line_length: kept.line_length,
+            executable_length: kept.executable_length,
+            command_line_error: kept.line_error,
+            executable_error: kept.executable_error,
+            flags: kept.flags,
+            reserved: [0; 3],
+        });
+        Ok(())
+    };
+    status(get())
 }
 
 /// Walks through the table in the order of pids. Changes may be reported during the walk: a process

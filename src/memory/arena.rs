@@ -11,82 +11,125 @@ const FIRST: usize = 64;
 const CHUNKS: usize = 26;
 
 /// A list that only gets longer. Its user replaces values that are of no more use.
+///
+/// Each value may have a tail: bytes behind it, as many as were asked for when the arena was made.
 pub(crate) struct Arena<T> {
-    /// The chunks that exist come first. All values below `len` have been written.
-    chunks: [Option<NonNull<u8>>; CHUNKS],
-    len: usize,
+    chunks: Chunks,
     values: PhantomData<T>,
 }
 
-// SAFETY: the arena owns its chunks and the values in them, as a Vec does, so that a thread that may
-// own a `T` may own the arena.
-unsafe impl<T: Send> Send for Arena<T> {}
-
 impl<T> Arena<T> {
-    /// An arena with `first` at index 0. That value stands in for every index out of range.
-    pub(crate) fn new(first: T) -> Result<Self, Errno> {
-        let mut arena = Self { chunks: [None; CHUNKS], len: 0, values: PhantomData };
+    /// An arena with `first` at index 0. That value stands in for every index out of range. `tail`: how many
+    /// bytes each value has behind it, or a few more.
+    pub(crate) fn new(first: T, tail: u32) -> Result<Self, Errno> {
+        let stride = size_of::<T>().saturating_add(tail as usize);
+        let chunks =
+            Chunks::new(stride.checked_next_multiple_of(align_of::<T>()).unwrap_or(usize::MAX));
+        let mut arena = Self { chunks, values: PhantomData };
         arena.push(first)?;
         Ok(arena)
     }
 
-    /// Adds `value` at the end, and returns its index.
+    /// Adds `value` at the end, with zeros behind it, and returns its index.
     pub(crate) fn push(&mut self, value: T) -> Result<u32, Errno> {
-        let index = u32::try_from(self.len).map_err(|_| Errno(libc::ENOMEM))?;
-        let room = room(&mut self.chunks, self.len, size_of::<T>(), align_of::<T>())?;
+        let (index, room) = self.chunks.push(align_of::<T>())?;
         // SAFETY: there is room for a value of this size and alignment, which nothing else uses.
         unsafe { room.cast::<T>().write(value) };
-        self.len += 1;
         Ok(index)
     }
 
-    /// Where the value at `index` is, or the value at 0 when `index` is out of range. `None` only
-    /// while new() has written none.
-    fn find(&self, index: u32) -> Option<NonNull<T>> {
-        let index = if (index as usize) < self.len { index as usize } else { 0 };
-        let (chunk, offset) = place(index);
-        let memory = (*self.chunks.get(chunk)?)?.cast::<T>();
-        // SAFETY: the chunk exists, hence it has room for FIRST << chunk values, and place() returns
-        // an offset below that.
-        Some(unsafe { memory.add(offset) })
+    fn find(&self, index: u32) -> NonNull<T> {
+        self.chunks.find(index).cast()
     }
 
     pub(crate) fn at(&self, index: u32) -> &T {
         // SAFETY: new() has written index 0, so that find() returns a value that was written. The
         // shared borrow of the arena keeps anyone from changing it.
-        unsafe { self.find(index).unwrap_unchecked().as_ref() }
+        unsafe { self.find(index).as_ref() }
     }
 
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut T {
         // SAFETY: new() has written index 0, so that find() returns a value that was written. The
         // exclusive borrow of the arena keeps anyone else from using it.
-        unsafe { self.find(index).unwrap_unchecked().as_mut() }
+        unsafe { self.find(index).as_mut() }
+    }
+
+    /// Where the bytes behind a value are, and how many.
+    fn tail_of(&self, index: u32) -> NonNull<[u8]> {
+        // SAFETY: find() returns a value of the arena, and its tail begins where the value ends.
+        let tail = unsafe { self.find(index).add(1) };
+        NonNull::slice_from_raw_parts(tail.cast(), self.chunks.stride - size_of::<T>())
+    }
+
+    /// The bytes behind a value.
+    pub(crate) fn tail(&self, index: u32) -> &[u8] {
+        // SAFETY: push() has written the tail. The shared borrow of the arena keeps anyone from changing it.
+        unsafe { self.tail_of(index).as_ref() }
+    }
+
+    pub(crate) fn tail_mut(&mut self, index: u32) -> &mut [u8] {
+        // SAFETY: push() has written the tail. The exclusive borrow keeps anyone else from using it.
+        unsafe { self.tail_of(index).as_mut() }
+    }
+
+    /// Copies the bytes behind one value over those behind another.
+    pub(crate) fn copy_tail(&mut self, from: u32, to: u32) {
+        let (from, to) = (self.tail_of(from), self.tail_of(to));
+        // SAFETY: both are tails of one size, either one or apart.
+        unsafe { from.cast::<u8>().copy_to(to.cast(), to.len()) };
     }
 }
 
-/// Room for the value at `index`, in a new chunk if need be. One function for values of every size.
-fn room(
-    chunks: &mut [Option<NonNull<u8>>; CHUNKS],
-    index: usize,
-    size: usize,
-    alignment: usize,
-) -> Result<NonNull<u8>, Errno> {
-    let (chunk, offset) = place(index);
-    let entry = chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
-    let memory = match *entry {
-        Some(memory) => memory,
-        None => {
-            let size = size.checked_mul(FIRST << chunk).ok_or(Errno(libc::ENOMEM))?;
-            *entry.insert(heap::allocate_bytes(size, alignment)?)
-        }
-    };
-    // SAFETY: the chunk has room for FIRST << chunk values of this size, and place() returns an
-    // offset below that.
-    Ok(unsafe { memory.add(offset * size) })
+/// The memory of an arena: one code for values of every size.
+struct Chunks {
+    /// The chunks that exist come first. Every place below `len` has been filled.
+    chunks: [Option<NonNull<u8>>; CHUNKS],
+    len: u32,
+    /// The distance between two places.
+    stride: usize,
 }
 
-/// The chunk that holds the value at `index`, and its offset in that chunk.
-const fn place(index: usize) -> (usize, usize) {
+// SAFETY: the chunks belong to this alone, as a Vec's memory does.
+unsafe impl Send for Chunks {}
+
+impl Chunks {
+    const fn new(stride: usize) -> Self {
+        Self { chunks: [None; CHUNKS], len: 0, stride }
+    }
+
+    /// A new place, filled with zeros, in a new chunk if need be, and its index.
+    #[inline(never)]
+    fn push(&mut self, alignment: usize) -> Result<(u32, NonNull<u8>), Errno> {
+        let (chunk, offset) = place(self.len);
+        let entry = self.chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
+        let memory = match *entry {
+            Some(memory) => memory,
+            None => {
+                let size = self.stride.checked_mul(FIRST << chunk).ok_or(Errno(libc::ENOMEM))?;
+                *entry.insert(heap::allocate_bytes(size, alignment)?)
+            }
+        };
+        // SAFETY: the chunk has room for FIRST << chunk places, and place() returns an offset below that.
+        let room = unsafe { memory.add(offset * self.stride) };
+        // SAFETY: nothing else uses the place.
+        unsafe { room.write_bytes(0, self.stride) };
+        self.len += 1;
+        Ok((self.len - 1, room))
+    }
+
+    /// The place at `index`, or the one at 0 when `index` is out of range.
+    #[inline(never)]
+    fn find(&self, index: u32) -> NonNull<u8> {
+        let (chunk, offset) = place(if index < self.len { index } else { 0 });
+        // SAFETY: there is a place at 0, because nobody has an arena without it. So this place exists, and its
+        // chunk has room for FIRST << chunk places. place() returns an offset below that.
+        unsafe { self.chunks.get_unchecked(chunk).unwrap_unchecked().add(offset * self.stride) }
+    }
+}
+
+/// The chunk that holds the place at `index`, and its offset in that chunk.
+const fn place(index: u32) -> (usize, usize) {
+    let index = index as usize;
     let chunk = ((index / FIRST) + 1).ilog2() as usize;
     (chunk, index + FIRST - (FIRST << chunk))
 }
@@ -94,13 +137,16 @@ const fn place(index: usize) -> (usize, usize) {
 impl<T> Drop for Arena<T> {
     fn drop(&mut self) {
         if core::mem::needs_drop::<T>() {
-            for index in 0..self.len {
-                if let Some(value) = self.find(index as u32) {
-                    // SAFETY: the value was written, and nothing uses it after this.
-                    unsafe { drop_in_place(value.as_ptr()) };
-                }
+            for index in 0..self.chunks.len {
+                // SAFETY: the value was written, and nothing uses it after this.
+                unsafe { drop_in_place(self.find(index).as_ptr()) };
             }
         }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
         for memory in self.chunks.into_iter().flatten() {
             // SAFETY: push() allocated the chunk, and nothing borrows from an arena that is
             // dropped.
@@ -119,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_arena_returns_every_value_at_its_index() {
-        let mut arena = Arena::new(0_u64).expect("memory");
+        let mut arena = Arena::new(0_u64, 0).expect("memory");
         for i in 1..MANY {
             assert_eq!(arena.push(u64::from(i) * 7), Ok(i));
         }
@@ -132,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_index_out_of_range_of_an_arena_is_its_first_value() {
-        let mut arena = Arena::new(5).expect("memory");
+        let mut arena = Arena::new(5, 0).expect("memory");
         assert_eq!(arena.push(6), Ok(1));
         assert_eq!((*arena.at(2), *arena.at(u32::MAX)), (5, 5));
         *arena.at_mut(2) = 7;
@@ -142,12 +188,35 @@ mod tests {
     #[test]
     fn an_arena_drops_each_of_its_values_once() {
         let value = Rc::new(());
-        let mut arena = Arena::new(Rc::clone(&value)).expect("memory");
+        let mut arena = Arena::new(Rc::clone(&value), 3).expect("memory");
         for _ in 1..200 {
             arena.push(Rc::clone(&value)).expect("memory");
         }
         assert_eq!(Rc::strong_count(&value), 201);
         drop(arena);
         assert_eq!(Rc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn the_bytes_behind_a_value_stay_its_own() {
+        let mut arena = Arena::new(0_u64, 3).expect("memory");
+        for i in 1..200_u32 {
+            assert_eq!(arena.push(u64::MAX), Ok(i));
+            assert_eq!(arena.tail(i), [0; 8]); // for the alignment
+            arena.tail_mut(i)[..3].copy_from_slice(&[i as u8, 1, 2]);
+        }
+        for i in 1..200_u32 {
+            assert_eq!((*arena.at(i), &arena.tail(i)[..3]), (u64::MAX, &[i as u8, 1, 2][..]));
+        }
+        arena.copy_tail(7, 0);
+        arena.copy_tail(8, 8);
+        assert_eq!((arena.tail(0)[0], arena.tail(8)[0], arena.tail(1000)[0]), (7, 8, 7));
+    }
+
+    #[test]
+    fn a_value_without_a_tail_has_no_bytes_behind_it() {
+        let mut arena = Arena::new(0_u64, 0).expect("memory");
+        assert!(arena.tail_mut(0).is_empty());
+        arena.copy_tail(0, 1);
     }
 }

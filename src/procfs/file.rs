@@ -1,9 +1,9 @@
 //! One file of /proc/PID.
 
 use crate::errno::Errno;
-use crate::sys::{Fd, read_file};
 #[cfg(feature = "table")]
-use crate::sys::{Mode, open};
+use crate::sys::{self, Mode, open};
+use crate::sys::{Fd, read_file};
 
 /// Where the name begins in `PATH`.
 const NAME: usize = 16;
@@ -32,9 +32,25 @@ pub(super) fn read<'a>(
     buffer: &'a mut [u8],
 ) -> Result<&'a [u8], Errno> {
     let mut path = PATH;
-    let first = put(pid, name, &mut path);
-    let relative = path.get(first..).unwrap_or_default();
-    read_file(tree.directory, if tree.directory.is_some() { relative } else { &path }, buffer)
+    read_file(tree.directory, place(tree, pid, name, &mut path), buffer)
+}
+
+/// Makes `PATH` the path of PID/`name` in a tree.
+fn place<'a>(tree: Tree<'_>, pid: i32, name: &[u8], path: &'a mut [u8; 24]) -> &'a [u8] {
+    let first = put(pid, name, path);
+    if tree.directory.is_some() { path.get(first..).unwrap_or_default() } else { path }
+}
+
+/// Where the link PID/`name` leads; `name` has at most 7 bytes. Returns how many bytes the path has.
+#[cfg(feature = "table")]
+pub(super) fn read_link(
+    tree: Tree<'_>,
+    pid: i32,
+    name: &[u8],
+    buffer: &mut [u8],
+) -> Result<u32, Errno> {
+    let mut path = PATH;
+    sys::read_link(tree.directory, place(tree, pid, name, &mut path), buffer)
 }
 
 /// Opens /proc/PID, to look files up in it.

@@ -1,5 +1,7 @@
 //! Everything that reads /proc, without allocation.
 
+#[cfg(feature = "table")]
+mod command;
 mod file;
 #[cfg(feature = "table")]
 mod listing;
@@ -14,10 +16,12 @@ mod status;
 mod text;
 
 #[cfg(feature = "table")]
+pub(crate) use command::{Command, kept, read_command};
+#[cfg(feature = "table")]
 pub(crate) use listing::Listing;
 pub use liveness::{Liveness, process_alive};
 #[cfg(feature = "table")]
-pub(crate) use sight::{Look, Sight, look, read_alive};
+pub(crate) use sight::{Ids, Look, Sight, look, read_alive};
 #[cfg(feature = "table")]
 pub(crate) use stat::{Condition, Image, Stat, TICK_NS};
 #[cfg(feature = "table")]

@@ -187,7 +187,7 @@ impl Text<'_> {
         }
         loop {
             let got = if source.is_link() {
-                read_link(directory, &source.name, scratch)
+                read_link(Some(directory), &source.name, scratch)
             } else {
                 read(&file, OutSlice::over(scratch))
             }?;

@@ -27,7 +27,7 @@ pub use mask::EventMask;
 pub use options::Options;
 pub use stats::Stats;
 #[cfg(feature = "table")]
-pub use table::{ProcessTable, TableOptions, TableRemote};
+pub use table::{Command, ProcessTable, TableOptions, TableRemote};
 #[cfg(feature = "table")]
 pub use text::process_texts;
 #[cfg(feature = "table")]

@@ -5,7 +5,7 @@ use super::options::{budget, microseconds};
 use super::text::process_texts;
 use super::{Error, Result, Stats};
 use crate::errno::Errno;
-use crate::procfs::TextKind;
+use crate::procfs::{TextKind, kept};
 use crate::sys::Fd;
 use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
@@ -28,6 +28,7 @@ pub struct TableOptions<'fd> {
     is_subscribed: bool,
     max_watches: Option<u32>,
     spin: Duration,
+    text_bytes: u32,
     proc_fd: Option<RawFd>,
     /// Keeps `proc_fd` open. (A `BorrowedFd` cannot be compared, but these options can.)
     borrowed: PhantomData<BorrowedFd<'fd>>,
@@ -73,6 +74,13 @@ impl<'fd> TableOptions<'fd> {
     #[must_use]
     pub fn spin(self, time: Duration) -> Self {
         Self { spin: time, ..self }
+    }
+
+    /// How many bytes the table keeps of the command line and the executable of each process together, with
+    /// a terminator each: see [`ProcessTable::command`]. By default none.
+    #[must_use]
+    pub fn text_bytes(self, bytes: u32) -> Self {
+        Self { text_bytes: bytes, ..self }
     }
 
     /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
@@ -139,6 +147,7 @@ impl<'fd> TableOptions<'fd> {
             proc_fd: self.proc_fd,
             is_subscribed: self.is_subscribed,
             spin_us: microseconds(self.spin),
+            text_bytes: self.text_bytes,
             ignores_threads: self.ignores_threads,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,
@@ -273,6 +282,41 @@ impl ProcessTable {
         self.table.get(pid)
     }
 
+    /// Returns the command that is kept with a process, which may have left the table with the last change:
+    /// see [`TableOptions::text_bytes`].
+    ///
+    /// ```no_run
+    /// use proc_connector::{ChangeView, ProcessTable, TableOptions};
+    ///
+    /// let mut table = ProcessTable::with(&TableOptions::new().text_bytes(512))?;
+    /// while let Some(change) = table.next(None)? {
+    ///     if let ChangeView::Exited { process, status: Some(status), .. } = change.view()
+    ///         && let Ok(line) = table.command(process)?.command_line
+    ///     {
+    ///         println!("{status}: {}", String::from_utf8_lossy(line));
+    ///     }
+    /// }
+    /// # Ok::<(), proc_connector::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ESRCH` if the process is not in the table and did not leave it with the last change, `EOPNOTSUPP` if
+    /// the table keeps no commands.
+    pub fn command(&self, process: &Process) -> Result<Command<'_>> {
+        let (kept, bytes) = self.table.command(process)?;
+        let text = |error: i32, at: usize, length: u32| match error {
+            0 => Ok(bytes.get(at..at + length as usize).unwrap_or_default()),
+            error => Err(Errno(-error).into()),
+        };
+        let has = |flag| kept.flags & flag != 0;
+        Ok(Command {
+            command_line: text(kept.line_error, 0, kept.line_length),
+            executable: text(kept.executable_error, kept.executable_at(), kept.executable_length),
+            is_cut: has(kept::CUT),
+            is_doubtful: has(kept::DOUBTFUL),
+        })
+    }
+
     /// Walks through all processes in the order of their pids.
     pub fn iter(&self) -> impl Iterator<Item = Process> {
         std::iter::successors(self.table.above(0), |last| self.table.above(last.pid))
@@ -344,6 +388,29 @@ impl fmt::Debug for ProcessTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProcessTable").field("len", &self.len()).finish_non_exhaustive()
     }
+}
+
+/// The command of a process, as a [`ProcessTable`] keeps it. It was read when the table handled the FORK or an
+/// EXEC of the process, found the process, or read /proc again after a loss of events. A process that has not
+/// called execve(2) shows the command of the process that forked it.
+///
+/// A text that could not be read is an error:
+/// - `ESRCH`: the process exited, or ran another program, before the text was read.
+/// - `ENODATA`: there is none, as for a kernel thread.
+/// - `EACCES`: this process may not read it, as with hidepid, and for the executable of another user's process
+///   without `CAP_SYS_PTRACE`.
+/// - `ENAMETOOLONG`: the path takes more than a quarter of [`TableOptions::text_bytes`], and more than the
+///   command line has left.
+#[derive(Debug)]
+pub struct Command<'a> {
+    /// The arguments, each with a NUL behind it.
+    pub command_line: Result<&'a [u8]>,
+    /// The path of the program.
+    pub executable: Result<&'a [u8]>,
+    /// The table keeps only the beginning of the command line.
+    pub is_cut: bool,
+    /// Events were lost after it was read: the process may have run another program since.
+    pub is_doubtful: bool,
 }
 
 /// A hold on a [`ProcessTable`] for other threads. The table's connector stays open as long as a

@@ -92,11 +92,15 @@ pub(crate) fn read_file<'a>(
 /// # Errors
 /// `ENAMETOOLONG`: the path does not fit.
 #[cfg(feature = "table")]
-pub(crate) fn read_link(directory: &Fd, path: &[u8], buffer: &mut [u8]) -> Result<u32, Errno> {
+pub(crate) fn read_link(
+    directory: Option<&Fd>,
+    path: &[u8],
+    buffer: &mut [u8],
+) -> Result<u32, Errno> {
+    let directory = directory.map_or(libc::AT_FDCWD, Fd::raw);
     let (path, to, room) = (terminated(path)?, buffer.as_mut_ptr(), buffer.len());
     // SAFETY: the path is terminated, and the buffer is writable for its length.
-    let size =
-        check(unsafe { libc::syscall(libc::SYS_readlinkat, directory.raw(), path, to, room) })
-            .map_err(unreadable)?;
+    let size = check(unsafe { libc::syscall(libc::SYS_readlinkat, directory, path, to, room) })
+        .map_err(unreadable)?;
     if (size as usize) < room { Ok(size) } else { Err(Errno(libc::ENAMETOOLONG)) }
 }

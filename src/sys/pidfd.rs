@@ -42,7 +42,29 @@ struct Info {
 
 /// `_IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info)`
 const PIDFD_GET_INFO: libc::Ioctl = (3 << 30 | size_of::<Info>() << 16 | 0xff << 8 | 11) as _;
+const PIDFD_INFO_CREDS: u64 = 1 << 1;
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+/// What the kernel tells of the process of a pidfd (`pidfd_info` in `fs/pidfs.c`). An error before Linux 6.13.
+#[inline(never)]
+fn info_of(pidfd: &Fd) -> Result<Info, Errno> {
+    let mut info = Info { mask: PIDFD_INFO_EXIT, cgroup_id: 0, ids: [0; 11], exit_code: 0 };
+    // SAFETY: the kernel reads and writes a structure of the size that is encoded in the request.
+    check(unsafe { libc::ioctl(pidfd.raw(), PIDFD_GET_INFO, &raw mut info) })?;
+    Ok(info)
+}
+
+/// The user and group ids of a process, without /proc: real and effective, in the order ruid, rgid, euid,
+/// egid.
+pub(crate) fn ids(tgid: i32) -> Result<[u32; 4], Errno> {
+    let info = info_of(&open(tgid)?)?;
+    let [_pid, _tgid, _ppid, ruid, rgid, euid, egid, ..] = info.ids;
+    if info.mask & PIDFD_INFO_CREDS == 0 {
+        Err(Errno(libc::ENODATA))
+    } else {
+        Ok([ruid, rgid, euid, egid])
+    }
+}
 
 /// How a process exited, as far as its pidfd knows.
 pub(crate) enum PidfdExit {
@@ -63,10 +85,8 @@ pub(crate) fn shows_exit_status() -> bool {
 
 /// How the process of a pidfd exited.
 pub(crate) fn exit_of(pidfd: &Fd) -> PidfdExit {
-    let mut info = Info { mask: PIDFD_INFO_EXIT, cgroup_id: 0, ids: [0; 11], exit_code: 0 };
-    // SAFETY: the kernel reads and writes a structure of the size that is encoded in the request.
-    match check(unsafe { libc::ioctl(pidfd.raw(), PIDFD_GET_INFO, &raw mut info) }) {
-        Ok(_) if info.mask & PIDFD_INFO_EXIT != 0 => PidfdExit::Status(info.exit_code),
+    match info_of(pidfd) {
+        Ok(info) if info.mask & PIDFD_INFO_EXIT != 0 => PidfdExit::Status(info.exit_code),
         Ok(_) => PidfdExit::Unreaped,
         Err(_) => PidfdExit::Unknown,
     }

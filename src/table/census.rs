@@ -5,6 +5,7 @@ use super::record::{Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
+use crate::procfs::Command;
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -43,6 +44,8 @@ struct Ends {
 #[derive(Clone, Copy)]
 struct Entry {
     record: Record,
+    /// What the bytes behind this entry hold.
+    command: Command,
     parent: Option<Slot>,
     first_child: Option<Slot>,
     next_sibling: Option<Slot>,
@@ -61,6 +64,7 @@ impl Entry {
         const NOWHERE: Link = Link { queue: None, previous: None, next: None };
         Self {
             record,
+            command: Command::NONE,
             parent: None,
             first_child: None,
             next_sibling: None,
@@ -73,6 +77,8 @@ impl Entry {
 }
 
 pub(super) struct Census {
+    /// Behind each entry is the command of the process. Behind the entry that stands in for all others, a
+    /// command is read.
     entries: Arena<Entry>,
     pids: Pids,
     free: Option<Slot>,
@@ -86,9 +92,10 @@ pub(super) struct Census {
 }
 
 impl Census {
-    pub(super) fn new() -> Result<Self, Errno> {
+    /// A census that keeps so many bytes of each process's command.
+    pub(super) fn new(text_bytes: u32) -> Result<Self, Errno> {
         Ok(Self {
-            entries: Arena::new(Entry::new(Record::NONE))?,
+            entries: Arena::new(Entry::new(Record::NONE), text_bytes)?,
             pids: Pids::new()?,
             free: None,
             first_parentless: None,
@@ -201,6 +208,15 @@ impl Census {
         false
     }
 
+    /// Whether the caller knows the parent of a process. The first process has none.
+    pub(super) fn is_parent_reported(&self, slot: Slot) -> bool {
+        let Entry { record, parent, .. } = self.entry(slot);
+        match parent {
+            Some(parent) => !self.at(*parent).is_unreported(),
+            None => record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0,
+        }
+    }
+
     /// Removes a process. Its children become orphans; `in_loss`: because events were lost.
     pub(super) fn remove(&mut self, slot: Slot, in_loss: bool) {
         let is_replaced = self.at(slot).gone().is_some_and(|gone| gone.is_replaced);
@@ -278,6 +294,28 @@ impl Census {
         *self.entry_mut(slot) = Entry::new(Record::NONE);
         self.entry_mut(slot).life.next = self.free;
         self.free = Some(slot);
+    }
+
+    // ---- Commands ----
+
+    /// Where a command is read; empty if none are kept.
+    pub(super) fn reading(&mut self) -> &mut [u8] {
+        self.entries.tail_mut(0)
+    }
+
+    /// Keeps the command that was read last with a process.
+    pub(super) fn keep_command(&mut self, slot: Slot, command: Command) {
+        self.entries.copy_tail(0, slot.0.get());
+        self.entry_mut(slot).command = command;
+    }
+
+    pub(super) fn command(&self, slot: Slot) -> &Command {
+        &self.entry(slot).command
+    }
+
+    /// The bytes of a command.
+    pub(super) fn command_bytes(&self, slot: Slot) -> &[u8] {
+        self.entries.tail(slot.0.get())
     }
 
     // ---- Families ----

@@ -1,5 +1,6 @@
 //! Events: the look that an event needs, the verdict, and what the verdict says.
 
+use super::agenda::Agenda;
 use super::census::Slot;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
@@ -28,19 +29,23 @@ impl Follower {
         }
         let record = slot.map(|slot| self.census.at(slot));
         let mut look = Look::Absent;
-        let (verdict, work) = match judge::ask(record, &event, self.agenda.slept) {
+        let Agenda { hearing, slept, .. } = self.agenda;
+        let (verdict, work) = match judge::ask(record, &event, hearing, slept) {
             Question::None(verdict) => (verdict, EVENT),
-            Question::Look { with_credentials } => {
-                self.look(pid, with_credentials, &mut look, world)?;
+            question => {
+                let mut work = EVENT;
+                if let Question::Look { with_credentials } = question {
+                    self.look(pid, with_credentials, &mut look, world)?;
+                    work = LOOK;
+                }
                 let own_status = match event.kind {
                     kind::EXIT => leaderless::own_status(&self.census, look.sight(), world),
                     _ => None,
                 };
-                let clock = Clock { slept: self.agenda.slept, ..world.clock() };
-                let hearing = self.agenda.hearing;
+                let clock = Clock { slept, ..world.clock() };
                 let evidence = Evidence { look: &look, own_status, hearing };
                 let record = slot.map(|slot| self.census.at(slot));
-                (judge::judge(record, &event, &evidence, clock), LOOK)
+                (judge::judge(record, &event, &evidence, clock), work)
             }
         };
         Ok(match self.apply(verdict, pid, &event, slot, &look, world)? {
@@ -234,6 +239,7 @@ impl Follower {
         let pid = self.census.pid(slot);
         self.hear_threads_of(pid, world);
         let threads = self.leader_alone_at(pid, event_ns);
+        self.keep_command(slot, sight.filter(|_| after != AfterExec::Gone));
         let record = self.census.at_mut(slot);
         record.leader_exit = None;
         record.threads = threads;

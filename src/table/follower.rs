@@ -10,7 +10,7 @@ use super::report::{Change, field};
 use super::unheard::Unheard;
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::{Condition, Look, Sight};
+use crate::procfs::{Command, Condition, Look, Sight};
 
 /// The processes, and what is to be done about them.
 ///
@@ -26,6 +26,10 @@ pub(super) struct Follower {
     pub max_work: u32,
     /// The round of looks at processes that are not waited for.
     pub round: Option<Round>,
+    /// What was read last of the command of a process.
+    pub command: Command,
+    /// Where the process was that left the table last, and its command.
+    pub left: Option<(Slot, Command)>,
     /// The change that was reported last, and how many there have been.
     pub change: Change,
     pub sequence: u64,
@@ -54,19 +58,35 @@ pub(super) const EVENT: u32 = 1;
 pub(super) const LOOK: u32 = 16;
 
 impl Follower {
+    /// Looks at a process. `wholly`: at its ids, too, and before all else at its command.
     pub(super) fn look(
-        &self,
+        &mut self,
         pid: i32,
-        with_credentials: bool,
+        wholly: bool,
         look: &mut Look,
         world: &impl World,
     ) -> Result<(), Errno> {
-        world.look(pid, with_credentials && self.fields & field::CREDENTIALS != 0, look)
+        let block = self.census.reading();
+        if wholly && !block.is_empty() {
+            self.command = world.read_command(pid, block);
+        }
+        world.look(pid, wholly && self.fields & field::CREDENTIALS != 0, look)
+    }
+
+    /// Keeps the command that was read before a look, which showed this process, or did not.
+    pub(super) fn keep_command(&mut self, slot: Slot, sight: Option<&Sight>) {
+        let mut command = self.command;
+        match sight {
+            Some(sight) if sight.stat.is_kernel_thread => command.withhold(libc::ENODATA),
+            Some(_) => {}
+            None => command.withhold(libc::ESRCH),
+        }
+        self.census.keep_command(slot, command);
     }
 
     /// Looks at a process that is to be alive: a zombie is no process.
     pub(super) fn look_alive(
-        &self,
+        &mut self,
         pid: i32,
         look: &mut Look,
         world: &impl World,
@@ -123,6 +143,7 @@ impl Follower {
         record.process.valid &= self.fields;
         record.threads = self.threads_in(pid, sight);
         let slot = self.census.insert(record)?;
+        self.keep_command(slot, Some(sight));
         leaderless::settle(&mut self.census, slot, sight.stat.condition.has_no_leader(), world);
         Ok(slot)
     }
@@ -195,6 +216,7 @@ impl Follower {
             self.agenda.hearing.note_missing_exit(gone.at_ns);
         }
         leaderless::unwatch(&self.census, slot, world);
+        self.left = Some((slot, self.command_of(slot)));
         self.change.set_exited(&mut self.census, slot);
         Outcome::Report
     }

@@ -5,7 +5,7 @@ use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Recheck};
 use super::leaderless;
 use super::record::{Gone, Life};
-use super::report::{field, remark};
+use super::report::{Change, change, field, remark};
 use super::scan::{Cause, Scan, Visit, visit};
 use super::world::World;
 use crate::errno::Errno;
@@ -59,11 +59,12 @@ impl Follower {
                 return Ok(Outcome::Worked(LOOK));
             }
         };
+        let mut entered = None;
         match (self.census.find(pid), cause) {
             (None, _) => {
                 let mut look = Look::Absent;
                 self.look_alive(pid, &mut look, world)?;
-                self.enter_looked_at(pid, &look, false, world)?;
+                entered = self.enter_looked_at(pid, &look, false, world)?;
             }
             (Some(slot), Cause::Doubt) => {
                 if let Some(exit) = self.recheck(slot, world)? {
@@ -76,7 +77,22 @@ impl Follower {
         if is_listed {
             world.take_listed();
         }
-        Ok(Outcome::Worked(LOOK))
+        match entered {
+            Some(slot) if cause == Cause::Opening && self.is_next_to_report(slot) => {
+                Ok(self.report_found(slot))
+            }
+            _ => Ok(Outcome::Worked(LOOK)),
+        }
+    }
+
+    /// Whether a process that the first scan found can be reported before the scan has ended: whether all with
+    /// lower pids have been reported, and its parent.
+    fn is_next_to_report(&self, slot: Slot) -> bool {
+        let Change { kind, process, .. } = &self.change;
+        let is_first_or_next = *kind == change::FOUND || self.sequence == 0;
+        is_first_or_next
+            && self.census.above(process.pid) == Some(slot)
+            && self.census.is_parent_reported(slot)
     }
 
     /// Compares a process of the table with what it is; the report of its exit, if its pid has
@@ -98,6 +114,7 @@ impl Follower {
                 let threads = self.threads_in(self.census.pid(slot), sight);
                 let record = self.census.at_mut(slot);
                 (record.read_ns, record.threads) = (sight.taken_ns, threads);
+                self.keep_command(slot, Some(sight));
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
             (Recheck::Replaced, _) => {

@@ -10,7 +10,7 @@ use super::report::{Process, change, field, remark};
 use super::scan::{Cause, Scan};
 use super::world::World;
 use crate::errno::Errno;
-use crate::procfs::Look;
+use crate::procfs::{Command, Look, kept};
 
 /// Why a run ended.
 pub(super) enum Run {
@@ -77,6 +77,30 @@ impl Follower {
         let slot = self.find_reported(pid)?;
         self.census.at_mut(slot).process.user = user;
         Some(())
+    }
+
+    /// The command that is kept with a process, and its bytes; `None` if the process is not in the table and did
+    /// not leave it with the last change.
+    pub(super) fn command(&self, process: &Process) -> Option<(Command, &[u8])> {
+        let is_it = |slot: &Slot| self.census.at(*slot).process.id == process.id;
+        let (slot, command) = match self.census.find(process.pid).filter(is_it) {
+            Some(slot) => (slot, self.command_of(slot)),
+            None => self.left.filter(|_| process.id == self.change.process.id)?,
+        };
+        Some((command, self.census.command_bytes(slot)))
+    }
+
+    /// The command that is kept with a process of the table.
+    pub(super) fn command_of(&self, slot: Slot) -> Command {
+        let mut command = *self.census.command(slot);
+        let record = self.census.at(slot);
+        if record.is_hidden() {
+            command.withhold(libc::EACCES);
+        }
+        if record.read_ns <= self.agenda.hearing.complete_since_ns {
+            command.flags |= kept::DOUBTFUL;
+        }
+        command
     }
 
     #[inline]

@@ -45,6 +45,8 @@ pub(super) struct Clock {
 pub(super) enum Question {
     /// Nothing more than the record and the event.
     None(Verdict),
+    /// The time. The process is gone, and no other has had its pid in the meantime.
+    Gone,
     /// A look at /proc.
     Look {
         /// The look is to show the ids of the process, too.
@@ -131,7 +133,12 @@ pub(super) enum AfterExec {
 
 /// Judges an event, or says which look at /proc that needs.
 #[inline(never)]
-pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Question {
+pub(super) fn ask(
+    record: Option<&Record>,
+    event: &Event,
+    hearing: Hearing,
+    slept: Slept,
+) -> Question {
     let Some(record) = record else {
         return match event.kind {
             // The process exited before it could be found.
@@ -157,6 +164,10 @@ pub(super) fn ask(record: Option<&Record>, event: &Event, slept: Slept) -> Quest
             return Question::Look { with_credentials: false };
         }
         kind::FORK => judge_fork(record, event, slept),
+        // Nobody else can have exited, so a look would show nothing new.
+        kind::EXIT if has_parent(event) && is_sole(record, event, hearing) && is_first(record) => {
+            return Question::Gone;
+        }
         kind::EXIT => return Question::Look { with_credentials: false },
         kind::EXEC => return Question::Look { with_credentials: true },
         _ => judge_detail(record, event),
@@ -301,23 +312,31 @@ const fn has_parent(exit: &Event) -> bool {
     exit.word(5) != 0
 }
 
+/// Whether an EXIT is that of the only thread that the process has had since it ran its program.
+fn is_sole(record: &Record, event: &Event, hearing: Hearing) -> bool {
+    matches!(record.threads,
+        Threads::LeaderAlone { since_ns, complete_ns }
+            if event.timestamp_ns > since_ns && complete_ns == hearing.complete_since_ns)
+        && event.word(3) != NO_SIGNAL
+}
+
+/// Whether the process came into the table by its FORK, and nothing has hinted at its exit.
+const fn is_first(record: &Record) -> bool {
+    matches!(record.origin, Origin::Forked { .. }) && matches!(record.life, Life::Led)
+}
+
 /// How a process exited, if this EXIT is the last of its events. `own`: what /proc shows.
 fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -> ExitCode {
-    let Hearing { complete_since_ns, exits_since_ns, .. } = hearing;
     let code = event.word(2).cast_signed();
     // An EXIT whose parent is 0 was generated after the process had been reaped. It may be that of an
     // earlier owner of the pid, if the EXIT of that one has not come, or if it was reaped before the table
     // could know it.
     let is_predecessor_pending =
         matches!(record.origin, Origin::Forked { predecessor_pending: true, .. });
-    let is_late = event.timestamp_ns.saturating_sub(exits_since_ns) > PREEMPTED_NS;
+    let is_late = event.timestamp_ns.saturating_sub(hearing.exits_since_ns) > PREEMPTED_NS;
     let is_clear = has_parent(event) || is_late && !is_predecessor_pending;
-    let is_leader_alone = matches!(record.threads,
-        Threads::LeaderAlone { since_ns, complete_ns }
-            if event.timestamp_ns > since_ns && complete_ns == complete_since_ns)
-        && event.word(3) != NO_SIGNAL;
     match (own, record.exit().map(|exit| exit.code)) {
-        (_, None) if is_leader_alone && is_clear => ExitCode::Sole(code),
+        (_, None) if is_clear && is_sole(record, event, hearing) => ExitCode::Sole(code),
         (Some(own), _) => ExitCode::Own(own),
         (None, Some(own @ ExitCode::Own(_))) => own,
         (None, None | Some(ExitCode::Unknown)) if !is_clear => ExitCode::Doubtful(code),

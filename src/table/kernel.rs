@@ -8,7 +8,7 @@ use super::world::World;
 use crate::connector::Receiver;
 use crate::errno::Errno;
 use crate::memory::OutSlice;
-use crate::procfs::{self, Listing, Look};
+use crate::procfs::{self, Command, Ids, Listing, Look};
 use crate::protocol::event::Event;
 use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
 
@@ -52,7 +52,17 @@ impl World for Kernel<'_> {
     }
 
     fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
-        procfs::look(self.senses.listing.tree(), pid, with_credentials, look)
+        let ids = match with_credentials {
+            false => Ids::None,
+            // Such a kernel has both.
+            true if self.senses.shows_exit_status => Ids::Pidfd,
+            true => Ids::Status,
+        };
+        procfs::look(self.senses.listing.tree(), pid, ids, look)
+    }
+
+    fn read_command(&self, pid: i32, block: &mut [u8]) -> Command {
+        procfs::read_command(self.senses.listing.tree(), pid, block)
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {

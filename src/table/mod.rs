@@ -42,7 +42,7 @@ pub use report::{Change, Process, change, field, remark, state};
 
 use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
-use crate::procfs::{self, Listing, namespace};
+use crate::procfs::{self, Command, Listing, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
 use crate::sys::{self, Fd, monotonic_ns};
@@ -65,6 +65,8 @@ pub(crate) struct OpenTableOptions {
     pub is_subscribed: bool,
     /// How long a wait does not sleep.
     pub spin_us: u32,
+    /// How many bytes of the command of each process to keep.
+    pub text_bytes: u32,
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -109,7 +111,7 @@ impl Parts {
     fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
-        let census = Census::new()?;
+        let census = Census::new(options.text_bytes)?;
         let watches = Watches::new(options.max_watches)?;
         Ok(Self { listing, census, watches, signals: Signals::new()? })
     }
@@ -169,6 +171,8 @@ impl Table {
                 unheard: Unheard::NONE,
                 max_work: options.max_work.saturating_mul(LOOK),
                 round: None,
+                command: Command::NONE,
+                left: None,
                 change: Change::EMPTY,
                 sequence: 0,
             },
@@ -309,6 +313,18 @@ impl Table {
     /// The process with the next pid above this one.
     pub(crate) fn above(&self, pid: i32) -> Option<Process> {
         self.follower.above(pid)
+    }
+
+    /// The command that is kept with a process.
+    ///
+    /// # Errors
+    /// `ESRCH`: the process is not in the table and did not leave it with the last change. `EOPNOTSUPP`: no
+    /// commands are kept.
+    pub(crate) fn command(&self, process: &Process) -> Result<(Command, &[u8]), Errno> {
+        match self.follower.command(process).ok_or(Errno(libc::ESRCH))? {
+            (_, []) => Err(Errno(libc::EOPNOTSUPP)),
+            kept => Ok(kept),
+        }
     }
 
     /// # Errors

@@ -31,7 +31,7 @@ const fn branch(pid: u32, level: usize) -> usize {
 impl Pids {
     #[inline]
     pub(super) fn new() -> Result<Self, Errno> {
-        Ok(Self { nodes: Arena::new([0; 16])?, free: 0 })
+        Ok(Self { nodes: Arena::new([0; 16], 0)?, free: 0 })
     }
 
     /// The number of a pid.

@@ -24,7 +24,7 @@ enum Place {
 
 impl Watches {
     pub(super) fn new(max: u32) -> Result<Self, Errno> {
-        let pidfds = Arena::new(Place::Free { next: 0 })?;
+        let pidfds = Arena::new(Place::Free { next: 0 }, 0)?;
         Ok(Self { pidfds, pids: Pids::new()?, free: 0, count: 0, max })
     }
 

@@ -4,7 +4,7 @@
 use super::agenda::BATCH;
 use super::judge::Clock;
 use crate::errno::Errno;
-use crate::procfs::Look;
+use crate::procfs::{Command, Look};
 use crate::protocol::event::Event;
 use crate::sys::PidfdExit;
 
@@ -27,6 +27,9 @@ pub(super) trait World {
     /// Looks at a process. An error is about this process, not about the one that is looked at. (A look
     /// is large: it is not copied from result to result.)
     fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno>;
+
+    /// Reads the command of a process into a block. Which process that is, a look that follows shows.
+    fn read_command(&self, pid: i32, block: &mut [u8]) -> Command;
 
     /// The next pid that /proc lists, until [`take_listed`](Self::take_listed).
     fn listed(&mut self) -> Result<Option<i32>, Errno>;

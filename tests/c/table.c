@@ -460,7 +460,7 @@ static bool has_late_parent(void)
 	for (pid_t pid = 1; pid <= low; pid++)
 		below += kill(pid, 0) == 0 && pc_process_alive(pid) != -ESRCH;
 	for (int i = 0; i < below + 3; i++) /* a process for each call */
-		CHECK(hear(&f, 0) == NULL);
+		hear(&f, 0);
 	pid_t parent = clone_with_id(low);
 	if (parent < 0 && errno != EEXIST)
 		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");

@@ -105,7 +105,7 @@ impl Rows {
 const NO_RECORD: Option<Record> = None;
 
 fn asked(record: impl Into<Option<Record>>, heard: Heard) -> Question {
-    ask(record.into().as_ref(), &heard.event, heard.slept)
+    ask(record.into().as_ref(), &heard.event, HEARING, heard.slept)
 }
 
 /// A process that a scan found that soon, and whose FORK may still come.
@@ -272,8 +272,10 @@ fn exit_codes(rows: &mut Rows) {
         forked(), exit(0x100).judged(9_000), nobody(),
         exited_late(2_000, 9_000, Leaders(0x100)));
     rows.event("a process that never had a second thread exited with the code in its EXIT, however late that is",
-        forked().single_threaded(), exit(0x100).judged(9_000), nobody(),
+        forked().single_threaded(), exit(0x100).judged(9_000), unasked(),
         exited_late(2_000, 9_000, Sole(0x100)));
+    rows.event("so did a process that a scan had found alone, which takes a look: its pid may have another owner",
+        found().single_threaded(), exit(0x100), nobody(), exited(Sole(0x100)));
     rows.event("an EXIT from before an exec is that of the leader that the exec has replaced",
         Record { threads: Threads::LeaderAlone { since_ns: HEARD, complete_ns: HEARING.complete_since_ns }, ..forked() },
         exit(9), nobody(), exited(Leaders(9)));
@@ -291,7 +293,7 @@ fn exit_codes(rows: &mut Rows) {
         forked().single_threaded().exited(Sole(0x100)), exit(0x200).reaped(), nobody().after_a_loss_at(1_000),
         exited(Sole(0x100)));
     rows.event("the EXIT of a process that never had a second thread says more than a zombie that has its pid",
-        forked().single_threaded(), exit(0x100), zombie_with(0x700), exited(Sole(0x100)));
+        found().single_threaded(), exit(0x100), zombie_with(0x700), exited(Sole(0x100)));
     rows.event("the zombie of a process whose threads may have been missed shows its own status",
         forked().single_threaded(), exit(0x100), zombie_with(0x700).after_a_loss_at(1_950), exited(Own(0x700)));
     rows.event("a process that was single-threaded may have sent no two EXITs: the second code is only a leader's",

@@ -198,6 +198,7 @@ impl Machine {
         let now_ns = self.now_ns;
         let process = &mut self.processes[who];
         process.programs_ns.push(now_ns);
+        process.programs.push(program);
         (process.program, process.comm, process.is_kernel_thread) = (program, name, false);
         if new_ids {
             process.ids = ids;

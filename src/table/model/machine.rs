@@ -67,6 +67,8 @@ pub(super) struct Process {
     pub execs: Vec<u64>,
     /// When it ran another program.
     pub programs_ns: Vec<u64>,
+    /// Every program that it has had, the first from its parent.
+    pub programs: Vec<u64>,
     /// It never had another thread than its leader.
     pub is_simple: bool,
 }
@@ -131,6 +133,9 @@ pub(super) struct Machine {
     pub deaf_since_ns: Option<u64>,
     pub announcement: Option<Event>,
     pub was_deaf: bool,
+    /// The pid whose command was read, until the look that follows. The kernel gives out all other pids
+    /// before it gives out this one again.
+    pub read_pid: i32,
     pub failing_pidfds: u8,
     pub failing_looks: u8,
     /// Whose FORK has this timestamp.
@@ -159,6 +164,7 @@ impl Machine {
             deaf_since_ns: None,
             announcement: None,
             was_deaf: false,
+            read_pid: 0,
             failing_pidfds: 0,
             failing_looks: 0,
             forks: BTreeMap::new(),
@@ -166,6 +172,7 @@ impl Machine {
         };
         let init = machine.born(1, None, None);
         machine.processes[init].program = 1;
+        machine.processes[init].programs = vec![1];
         let threads = machine.born(2, None, None);
         machine.processes[threads].is_kernel_thread = true;
         machine.wait(50_000_000);
@@ -226,6 +233,7 @@ impl Machine {
             fork_ns: None,
             execs: Vec::new(),
             programs_ns: Vec::new(),
+            programs: model.map_or(Vec::new(), |model| vec![model.program]),
             is_simple: true,
         };
         self.processes.push(process);
@@ -270,7 +278,9 @@ impl Machine {
             let uses = |p: &Process| p.phase != Phase::Reaped && (p.pid == pid || p.session == pid);
             self.processes.iter().any(uses)
         };
-        let free: Vec<i32> = (3..3 + self.setup.pids).filter(|pid| !is_used(*pid)).collect();
+        let free: Vec<i32> = (3..3 + self.setup.pids)
+            .filter(|pid| !is_used(*pid) && *pid != self.read_pid)
+            .collect();
         free.get(usize::from(nth).checked_rem(free.len())?).copied()
     }
 
@@ -313,6 +323,13 @@ impl Machine {
             is_exiting: false,
             has_run: process.has_run && !is_between,
         }
+    }
+
+    /// The program that /proc/PID/cmdline shows, if any.
+    pub(super) fn shown_program(&self, who: Who) -> Option<u64> {
+        let process = &self.processes[who];
+        let is_shown = process.is_alive() && process.has_leader && process.has_memory;
+        (is_shown && process.program != 0).then_some(process.program)
     }
 
     /// Before Linux 6.15 the field is the leader's.

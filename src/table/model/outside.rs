@@ -4,7 +4,7 @@
 use super::machine::{Exec, Machine, Phase, Who};
 use super::step::Step;
 use crate::errno::Errno;
-use crate::procfs::{Look, Sight};
+use crate::procfs::{Command, Look, Sight};
 use crate::protocol::event::{Event, reason};
 use crate::sys::PidfdExit;
 use crate::table::agenda::BATCH;
@@ -189,6 +189,7 @@ impl World for Outside {
         let taken_ns = self.machine.borrow_mut().tick();
         self.asked();
         let mut machine = self.machine.borrow_mut();
+        machine.read_pid = 0;
         if machine.failing_looks > 0 {
             machine.failing_looks -= 1;
             return Err(Errno(libc::EMFILE));
@@ -210,6 +211,22 @@ impl World for Outside {
         });
         *look = sight.map_or(Look::Absent, Look::Shown);
         Ok(())
+    }
+
+    /// The command is the number of the program.
+    fn read_command(&self, pid: i32, block: &mut [u8]) -> Command {
+        self.asked();
+        let mut machine = self.machine.borrow_mut();
+        let program = machine.find(pid).and_then(|who| machine.shown_program(who));
+        machine.note(|| format!("the table reads the command of pid {pid}: {program:?}"));
+        machine.read_pid = pid;
+        let mut command = Command::NONE;
+        if let Some(program) = program {
+            let line = program.to_string();
+            block[..line.len()].copy_from_slice(line.as_bytes());
+            (command.line_length, command.line_error) = (line.len() as u32, 0);
+        }
+        command
     }
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {

@@ -5,6 +5,7 @@ use super::outside::{Outside, TICK_NS};
 use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
+use crate::procfs::Command;
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
 use crate::table::census::Census;
@@ -185,7 +186,7 @@ impl Performance {
         Self {
             outside: Outside::new(Machine::new(setup, is_traced)),
             follower: Follower {
-                census: Census::new().expect("memory"),
+                census: Census::new(16).expect("memory"),
                 agenda: Agenda::new(
                     None,
                     Hearing {
@@ -198,6 +199,8 @@ impl Performance {
                 unheard: Unheard::NONE,
                 max_work: 1000,
                 round: None,
+                command: Command::NONE,
+                left: None,
                 change: Change::EMPTY,
                 sequence: 0,
             },

@@ -2,7 +2,7 @@
 
 use super::machine::{Machine, Process as Truth, Who};
 use super::outside::Outside;
-use crate::procfs::TICK_NS;
+use crate::procfs::{Command, TICK_NS};
 use crate::protocol::bpf::UNHEARD_MAX;
 use crate::table::follower::Follower;
 use crate::table::report::{Change, Process, change, field, remark, state};
@@ -103,6 +103,7 @@ impl Witness {
             let user = change.process.id * 3;
             ensure!(there == Some(Process { user, ..change.process }), "differs: {there:?}");
         }
+        self.check_command(change, follower, &machine)?;
         let living = self.known.values().filter(|known| known.end.is_none()).count();
         ensure!(living == follower.census.count(), "the count is {}", follower.census.count());
         Ok(())
@@ -234,6 +235,35 @@ impl Witness {
                 *missing_ns = machine.now_ns;
             }
         }
+        Ok(())
+    }
+
+    // ---- Commands ----
+
+    /// The command that is kept with a process is one that it has had.
+    fn check_command(
+        &self,
+        change: &Change,
+        follower: &Follower,
+        machine: &Machine,
+    ) -> Result<(), String> {
+        let Some(kept) = follower.command(&change.process) else {
+            return Err("no command is kept with it".into());
+        };
+        let known = &self.known[&change.process.id];
+        let Some(program) = program_of(kept) else { return Ok(()) };
+        let truth = &machine.processes[known.who];
+        let is_twin = |who: Who| {
+            let later = &machine.processes[who];
+            later.pid == truth.pid && seem_equally_old(truth, later, machine)
+        };
+        let mut others = (known.who + 1..machine.processes.len())
+            .filter(|who| is_twin(*who) || self.stands_for(known, *who, machine));
+        ensure!(
+            truth.programs.contains(&program)
+                || others.any(|who| machine.processes[who].programs.contains(&program)),
+            "it never ran {program}"
+        );
         Ok(())
     }
 
@@ -431,6 +461,12 @@ impl Witness {
             "pid {pid} is not what was reported: {process:?}, but {:?}",
             known.process
         );
+        if let Some(program) = machine.shown_program(who)
+            && !truth.programs_ns.is_empty()
+        {
+            let kept = follower.command(&process).and_then(program_of);
+            ensure!(kept == Some(program), "pid {pid} runs {program}: {kept:?} is kept");
+        }
         let parent = truth.parent.map_or(0, |parent| machine.processes[parent].pid);
         let told_parent = follower.get(process.parent_pid).map(|parent| &self.known[&parent.id]);
         let owner = machine.find(process.parent_pid);
@@ -570,6 +606,12 @@ fn seem_equally_old(first: &Truth, second: &Truth, machine: &Machine) -> bool {
     let event_ns = first.fork_ns.max(first.last_exit_queued_ns).unwrap_or(0);
     let seems_ns = first.start_tick().max(event_ns + machine.setup.slept_ns);
     second.start_tick() <= seems_ns + slept_ns
+}
+
+/// The program that a command names.
+fn program_of((command, bytes): (Command, &[u8])) -> Option<u64> {
+    let line = (command.line_error == 0).then_some(&bytes[..command.line_length as usize])?;
+    Some(std::str::from_utf8(line).ok().and_then(|line| line.parse().ok()).expect("a number"))
 }
 
 fn describe(truth: &Truth) -> String {

@@ -3,6 +3,7 @@
 use super::scene::*;
 use super::*;
 use crate::errno::Errno;
+use crate::procfs::Command;
 use crate::sys::PidfdExit;
 use crate::table::agenda::{Agenda, BATCH, Job, Quiet};
 use crate::table::census::{Census, Slot};
@@ -93,6 +94,10 @@ impl World for Machine {
         Ok(())
     }
 
+    fn read_command(&self, _: i32, _: &mut [u8]) -> Command {
+        Command::NONE
+    }
+
     fn listed(&mut self) -> Result<Option<i32>, Errno> {
         let mut listed = self.shown.range(self.listed_after + 1..);
         Ok(listed.find(|_| !self.lists_nothing).map(|(pid, _)| *pid))
@@ -167,7 +172,7 @@ impl Stage {
         let mut init = found();
         init.process.pid = INIT;
         init.process.parent_pid = 0;
-        let mut census = Census::new().unwrap();
+        let mut census = Census::new(0).unwrap();
         for record in [init].into_iter().chain(records) {
             census.insert(record).unwrap();
         }
@@ -181,6 +186,8 @@ impl Stage {
             fields: field::ALL,
             max_work: 1,
             round: None,
+            command: Command::NONE,
+            left: None,
             change: Change::EMPTY,
             sequence: 0,
         };
@@ -324,10 +331,13 @@ fn in_words(change: &Change) -> String {
 
 /// Whether an event needs a look, and with it what it means: what the driver does.
 pub fn verdict_of(record: Option<&Record>, heard: Heard, look: View) -> (bool, Verdict) {
-    match ask(record, &heard.event, heard.slept) {
+    let (hearing, clock) = (look.evidence().hearing, heard.clock());
+    match ask(record, &heard.event, hearing, heard.slept) {
         Question::None(verdict) => (false, verdict),
-        Question::Look { .. } => {
-            (true, judge(record, &heard.event, &look.evidence(), heard.clock()))
+        Question::Gone => {
+            let evidence = Evidence { look: &Look::Absent, ..look.evidence() };
+            (false, judge(record, &heard.event, &evidence, clock))
         }
+        Question::Look { .. } => (true, judge(record, &heard.event, &look.evidence(), clock)),
     }
 }
