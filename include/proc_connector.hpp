@@ -536,6 +536,8 @@ template <std::size_t Count>
 result<std::array<text, Count>> process_texts(const process &whose, const text_kind (&kinds)[Count])
 {
     return process_texts(whose.pid, whose.start_boottime_ns, kinds);
+}
+
 // ---- Waking up in time ----
 
 // How soon a thread runs after it is woken.

@@ -73,7 +73,7 @@ unusable "$(printf 'jos\351')" "characters that are not UTF-8"
 
 links() { # links VARIABLE=VALUE: both libraries, from what cargo made
 	rm -f "$tree"/build/libproc_connector.* "$tree/build/proc_connector.o"
-	(cd "$tree" && env "$1" make all CARGO=false) && small 65536
+	(cd "$tree" && env "$1" make all CARGO=false) && small 67584
 }
 for linker in gold lld mold; do
 	promised="the libraries can be linked with $linker"

@@ -183,6 +183,7 @@ PROMISE(children, "children and later threads of a thread with a slice start as 
 PROMISE(realtime_children, "children of a thread that pc_wake_soon has made SCHED_FIFO are SCHED_OTHER")
 {
 	struct attributes usual = attributes();
+	usual.nice = 0; /* SCHED_RESET_ON_FORK in kernel/sched/core.c */
 	ask_for_realtime();
 	in_child(check_usual, &usual);
 }

@@ -310,6 +310,8 @@ PROMISE(texts, "the texts of a process are read, of any length, or have errors o
 		CHECK((*none)[0].error().value() == ENODATA);
 		break;
 	}
+}
+
 PROMISE(wakes, "a thread asks to be woken soon, and gets what C gets")
 {
 	const auto woken = pc::wake_soon();
