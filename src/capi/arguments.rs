@@ -1,8 +1,7 @@
 //! C's arguments and results, turned into the core's and back.
 
 use crate::errno::Errno;
-use crate::protocol::format::Line;
-use core::ffi::{c_char, c_int};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
 pub(super) const INVALID: Errno = Errno(libc::EINVAL);
@@ -37,27 +36,6 @@ pub(super) fn timeout(timeout_ms: c_int) -> Result<Option<u64>, Errno> {
 pub(super) unsafe fn output<'a, T>(out: *mut T) -> Result<&'a mut MaybeUninit<T>, Errno> {
     // SAFETY: a MaybeUninit<T> has T's layout, needs no value, and as_mut() checks for NULL.
     unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or(INVALID)
-}
-
-/// Writes a line as snprintf() does: as much of it as fits, and a terminator if there is room for
-/// any. Returns the length of the whole line, or `-EINVAL` if `buffer` is NULL and `size` is not 0.
-///
-/// # Safety
-/// `buffer` is NULL, or writable for `size` bytes.
-pub(super) unsafe fn write_line(line: &Line, buffer: *mut c_char, size: usize) -> c_int {
-    let text = line.as_bytes();
-    if let Some(room) = size.checked_sub(1) {
-        if buffer.is_null() {
-            return -libc::EINVAL;
-        }
-        let fitting = text.len().min(room);
-        // SAFETY: `buffer` is writable for `size` bytes, and `fitting` and a terminator are no more.
-        unsafe {
-            buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
-            buffer.add(fitting).write(0);
-        }
-    }
-    text.len() as c_int
 }
 
 /// The size of every options struct in version 0.1. Programs for later versions pass longer ones.

@@ -1,8 +1,9 @@
 //! Events. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::arguments::{output, write_line};
+use super::arguments::output;
 use crate::errno::Errno;
+use crate::memory::Room;
 use crate::protocol::event::{self, Event, kind, reason};
 use crate::protocol::format::format;
 use crate::protocol::wire::{self, Malformed};
@@ -253,9 +254,10 @@ pub unsafe extern "C" fn pc_event_format(
     size: usize,
 ) -> c_int {
     // SAFETY: `event` is NULL or readable.
-    let Some(event) = (unsafe { event_of(event) }) else { return -libc::EINVAL };
+    let event = unsafe { event_of(event) };
     // SAFETY: `buffer` is NULL, or writable for `size` bytes.
-    unsafe { write_line(&format(event), buffer, size) }
+    let room = unsafe { Room::of_c(buffer.cast(), size) };
+    event.zip(room).map_or(-libc::EINVAL, |(event, room)| format(event, room) as c_int)
 }
 
 /// Parses a datagram that the program has received by other means: through io_uring, or from a

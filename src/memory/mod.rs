@@ -6,7 +6,6 @@ mod arena;
 mod heap;
 mod inbox;
 mod out;
-#[cfg(feature = "table")]
 mod room;
 
 #[cfg(feature = "table")]
@@ -15,5 +14,4 @@ pub(crate) use arena::Arena;
 pub(crate) use heap::{allocate, release};
 pub(crate) use inbox::{Headers, Inbox};
 pub(crate) use out::OutSlice;
-#[cfg(feature = "table")]
 pub(crate) use room::Room;
