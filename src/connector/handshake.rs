@@ -147,27 +147,28 @@ impl Helper {
     /// `ECONNREFUSED`: this thread is not in the initial network namespace.
     #[inline(never)]
     fn open(&mut self, needs_token: bool) -> Result<(), Errno> {
-        let is_new = self.socket.is_none();
-        let mut new = Fd::NONE;
-        if is_new {
-            new = sys::netlink_socket(NETLINK_CONNECTOR)?;
-            // A full queue is to cost the answers that do not fit, and no others.
-            sys::set_congestion_off(&new, 1)?;
-            sys::set_queue_budget(&new, 0, true)?;
+        if !self.socket.is_none() {
+            return if needs_token { self.renew_token() } else { Ok(()) };
         }
-        if is_new || needs_token {
-            let token = sys::random_number();
-            let mut program = Program::empty();
-            program.admit_answer_to(token);
-            let socket = if is_new { &new } else { &self.socket };
-            sys::attach_filter(socket, program.instructions())?;
-            self.token = token;
-        }
-        if is_new {
-            join(&new)?;
-            sys::reach_kernel(&new)?;
-            self.socket = new;
-        }
+        let mut new = Self { socket: sys::netlink_socket(NETLINK_CONNECTOR)?, token: 0 };
+        // A full queue is to cost the answers that do not fit, and no others.
+        sys::set_congestion_off(&new.socket, 1)?;
+        sys::set_queue_budget(&new.socket, 0, true)?;
+        new.renew_token()?;
+        join(&new.socket)?;
+        sys::reach_kernel(&new.socket)?;
+        *self = new;
+        Ok(())
+    }
+
+    /// Makes the socket admit the answers to a new token, and nothing else.
+    #[inline(never)]
+    fn renew_token(&mut self) -> Result<(), Errno> {
+        let token = sys::random_number();
+        let mut program = Program::empty();
+        program.admit_answer_to(token);
+        sys::attach_filter(&self.socket, program.instructions())?;
+        self.token = token;
         Ok(())
     }
 
