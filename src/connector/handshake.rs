@@ -33,18 +33,15 @@ const COLLECTED_MAX: u32 = 16;
 pub(crate) type Repairs = u32;
 
 /// Makes the kernel queue what this filter admits, and nothing else.
-#[inline(never)]
 pub(super) fn attach(socket: &Fd, filter: Filter) -> Result<(), Errno> {
-    let mut program = Program::empty();
-    program.admit(filter);
-    sys::attach_filter(socket, program.instructions())
+    attach_without(socket, filter, &[])
 }
 
 /// Makes the kernel queue what this filter admits, except for the FORKs of these processes' threads.
-#[cfg(feature = "table")]
+#[inline(never)]
 pub(super) fn attach_without(socket: &Fd, filter: Filter, unheard: &[i32]) -> Result<(), Errno> {
     let mut program = Program::empty();
-    program.admit_without(filter, unheard);
+    program.admit(filter, unheard);
     sys::attach_filter(socket, program.instructions())
 }
 
@@ -81,24 +78,21 @@ pub(super) fn subscribe(main: &Fd, helper: &mut Helper) -> Result<Repairs, Errno
 }
 
 /// Subscribes `main`, unless it `is_subscribed` already. The previous owner may have done that
-/// although the caller does not say so; an IGNORE would end that subscription, too. Returns the
-/// helper that the handle is to keep.
-pub(super) fn start(main: &Fd, is_subscribed: bool) -> Result<(Helper, Repairs), Errno> {
+/// although the caller does not say so; an IGNORE would end that subscription, too. `helper` is the
+/// one that the handle is to keep.
+pub(super) fn start(main: &Fd, is_subscribed: bool, helper: &mut Helper) -> Result<Repairs, Errno> {
     require_initial_time()?;
     // A socket that was made in another network namespace would receive nothing.
     sys::reach_kernel(main)?;
-    let mut helper = Helper::NONE;
-    let repairs = if !is_subscribed {
-        subscribe(main, &mut helper)?
-    } else {
-        // A subscribed socket delivers events even where no helper can be made: to an unprivileged
-        // process before Linux 6.6, and in other namespaces.
-        helper
-            .open(false)
-            .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
-        0
-    };
-    Ok((helper, repairs))
+    if !is_subscribed {
+        return subscribe(main, helper);
+    }
+    // A subscribed socket delivers events even where no helper can be made: to an unprivileged
+    // process before Linux 6.6, and in other namespaces.
+    match helper.open(false) {
+        Err(error) if error.is_shortage() => Err(error),
+        _ => Ok(0),
+    }
 }
 
 /// Ends the subscription of `main`.
