@@ -59,11 +59,11 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
 	    --features $(FEATURES) --crate-type staticlib -- -C llvm-args='$(KNOWN)'
 
-# They make the library 5 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
+# They make the library 4 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
-# jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), an order of instructions that needs few
-# registers, no code moved out of loops or copied to other paths for speed, and registers saved in one place.
-SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-size -pre-RA-sched=list-burr \
+# jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), no code moved out of loops or copied to
+# other paths for speed, and registers saved in one place.
+SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-size \
     -disable-machine-licm -enable-pre=false -enable-shrink-wrap=false
 # Without those that the compiler does not know: it would refuse them.
 KNOWN = $(foreach option,$(SMALLER),$(shell $(RUSTC) -C llvm-args=$(option) --print sysroot >/dev/null 2>&1 && \

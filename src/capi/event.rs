@@ -290,13 +290,15 @@ pub unsafe extern "C" fn pc_parse(
         place.write(event);
         return 1;
     }
-    parse_unusual(datagram, place)
+    parse_unusual(place, datagram)
 }
 
-/// Apart from pc_parse(), which needs no stack without it.
+/// Apart from pc_parse(), which needs no stack without it. The arguments are
+/// in another order than its own: so it calls this in one place, and not by
+/// several jumps, which would make it slower.
 #[cold]
 #[inline(never)]
-fn parse_unusual(datagram: &[u8], place: &mut MaybeUninit<Event>) -> c_int {
+fn parse_unusual(place: &mut MaybeUninit<Event>, datagram: &[u8]) -> c_int {
     match wire::parse(datagram) {
         Ok(Some(event)) => {
             place.write(event);
