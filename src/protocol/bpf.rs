@@ -105,7 +105,7 @@ impl Program {
 
     /// Judges one kind, whose `what` has been loaded, and skips to its end for any other.
     fn judge(&mut self, filter: Filter, layout: &Layout, unheard: &[i32]) {
-        let wanted = filter.wants(layout.kind);
+        let wanted = filter.wants(layout.kind());
         if wanted == filter.wants(kind::UNKNOWN) && (!wanted || filter.flags == 0) {
             return; // The verdict at the end of the program is right for this kind too.
         }
@@ -115,7 +115,7 @@ impl Program {
             self.push(compare(0, 0, 1));
             self.push(REJECT);
         }
-        let discards = filter.discards_threads(layout.kind);
+        let discards = filter.discards_threads(layout.kind());
         let is_fork = layout.what == PROC_EVENT_FORK;
         if wanted && (discards || is_fork && unheard.iter().any(|tgid| *tgid != 0)) {
             let pid = if is_fork { CHILD_PID } else { PID };

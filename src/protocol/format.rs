@@ -11,17 +11,20 @@ use core::fmt;
 /// The standard formatting code is larger than this library, so none of it is used here.
 pub(crate) struct Line<'a>(Room<'a>);
 
-/// The text of each kind's data, which [`Line::fill`] fills in.
+/// What the data of every kind from EXEC to COREDUMP begins with.
+const IDS: &[u8] = b" pid=$i0 tgid=$i1";
+
+/// The text of each kind's data behind its [`IDS`], which [`Line::fill`] fills in.
 const TEMPLATES: &[(i32, &CStr)] = &[
     (kind::FORK as i32, c" parent=$i0/$i1 child=$i2/$i3"),
-    (kind::EXEC as i32, c" pid=$i0 tgid=$i1"),
-    (kind::SID as i32, c" pid=$i0 tgid=$i1"),
-    (kind::EXIT as i32, c" pid=$i0 tgid=$i1 $s2 exit_signal=$i3 parent=$i4/$i5"),
-    (kind::UID as i32, c" pid=$i0 tgid=$i1 ruid=$u2 euid=$u3"),
-    (kind::GID as i32, c" pid=$i0 tgid=$i1 rgid=$u2 egid=$u3"),
-    (kind::PTRACE as i32, c" pid=$i0 tgid=$i1 tracer=$i2/$i3"),
-    (kind::COMM as i32, c" pid=$i0 tgid=$i1 comm=\"$n2\""),
-    (kind::COREDUMP as i32, c" pid=$i0 tgid=$i1 parent=$i2/$i3"),
+    (kind::EXEC as i32, c""),
+    (kind::SID as i32, c""),
+    (kind::EXIT as i32, c" $s2 exit_signal=$i3 parent=$i4/$i5"),
+    (kind::UID as i32, c" ruid=$u2 euid=$u3"),
+    (kind::GID as i32, c" rgid=$u2 egid=$u3"),
+    (kind::PTRACE as i32, c" tracer=$i2/$i3"),
+    (kind::COMM as i32, c" comm=\"$n2\""),
+    (kind::COREDUMP as i32, c" parent=$i2/$i3"),
     (kind::OVERRUN as i32, c" lost=$l0 reason=$u4 since=$t1"),
     (OTHERS, c" what=0x$x0 size=$u1"),
 ];
@@ -38,6 +41,9 @@ pub(crate) fn format(event: &Event, room: Room<'_>) -> usize {
     let data = [a, b, c, d, e, pair(event.cpu, event.seq), event.timestamp_ns];
     let end = if event.kind == kind::OVERRUN { TIME } else { 0 };
     let mut line = Line::begin(event::name(event.kind), room);
+    if matches!(event.kind, kind::EXEC..=kind::COREDUMP) {
+        line.fill(IDS, &data);
+    }
     line.fill(texts::find(&BLOCK, event.kind.cast_signed()), &data);
     line.fill(END.get(end..).unwrap_or_default(), &data);
     line.end()

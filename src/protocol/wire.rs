@@ -64,24 +64,34 @@ pub(crate) const DATAGRAM_MAX: usize = 256;
 
 /// How a kind is sent.
 pub(crate) struct Layout {
-    pub kind: u32,
+    kind: u16,
     /// The kernel's `what`, which has a single bit.
     pub what: u32,
     /// How many bytes of the union the kind defines.
-    size: usize,
+    size: u16,
+}
+
+impl Layout {
+    const fn new(kind: u32, what: u32, size: u16) -> Self {
+        Self { kind: kind as u16, what, size }
+    }
+
+    pub(crate) const fn kind(&self) -> u32 {
+        self.kind as u32
+    }
 }
 
 /// The nine kinds that kernels send.
 pub(crate) const LAYOUTS: [Layout; 9] = [
-    Layout { kind: kind::FORK, what: PROC_EVENT_FORK, size: 16 },
-    Layout { kind: kind::EXEC, what: PROC_EVENT_EXEC, size: 8 },
-    Layout { kind: kind::EXIT, what: PROC_EVENT_EXIT, size: 24 },
-    Layout { kind: kind::UID, what: PROC_EVENT_UID, size: 16 },
-    Layout { kind: kind::GID, what: PROC_EVENT_GID, size: 16 },
-    Layout { kind: kind::SID, what: PROC_EVENT_SID, size: 8 },
-    Layout { kind: kind::PTRACE, what: PROC_EVENT_PTRACE, size: 16 },
-    Layout { kind: kind::COMM, what: PROC_EVENT_COMM, size: 24 },
-    Layout { kind: kind::COREDUMP, what: PROC_EVENT_COREDUMP, size: 16 },
+    Layout::new(kind::FORK, PROC_EVENT_FORK, 16),
+    Layout::new(kind::EXEC, PROC_EVENT_EXEC, 8),
+    Layout::new(kind::EXIT, PROC_EVENT_EXIT, 24),
+    Layout::new(kind::UID, PROC_EVENT_UID, 16),
+    Layout::new(kind::GID, PROC_EVENT_GID, 16),
+    Layout::new(kind::SID, PROC_EVENT_SID, 8),
+    Layout::new(kind::PTRACE, PROC_EVENT_PTRACE, 16),
+    Layout::new(kind::COMM, PROC_EVENT_COMM, 24),
+    Layout::new(kind::COREDUMP, PROC_EVENT_COREDUMP, 16),
 ];
 
 /// How to make an event of a `what`. With a power of two as its size, its place needs no multiplication:
@@ -123,13 +133,13 @@ const fn place(what: u32) -> usize {
 impl Recipe {
     const fn new(layout: &Layout) -> Self {
         let &Layout { kind, what, size } = layout;
-        let last = if kind == kind::COMM { TERMINATED } else { u64::MAX };
+        let last = if layout.kind() == kind::COMM { TERMINATED } else { u64::MAX };
         let masks = match size {
             24 => [u64::MAX, last],
             16 => [u64::MAX, 0],
             _ => [0, 0],
         };
-        Self { what, kind: kind as u16, size: size as u16, masks }
+        Self { what, kind, size, masks }
     }
 
     /// The recipe of a kind that this version knows.
@@ -317,11 +327,12 @@ mod tests {
             let mut bytes = datagram(layout.what, PROC_EVENT_SIZE);
             bytes[52..].fill(0xee);
             let event = parse(&bytes).expect("whole").expect("an event");
-            assert_eq!(event.kind, layout.kind);
+            assert_eq!(event.kind, layout.kind());
             let defined = event.data.iter().flat_map(|word| word.to_ne_bytes());
             let count = defined.filter(|byte| *byte == 0xee).count();
-            assert_eq!(count, layout.size - usize::from(layout.kind == kind::COMM));
-            bytes[32..34].copy_from_slice(&(layout.size as u16 + 15).to_ne_bytes());
+            let terminator = usize::from(layout.kind() == kind::COMM);
+            assert_eq!(count, usize::from(layout.size) - terminator);
+            bytes[32..34].copy_from_slice(&(layout.size + 15).to_ne_bytes());
             assert_eq!(parse(&bytes), Err(Malformed));
         }
     }
