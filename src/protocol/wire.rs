@@ -176,7 +176,8 @@ impl CnMsg<'_> {
 #[inline]
 pub(crate) fn parse_usual(datagram: &[u8]) -> Option<Event> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>().filter(|bytes| is_usual(bytes))?;
-    decode_known(datagram.last_chunk()?, u32_at(datagram, 24))
+    let data = datagram.last_chunk()?;
+    Some(decode(Recipe::of(u32_at(data, 0))?, data, u32_at(datagram, 24)))
 }
 
 /// Whether all sizes, ids and flags (none) in the headers are those that kernels use.
@@ -231,7 +232,7 @@ pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malform
     }
     Ok(match Recipe::of(what) {
         Some(recipe) if usize::from(recipe.size) > size => return Err(Malformed),
-        Some(_) => decode_known(padded.first_chunk().ok_or(Malformed)?, seq),
+        Some(recipe) => Some(decode(recipe, padded.first_chunk().ok_or(Malformed)?, seq)),
         None if what == PROC_EVENT_NONE => None,
         None => Some(Event {
             kind: kind::UNKNOWN,
@@ -252,17 +253,16 @@ pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malform
 
 /// The event in a `struct proc_event` of one of the nine kinds.
 #[inline(always)]
-fn decode_known(data: &[u8; PROC_EVENT_SIZE], seq: u32) -> Option<Event> {
-    let recipe = Recipe::of(u32_at(data, 0))?;
+fn decode(recipe: &Recipe, data: &[u8; PROC_EVENT_SIZE], seq: u32) -> Event {
     let [second, third] = recipe.masks;
-    Some(Event {
+    Event {
         kind: recipe.kind.into(),
         cpu: u32_at(data, 4),
         timestamp_ns: u64_at(data, 8),
         seq,
         reserved: 0,
         data: [u64_at(data, 16), u64_at(data, 24) & second, u64_at(data, 32) & third, 0, 0],
-    })
+    }
 }
 
 /// The word at `offset`, or 0 past the end. Every caller passes a constant below `N - 3`, so the
