@@ -293,9 +293,12 @@ pub unsafe extern "C" fn pc_parse(
     parse_unusual(place, datagram)
 }
 
-/// Apart from pc_parse(), which needs no stack without it. The arguments are
-/// in another order than its own: so it calls this in one place, and not by
-/// several jumps, which would make it slower.
+// This places pc_parse() where it is fastest, 16 bytes into a cache line. Elsewhere it would be up to 20 %
+// slower, as it happens, whenever the size of the code before it changes.
+core::arch::global_asm!(".section .text.pc_parse, \"ax\"", ".balign 64", ".skip 16");
+
+/// Apart from pc_parse(), which needs no stack without it. The arguments are in another order than that
+/// function's own, so that it calls this in one place, and not by several jumps, which would make it slower.
 #[cold]
 #[inline(never)]
 fn parse_unusual(place: &mut MaybeUninit<Event>, datagram: &[u8]) -> c_int {

@@ -183,11 +183,9 @@ pub(crate) fn parse_usual(datagram: &[u8]) -> Option<Event> {
 /// Whether all sizes, ids and flags (none) in the headers are those that kernels use.
 #[inline]
 pub(super) fn is_usual(datagram: &[u8; DATAGRAM_SIZE]) -> bool {
-    // One condition instead of three, because almost every datagram is usual.
-    let difference = u64_at(datagram, 0) ^ pair(DATAGRAM_SIZE as u32, halves(NLMSG_DONE))
-        | u64_at(datagram, 16) ^ pair(CN_IDX_PROC, CN_VAL_PROC)
-        | u64::from(u32_at(datagram, 32) ^ halves(PROC_EVENT_SIZE as u16));
-    difference == 0
+    u64_at(datagram, 0) == pair(DATAGRAM_SIZE as u32, halves(NLMSG_DONE))
+        && u64_at(datagram, 16) == pair(CN_IDX_PROC, CN_VAL_PROC)
+        && u32_at(datagram, 32) == halves(PROC_EVENT_SIZE as u16)
 }
 
 /// The event in a datagram of any shape; `None` for a control message.
