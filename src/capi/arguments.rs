@@ -1,7 +1,9 @@
 //! C's arguments and results, turned into the core's and back.
 
 use crate::errno::Errno;
-use core::ffi::c_int;
+use crate::memory::Room;
+use crate::protocol::format::Destination;
+use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
 
 pub(super) const INVALID: Errno = Errno(libc::EINVAL);
@@ -36,6 +38,30 @@ pub(super) fn timeout(timeout_ms: c_int) -> Result<Option<u64>, Errno> {
 pub(super) unsafe fn output<'a, T>(out: *mut T) -> Result<&'a mut MaybeUninit<T>, Errno> {
     // SAFETY: a MaybeUninit<T> has T's layout, needs no value, and as_mut() checks for NULL.
     unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or(INVALID)
+}
+
+/// Has a line written as snprintf() does: as much of it as fits, and a terminator if there is room for
+/// any. Returns the length of the whole line, or `-EINVAL` if `buffer` is NULL and `size` is not 0.
+///
+/// # Safety
+/// `buffer` is NULL, or writable for `size` bytes, which `write` uses in no other way.
+pub(super) unsafe fn write_line(
+    buffer: *mut c_char,
+    size: usize,
+    write: impl FnOnce(&mut Room<'_>),
+) -> c_int {
+    // SAFETY: the caller vouches for the buffer.
+    let Some(mut room) = (unsafe { Room::of_c(buffer.cast(), size) }) else { return -libc::EINVAL };
+    write(&mut room);
+    room.terminate(true);
+    room.length() as c_int
+}
+
+impl Destination for Room<'_> {
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        Room::put(self, byte);
+    }
 }
 
 /// The size of every options struct in version 0.1. Programs for later versions pass longer ones.

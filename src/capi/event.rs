@@ -1,9 +1,8 @@
 //! Events. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::arguments::output;
+use super::arguments::{output, write_line};
 use crate::errno::Errno;
-use crate::memory::Room;
 use crate::protocol::event::{self, Event, kind, reason};
 use crate::protocol::format::format;
 use crate::protocol::wire::{self, Malformed};
@@ -254,10 +253,9 @@ pub unsafe extern "C" fn pc_event_format(
     size: usize,
 ) -> c_int {
     // SAFETY: `event` is NULL or readable.
-    let event = unsafe { event_of(event) };
+    let Some(event) = (unsafe { event_of(event) }) else { return -libc::EINVAL };
     // SAFETY: `buffer` is NULL, or writable for `size` bytes.
-    let room = unsafe { Room::of_c(buffer.cast(), size) };
-    event.zip(room).map_or(-libc::EINVAL, |(event, room)| format(event, room) as c_int)
+    unsafe { write_line(buffer, size, |room| format(event, room)) }
 }
 
 /// Parses a datagram that the program has received by other means: through io_uring, or from a

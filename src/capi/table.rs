@@ -1,11 +1,10 @@
 //! The process table. The comments become the header's.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
-use super::arguments::{INVALID, count, options_of, output, status, timeout};
+use super::arguments::{INVALID, count, options_of, output, status, timeout, write_line};
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, on_socket, shared};
 use crate::errno::Errno;
-use crate::memory::Room;
 use crate::table::{
     Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
     format, remark, state,
@@ -418,9 +417,9 @@ pub unsafe extern "C" fn pc_change_format(
 ) -> c_int {
     // SAFETY: `change` is NULL or readable, and a pc_change is laid out as a Change.
     let change = unsafe { change.cast::<Change>().as_ref() };
+    let Some(change) = change else { return -libc::EINVAL };
     // SAFETY: `buffer` is NULL, or writable for `size` bytes.
-    let room = unsafe { Room::of_c(buffer.cast(), size) };
-    change.zip(room).map_or(-libc::EINVAL, |(change, room)| format::format(change, room) as c_int)
+    unsafe { write_line(buffer, size, |room| format::format(change, room)) }
 }
 
 /// Reports the next change.

@@ -17,6 +17,7 @@ pub(crate) struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
+    #[cfg(any(test, feature = "std"))]
     pub(crate) const fn over(buffer: &'a mut [u8]) -> Self {
         let (size, buffer) = (buffer.len(), buffer.as_mut_ptr().cast());
         Self { buffer, size, length: 0, lender: PhantomData }

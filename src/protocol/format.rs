@@ -2,14 +2,18 @@
 
 use super::event::{self, Event, kind, pair};
 use super::texts::{self, OTHERS};
-use crate::memory::Room;
 use core::ffi::CStr;
-use core::fmt;
+use core::fmt::{self, Write};
+
+/// Where a line goes.
+pub(crate) trait Destination {
+    fn put(&mut self, byte: u8);
+}
 
 /// "name key=value … cpu=0 seq=7 ts=seconds.nanoseconds", without a line break, in ASCII.
 ///
 /// The standard formatting code is larger than this library, so none of it is used here.
-pub(crate) struct Line<'a>(Room<'a>);
+pub(crate) struct Line<'a, D>(&'a mut D);
 
 /// What the data of every kind from EXEC to COREDUMP begins with.
 const IDS: &[u8] = b" pid=$i0 tgid=$i1";
@@ -35,42 +39,24 @@ static BLOCK: [u8; texts::size(TEMPLATES)] = texts::block(TEMPLATES);
 const END: &[u8] = b" cpu=$u: seq=$u; ts=$t6";
 const TIME: usize = 16;
 
-/// Writes the line for an event. Returns the length of the whole line.
-pub(crate) fn format(event: &Event, room: Room<'_>) -> usize {
+/// Writes the line for an event.
+pub(crate) fn format(event: &Event, to: &mut impl Destination) {
     let [a, b, c, d, e] = event.data;
     let data = [a, b, c, d, e, pair(event.cpu, event.seq), event.timestamp_ns];
     let end = if event.kind == kind::OVERRUN { TIME } else { 0 };
-    let mut line = Line::begin(event::name(event.kind), room);
+    let mut line = Line::begin(event::name(event.kind), to);
     if matches!(event.kind, kind::EXEC..=kind::COREDUMP) {
         line.fill(IDS, &data);
     }
     line.fill(texts::find(&BLOCK, event.kind.cast_signed()), &data);
     line.fill(END.get(end..).unwrap_or_default(), &data);
-    line.end()
 }
 
-/// Shows a line that `write` writes.
-pub(crate) fn show(
-    f: &mut fmt::Formatter<'_>,
-    write: impl FnOnce(Room<'_>) -> usize,
-) -> fmt::Result {
-    // No line is this long: the longest have eight numbers of 11 digits, or a name of 64 bytes.
-    let mut buffer = [0; 256];
-    let length = write(Room::over(&mut buffer));
-    f.write_str(core::str::from_utf8(buffer.get(..length).unwrap_or_default()).unwrap_or_default())
-}
-
-impl<'a> Line<'a> {
-    pub(crate) fn begin(name: &[u8], room: Room<'a>) -> Self {
-        let mut line = Self(room);
+impl<'a, D: Destination> Line<'a, D> {
+    pub(crate) fn begin(name: &[u8], to: &'a mut D) -> Self {
+        let mut line = Self(to);
         line.text(name);
         line
-    }
-
-    /// Terminates the line. Returns its whole length.
-    pub(crate) fn end(mut self) -> usize {
-        self.0.terminate(true);
-        self.0.length()
     }
 
     /// Appends `template` up to its first zero. `$`, a letter and an index stand for a word of the
@@ -197,6 +183,32 @@ impl<'a> Line<'a> {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, |room| format(self, room))
+        Shown::by(f, |shown| format(self, shown))
+    }
+}
+
+/// A line that is shown. The first error ends it.
+pub(crate) struct Shown<'a, 'b> {
+    formatter: &'a mut fmt::Formatter<'b>,
+    result: fmt::Result,
+}
+
+impl<'a, 'b> Shown<'a, 'b> {
+    /// Shows what `write` writes.
+    pub(crate) fn by(
+        formatter: &'a mut fmt::Formatter<'b>,
+        write: impl FnOnce(&mut Self),
+    ) -> fmt::Result {
+        let mut shown = Self { formatter, result: Ok(()) };
+        write(&mut shown);
+        shown.result
+    }
+}
+
+impl Destination for Shown<'_, '_> {
+    fn put(&mut self, byte: u8) {
+        if self.result.is_ok() {
+            self.result = self.formatter.write_char(char::from(byte));
+        }
     }
 }

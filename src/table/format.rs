@@ -1,9 +1,8 @@
 //! One readable line per change. Pure.
 
 use super::report::{Change, change, field, remark};
-use crate::memory::Room;
 use crate::protocol::event::pair;
-use crate::protocol::format::{Line, show};
+use crate::protocol::format::{Destination, Line, Shown};
 use crate::protocol::texts::{self, OTHERS};
 use core::ffi::CStr;
 use core::fmt;
@@ -66,11 +65,11 @@ const PARTS: &[(i32, &CStr)] = &[
 static PARTS_BLOCK: [u8; texts::size(PARTS)] = texts::block(PARTS);
 
 /// Writes "name pid=7 parent=1 comm="sh" … ts=seconds.nanoseconds", as an event's line is written. A
-/// field that is not valid is left out. Returns the length of the whole line.
-pub(crate) fn format(change: &Change, room: Room<'_>) -> usize {
+/// field that is not valid is left out.
+pub(crate) fn format(change: &Change, to: &mut impl Destination) {
     let data = data(change);
     let shown = shown(change);
-    let mut line = Line::begin(name(change.kind), room);
+    let mut line = Line::begin(name(change.kind), to);
     if change.process.pid != 0 {
         line.fill(b" pid=$i0", &data);
     }
@@ -79,7 +78,6 @@ pub(crate) fn format(change: &Change, room: Room<'_>) -> usize {
             line.fill(texts::find(&PARTS_BLOCK, part), &data);
         }
     }
-    line.end()
 }
 
 /// The [`part`]s of a change's line.
@@ -119,7 +117,7 @@ fn data(change: &Change) -> [u64; 9] {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, |room| format(self, room))
+        Shown::by(f, |shown| format(self, shown))
     }
 }
 
