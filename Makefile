@@ -59,7 +59,7 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
 	    --features $(FEATURES) --crate-type staticlib -- -C llvm-args='$(KNOWN)'
 
-# They make the library 4 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
+# They make the library 5 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
 # jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), no code moved out of loops or copied to
 # other paths for speed, and registers saved in one place.
