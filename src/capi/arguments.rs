@@ -1,7 +1,8 @@
 //! C's arguments and results, turned into the core's and back.
 
 use crate::errno::Errno;
-use crate::protocol::format::Line;
+use crate::memory::Room;
+use crate::protocol::format::Destination;
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
 
@@ -39,25 +40,28 @@ pub(super) unsafe fn output<'a, T>(out: *mut T) -> Result<&'a mut MaybeUninit<T>
     unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or(INVALID)
 }
 
-/// Writes a line as snprintf() does: as much of it as fits, and a terminator if there is room for
+/// Has a line written as snprintf() does: as much of it as fits, and a terminator if there is room for
 /// any. Returns the length of the whole line, or `-EINVAL` if `buffer` is NULL and `size` is not 0.
 ///
 /// # Safety
-/// `buffer` is NULL, or writable for `size` bytes.
-pub(super) unsafe fn write_line(line: &Line, buffer: *mut c_char, size: usize) -> c_int {
-    let text = line.as_bytes();
-    if let Some(room) = size.checked_sub(1) {
-        if buffer.is_null() {
-            return -libc::EINVAL;
-        }
-        let fitting = text.len().min(room);
-        // SAFETY: `buffer` is writable for `size` bytes, and `fitting` and a terminator are no more.
-        unsafe {
-            buffer.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), fitting);
-            buffer.add(fitting).write(0);
-        }
+/// `buffer` is NULL, or writable for `size` bytes, which `write` uses in no other way.
+pub(super) unsafe fn write_line(
+    buffer: *mut c_char,
+    size: usize,
+    write: impl FnOnce(&mut Room<'_>),
+) -> c_int {
+    // SAFETY: the caller vouches for the buffer.
+    let Some(mut room) = (unsafe { Room::of_c(buffer.cast(), size) }) else { return -libc::EINVAL };
+    write(&mut room);
+    room.terminate(true);
+    room.length() as c_int
+}
+
+impl Destination for Room<'_> {
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        Room::put(self, byte);
     }
-    text.len() as c_int
 }
 
 /// The size of every options struct in version 0.1. Programs for later versions pass longer ones.

@@ -60,13 +60,15 @@ pub(super) unsafe fn on_socket<T>(
     fd: Option<c_int>,
     open: impl FnOnce(&mut Fd) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
-    let mut socket = Fd::NONE;
-    if let Some(fd) = fd {
-        // Before `open` makes a descriptor of its own, which could get this number.
-        sys::require_open(fd)?;
-        // SAFETY: the descriptor is open, hence not negative, and the caller vouches for it.
-        socket = unsafe { Fd::from_raw(fd) };
-    }
+    let mut socket = match fd {
+        None => Fd::NONE,
+        Some(fd) => {
+            // Before `open` makes a descriptor of its own, which could get this number.
+            sys::require_open(fd)?;
+            // SAFETY: the descriptor is open, hence not negative, and the caller vouches for it.
+            unsafe { Fd::from_raw(fd) }
+        }
+    };
     let result = open(&mut socket);
     let _ = socket.into_raw();
     result

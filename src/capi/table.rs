@@ -423,7 +423,7 @@ pub unsafe extern "C" fn pc_change_format(
     let change = unsafe { change.cast::<Change>().as_ref() };
     let Some(change) = change else { return -libc::EINVAL };
     // SAFETY: `buffer` is NULL, or writable for `size` bytes.
-    unsafe { write_line(&format::format(change), buffer, size) }
+    unsafe { write_line(buffer, size, |room| format::format(change, room)) }
 }
 
 /// Reports the next change.

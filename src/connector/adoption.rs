@@ -1,6 +1,6 @@
 //! Adopting a socket that another program made: with all of its settings, or not at all.
 
-use super::handshake::{self, Helper};
+use super::handshake;
 use super::options::{DEFAULT_BUDGET, OpenOptions};
 use super::transport::{Prepared, Transport};
 use crate::errno::Errno;
@@ -9,16 +9,20 @@ use crate::sys::{self, Fd, Modes, monotonic_ns};
 
 /// Gives the socket the settings of a handle, and subscribes it. On failure it has the settings
 /// that it had before.
-pub(super) fn adopt(socket: &Fd, options: &OpenOptions) -> Result<Prepared, Errno> {
-    let transport = identify(socket)?;
-    let before = Settings::of(socket, transport)?;
-    if transport == Transport::Netlink {
+pub(super) fn adopt(
+    socket: &Fd,
+    options: &OpenOptions,
+    prepared: &mut Prepared,
+) -> Result<(), Errno> {
+    prepared.transport = identify(socket)?;
+    let before = Settings::of(socket, prepared.transport)?;
+    if prepared.transport == Transport::Netlink {
         // First, because it cannot be undone if the socket had another filter.
         handshake::attach(socket, options.filter)?;
     }
     socket
         .set_modes(&before.modes.of_a_handle())
-        .and_then(|()| prepare(socket, transport, options, false))
+        .and_then(|()| prepare(socket, options, false, prepared))
         .inspect_err(|_| before.restore(socket))
 }
 
@@ -27,11 +31,11 @@ pub(super) fn adopt(socket: &Fd, options: &OpenOptions) -> Result<Prepared, Errn
 #[inline(never)]
 pub(super) fn prepare(
     socket: &Fd,
-    transport: Transport,
     options: &OpenOptions,
     is_new: bool,
-) -> Result<Prepared, Errno> {
-    let is_netlink = transport == Transport::Netlink;
+    prepared: &mut Prepared,
+) -> Result<(), Errno> {
+    let is_netlink = prepared.transport == Transport::Netlink;
     if is_netlink {
         sys::disable_congestion(socket)?;
         if is_new || options.budget.is_some() || would_grow(socket)? {
@@ -42,14 +46,15 @@ pub(super) fn prepare(
             handshake::join(socket)?;
         }
     }
-    let budget = sys::queue_budget(socket)?;
-    let drops_read_ns = monotonic_ns();
-    let drops = sys::drop_counter(socket)?;
-    let queued = sys::queue_use(socket)?;
-    // Last, so that no later failure has to undo it.
-    let (helper, repairs) =
-        if is_netlink { handshake::start(socket, options.subscribed)? } else { (Helper::NONE, 0) };
-    Ok(Prepared { transport, repairs, helper, budget, queued, drops, drops_read_ns })
+    prepared.budget = sys::queue_budget(socket)?;
+    prepared.drops_read_ns = monotonic_ns();
+    prepared.drops = sys::drop_counter(socket)?;
+    prepared.queued = sys::queue_use(socket)?;
+    if is_netlink {
+        // Last, so that no later failure has to undo it.
+        prepared.repairs = handshake::start(socket, options.subscribed, &mut prepared.helper)?;
+    }
+    Ok(())
 }
 
 /// What the socket is, if it is one that can be adopted.

@@ -33,18 +33,15 @@ const COLLECTED_MAX: u32 = 16;
 pub(crate) type Repairs = u32;
 
 /// Makes the kernel queue what this filter admits, and nothing else.
-#[inline(never)]
 pub(super) fn attach(socket: &Fd, filter: Filter) -> Result<(), Errno> {
-    let mut program = Program::empty();
-    program.admit(filter);
-    sys::attach_filter(socket, program.instructions())
+    attach_without(socket, filter, &[])
 }
 
 /// Makes the kernel queue what this filter admits, except for the FORKs of these processes' threads.
-#[cfg(feature = "table")]
+#[inline(never)]
 pub(super) fn attach_without(socket: &Fd, filter: Filter, unheard: &[i32]) -> Result<(), Errno> {
     let mut program = Program::empty();
-    program.admit_without(filter, unheard);
+    program.admit(filter, unheard);
     sys::attach_filter(socket, program.instructions())
 }
 
@@ -81,24 +78,21 @@ pub(super) fn subscribe(main: &Fd, helper: &mut Helper) -> Result<Repairs, Errno
 }
 
 /// Subscribes `main`, unless it `is_subscribed` already. The previous owner may have done that
-/// although the caller does not say so; an IGNORE would end that subscription, too. Returns the
-/// helper that the handle is to keep.
-pub(super) fn start(main: &Fd, is_subscribed: bool) -> Result<(Helper, Repairs), Errno> {
+/// although the caller does not say so; an IGNORE would end that subscription, too. `helper` is the
+/// one that the handle is to keep.
+pub(super) fn start(main: &Fd, is_subscribed: bool, helper: &mut Helper) -> Result<Repairs, Errno> {
     require_initial_time()?;
     // A socket that was made in another network namespace would receive nothing.
     sys::reach_kernel(main)?;
-    let mut helper = Helper::NONE;
-    let repairs = if !is_subscribed {
-        subscribe(main, &mut helper)?
-    } else {
-        // A subscribed socket delivers events even where no helper can be made: to an unprivileged
-        // process before Linux 6.6, and in other namespaces.
-        helper
-            .open(false)
-            .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
-        0
-    };
-    Ok((helper, repairs))
+    if !is_subscribed {
+        return subscribe(main, helper);
+    }
+    // A subscribed socket delivers events even where no helper can be made: to an unprivileged
+    // process before Linux 6.6, and in other namespaces.
+    match helper.open(false) {
+        Err(error) if error.is_shortage() => Err(error),
+        _ => Ok(0),
+    }
 }
 
 /// Ends the subscription of `main`.
@@ -147,27 +141,28 @@ impl Helper {
     /// `ECONNREFUSED`: this thread is not in the initial network namespace.
     #[inline(never)]
     fn open(&mut self, needs_token: bool) -> Result<(), Errno> {
-        let is_new = self.socket.is_none();
-        let mut new = Fd::NONE;
-        if is_new {
-            new = sys::netlink_socket(NETLINK_CONNECTOR)?;
-            // A full queue is to cost the answers that do not fit, and no others.
-            sys::set_congestion_off(&new, 1)?;
-            sys::set_queue_budget(&new, 0, true)?;
+        if !self.socket.is_none() {
+            return if needs_token { self.renew_token() } else { Ok(()) };
         }
-        if is_new || needs_token {
-            let token = sys::random_number();
-            let mut program = Program::empty();
-            program.admit_answer_to(token);
-            let socket = if is_new { &new } else { &self.socket };
-            sys::attach_filter(socket, program.instructions())?;
-            self.token = token;
-        }
-        if is_new {
-            join(&new)?;
-            sys::reach_kernel(&new)?;
-            self.socket = new;
-        }
+        let mut new = Self { socket: sys::netlink_socket(NETLINK_CONNECTOR)?, token: 0 };
+        // A full queue is to cost the answers that do not fit, and no others.
+        sys::set_congestion_off(&new.socket, 1)?;
+        sys::set_queue_budget(&new.socket, 0, true)?;
+        new.renew_token()?;
+        join(&new.socket)?;
+        sys::reach_kernel(&new.socket)?;
+        *self = new;
+        Ok(())
+    }
+
+    /// Makes the socket admit the answers to a new token, and nothing else.
+    #[inline(never)]
+    fn renew_token(&mut self) -> Result<(), Errno> {
+        let token = sys::random_number();
+        let mut program = Program::empty();
+        program.admit_answer_to(token);
+        sys::attach_filter(&self.socket, program.instructions())?;
+        self.token = token;
         Ok(())
     }
 

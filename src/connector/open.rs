@@ -23,11 +23,12 @@ pub(crate) fn open_on(
     options: &OpenOptions,
 ) -> Result<(Connector, Receiver), Errno> {
     let parts = Parts::new()?;
-    let prepared = if socket.is_none() {
-        new_socket(socket, options)?
+    let mut prepared = Prepared::NONE;
+    if socket.is_none() {
+        *socket = new_socket(options, &mut prepared)?;
     } else {
-        adoption::adopt(socket, options)?
-    };
+        adoption::adopt(socket, options, &mut prepared)?;
+    }
     #[cfg_attr(not(feature = "table"), allow(unused_mut))]
     let (mut connector, receiver) = parts.assemble(sys::take(socket), prepared, options.filter);
     #[cfg(feature = "table")]
@@ -38,16 +39,15 @@ pub(crate) fn open_on(
 }
 
 /// Makes a socket with the settings of a handle, subscribed and proven.
-fn new_socket(socket: &mut Fd, options: &OpenOptions) -> Result<Prepared, Errno> {
+fn new_socket(options: &OpenOptions, prepared: &mut Prepared) -> Result<Fd, Errno> {
     // Only an adopted socket can have been subscribed before.
     if options.subscribed {
         return Err(Errno(libc::EINVAL));
     }
     let new = sys::netlink_socket(NETLINK_CONNECTOR)?;
     handshake::attach(&new, options.filter)?;
-    let prepared = adoption::prepare(&new, Transport::Netlink, options, true)?;
-    *socket = new;
-    Ok(prepared)
+    adoption::prepare(&new, options, true, prepared)?;
+    Ok(new)
 }
 
 /// What a handle has besides its socket.

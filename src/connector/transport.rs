@@ -19,6 +19,19 @@ pub(crate) struct Prepared {
     pub drops_read_ns: u64,
 }
 
+impl Prepared {
+    /// Nothing is known of it yet. It is a new socket, unless it is found to be another one.
+    pub(super) const NONE: Self = Self {
+        transport: Transport::Netlink,
+        repairs: 0,
+        helper: Helper::NONE,
+        budget: 0,
+        queued: 0,
+        drops: 0,
+        drops_read_ns: 0,
+    };
+}
+
 /// What the socket of a handle is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {

@@ -6,7 +6,7 @@ mod arena;
 mod heap;
 mod inbox;
 mod out;
-#[cfg(feature = "table")]
+#[cfg(any(feature = "capi", feature = "table"))]
 mod room;
 
 #[cfg(feature = "table")]
@@ -15,5 +15,5 @@ pub(crate) use arena::Arena;
 pub(crate) use heap::{allocate, release};
 pub(crate) use inbox::{Headers, Inbox};
 pub(crate) use out::OutSlice;
-#[cfg(feature = "table")]
+#[cfg(any(feature = "capi", feature = "table"))]
 pub(crate) use room::Room;

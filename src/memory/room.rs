@@ -1,5 +1,6 @@
 //! A caller's buffer for a text whose length nobody knows before it is read.
 
+#[cfg(feature = "table")]
 use super::OutSlice;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -22,6 +23,16 @@ impl<'a> Room<'a> {
         Self { buffer, size, length: 0, lender: PhantomData }
     }
 
+    /// A buffer of C's; `None` if C gave a size but no buffer.
+    ///
+    /// # Safety
+    /// `buffer` is NULL, or writable for `size` bytes. Nothing else uses these during `'a`.
+    #[cfg(feature = "capi")]
+    pub(crate) unsafe fn of_c(buffer: *mut u8, size: usize) -> Option<Self> {
+        let room = Self { buffer: buffer.cast(), size, length: 0, lender: PhantomData };
+        Some(room).filter(|room| !room.is_impossible())
+    }
+
     /// Whether C gave a size but no buffer.
     #[cfg(feature = "capi")]
     pub(crate) const fn is_impossible(&self) -> bool {
@@ -33,17 +44,20 @@ impl<'a> Room<'a> {
     }
 
     /// The whole buffer.
+    #[cfg(feature = "table")]
     pub(crate) const fn buffer(&mut self) -> OutSlice<'_, u8> {
         let buffer = if self.size == 0 { [].as_mut_ptr() } else { self.buffer };
         // SAFETY: the lender's buffer is writable for its size.
         OutSlice::new(unsafe { core::slice::from_raw_parts_mut(buffer, self.size) })
     }
 
+    #[cfg(feature = "table")]
     pub(crate) const fn size(&self) -> usize {
         self.size
     }
 
     /// Forgets the text.
+    #[cfg(any(test, feature = "table"))]
     pub(crate) const fn clear(&mut self) {
         self.length = 0;
     }
@@ -58,6 +72,7 @@ impl<'a> Room<'a> {
     }
 
     /// Counts bytes of the text that the buffer has already, or has no place for.
+    #[cfg(feature = "table")]
     pub(crate) const fn count(&mut self, bytes: usize) {
         self.length += bytes;
     }

@@ -14,6 +14,8 @@ pub(crate) struct Listing {
     /// The part of the buffer that has not been taken.
     next: usize,
     end: usize,
+    /// The part that follows the entry of the pid that was peeked at.
+    behind: usize,
 }
 
 impl Listing {
@@ -21,7 +23,7 @@ impl Listing {
     pub(crate) fn open(tree: Option<i32>) -> Result<Self, Errno> {
         let directory = tree.map_or_else(|| Directory::open(b"/proc\0"), Directory::reopen)?;
         let is_made_up = tree.is_some() && !directory.is_proc();
-        Ok(Self { directory, is_made_up, buffer: [0; 1024], next: 0, end: 0 })
+        Ok(Self { directory, is_made_up, buffer: [0; 1024], next: 0, end: 0, behind: 0 })
     }
 
     /// The files of the listed processes.
@@ -32,7 +34,7 @@ impl Listing {
     /// Starts again with the lowest pid.
     pub(crate) fn rewind(&mut self) -> Result<(), Errno> {
         self.directory.rewind()?;
-        (self.next, self.end) = (0, 0);
+        (self.next, self.end, self.behind) = (0, 0, 0);
         Ok(())
     }
 
@@ -47,7 +49,10 @@ impl Listing {
                 }
             }
             match first_listed(self.rest()) {
-                Some(Listed { pid: Some(pid), .. }) => return Ok(Some(pid)),
+                Some(Listed { pid: Some(pid), size }) => {
+                    self.behind = self.next + size;
+                    return Ok(Some(pid));
+                }
                 Some(Listed { size, .. }) => self.next += size,
                 None => self.next = self.end,
             }
@@ -55,11 +60,10 @@ impl Listing {
     }
 
     /// Passes the pid that [`peek`](Self::peek) returned.
-    pub(crate) fn take(&mut self) {
-        self.next += first_listed(self.rest()).map_or(0, |entry| entry.size);
+    pub(crate) const fn take(&mut self) {
+        self.next = self.behind;
     }
 
-    #[inline(never)]
     fn rest(&self) -> &[u8] {
         self.buffer.get(self.next..self.end).unwrap_or_default()
     }

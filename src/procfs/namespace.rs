@@ -12,32 +12,31 @@ use crate::sys::{inode, read_file};
 const INITIAL_PID: u64 = 0xefff_fffc;
 const INITIAL_USER: u64 = 0xefff_fffd;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// From what is best to what is worst.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Namespaces {
     /// The initial PID and user namespaces: the kernel accepts requests.
     Initial,
-    /// Another PID or user namespace: the kernel ignores requests without an answer.
-    Foreign,
     /// /proc does not show the namespaces of this process.
     Unknown,
+    /// Another PID or user namespace: the kernel ignores requests without an answer.
+    Foreign,
 }
 
 pub(crate) fn namespaces() -> Namespaces {
-    let pid = is_initial(b"/proc/self/ns/pid\0", INITIAL_PID);
-    match (pid, is_initial(b"/proc/self/ns/user\0", INITIAL_USER)) {
-        (Ok(true), Ok(true)) => Namespaces::Initial,
-        (Ok(false), _) | (_, Ok(false)) => Namespaces::Foreign,
-        _ => Namespaces::Unknown,
-    }
+    let pid = namespace(b"/proc/self/ns/pid\0", INITIAL_PID);
+    pid.max(namespace(b"/proc/self/ns/user\0", INITIAL_USER))
 }
 
 /// Whether this process is in the initial namespace of a kind, whose file and inode these are.
 #[inline(never)]
-fn is_initial(path: &[u8], initial: u64) -> Result<bool, Errno> {
+fn namespace(path: &[u8], initial: u64) -> Namespaces {
     match inode(path) {
+        Ok(inode) if inode == initial => Namespaces::Initial,
+        Ok(_) => Namespaces::Foreign,
         // A kernel without namespaces of this kind does not have the file.
-        Err(Errno(libc::ENOENT)) if inode(b"/proc/self\0").is_ok() => Ok(true),
-        inode => Ok(inode? == initial),
+        Err(Errno(libc::ENOENT)) if inode(b"/proc/self\0").is_ok() => Namespaces::Initial,
+        Err(_) => Namespaces::Unknown,
     }
 }
 
@@ -48,8 +47,8 @@ fn is_initial(path: &[u8], initial: u64) -> Result<bool, Errno> {
 pub(crate) fn require_initial_time() -> Result<(), Errno> {
     /// `PROC_TIME_INIT_INO` in `include/linux/proc_ns.h`
     const INITIAL_TIME: u64 = 0xefff_fffa;
-    match is_initial(b"/proc/self/ns/time\0", INITIAL_TIME) {
-        Ok(false) => Err(Errno(libc::EOPNOTSUPP)),
+    match namespace(b"/proc/self/ns/time\0", INITIAL_TIME) {
+        Namespaces::Foreign => Err(Errno(libc::EOPNOTSUPP)),
         _ => Ok(()),
     }
 }

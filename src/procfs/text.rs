@@ -164,7 +164,6 @@ static SOURCES: [Source; 5] = [
 
 impl Text<'_> {
     /// Reads this text of the process whose directory this is.
-    #[inline(never)]
     fn read(&mut self, directory: &Fd, scratch: &mut Scratch) -> Result<(), Errno> {
         let at = self.what.wrapping_sub(1) as usize;
         let source = SOURCES.get(at).ok_or(Errno(libc::EINVAL))?;

@@ -73,13 +73,9 @@ impl Program {
     ///
     /// The program rejects everything that is not a process event, above all acknowledgements. The
     /// kernel sends these to every listener, and any process can cause them by the million.
-    pub(crate) fn admit(&mut self, filter: Filter) {
-        self.admit_without(filter, &[]);
-    }
-
-    /// Like [`admit`](Self::admit), but rejects the FORKs of the threads of these processes. 0 stands
-    /// for none.
-    pub(crate) fn admit_without(&mut self, filter: Filter, unheard: &[i32]) {
+    ///
+    /// It also rejects the FORKs of the threads of `unheard` processes, of which 0 is none.
+    pub(crate) fn admit(&mut self, filter: Filter, unheard: &[i32]) {
         self.require(IDX, CN_IDX_PROC);
         self.require(VAL, CN_VAL_PROC);
         self.push(load(WHAT));
@@ -109,7 +105,7 @@ impl Program {
 
     /// Judges one kind, whose `what` has been loaded, and skips to its end for any other.
     fn judge(&mut self, filter: Filter, layout: &Layout, unheard: &[i32]) {
-        let wanted = filter.wants(layout.kind);
+        let wanted = filter.wants(layout.kind());
         if wanted == filter.wants(kind::UNKNOWN) && (!wanted || filter.flags == 0) {
             return; // The verdict at the end of the program is right for this kind too.
         }
@@ -119,7 +115,7 @@ impl Program {
             self.push(compare(0, 0, 1));
             self.push(REJECT);
         }
-        let discards = filter.discards_threads(layout.kind);
+        let discards = filter.discards_threads(layout.kind());
         let is_fork = layout.what == PROC_EVENT_FORK;
         if wanted && (discards || is_fork && unheard.iter().any(|tgid| *tgid != 0)) {
             let pid = if is_fork { CHILD_PID } else { PID };
@@ -177,7 +173,7 @@ mod tests {
 
     fn admitting(filter: Filter) -> Program {
         let mut program = Program::empty();
-        program.admit(filter);
+        program.admit(filter, &[]);
         program
     }
 
@@ -255,7 +251,7 @@ mod tests {
         let filter = Filter::new(0, NO_THREADS).expect("valid bits").with_thread_forks();
         let unheard: Vec<i32> = (1..=UNHEARD_MAX as i32).collect();
         let mut program = Program::empty();
-        program.admit_without(filter, &unheard);
+        program.admit(filter, &unheard);
         assert!(program.len < CAPACITY);
         for tgid in 1..20 {
             let fork = |pid| datagram(PROC_EVENT_FORK, [1, 1, pid, tgid, 0, 0]);

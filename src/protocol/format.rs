@@ -1,65 +1,66 @@
 //! One readable line per event, and what the lines of events and of changes are made of.
 
-use super::event::{self, Event, kind};
+use super::event::{self, Event, kind, pair};
 use super::texts::{self, OTHERS};
 use core::ffi::CStr;
-use core::fmt;
+use core::fmt::{self, Write};
+
+/// Where a line goes.
+pub(crate) trait Destination {
+    fn put(&mut self, byte: u8);
+}
 
 /// "name key=value … cpu=0 seq=7 ts=seconds.nanoseconds", without a line break, in ASCII.
 ///
 /// The standard formatting code is larger than this library, so none of it is used here.
-pub(crate) struct Line {
-    bytes: [u8; Self::MAX],
-    length: usize,
-}
+pub(crate) struct Line<'a, D>(&'a mut D);
 
-/// The text of each kind's data, which [`Line::fill`] fills in.
+/// What the data of every kind from EXEC to COREDUMP begins with.
+const IDS: &[u8] = b" pid=$i0 tgid=$i1";
+
+/// The text of each kind's data behind its [`IDS`], which [`Line::fill`] fills in.
 const TEMPLATES: &[(i32, &CStr)] = &[
     (kind::FORK as i32, c" parent=$i0/$i1 child=$i2/$i3"),
-    (kind::EXEC as i32, c" pid=$i0 tgid=$i1"),
-    (kind::SID as i32, c" pid=$i0 tgid=$i1"),
-    (kind::EXIT as i32, c" pid=$i0 tgid=$i1 $s2 exit_signal=$i3 parent=$i4/$i5"),
-    (kind::UID as i32, c" pid=$i0 tgid=$i1 ruid=$u2 euid=$u3"),
-    (kind::GID as i32, c" pid=$i0 tgid=$i1 rgid=$u2 egid=$u3"),
-    (kind::PTRACE as i32, c" pid=$i0 tgid=$i1 tracer=$i2/$i3"),
-    (kind::COMM as i32, c" pid=$i0 tgid=$i1 comm=\"$n2\""),
-    (kind::COREDUMP as i32, c" pid=$i0 tgid=$i1 parent=$i2/$i3"),
+    (kind::EXEC as i32, c""),
+    (kind::SID as i32, c""),
+    (kind::EXIT as i32, c" $s2 exit_signal=$i3 parent=$i4/$i5"),
+    (kind::UID as i32, c" ruid=$u2 euid=$u3"),
+    (kind::GID as i32, c" rgid=$u2 egid=$u3"),
+    (kind::PTRACE as i32, c" tracer=$i2/$i3"),
+    (kind::COMM as i32, c" comm=\"$n2\""),
+    (kind::COREDUMP as i32, c" parent=$i2/$i3"),
     (kind::OVERRUN as i32, c" lost=$l0 reason=$u4 since=$t1"),
     (OTHERS, c" what=0x$x0 size=$u1"),
 ];
 
 static BLOCK: [u8; texts::size(TEMPLATES)] = texts::block(TEMPLATES);
 
-/// The line for an event.
-pub(crate) fn format(event: &Event) -> Line {
-    let mut line = Line::new();
-    line.text(event::name(event.kind));
-    line.fill(texts::find(&BLOCK, event.kind.cast_signed()), &event.data);
-    if event.kind != kind::OVERRUN {
-        line.text(b" cpu=");
-        line.digits(u64::from(event.cpu), 1);
-        line.text(b" seq=");
-        line.digits(u64::from(event.seq), 1);
+/// What every line ends with, but for an overrun's, which has only the [`TIME`].
+const END: &[u8] = b" cpu=$u: seq=$u; ts=$t6";
+const TIME: usize = 16;
+
+/// Writes the line for an event.
+pub(crate) fn format(event: &Event, to: &mut impl Destination) {
+    let [a, b, c, d, e] = event.data;
+    let data = [a, b, c, d, e, pair(event.cpu, event.seq), event.timestamp_ns];
+    let end = if event.kind == kind::OVERRUN { TIME } else { 0 };
+    let mut line = Line::begin(event::name(event.kind), to);
+    if matches!(event.kind, kind::EXEC..=kind::COREDUMP) {
+        line.fill(IDS, &data);
     }
-    line.text(b" ts=");
-    line.time(event.timestamp_ns);
-    line
+    line.fill(texts::find(&BLOCK, event.kind.cast_signed()), &data);
+    line.fill(END.get(end..).unwrap_or_default(), &data);
 }
 
-impl Line {
-    /// No line is this long: the longest have eight numbers of 11 digits, or a name of 64 bytes.
-    const MAX: usize = 255;
-
-    pub(crate) const fn new() -> Self {
-        Self { bytes: [0; Self::MAX], length: 0 }
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+impl<'a, D: Destination> Line<'a, D> {
+    pub(crate) fn begin(name: &[u8], to: &'a mut D) -> Self {
+        let mut line = Self(to);
+        line.text(name);
+        line
     }
 
     /// Appends `template` up to its first zero. `$`, a letter and an index stand for a word of the
-    /// data.
+    /// data. The characters after `9` are the indices from 10 on.
     ///
     /// | letter | indexed word | shown as |
     /// |---|---|---|
@@ -82,18 +83,16 @@ impl Line {
         }
     }
 
+    #[inline(never)]
     fn byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            *slot = byte;
-            self.length += 1;
-        }
+        self.0.put(byte);
     }
 
-    /// Appends `text` up to its first zero.
+    /// Appends the text up to its first zero.
     #[inline(never)]
-    pub(crate) fn text(&mut self, text: &[u8]) {
+    fn text(&mut self, text: &[u8]) {
         for byte in text.iter().take_while(|byte| **byte != 0) {
-            self.byte(*byte);
+            self.0.put(*byte);
         }
     }
 
@@ -102,37 +101,41 @@ impl Line {
         let long = data.get(index).copied().unwrap_or(0);
         match form {
             b'i' => self.signed(word.cast_signed()),
-            b'u' => self.digits(u64::from(word), 1),
-            b'x' => self.hex(word, 8),
+            b'u' => self.number(word.into()),
+            b'x' => self.digits(word.into(), 8, true),
             b's' => self.status(word.cast_signed()),
             b'n' => self.name(data, index),
-            b'l' => self.digits(long, 1),
-            _ => self.time(long),
+            b'l' => self.number(long),
+            _ => {
+                self.number(long / 1_000_000_000);
+                self.byte(b'.');
+                self.digits(long % 1_000_000_000, 9, false);
+            }
         }
     }
 
-    /// Appends a decimal number of at least `width` digits.
+    fn number(&mut self, number: u64) {
+        self.digits(number, 1, false);
+    }
+
+    /// Appends at least `width` digits, decimal unless they are to be hexadecimal.
     #[inline(never)]
-    fn digits(&mut self, mut number: u64, width: usize) {
-        let mut digits = [b'0'; 20];
+    fn digits(&mut self, mut number: u64, width: usize, is_hex: bool) {
+        let mut digits = [0; 20];
         let mut used = 0;
-        for digit in digits.iter_mut().rev() {
+        for place in digits.iter_mut().rev() {
             if number == 0 && used >= width {
                 break;
             }
-            *digit += (number % 10) as u8;
-            number /= 10;
+            // A division by a variable takes several times as long.
+            let (rest, digit) =
+                if is_hex { (number / 16, number % 16) } else { (number / 10, number % 10) };
+            let digit = digit as u8;
+            *place = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
+            number = rest;
             used += 1;
         }
         self.text(digits.get(20 - used..).unwrap_or_default());
-    }
-
-    #[inline]
-    fn hex(&mut self, number: u32, width: u32) {
-        for place in (0..width).rev() {
-            let digit = (number >> (place * 4) & 0xf) as u8;
-            self.byte(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
-        }
     }
 
     #[inline]
@@ -140,16 +143,9 @@ impl Line {
         if value < 0 {
             self.byte(b'-');
         }
-        self.digits(u64::from(value.unsigned_abs()), 1);
+        self.number(value.unsigned_abs().into());
     }
 
-    fn time(&mut self, ns: u64) {
-        self.digits(ns / 1_000_000_000, 1);
-        self.byte(b'.');
-        self.digits(ns % 1_000_000_000, 9);
-    }
-
-    /// Appends what a wait(2) status means.
     fn status(&mut self, code: i32) {
         let signal = code & 0x7f;
         if signal == 0 {
@@ -164,21 +160,21 @@ impl Line {
         }
     }
 
-    /// Appends a name, with `\xNN` for what is not printable ASCII, so that no name can forge a
-    /// line of a log.
+    /// Appends a name of 16 bytes, escaped.
     fn name(&mut self, data: &[u64], index: usize) {
         for index in index * 4..index * 4 + 16 {
             let byte = event::word(data, index / 4).to_ne_bytes()[index % 4];
             match byte {
                 0 => break,
-                b'"' | b'\\' => {
-                    self.byte(b'\\');
+                b' '..=b'~' => {
+                    if matches!(byte, b'"' | b'\\') {
+                        self.byte(b'\\');
+                    }
                     self.byte(byte);
                 }
-                b' '..=b'~' => self.byte(byte),
                 _ => {
                     self.text(b"\\x");
-                    self.hex(u32::from(byte), 2);
+                    self.digits(byte.into(), 2, true);
                 }
             }
         }
@@ -187,6 +183,32 @@ impl Line {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(core::str::from_utf8(format(self).as_bytes()).unwrap_or_default())
+        Shown::by(f, |shown| format(self, shown))
+    }
+}
+
+/// A line that is shown. The first error ends it.
+pub(crate) struct Shown<'a, 'b> {
+    formatter: &'a mut fmt::Formatter<'b>,
+    result: fmt::Result,
+}
+
+impl<'a, 'b> Shown<'a, 'b> {
+    /// Shows what `write` writes.
+    pub(crate) fn by(
+        formatter: &'a mut fmt::Formatter<'b>,
+        write: impl FnOnce(&mut Self),
+    ) -> fmt::Result {
+        let mut shown = Self { formatter, result: Ok(()) };
+        write(&mut shown);
+        shown.result
+    }
+}
+
+impl Destination for Shown<'_, '_> {
+    fn put(&mut self, byte: u8) {
+        if self.result.is_ok() {
+            self.result = self.formatter.write_char(char::from(byte));
+        }
     }
 }

@@ -64,24 +64,34 @@ pub(crate) const DATAGRAM_MAX: usize = 256;
 
 /// How a kind is sent.
 pub(crate) struct Layout {
-    pub kind: u32,
+    kind: u16,
     /// The kernel's `what`, which has a single bit.
     pub what: u32,
     /// How many bytes of the union the kind defines.
-    size: usize,
+    size: u16,
+}
+
+impl Layout {
+    const fn new(kind: u32, what: u32, size: u16) -> Self {
+        Self { kind: kind as u16, what, size }
+    }
+
+    pub(crate) const fn kind(&self) -> u32 {
+        self.kind as u32
+    }
 }
 
 /// The nine kinds that kernels send.
 pub(crate) const LAYOUTS: [Layout; 9] = [
-    Layout { kind: kind::FORK, what: PROC_EVENT_FORK, size: 16 },
-    Layout { kind: kind::EXEC, what: PROC_EVENT_EXEC, size: 8 },
-    Layout { kind: kind::EXIT, what: PROC_EVENT_EXIT, size: 24 },
-    Layout { kind: kind::UID, what: PROC_EVENT_UID, size: 16 },
-    Layout { kind: kind::GID, what: PROC_EVENT_GID, size: 16 },
-    Layout { kind: kind::SID, what: PROC_EVENT_SID, size: 8 },
-    Layout { kind: kind::PTRACE, what: PROC_EVENT_PTRACE, size: 16 },
-    Layout { kind: kind::COMM, what: PROC_EVENT_COMM, size: 24 },
-    Layout { kind: kind::COREDUMP, what: PROC_EVENT_COREDUMP, size: 16 },
+    Layout::new(kind::FORK, PROC_EVENT_FORK, 16),
+    Layout::new(kind::EXEC, PROC_EVENT_EXEC, 8),
+    Layout::new(kind::EXIT, PROC_EVENT_EXIT, 24),
+    Layout::new(kind::UID, PROC_EVENT_UID, 16),
+    Layout::new(kind::GID, PROC_EVENT_GID, 16),
+    Layout::new(kind::SID, PROC_EVENT_SID, 8),
+    Layout::new(kind::PTRACE, PROC_EVENT_PTRACE, 16),
+    Layout::new(kind::COMM, PROC_EVENT_COMM, 24),
+    Layout::new(kind::COREDUMP, PROC_EVENT_COREDUMP, 16),
 ];
 
 /// How to make an event of a `what`. With a power of two as its size, its place needs no multiplication:
@@ -123,13 +133,13 @@ const fn place(what: u32) -> usize {
 impl Recipe {
     const fn new(layout: &Layout) -> Self {
         let &Layout { kind, what, size } = layout;
-        let last = if kind == kind::COMM { TERMINATED } else { u64::MAX };
+        let last = if layout.kind() == kind::COMM { TERMINATED } else { u64::MAX };
         let masks = match size {
             24 => [u64::MAX, last],
             16 => [u64::MAX, 0],
             _ => [0, 0],
         };
-        Self { what, kind: kind as u16, size: size as u16, masks }
+        Self { what, kind, size, masks }
     }
 
     /// The recipe of a kind that this version knows.
@@ -166,7 +176,8 @@ impl CnMsg<'_> {
 #[inline]
 pub(crate) fn parse_usual(datagram: &[u8]) -> Option<Event> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>().filter(|bytes| is_usual(bytes))?;
-    decode_known(datagram.last_chunk()?, u32_at(datagram, 24))
+    let data = datagram.last_chunk()?;
+    Some(decode(Recipe::of(u32_at(data, 0))?, data, u32_at(datagram, 24)))
 }
 
 /// Whether all sizes, ids and flags (none) in the headers are those that kernels use.
@@ -219,7 +230,7 @@ pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malform
     }
     Ok(match Recipe::of(what) {
         Some(recipe) if usize::from(recipe.size) > size => return Err(Malformed),
-        Some(_) => decode_known(padded.first_chunk().ok_or(Malformed)?, seq),
+        Some(recipe) => Some(decode(recipe, padded.first_chunk().ok_or(Malformed)?, seq)),
         None if what == PROC_EVENT_NONE => None,
         None => Some(Event {
             kind: kind::UNKNOWN,
@@ -240,17 +251,16 @@ pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malform
 
 /// The event in a `struct proc_event` of one of the nine kinds.
 #[inline(always)]
-fn decode_known(data: &[u8; PROC_EVENT_SIZE], seq: u32) -> Option<Event> {
-    let recipe = Recipe::of(u32_at(data, 0))?;
+fn decode(recipe: &Recipe, data: &[u8; PROC_EVENT_SIZE], seq: u32) -> Event {
     let [second, third] = recipe.masks;
-    Some(Event {
+    Event {
         kind: recipe.kind.into(),
         cpu: u32_at(data, 4),
         timestamp_ns: u64_at(data, 8),
         seq,
         reserved: 0,
         data: [u64_at(data, 16), u64_at(data, 24) & second, u64_at(data, 32) & third, 0, 0],
-    })
+    }
 }
 
 /// The word at `offset`, or 0 past the end. Every caller passes a constant below `N - 3`, so the
@@ -315,11 +325,12 @@ mod tests {
             let mut bytes = datagram(layout.what, PROC_EVENT_SIZE);
             bytes[52..].fill(0xee);
             let event = parse(&bytes).expect("whole").expect("an event");
-            assert_eq!(event.kind, layout.kind);
+            assert_eq!(event.kind, layout.kind());
             let defined = event.data.iter().flat_map(|word| word.to_ne_bytes());
             let count = defined.filter(|byte| *byte == 0xee).count();
-            assert_eq!(count, layout.size - usize::from(layout.kind == kind::COMM));
-            bytes[32..34].copy_from_slice(&(layout.size as u16 + 15).to_ne_bytes());
+            let terminator = usize::from(layout.kind() == kind::COMM);
+            assert_eq!(count, usize::from(layout.size) - terminator);
+            bytes[32..34].copy_from_slice(&(layout.size + 15).to_ne_bytes());
             assert_eq!(parse(&bytes), Err(Malformed));
         }
     }

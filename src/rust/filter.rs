@@ -26,7 +26,7 @@ impl Filter {
         let mut i = 0;
         while i < LAYOUTS.len() {
             if bits & LAYOUTS[i].what != 0 {
-                filter.mask |= 1 << LAYOUTS[i].kind;
+                filter.mask |= 1 << LAYOUTS[i].kind();
                 bits &= !LAYOUTS[i].what;
             }
             i += 1;

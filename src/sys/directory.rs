@@ -29,21 +29,25 @@ impl Directory {
     /// Whether the directory is in a file system of procfs(5).
     pub(crate) fn is_proc(&self) -> bool {
         let mut status = MaybeUninit::<libc::statfs>::uninit();
-        // SAFETY: `status` has room for what fstatfs() writes.
-        check(unsafe { libc::fstatfs(self.0.raw(), status.as_mut_ptr()) }).is_ok_and(|_| {
-            // SAFETY: fstatfs() succeeded, so it has written all of the status.
-            let status = unsafe { status.assume_init() };
-            #[allow(clippy::unnecessary_cast)] // Its type differs from target to target.
-            let is_proc = status.f_type as i64 == libc::PROC_SUPER_MAGIC as i64;
-            is_proc
-        })
+        // On a machine of 32 bits the kernel writes a shorter struct than some libcs have: f_type comes
+        // first in both.
+        // SAFETY: `status` has room for what the system call writes.
+        check(unsafe { libc::syscall(libc::SYS_fstatfs, self.0.raw(), status.as_mut_ptr()) })
+            .is_ok_and(|_| {
+                // SAFETY: the system call succeeded, so it has written the type.
+                let kind = unsafe { (*status.as_ptr()).f_type };
+                #[allow(clippy::unnecessary_cast)] // Its type differs from target to target.
+                let is_proc = kind as i64 == libc::PROC_SUPER_MAGIC as i64;
+                is_proc
+            })
     }
 
     /// Makes the next [`read`](Self::read) return the first entries again.
     pub(crate) fn rewind(&self) -> Result<(), Errno> {
+        let begin: libc::c_long = 0;
         // SAFETY: lseek() takes no pointer.
-        granted(unsafe { libc::lseek(self.0.raw(), 0, libc::SEEK_SET) } as libc::c_long)?;
-        Ok(())
+        granted(unsafe { libc::syscall(libc::SYS_lseek, self.0.raw(), begin, libc::SEEK_SET) })
+            .map(drop)
     }
 
     /// Reads the next entries in the format of getdents64(2). Returns how many bytes they take, or

@@ -46,10 +46,8 @@ impl Epoll {
 
     /// Stops watching a descriptor. Closing it is not enough: a forked child may hold a copy.
     pub(crate) fn remove(&self, fd: &Fd) {
-        // SAFETY: EPOLL_CTL_DEL reads no event. It fails only if the descriptor is not watched.
-        let _ = check(unsafe {
-            libc::epoll_ctl(self.0.raw(), libc::EPOLL_CTL_DEL, fd.raw(), core::ptr::null_mut())
-        });
+        // EPOLL_CTL_DEL reads no event. It fails only if the descriptor is not watched.
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
 
     /// The tokens of up to `N` descriptors that are readable now.

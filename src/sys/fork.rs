@@ -52,7 +52,7 @@ impl ForkGuard {
         // Emulators (qemu-user) and some seccomp filters answer 0 to every advice and do nothing.
         let can_wipe = advise(UNKNOWN_ADVICE) == Err(Errno(libc::EINVAL))
             && advise(libc::MADV_WIPEONFORK).is_ok();
-        let mark = if can_wipe { OWNED } else { own_pid() };
+        let mark = if can_wipe { OWNED } else { own_pid().cast_unsigned() };
         guard.flag().store(mark, Ordering::Relaxed);
         Ok(guard)
     }
@@ -75,14 +75,14 @@ impl ForkGuard {
             OWNED => true,
             // The kernel has wiped the page.
             0 => false,
-            pid => pid == own_pid(),
+            pid => pid == own_pid().cast_unsigned(),
         }
     }
 }
 
-fn own_pid() -> u32 {
+pub(super) fn own_pid() -> i32 {
     // SAFETY: getpid() takes nothing and cannot fail.
-    unsafe { libc::syscall(libc::SYS_getpid) as u32 }
+    unsafe { libc::syscall(libc::SYS_getpid) as i32 }
 }
 
 impl Drop for ForkGuard {

@@ -1,6 +1,6 @@
 //! Descriptors of processes.
 
-use super::{Fd, check, is_readable, leader_exists, plain};
+use super::{Fd, check, fork::own_pid, is_readable, leader_exists, plain};
 use crate::errno::Errno;
 
 /// A descriptor that becomes readable when the process exits, with its last thread.
@@ -41,7 +41,7 @@ struct Info {
 }
 
 /// `_IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info)`
-const PIDFD_GET_INFO: libc::Ioctl = (3 << 30 | size_of::<Info>() << 16 | 0xff << 8 | 11) as _;
+const PIDFD_GET_INFO: usize = 3 << 30 | size_of::<Info>() << 16 | 0xff << 8 | 11;
 const PIDFD_INFO_CREDS: u64 = 1 << 1;
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
@@ -50,7 +50,7 @@ const PIDFD_INFO_EXIT: u64 = 1 << 3;
 fn info_of(pidfd: &Fd) -> Result<Info, Errno> {
     let mut info = Info { mask: PIDFD_INFO_EXIT, cgroup_id: 0, ids: [0; 11], exit_code: 0 };
     // SAFETY: the kernel reads and writes a structure of the size that is encoded in the request.
-    check(unsafe { libc::ioctl(pidfd.raw(), PIDFD_GET_INFO, &raw mut info) })?;
+    check(unsafe { libc::syscall(libc::SYS_ioctl, pidfd.raw(), PIDFD_GET_INFO, &raw mut info) })?;
     Ok(info)
 }
 
@@ -78,9 +78,7 @@ pub(crate) enum PidfdExit {
 /// Whether pidfds on this kernel can be asked for a status. Then /proc, too, has the status of a
 /// zombie process, even if its leader exited with another one (measured on Linux 6.18).
 pub(crate) fn shows_exit_status() -> bool {
-    // SAFETY: getpid() takes nothing and cannot fail.
-    let own = unsafe { libc::getpid() };
-    pidfd(own).is_ok_and(|pidfd| !matches!(exit_of(&pidfd), PidfdExit::Unknown))
+    pidfd(own_pid()).is_ok_and(|pidfd| !matches!(exit_of(&pidfd), PidfdExit::Unknown))
 }
 
 /// How the process of a pidfd exited.

@@ -3,6 +3,26 @@
 use super::{Fd, check, granted};
 use crate::errno::Errno;
 
+/// timerfd_settime(2), which is no cancellation point. A libc for 32 bits may have a timespec that its
+/// kernel's first system call of this name does not take.
+///
+/// # Safety
+/// `new` is readable. `old` is null or writable.
+unsafe fn settime(
+    timer: i32,
+    flags: i32,
+    new: *const libc::itimerspec,
+    old: *mut libc::itimerspec,
+) -> libc::c_long {
+    // SAFETY: the caller vouches for both.
+    #[cfg(target_pointer_width = "64")]
+    let result = unsafe { libc::syscall(libc::SYS_timerfd_settime, timer, flags, new, old) };
+    // SAFETY: the caller vouches for both.
+    #[cfg(not(target_pointer_width = "64"))]
+    let result = unsafe { libc::timerfd_settime(timer, flags, new, old) }.into();
+    result
+}
+
 /// A timerfd that [`restart`](Self::restart) makes readable some time later, within an interval.
 pub(crate) struct Timer(Fd);
 
@@ -17,13 +37,9 @@ impl Timer {
         let interval =
             libc::timespec { tv_sec: 0, tv_nsec: (interval_ms * 1_000_000) as libc::c_long };
         let setting = libc::itimerspec { it_interval: interval, it_value: interval };
-        let none = core::ptr::null_mut();
-        // libc's function, unlike the system call, takes libc's timespec on every target. It is no
-        // cancellation point.
+        let none = core::ptr::null_mut::<libc::itimerspec>();
         // SAFETY: the setting is readable, and the previous one is not asked for.
-        granted(
-            unsafe { libc::timerfd_settime(timer.0.raw(), 0, &raw const setting, none) }.into(),
-        )?;
+        granted(unsafe { settime(timer.0.raw(), 0, &raw const setting, none) })?;
         Ok(timer)
     }
 

@@ -2,7 +2,7 @@
 
 use super::report::{Change, change, field, remark};
 use crate::protocol::event::pair;
-use crate::protocol::format::Line;
+use crate::protocol::format::{Destination, Line, Shown};
 use crate::protocol::texts::{self, OTHERS};
 use core::ffi::CStr;
 use core::fmt;
@@ -64,13 +64,12 @@ const PARTS: &[(i32, &CStr)] = &[
 
 static PARTS_BLOCK: [u8; texts::size(PARTS)] = texts::block(PARTS);
 
-/// "name pid=7 parent=1 comm="sh" … ts=seconds.nanoseconds", written as an event's line is. A field
-/// that is not valid is left out.
-pub(crate) fn format(change: &Change) -> Line {
+/// Writes "name pid=7 parent=1 comm="sh" … ts=seconds.nanoseconds", as an event's line is written. A
+/// field that is not valid is left out.
+pub(crate) fn format(change: &Change, to: &mut impl Destination) {
     let data = data(change);
     let shown = shown(change);
-    let mut line = Line::new();
-    line.text(name(change.kind));
+    let mut line = Line::begin(name(change.kind), to);
     if change.process.pid != 0 {
         line.fill(b" pid=$i0", &data);
     }
@@ -79,7 +78,6 @@ pub(crate) fn format(change: &Change) -> Line {
             line.fill(texts::find(&PARTS_BLOCK, part), &data);
         }
     }
-    line
 }
 
 /// The [`part`]s of a change's line.
@@ -119,7 +117,7 @@ fn data(change: &Change) -> [u64; 9] {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(core::str::from_utf8(format(self).as_bytes()).unwrap_or_default())
+        Shown::by(f, |shown| format(self, shown))
     }
 }
 

@@ -391,6 +391,7 @@ PROMISE(unforced_budget, "pc_open asks for CAP_NET_ADMIN only for a queue that t
 
 static const char *hidden;
 
+/* The library's stat() on machines where it is no system call of the library's own. */
 int stat(const char *path, struct stat *status)
 {
 	if (hidden && strstr(path, hidden)) {
@@ -400,9 +401,19 @@ int stat(const char *path, struct stat *status)
 	return fstatat(AT_FDCWD, path, status, 0);
 }
 
+static long hide(long number, const long a[6])
+{
+#ifdef SYS_newfstatat
+	if (number == SYS_newfstatat)
+		return stat((const char *)a[1], (struct stat *)a[2]);
+#endif
+	return really(number, a);
+}
+
 PROMISE(no_namespaces, "on a kernel without user, PID or time namespaces a deaf kernel is repaired")
 {
 	static const char *const files[] = { "/ns/user", "/ns/pid", "/ns/time", "/ns/" };
+	instead = hide;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		hidden = files[i];
 		struct pc_connector *pc = open_connector(PC_MASK_PTRACE, 0, 0);
@@ -415,6 +426,7 @@ PROMISE(no_namespaces, "on a kernel without user, PID or time namespaces a deaf 
 		CHECK_EQ(pc_check(pc), 1);
 		pc_close(pc);
 	}
+	instead = NULL;
 }
 
 /* ---- What a table reads ---- */
