@@ -1,5 +1,6 @@
 //! The records of all processes: by pid, by family, and in queues. No I/O.
 
+use super::family::{Family, Root};
 use super::pids::Pids;
 use super::record::{Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
@@ -79,8 +80,8 @@ pub(super) struct Census {
     first_parentless: Option<Slot>,
     queues: [Ends; QUEUES],
     last_id: u64,
-    /// How many processes have been reported and have not left.
-    reported: usize,
+    /// The process whose family is reported; `None`: every process is.
+    pub root: Option<Root>,
     /// How many processes are hidden.
     hidden: u32,
 }
@@ -94,14 +95,9 @@ impl Census {
             first_parentless: None,
             queues: [Ends { first: None, last: None }; QUEUES],
             last_id: 0,
-            reported: 0,
+            root: None,
             hidden: 0,
         })
-    }
-
-    /// How many processes the caller knows of.
-    pub(super) const fn count(&self) -> usize {
-        self.reported
     }
 
     /// The process that has this pid.
@@ -141,7 +137,12 @@ impl Census {
     pub(super) fn view(&self, slot: Slot, sequence: u64) -> Process {
         let entry = self.entry(slot);
         let mut process = entry.record.process;
-        process.parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
+        let parent = entry.parent.map(|parent| self.at(parent));
+        let known = parent.filter(|parent| parent.family.is_reported());
+        process.parent_id = known.map_or(0, |parent| parent.process.id);
+        if entry.record.family == Family::Perhaps {
+            process.state |= state::PERHAPS;
+        }
         process.sequence = sequence;
         // Nobody is to take a stale name for the process's. A kernel thread's name was read once.
         if process.valid & field::COMM == 0 && process.state & state::KERNEL_THREAD == 0 {
@@ -161,12 +162,16 @@ impl Census {
             return Err(error);
         }
         self.last_id += 1;
-        self.reported += usize::from(!record.is_unreported());
         self.hidden += u32::from(record.is_hidden());
         let id = self.last_id;
         let entry = self.entry_mut(slot);
         entry.record = record;
         entry.record.process.id = id;
+        if entry.record.family == Family::Unknown {
+            let (pid, start_ns) = (record.process.pid, record.start_ns());
+            let family = self.root.map_or(Family::Member, |root| root.judge_start(pid, start_ns));
+            self.at_mut(slot).family = family;
+        }
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);
@@ -189,22 +194,16 @@ impl Census {
         self.hidden = self.hidden - u32::from(was_hidden) + u32::from(is_hidden);
     }
 
-    /// Marks a found process as reported to the caller. True if it was not marked before.
-    pub(super) fn mark_reported(&mut self, slot: Slot) -> bool {
-        if let Origin::Found(found) = &mut self.at_mut(slot).origin
-            && !found.is_reported
-        {
+    /// Marks a found process as reported.
+    pub(super) fn mark_reported(&mut self, slot: Slot) {
+        if let Origin::Found(found) = &mut self.at_mut(slot).origin {
             found.is_reported = true;
-            self.reported += 1;
-            return true;
         }
-        false
     }
 
     /// Removes a process. Its children become orphans; `in_loss`: because events were lost.
     pub(super) fn remove(&mut self, slot: Slot, in_loss: bool) {
         let is_replaced = self.at(slot).gone().is_some_and(|gone| gone.is_replaced);
-        self.reported -= usize::from(!self.at(slot).is_unreported());
         self.hidden -= u32::from(self.at(slot).is_hidden());
         self.leave(slot, Queue::Orphans);
         self.leave_life_queue(slot);
@@ -288,6 +287,25 @@ impl Census {
         if parent != Some(slot) && parent != self.entry(slot).parent {
             self.abandon(slot);
             self.adopt(slot, parent);
+            self.note_adopters(slot);
+        }
+    }
+
+    /// The parent of a process.
+    pub(super) fn parent(&self, slot: Slot) -> Option<Slot> {
+        self.entry(slot).parent
+    }
+
+    /// The process has another parent: that and its ancestors may adopt from the family.
+    fn note_adopters(&mut self, mut slot: Slot) {
+        while let Some(parent) = self.parent(slot) {
+            let (before, child) = (self.at(parent).family, self.at(slot).family);
+            let family = before.as_parent_of(child);
+            if family == before {
+                break;
+            }
+            self.at_mut(parent).family = family;
+            slot = parent;
         }
     }
 

@@ -18,6 +18,8 @@ impl Change {
         flags: u32,
     ) {
         let process = census.view(slot, 0);
+        // What is outside of the family is not reported.
+        let kind = if census.at(slot).family.is_reported() { kind } else { 0 };
         *self = Self { kind, flags, timestamp_ns, process, ..Self::EMPTY };
     }
 
@@ -25,7 +27,7 @@ impl Change {
     pub(super) fn set_found(&mut self, census: &mut Census, slot: Slot, is_first: bool) {
         census.mark_reported(slot);
         census.link(slot);
-        let found_ns = judge::found_ns(census.at(slot));
+        let found_ns = judge::lived_ns(census.at(slot));
         let (kind, flags) =
             if is_first { (change::FOUND, 0) } else { (change::STARTED, remark::RECOVERED) };
         self.set(census, slot, kind, found_ns, flags);

@@ -81,6 +81,10 @@ impl Follower {
         look: &Look,
         world: &mut impl World,
     ) -> Result<Outcome, Errno> {
+        let is_born = match (verdict, slot) {
+            (Verdict::OwnFork, Some(slot)) => self.note_birth(slot, event, world)?,
+            _ => false,
+        };
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
@@ -110,7 +114,8 @@ impl Follower {
             _ => None,
         };
         self.agenda.finish_event();
-        Ok(match kind {
+        let begins = slot.filter(|_| is_born).map(|slot| (change::STARTED, slot));
+        Ok(match begins.or(kind) {
             Some((kind, slot)) => self.report(slot, kind, event.timestamp_ns, 0),
             None => Outcome::Worked(EVENT),
         })
@@ -194,11 +199,12 @@ impl Follower {
         self.hear_threads_of(pid, world);
         let threads = self.leader_alone_at(pid, event.timestamp_ns);
         let parent_pid = event.word(1).cast_signed();
+        let family = self.judge_born(event, world)?;
         let parent = self.census.find(parent_pid);
         let Some(sight) = look.sight().filter(|_| is_seen) else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
             let mut record = Record::inherited(pid, parent_pid, &parent, origin);
-            record.threads = threads;
+            (record.threads, record.family) = (threads, family);
             let slot = self.census.insert(record)?;
             if *look == Look::Hidden {
                 let slept_ns = self.agenda.slept.0;
@@ -208,6 +214,7 @@ impl Follower {
             return Ok(slot);
         };
         let slot = self.enter(pid, sight, origin, world)?;
+        self.census.at_mut(slot).family = family;
         if matches!(threads, Threads::LeaderAlone { .. }) {
             // The FORKs of its threads follow.
             self.census.at_mut(slot).threads = threads;

@@ -29,6 +29,8 @@ pub(super) struct Follower {
     /// The change that was reported last, and how many there have been.
     pub change: Change,
     pub sequence: u64,
+    /// How many processes have been reported and not their exits.
+    pub reported: usize,
 }
 
 /// Looks at processes that lost their leaders and are not waited for.
@@ -177,6 +179,7 @@ impl Follower {
     /// Reports a process that was found.
     pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
         let is_first = self.agenda.scan.is_first();
+        self.judge_found(slot, false);
         self.change.set_found(&mut self.census, slot, is_first);
         Outcome::Report
     }

@@ -136,7 +136,7 @@ impl Follower {
             };
             done = self.census.pid(slot);
             self.agenda.scan = Scan::Reporting { cause, done };
-            if self.census.at(slot).is_unreported() {
+            if self.census.at(slot).is_unreported() || self.doubts_birth(slot) {
                 return self.report_found(slot);
             }
         }

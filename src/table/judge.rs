@@ -278,7 +278,7 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
 }
 
 /// The process lived at this moment.
-const fn lived_ns(record: &Record) -> u64 {
+pub(super) const fn lived_ns(record: &Record) -> u64 {
     match record.origin {
         Origin::Found(Found { at_ns, .. }) | Origin::Forked { at_ns, .. } => at_ns,
     }

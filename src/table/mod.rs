@@ -15,12 +15,14 @@ mod census;
 mod changes;
 mod compare;
 mod events;
+mod family;
 mod follower;
 #[cfg(any(feature = "capi", feature = "std"))]
 pub(crate) mod format;
 mod heal;
 mod jobs;
 mod judge;
+mod kin;
 mod kernel;
 mod leaderless;
 #[cfg(any(test, all(fuzzing, feature = "std")))]
@@ -42,7 +44,7 @@ pub use report::{Change, Process, change, field, remark, state};
 
 use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
-use crate::procfs::{self, Listing, namespace};
+use crate::procfs::{self, Listing, Look, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
 use crate::sys::{self, Fd, monotonic_ns};
@@ -63,6 +65,8 @@ pub(crate) struct OpenTableOptions {
     pub proc_fd: Option<i32>,
     /// The previous owner of an adopted socket has subscribed it.
     pub is_subscribed: bool,
+    /// Report only this process and its descendants.
+    pub family: Option<i32>,
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -105,6 +109,11 @@ impl Parts {
     fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
+        if let Some(pid) = options.family {
+            let mut look = Look::Absent;
+            procfs::look(listing.tree(), pid, false, &mut look)?;
+            look.living().ok_or(Errno(libc::ESRCH))?;
+        }
         let census = Census::new()?;
         let watches = Watches::new(options.max_watches)?;
         Ok(Self { listing, census, watches, signals: Signals::new()? })
@@ -148,7 +157,7 @@ impl Table {
             parts.signals.watch_socket(connector.socket())?;
         }
         let Parts { listing, census, watches, signals } = parts;
-        let remote = Remote::new(connector, signals);
+        let mut remote = Remote::new(connector, signals);
         let opened_ns = monotonic_ns();
         let hearing = Hearing {
             complete_since_ns: opened_ns,
@@ -166,6 +175,7 @@ impl Table {
                 round: None,
                 change: Change::EMPTY,
                 sequence: 0,
+                reported: 0,
             },
             senses: Senses { receiver, listing, watches, shows_exit_status },
             has_rung: false,
@@ -175,6 +185,17 @@ impl Table {
         if is_adopted {
             // What the queue lost before the adoption leaves no other trace.
             table.follower.agenda.doubt_since(opened_ns);
+        }
+        if let Some(pid) = options.family {
+            // From now on the exit of the root is heard.
+            let mut kernel = Kernel { remote: &remote, senses: &mut table.senses };
+            let entered = table.follower.enter_root(pid, &mut kernel);
+            if let Err(error) = entered {
+                if is_adopted {
+                    *socket = remote.connector.take_socket();
+                }
+                return Err(error);
+            }
         }
         Ok((remote, table))
     }
@@ -316,7 +337,7 @@ impl Table {
     }
 
     pub(crate) const fn count(&self) -> usize {
-        self.follower.census.count()
+        self.follower.reported
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the table knows of one process.
 
+use super::family::Family;
 use super::report::{Process, field, state};
 use crate::procfs::{Credentials, Image, Sight, Stat};
 
@@ -12,6 +13,7 @@ pub(super) struct Record {
     pub image: Image,
     pub origin: Origin,
     pub life: Life,
+    pub family: Family,
     /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
     /// read after it.
     pub read_ns: u64,
@@ -159,6 +161,7 @@ impl Record {
         image: Image::UNKNOWN,
         origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
         life: Life::Led,
+        family: Family::Unknown,
         read_ns: 0,
         program_ns: 0,
         threads: Threads::Others { heard: 0 },
@@ -226,6 +229,20 @@ impl Record {
     /// Whether the caller does not know of the process yet.
     pub(super) const fn is_unreported(&self) -> bool {
         matches!(self.origin, Origin::Found(Found { is_reported: false, .. }))
+    }
+
+    /// Whether the caller knows of the process.
+    pub(super) fn is_visible(&self) -> bool {
+        !self.is_unreported() && self.family.is_reported()
+    }
+
+    /// When the process started, if that is known.
+    pub(super) const fn start_ns(&self) -> Option<u64> {
+        if self.process.valid & field::START != 0 {
+            Some(self.process.start_boottime_ns)
+        } else {
+            None
+        }
     }
 
     /// What is known of its exit, if it exited.

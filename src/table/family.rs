@@ -1,0 +1,215 @@
+//! Which processes belong to the family that a table reports: one process, the root, and all that
+//! descend from it by birth. Pure.
+//!
+//! A FORK names the parent by birth. A look shows the parent of today, which may have adopted the process.
+//! The kernel gives an orphan to an ancestor that is a subreaper, or to pid 1. So a process outside of
+//! the family adopts from it only if it is pid 1 or an ancestor of the root: an [`Adopter`](Family::Adopter).
+
+/// What a process is to the family. The order is that of certainty: those from `Perhaps` on are reported.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Family {
+    /// It was found, and has not been judged.
+    Unknown,
+    Outside,
+    /// It is outside, and orphans of the family may become its children.
+    Adopter,
+    /// It may be an orphan of the family. Its FORK, which is still to come, names the parent by birth. Until
+    /// then, and if no FORK comes, it is outside.
+    Pending,
+    /// It may belong to the family. The event that would show it was lost.
+    Perhaps,
+    Member,
+    Root,
+}
+
+/// How long a task may be preempted after /proc shows its child and before it generates the FORK.
+const PREEMPTED_NS: u64 = 1_000_000_000;
+
+/// The process whose family is reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Root {
+    pub pid: i32,
+    /// When it started: `CLOCK_BOOTTIME`.
+    pub start_ns: u64,
+    /// When the table was opened: `CLOCK_MONOTONIC`; and how long the machine had slept by then.
+    pub opened_ns: u64,
+    pub slept_ns: u64,
+}
+
+impl Root {
+    /// What is known of a process by its pid and its start alone. `start_ns` is `None` if that is unknown.
+    pub(super) fn judge_start(&self, pid: i32, start_ns: Option<u64>) -> Family {
+        match start_ns {
+            Some(start_ns) if pid == self.pid && start_ns == self.start_ns => Family::Root,
+            _ if pid == 1 => Family::Adopter,
+            Some(start_ns) if start_ns < self.start_ns => Family::Outside,
+            _ => Family::Unknown,
+        }
+    }
+
+    /// Whether the FORK of a process that was found may come: it had not started long before the table
+    /// was opened.
+    pub(super) const fn may_hear_fork(&self, start_ns: Option<u64>) -> bool {
+        match start_ns {
+            Some(start_ns) => {
+                start_ns.saturating_add(PREEMPTED_NS) >= self.opened_ns.saturating_add(self.slept_ns)
+            }
+            None => true,
+        }
+    }
+}
+
+impl Family {
+    pub(super) fn is_reported(self) -> bool {
+        self >= Self::Perhaps
+    }
+
+    /// A process that was born to this one; `None`: the parent is not known.
+    pub(super) const fn of_born(parent: Option<Self>) -> Self {
+        match parent {
+            None | Some(Self::Perhaps) => Self::Perhaps,
+            Some(Self::Unknown | Self::Pending) => Self::Pending,
+            Some(Self::Outside | Self::Adopter) => Self::Outside,
+            Some(Self::Member | Self::Root) => Self::Member,
+        }
+    }
+
+    /// A process that a look showed with this parent; `None`: the parent is not known. `may_hear_fork`: its
+    /// FORK may come; `is_fork_lost`: its FORK may be lost.
+    pub(super) const fn of_found(
+        parent: Option<Self>,
+        may_hear_fork: bool,
+        is_fork_lost: bool,
+    ) -> Self {
+        match parent {
+            Some(Self::Member | Self::Root) => Self::Member,
+            Some(Self::Perhaps) => Self::Perhaps,
+            Some(Self::Outside) => Self::Outside,
+            _ if is_fork_lost => Self::Perhaps,
+            Some(Self::Adopter) if !may_hear_fork => Self::Outside,
+            _ => Self::Pending,
+        }
+    }
+
+    /// This process when its FORK has come, which says `born`.
+    pub(super) fn after_fork(self, born: Self) -> Self {
+        match (self, born) {
+            // What was reported stays reported.
+            (Self::Perhaps | Self::Member | Self::Root, _) if born < Self::Member => self,
+            (Self::Root, _) => self,
+            (Self::Adopter, Self::Outside) => self,
+            _ => born,
+        }
+    }
+
+    /// This process when it has, or had, a child that is this.
+    pub(super) const fn as_parent_of(self, child: Self) -> Self {
+        match (self, child) {
+            (Self::Unknown | Self::Outside | Self::Pending, Self::Root | Self::Adopter)
+            | (Self::Outside, Self::Member) => Self::Adopter,
+            _ => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Family::{Adopter, Member, Outside, Pending, Perhaps, Root as TheRoot, Unknown};
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const ROOT: Root =
+        Root { pid: 70, start_ns: 20 * SECOND, opened_ns: 45 * SECOND, slept_ns: 5 * SECOND };
+
+    #[test]
+    fn the_root_is_the_process_with_its_pid_and_its_start() {
+        assert_eq!(ROOT.judge_start(70, Some(20 * SECOND)), TheRoot);
+        assert_eq!(ROOT.judge_start(70, Some(19 * SECOND)), Outside);
+        assert_eq!(ROOT.judge_start(70, Some(21 * SECOND)), Unknown);
+        assert_eq!(ROOT.judge_start(70, None), Unknown);
+        assert_eq!(ROOT.judge_start(71, Some(20 * SECOND)), Unknown);
+    }
+
+    #[test]
+    fn what_started_before_the_root_is_outside_and_pid_1_adopts() {
+        assert_eq!(ROOT.judge_start(71, Some(20 * SECOND - 1)), Outside);
+        assert_eq!(ROOT.judge_start(1, Some(0)), Adopter);
+        assert_eq!(ROOT.judge_start(1, None), Adopter);
+        assert_eq!(Root { pid: 1, start_ns: 0, ..ROOT }.judge_start(1, Some(0)), TheRoot);
+    }
+
+    #[test]
+    fn a_fork_may_come_unless_the_process_started_long_before_the_table_was_opened() {
+        assert!(!ROOT.may_hear_fork(Some(49 * SECOND - 1)) && ROOT.may_hear_fork(Some(49 * SECOND)));
+        assert!(ROOT.may_hear_fork(None));
+    }
+
+    #[test]
+    fn who_is_born_to_a_member_is_one() {
+        for (parent, child) in [
+            (Some(TheRoot), Member),
+            (Some(Member), Member),
+            (Some(Perhaps), Perhaps),
+            (Some(Pending), Pending),
+            (Some(Unknown), Pending),
+            (Some(Adopter), Outside),
+            (Some(Outside), Outside),
+            (None, Perhaps),
+        ] {
+            assert_eq!(Family::of_born(parent), child, "{parent:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_found_is_what_its_parent_is_unless_that_may_have_adopted_it() {
+        // The parent; the child whose FORK may come, will not come, and may be lost.
+        for (parent, children) in [
+            (Some(TheRoot), [Member, Member, Member]),
+            (Some(Member), [Member, Member, Member]),
+            (Some(Perhaps), [Perhaps, Perhaps, Perhaps]),
+            (Some(Outside), [Outside, Outside, Outside]),
+            (Some(Adopter), [Pending, Outside, Perhaps]),
+            (Some(Pending), [Pending, Pending, Perhaps]),
+            (None, [Pending, Pending, Perhaps]),
+        ] {
+            let ways = [(true, false), (false, false), (true, true)];
+            let found = ways.map(|(may_come, is_lost)| Family::of_found(parent, may_come, is_lost));
+            assert_eq!(found, children, "{parent:?}");
+        }
+    }
+
+    #[test]
+    fn a_fork_decides_but_takes_nothing_back() {
+        for (before, born, after) in [
+            (Pending, Member, Member),
+            (Pending, Perhaps, Perhaps),
+            (Pending, Outside, Outside),
+            (Outside, Member, Member),
+            (Adopter, Member, Member),
+            (Adopter, Outside, Adopter),
+            (Perhaps, Member, Member),
+            (Perhaps, Outside, Perhaps),
+            (Member, Outside, Member),
+            (Member, Perhaps, Member),
+            (TheRoot, Member, TheRoot),
+            (TheRoot, Outside, TheRoot),
+        ] {
+            assert_eq!(before.after_fork(born), after, "{before:?} {born:?}");
+        }
+    }
+
+    #[test]
+    fn the_ancestors_of_the_root_adopt_and_so_does_who_has_adopted() {
+        for parent in [Unknown, Outside, Pending, Adopter] {
+            assert_eq!(parent.as_parent_of(TheRoot), Adopter);
+            assert_eq!(parent.as_parent_of(Adopter), Adopter);
+        }
+        assert_eq!(Outside.as_parent_of(Member), Adopter);
+        for parent in [Unknown, Pending, Perhaps, Member, TheRoot] {
+            assert_eq!(parent.as_parent_of(Member), parent);
+        }
+        for child in [Unknown, Outside, Pending, Perhaps] {
+            assert_eq!(Outside.as_parent_of(child), Outside);
+        }
+    }
+}
