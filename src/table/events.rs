@@ -116,7 +116,11 @@ impl Follower {
         self.agenda.finish_event();
         let begins = slot.filter(|_| is_born).map(|slot| (change::STARTED, slot));
         Ok(match begins.or(kind) {
-            Some((kind, slot)) => self.report(slot, kind, event.timestamp_ns, 0),
+            Some((kind, slot)) => {
+                let began_ns = judge::lived_ns(self.census.at(slot));
+                let at_ns = if is_born { began_ns } else { event.timestamp_ns };
+                self.report(slot, kind, at_ns, 0)
+            }
             None => Outcome::Worked(EVENT),
         })
     }

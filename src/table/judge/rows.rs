@@ -1449,9 +1449,9 @@ fn the_callers_view(rows: &mut Rows) {
         stage.follower.set_user(PID, 1), None);
     rows.row("a walk passes a process that was not reported",
         stage.follower.above(INIT).map(|process| process.pid), Some(8));
-    rows.row("a process that was not reported does not count", stage.follower.census.count(), 2);
+    rows.row("a process that was not reported does not count", stage.follower.reported, 2);
     stage.hear(exit(0).at(1_600), led());
-    rows.row("a process counts once it is reported", stage.follower.census.count(), 3);
+    rows.row("a process counts once it is reported", stage.follower.reported, 3);
 
     let mut stage = Stage::with([forked()]);
     stage.follower.set_user(PID, 77);

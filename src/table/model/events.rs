@@ -80,6 +80,9 @@ impl Machine {
     /// The event of a deed, as the kernel generates it now; `None` if it is that of a thread.
     fn generate(&mut self, who: Who, deed: Deed) -> Option<Event> {
         let timestamp_ns = self.tick();
+        if deed == Deed::Fork {
+            self.processes[who].born_to = self.processes[who].parent;
+        }
         let process = &self.processes[who];
         let parent = process.parent.map_or(0, |parent| self.processes[parent].pid);
         let is_reaped = process.phase == Phase::Reaped;

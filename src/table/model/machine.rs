@@ -30,6 +30,8 @@ pub(super) enum Exec {
 pub(super) struct Process {
     pub pid: i32,
     pub parent: Option<Who>,
+    /// The parent that its FORK names.
+    pub born_to: Option<Who>,
     /// `CLOCK_BOOTTIME`
     pub start_ns: u64,
     pub session: i32,
@@ -105,6 +107,9 @@ pub(super) struct Setup {
     pub listed: usize,
     /// How many operations come before the table is opened.
     pub before: usize,
+    /// The family of this process is reported, counted round and round among those that live when the table
+    /// is opened; `None`: every process is reported.
+    pub family: Option<u8>,
 }
 
 pub(super) struct Machine {
@@ -120,6 +125,10 @@ pub(super) struct Machine {
     // ---- The connector ----
     /// When the table was opened.
     pub opened_ns: u64,
+    /// The process whose family is reported.
+    pub root: Option<Who>,
+    /// The processes whose parents led to the root when the table was opened, each with those parents.
+    pub family_at_opening: BTreeMap<Who, Vec<Who>>,
     /// The kinds of events that are listened for; 0: nobody listens.
     pub listened: u32,
     /// The pids whose owners had many threads at some time.
@@ -151,6 +160,8 @@ impl Machine {
             programs: 1,
             names: 0,
             opened_ns: 0,
+            root: None,
+            family_at_opening: BTreeMap::new(),
             listened: 0,
             pids_with_many_threads: BTreeSet::new(),
             unheard: Vec::new(),
@@ -203,6 +214,7 @@ impl Machine {
         let process = Process {
             pid,
             parent,
+            born_to: parent,
             start_ns,
             session: model.map_or(0, |model| model.session),
             comm: model.map_or(*b"first\0\0\0\0\0\0\0\0\0\0\0", |model| model.comm),
@@ -262,6 +274,43 @@ impl Machine {
         self.names += 1;
         let id = 1000 + self.names as u32;
         Credentials { ruid: id, euid: id + 1, rgid: id + 2, egid: id + 3 }
+    }
+
+    // ---- Families ----
+
+    /// Chooses the process whose family is reported, if one is.
+    pub(super) fn choose_root(&mut self) -> Option<i32> {
+        let nth = self.setup.family?;
+        let living: Vec<Who> =
+            (0..self.processes.len()).filter(|who| self.processes[*who].is_alive()).collect();
+        let root = living[usize::from(nth) % living.len()];
+        self.root = Some(root);
+        for who in living {
+            let mut path = Vec::new();
+            let mut next = Some(who);
+            while let Some(at) = next
+                && at != root
+            {
+                next = self.processes[at].parent;
+                path.extend(next);
+            }
+            if next == Some(root) {
+                self.family_at_opening.insert(who, path);
+            }
+        }
+        Some(self.processes[root].pid)
+    }
+
+    /// Whether a process descends from the root by birth, or is the root.
+    pub(super) fn is_member(&self, who: Who) -> bool {
+        let mut next = Some(who);
+        while let Some(at) = next {
+            if self.root.is_none_or(|root| root == at) {
+                return true;
+            }
+            next = self.processes[at].born_to;
+        }
+        false
     }
 
     /// A pid may be used by nobody, nor be the id of a session.

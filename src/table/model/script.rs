@@ -48,6 +48,7 @@ impl Setup {
             listed: 1 + usize::from(fields % 5) * 2,
             pids: 1 + i32::from(pids % 8),
             before: usize::from(before % 16),
+            family: None,
         }
     }
 }
@@ -192,6 +193,7 @@ impl Performance {
                 round: None,
                 change: Change::EMPTY,
                 sequence: 0,
+                reported: 0,
             },
             witness: Witness::default(),
             is_open: false,
@@ -228,7 +230,14 @@ impl Performance {
         }
         self.outside.listen(kinds);
         self.follower.agenda.hearing.complete_since_ns = self.outside.machine.get_mut().opened_ns;
-        self.outside.machine.get_mut().note(|| "the table is opened".into());
+        let machine = self.outside.machine.get_mut();
+        machine.note(|| "the table is opened".into());
+        if let Some(pid) = machine.choose_root() {
+            machine.failing_looks = 0;
+            machine.note(|| format!("the family is that of pid {pid}"));
+            let entered = self.follower.enter_root(pid, &mut self.outside);
+            entered.expect("the root lives");
+        }
     }
 
     fn operate(&mut self, op: Op) -> Result<(), String> {

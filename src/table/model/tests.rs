@@ -24,6 +24,13 @@ proptest! {
     fn the_table_is_what_the_machine_is_whatever_happens((setup, ops) in script()) {
         perform(setup, &ops).map_err(TestCaseError::fail)?;
     }
+
+    #[test]
+    fn a_table_of_a_family_reports_what_was_born_in_it_whatever_happens(
+        (setup, ops) in script(), root in any::<u8>()
+    ) {
+        perform(Setup { family: Some(root), ..setup }, &ops).map_err(TestCaseError::fail)?;
+    }
 }
 
 // ---- Scripts that once failed. `before` operations come before the table is opened. ----
@@ -40,6 +47,7 @@ const PLAIN: Setup = Setup {
     max_watches: 64,
     listed: 9,
     before: 0,
+    family: None,
 };
 
 fn passes(setup: Setup, ops: &[Op]) {

@@ -43,6 +43,8 @@ pub(super) struct Witness {
     /// When a process left last whose EXIT may still come.
     last_exit_missing_ns: u64,
     pub rescans: u32,
+    /// When the table was synced for the first time, by the machine's time.
+    first_synced_ns: Option<u64>,
 }
 
 const fn is_beginning(kind: u32) -> bool {
@@ -82,6 +84,7 @@ impl Witness {
             ensure!(!self.is_synced, "SYNCED without UNSYNCED");
             self.is_synced = true;
             self.syncs += 1;
+            self.first_synced_ns.get_or_insert(machine.now_ns);
             self.synced_ns = change.timestamp_ns;
             self.deaf_syncs += u32::from(change.flags & remark::DEAF != 0);
             self.lost += change.lost;
@@ -96,6 +99,7 @@ impl Witness {
         } else {
             self.go_on(change, &machine)?;
         }
+        self.check_family(&self.known[&change.process.id], change.process.state, &machine)?;
         let there = follower.get(change.process.pid);
         if is_end(change.kind) {
             ensure!(there.is_none(), "is there after its end: {there:?}");
@@ -104,7 +108,7 @@ impl Witness {
             ensure!(there == Some(Process { user, ..change.process }), "differs: {there:?}");
         }
         let living = self.known.values().filter(|known| known.end.is_none()).count();
-        ensure!(living == follower.census.count(), "the count is {}", follower.census.count());
+        ensure!(living == follower.reported, "the count is {}", follower.reported);
         Ok(())
     }
 
@@ -235,6 +239,59 @@ impl Witness {
             }
         }
         Ok(())
+    }
+
+    // ---- Families ----
+
+    /// What is reported as a member was born in the family. Without a loss it is known who was.
+    fn check_family(&self, known: &Known, state: u32, machine: &Machine) -> Result<(), String> {
+        if state & state::PERHAPS != 0 {
+            ensure!(machine.root.is_some(), "perhaps of a family, and there is none");
+            ensure!(
+                self.has_doubt(machine) || self.descends_from_unread(known.who, machine),
+                "perhaps, although nothing was lost"
+            );
+            return Ok(());
+        }
+        let mut later = known.who..machine.processes.len();
+        ensure!(
+            later.any(|who| (who == known.who || self.stands_for(known, who, machine))
+                && machine.is_member(who)),
+            "is no member"
+        );
+        Ok(())
+    }
+
+    /// A process was there when the table was opened, and exited before it was read.
+    fn descends_from_unread(&self, who: Who, machine: &Machine) -> bool {
+        let mut next = machine.processes[who].born_to;
+        while let Some(at) = next {
+            let truth = &machine.processes[at];
+            let is_older = truth.start_ns < machine.opened_ns + machine.setup.slept_ns;
+            if is_older && !self.ids.contains_key(&at) && !truth.is_alive() {
+                return true;
+            }
+            next = truth.born_to;
+        }
+        false
+    }
+
+    /// Whether a process has to be reported: it was born to one that has to be, or its parents led to the root
+    /// when the table was opened, and did so until it was read.
+    fn is_due(&self, who: Who, machine: &Machine) -> bool {
+        if machine.root.is_none_or(|root| root == who) {
+            return true;
+        }
+        if let Some(path) = machine.family_at_opening.get(&who) {
+            let is_read = |at: &Who| {
+                let ended_ns = machine.processes[*at].ended_ns;
+                ended_ns.is_none_or(|at| self.first_synced_ns.is_some_and(|synced| synced < at))
+            };
+            return path.iter().chain([&who]).all(is_read);
+        }
+        let truth = &machine.processes[who];
+        let is_younger = truth.start_ns >= machine.opened_ns + machine.setup.slept_ns;
+        is_younger && truth.born_to.is_some_and(|parent| self.is_due(parent, machine))
     }
 
     // ---- Exits ----
@@ -369,9 +426,14 @@ impl Witness {
         ensure!(!machine.was_deaf || self.deaf_syncs > 0, "nothing says that it was deaf");
         let mut living = BTreeSet::new();
         for (who, truth) in machine.processes.iter().enumerate() {
+            let is_due = self.is_due(who, &machine);
             if truth.is_alive() {
                 living.insert(truth.pid);
-                self.compare(who, &machine, follower)?;
+                if is_due || follower.get(truth.pid).is_some() {
+                    self.compare(who, &machine, follower)?;
+                }
+            } else if !is_due {
+                // Nobody asks for it.
             } else if !Self::has_lost(&machine) {
                 ensure!(
                     truth.fork_ns.is_none()
@@ -423,6 +485,7 @@ impl Witness {
         if is_mistaken_for_own_fork(known, who, machine) {
             return Ok(()); // What the two have in common is not known.
         }
+        self.check_family(known, process.state, machine)?;
         // Nothing reports the parent's id and the state, nor when they are known.
         let Process { parent_id, state, sequence, .. } = process;
         let valid = known.process.valid | process.valid & field::PARENT;
@@ -450,7 +513,8 @@ impl Witness {
             parent_id: expected_parent_id,
             start_boottime_ns: truth.start_tick(),
             session: if fields & field::SESSION != 0 { truth.session } else { process.session },
-            state: if truth.is_kernel_thread { state::KERNEL_THREAD } else { 0 }
+            state: process.state & state::PERHAPS
+                | if truth.is_kernel_thread { state::KERNEL_THREAD } else { 0 }
                 | if truth.has_leader { 0 } else { state::LEADER_GONE },
             valid: (fields | field::PARENT | field::START)
                 & !if truth.is_kernel_thread { field::COMM } else { 0 },

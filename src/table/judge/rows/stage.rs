@@ -168,7 +168,9 @@ impl Stage {
         init.process.pid = INIT;
         init.process.parent_pid = 0;
         let mut census = Census::new().unwrap();
+        let mut reported = 0;
         for record in [init].into_iter().chain(records) {
+            reported += usize::from(!record.is_unreported());
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
@@ -183,6 +185,7 @@ impl Stage {
             round: None,
             change: Change::EMPTY,
             sequence: 0,
+            reported,
         };
         let machine = Machine {
             now_ns: Cell::new(JUDGED),
