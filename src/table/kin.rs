@@ -90,13 +90,17 @@ impl Follower {
             top = slot;
             next = self.census.parent(slot).filter(|parent| self.is_sure(*parent));
         }
-        let parent = next.map(|parent| self.census.at(parent).family);
+        let is_fork_lost = is_fork_lost || self.has_lost();
+        // Even if pid 1 is the root, it adopts what the kernel's helpers leave.
+        let parent = next.map(|parent| match self.census.pid(parent) {
+            1 if is_fork_lost => Family::Adopter,
+            _ => self.census.at(parent).family,
+        });
         let Some(root) = self.census.root else { return Family::Member };
         let record = self.census.at(top);
         let is_orphan =
             record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0;
         let may_hear_fork = root.may_hear_fork(record.start_ns());
-        let is_fork_lost = is_fork_lost || self.has_lost();
         let family = match parent {
             None if is_orphan => Family::Outside,
             parent => Family::of_found(parent, may_hear_fork, is_fork_lost),

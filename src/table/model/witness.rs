@@ -256,7 +256,8 @@ impl Witness {
         let mut later = known.who..machine.processes.len();
         ensure!(
             later.any(|who| (who == known.who || self.stands_for(known, who, machine))
-                && machine.is_member(who)),
+                && machine.is_member(who))
+                || self.may_be_confused(known.who, machine),
             "is no member"
         );
         Ok(())
@@ -276,11 +277,37 @@ impl Witness {
         false
     }
 
+    /// Whether a process, or one that it descends from, may be taken for another owner of its pid.
+    fn may_be_confused(&self, who: Who, machine: &Machine) -> bool {
+        let mut next = Some(who);
+        while let Some(at) = next {
+            let truth = &machine.processes[at];
+            let is_twin = |(other, other_truth): (Who, &Truth)| {
+                let (first, second) = if at < other { (at, other) } else { (other, at) };
+                let [older, younger] = [first, second].map(|who| &machine.processes[who]);
+                let may_be_found = self.has_doubt(machine)
+                    || self.first_synced_ns.is_none_or(|at| younger.start_ns < at + machine.slept_ns);
+                other != at
+                    && other_truth.pid == truth.pid
+                    && (may_be_mistaken_for_own_fork(first, second, machine)
+                        || may_be_found && seem_equally_old(older, younger, machine))
+            };
+            if machine.processes.iter().enumerate().any(is_twin) {
+                return true;
+            }
+            next = truth.born_to.filter(|_| machine.root != Some(at));
+        }
+        false
+    }
+
     /// Whether a process has to be reported: it was born to one that has to be, or its parents led to the root
     /// when the table was opened, and did so until it was read.
     fn is_due(&self, who: Who, machine: &Machine) -> bool {
         if machine.root.is_none_or(|root| root == who) {
             return true;
+        }
+        if self.may_be_confused(who, machine) {
+            return false;
         }
         if let Some(path) = machine.family_at_opening.get(&who) {
             let is_read = |at: &Who| {
@@ -603,15 +630,18 @@ fn is_fork_undecidable(truth: &Truth, first: &Known, machine: &Machine) -> bool 
 /// the FORK of the first, which may still come then, if it is no more than two ticks younger, or if
 /// both started in the same tick.
 fn is_mistaken_for_own_fork(known: &Known, later: Who, machine: &Machine) -> bool {
-    let (first, second) = (&machine.processes[known.who], &machine.processes[later]);
+    known.seen.is_some() && may_be_mistaken_for_own_fork(known.who, later, machine)
+}
+
+fn may_be_mistaken_for_own_fork(who: Who, later: Who, machine: &Machine) -> bool {
+    let (first, second) = (&machine.processes[who], &machine.processes[later]);
     let is_late = |fork_ns: u64| {
         first.exit_queued_ns.is_none_or(|at| at >= fork_ns)
             && (fork_ns + machine.setup.slept_ns < first.start_tick() + 2 * TICK_NS
                 || first.start_tick() == second.start_tick())
     };
-    known.who < later
+    who < later
         && first.pid == second.pid
-        && known.seen.is_some()
         && second.fork_ns.is_some_and(is_late)
 }
 
