@@ -76,7 +76,8 @@ pub struct pc_table_options {
     /// With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0.
     pub proc_fd: c_int,
     /// A process that exists: the table reports only this process and its descendants by birth, whoever
-    /// their parents are now. 0: every process. See pc_table_open().
+    /// their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
+    /// pc_table_open().
     pub family: pid_t,
     /// 0
     pub reserved: u32,
@@ -243,6 +244,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         || !known
         || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
+        || family == 1
         || family < 0
         || reserved != 0
     {

@@ -131,7 +131,7 @@ impl<'fd> TableOptions<'fd> {
     fn to_core(self) -> Result<table::OpenTableOptions> {
         let fields = self.fields.unwrap_or(field::ALL);
         let max_work = self.max_work.unwrap_or(DEFAULT_WORK);
-        if fields & !field::ALL != 0 || max_work == 0 || self.family.is_some_and(|pid| pid <= 0) {
+        if fields & !field::ALL != 0 || max_work == 0 || self.family.is_some_and(|pid| pid <= 1) {
             return Err(Errno(libc::EINVAL).into());
         }
         Ok(table::OpenTableOptions {

@@ -48,11 +48,11 @@ impl Follower {
             // Since events were lost, the pid may have had another owner.
             let mut look = Look::Absent;
             world.look(pid, false, &mut look)?;
-            let is_same = look.sight().is_some()
-                && presence(self.census.at(slot), &look) != Presence::Exited;
+            let is_same =
+                look.sight().is_some() && presence(self.census.at(slot), &look) != Presence::Exited;
             parent = Some(slot).filter(|_| is_same);
         }
-        Ok(Family::of_born(parent.map(|slot| self.judge_found(slot, false))))
+        Ok(Family::of_born(parent.map(|slot| self.judge_found(slot))))
     }
 
     /// The FORK of a process that was found has come. Whether it shows that the process is to be reported.
@@ -74,8 +74,8 @@ impl Follower {
         lived_ns(record).max(record.read_ns) > self.agenda.hearing.complete_since_ns
     }
 
-    /// Judges a process that was found, unless that has been done. `is_fork_lost`: no FORK will come.
-    pub(super) fn judge_found(&mut self, slot: Slot, is_fork_lost: bool) -> Family {
+    /// Judges a process that was found, unless that has been done.
+    pub(super) fn judge_found(&mut self, slot: Slot) -> Family {
         let known = self.census.at(slot).family;
         if known != Family::Unknown {
             return known;
@@ -90,16 +90,11 @@ impl Follower {
             top = slot;
             next = self.census.parent(slot).filter(|parent| self.is_sure(*parent));
         }
-        let is_fork_lost = is_fork_lost || self.has_lost();
-        // Even if pid 1 is the root, it adopts what the kernel's helpers leave.
-        let parent = next.map(|parent| match self.census.pid(parent) {
-            1 if is_fork_lost => Family::Adopter,
-            _ => self.census.at(parent).family,
-        });
+        let is_fork_lost = self.has_lost();
+        let parent = next.map(|parent| self.census.at(parent).family);
         let Some(root) = self.census.root else { return Family::Member };
         let record = self.census.at(top);
-        let is_orphan =
-            record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0;
+        let is_orphan = record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0;
         let may_hear_fork = root.may_hear_fork(record.start_ns());
         let family = match parent {
             None if is_orphan => Family::Outside,

@@ -22,8 +22,8 @@ pub(crate) mod format;
 mod heal;
 mod jobs;
 mod judge;
-mod kin;
 mod kernel;
+mod kin;
 mod leaderless;
 #[cfg(any(test, all(fuzzing, feature = "std")))]
 mod model;

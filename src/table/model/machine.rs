@@ -57,6 +57,8 @@ pub(super) struct Process {
     pub leader_codes: Vec<i32>,
     /// The machine's time at which it was a zombie, or gone.
     pub ended_ns: Option<u64>,
+    /// Its FORK was queued when the parent that it names had exited: `CLONE_PARENT`.
+    pub is_fork_late: bool,
     /// When the EXIT was queued that reports its end.
     pub exit_queued_ns: Option<u64>,
     /// When an EXIT was queued last.
@@ -232,6 +234,7 @@ impl Machine {
             status: None,
             leader_codes: Vec::new(),
             ended_ns: None,
+            is_fork_late: false,
             exit_queued_ns: None,
             last_exit_queued_ns: None,
             exit_has_parent: false,
@@ -282,7 +285,7 @@ impl Machine {
     pub(super) fn choose_root(&mut self) -> Option<i32> {
         let nth = self.setup.family?;
         let living: Vec<Who> =
-            (0..self.processes.len()).filter(|who| self.processes[*who].is_alive()).collect();
+            (1..self.processes.len()).filter(|who| self.processes[*who].is_alive()).collect();
         let root = living[usize::from(nth) % living.len()];
         self.root = Some(root);
         for who in living {

@@ -248,7 +248,9 @@ impl Witness {
         if state & state::PERHAPS != 0 {
             ensure!(machine.root.is_some(), "perhaps of a family, and there is none");
             ensure!(
-                self.has_doubt(machine) || self.descends_from_unread(known.who, machine),
+                self.has_doubt(machine)
+                    || self.is_parent_unknown(known.who, machine)
+                    || self.may_be_confused(known.who, machine),
                 "perhaps, although nothing was lost"
             );
             return Ok(());
@@ -263,18 +265,18 @@ impl Witness {
         Ok(())
     }
 
-    /// A process was there when the table was opened, and exited before it was read.
-    fn descends_from_unread(&self, who: Who, machine: &Machine) -> bool {
-        let mut next = machine.processes[who].born_to;
-        while let Some(at) = next {
-            let truth = &machine.processes[at];
-            let is_older = truth.start_ns < machine.opened_ns + machine.setup.slept_ns;
-            if is_older && !self.ids.contains_key(&at) && !truth.is_alive() {
-                return true;
-            }
-            next = truth.born_to;
-        }
-        false
+    /// Whether a process, or one that it descends from, was born to a parent that the table could not know:
+    /// one that was there when the table was opened, and exited before it was read; or one that exited while
+    /// its child was made.
+    fn is_parent_unknown(&self, who: Who, machine: &Machine) -> bool {
+        let truth = &machine.processes[who];
+        let Some(parent) = truth.born_to else { return false };
+        let parents = &machine.processes[parent];
+        let is_older = parents.start_ns < machine.opened_ns + machine.setup.slept_ns;
+        let synced_ns = self.first_synced_ns.unwrap_or(u64::MAX);
+        truth.is_fork_late
+            || is_older && parents.ended_ns.is_some_and(|at| at < synced_ns)
+            || self.is_parent_unknown(parent, machine)
     }
 
     /// Whether a process, or one that it descends from, may be taken for another owner of its pid.
@@ -286,7 +288,9 @@ impl Witness {
                 let (first, second) = if at < other { (at, other) } else { (other, at) };
                 let [older, younger] = [first, second].map(|who| &machine.processes[who]);
                 let may_be_found = self.has_doubt(machine)
-                    || self.first_synced_ns.is_none_or(|at| younger.start_ns < at + machine.slept_ns);
+                    || self
+                        .first_synced_ns
+                        .is_none_or(|at| younger.start_ns < at + machine.slept_ns);
                 other != at
                     && other_truth.pid == truth.pid
                     && (may_be_mistaken_for_own_fork(first, second, machine)
@@ -574,8 +578,16 @@ impl Witness {
                         || known.execs.iter().any(is_it)
                         || known.end == Some(change::VANISHED)
                 };
+                // Then what its FORK is taken for is outside of the family.
+                let is_twice = |id: &u64| {
+                    machine.root == Some(*who)
+                        && is_fork_undecidable(truth, &self.known[id], machine)
+                };
                 ensure!(
-                    ids.is_empty() || ids.iter().any(is_reported),
+                    ids.is_empty()
+                        || ids.iter().any(is_reported)
+                        || ids.iter().any(is_twice)
+                        || machine.root.is_some() && self.may_be_confused(*who, machine),
                     "an exec of pid {} was not reported: {}",
                     truth.pid,
                     describe(truth)
@@ -640,9 +652,7 @@ fn may_be_mistaken_for_own_fork(who: Who, later: Who, machine: &Machine) -> bool
             && (fork_ns + machine.setup.slept_ns < first.start_tick() + 2 * TICK_NS
                 || first.start_tick() == second.start_tick())
     };
-    who < later
-        && first.pid == second.pid
-        && second.fork_ns.is_some_and(is_late)
+    who < later && first.pid == second.pid && second.fork_ns.is_some_and(is_late)
 }
 
 /// A process was found before its FORK was generated, and in between the EXIT of the previous owner of
