@@ -81,7 +81,7 @@ impl Machine {
     fn generate(&mut self, who: Who, deed: Deed) -> Option<Event> {
         let timestamp_ns = self.tick();
         if deed == Deed::Fork {
-            self.processes[who].born_to = self.processes[who].parent;
+            self.processes[who].fork_parent = self.processes[who].parent;
         }
         let process = &self.processes[who];
         let parent = process.parent.map_or(0, |parent| self.processes[parent].pid);

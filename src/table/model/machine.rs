@@ -30,8 +30,10 @@ pub(super) enum Exec {
 pub(super) struct Process {
     pub pid: i32,
     pub parent: Option<Who>,
-    /// The parent that its FORK names.
+    /// The parent at its birth.
     pub born_to: Option<Who>,
+    /// The parent that its FORK names: with `CLONE_PARENT`, the first may have exited by then.
+    pub fork_parent: Option<Who>,
     /// `CLOCK_BOOTTIME`
     pub start_ns: u64,
     pub session: i32,
@@ -127,6 +129,8 @@ pub(super) struct Machine {
     // ---- The connector ----
     /// When the table was opened.
     pub opened_ns: u64,
+    /// The same moment by `CLOCK_BOOTTIME`.
+    pub opened_boot_ns: u64,
     /// The process whose family is reported.
     pub root: Option<Who>,
     /// The processes whose parents led to the root when the table was opened, each with those parents.
@@ -162,6 +166,7 @@ impl Machine {
             programs: 1,
             names: 0,
             opened_ns: 0,
+            opened_boot_ns: 0,
             root: None,
             family_at_opening: BTreeMap::new(),
             listened: 0,
@@ -217,6 +222,7 @@ impl Machine {
             pid,
             parent,
             born_to: parent,
+            fork_parent: parent,
             start_ns,
             session: model.map_or(0, |model| model.session),
             comm: model.map_or(*b"first\0\0\0\0\0\0\0\0\0\0\0", |model| model.comm),
@@ -306,14 +312,9 @@ impl Machine {
 
     /// Whether a process descends from the root by birth, or is the root.
     pub(super) fn is_member(&self, who: Who) -> bool {
-        let mut next = Some(who);
-        while let Some(at) = next {
-            if self.root.is_none_or(|root| root == at) {
-                return true;
-            }
-            next = self.processes[at].born_to;
-        }
-        false
+        let Process { born_to, fork_parent, .. } = self.processes[who];
+        let is_born = |parent: Option<Who>| parent.is_some_and(|parent| self.is_member(parent));
+        self.root.is_none_or(|root| root == who) || is_born(born_to) || is_born(fork_parent)
     }
 
     /// A pid may be used by nobody, nor be the id of a session.

@@ -60,6 +60,7 @@ impl Outside {
         machine.listened = kinds;
         self.read_ns = machine.tick();
         machine.opened_ns = self.read_ns;
+        machine.opened_boot_ns = self.read_ns + machine.slept_ns;
         self.allowance = self.interval();
     }
 

@@ -272,7 +272,7 @@ impl Witness {
         let truth = &machine.processes[who];
         let Some(parent) = truth.born_to else { return false };
         let parents = &machine.processes[parent];
-        let is_older = parents.start_ns < machine.opened_ns + machine.setup.slept_ns;
+        let is_older = parents.start_ns < machine.opened_boot_ns;
         let synced_ns = self.first_synced_ns.unwrap_or(u64::MAX);
         truth.is_fork_late
             || is_older && parents.ended_ns.is_some_and(|at| at < synced_ns)
@@ -321,8 +321,10 @@ impl Witness {
             return path.iter().chain([&who]).all(is_read);
         }
         let truth = &machine.processes[who];
-        let is_younger = truth.start_ns >= machine.opened_ns + machine.setup.slept_ns;
-        is_younger && truth.born_to.is_some_and(|parent| self.is_due(parent, machine))
+        let is_younger = truth.start_ns >= machine.opened_boot_ns;
+        is_younger
+            && !truth.is_fork_late
+            && truth.born_to.is_some_and(|parent| self.is_due(parent, machine))
     }
 
     // ---- Exits ----
@@ -360,9 +362,11 @@ impl Witness {
         let is_right = self.is_code_right(change, known, machine);
         ensure!(is_right, "the code is wrong: {:?}", truth.status);
         if self.is_code_due(known, machine) {
+            // Who left outside of the family is not known here.
             let is_clear = truth.exit_has_parent
-                || change.timestamp_ns
-                    > self.synced_ns.max(self.last_exit_missing_ns) + 1_000_000_000;
+                || machine.root.is_none()
+                    && change.timestamp_ns
+                        > self.synced_ns.max(self.last_exit_missing_ns) + 1_000_000_000;
             let is_queued = truth.last_exit_queued_ns.is_some_and(|at| at <= change.timestamp_ns);
             ensure!(has_code || !is_queued, "not even the leader's code is known");
             let is_fork_new = truth.fork_ns.is_some_and(|at| at > machine.opened_ns);
