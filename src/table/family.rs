@@ -28,7 +28,6 @@ const PREEMPTED_NS: u64 = 1_000_000_000;
 /// The process whose family is reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Root {
-    pub pid: i32,
     /// When it started: `CLOCK_BOOTTIME`.
     pub start_ns: u64,
     /// When the table was opened: `CLOCK_MONOTONIC`; and how long the machine had slept by then.
@@ -40,7 +39,6 @@ impl Root {
     /// What is known of a process by its pid and its start alone. `start_ns` is `None` if that is unknown.
     pub(super) fn judge_start(&self, pid: i32, start_ns: Option<u64>) -> Family {
         match start_ns {
-            Some(start_ns) if pid == self.pid && start_ns == self.start_ns => Family::Root,
             _ if pid == 1 => Family::Adopter,
             Some(start_ns) if start_ns < self.start_ns => Family::Outside,
             _ => Family::Unknown,
@@ -119,21 +117,13 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const ROOT: Root =
-        Root { pid: 70, start_ns: 20 * SECOND, opened_ns: 45 * SECOND, slept_ns: 5 * SECOND };
-
-    #[test]
-    fn the_root_is_the_process_with_its_pid_and_its_start() {
-        assert_eq!(ROOT.judge_start(70, Some(20 * SECOND)), TheRoot);
-        assert_eq!(ROOT.judge_start(70, Some(19 * SECOND)), Outside);
-        assert_eq!(ROOT.judge_start(70, Some(21 * SECOND)), Unknown);
-        assert_eq!(ROOT.judge_start(70, None), Unknown);
-        assert_eq!(ROOT.judge_start(71, Some(20 * SECOND)), Unknown);
-    }
+    const ROOT: Root = Root { start_ns: 20 * SECOND, opened_ns: 45 * SECOND, slept_ns: 5 * SECOND };
 
     #[test]
     fn what_started_before_the_root_is_outside_and_pid_1_adopts() {
         assert_eq!(ROOT.judge_start(71, Some(20 * SECOND - 1)), Outside);
+        assert_eq!(ROOT.judge_start(71, Some(20 * SECOND)), Unknown);
+        assert_eq!(ROOT.judge_start(71, None), Unknown);
         assert_eq!(ROOT.judge_start(1, Some(0)), Adopter);
         assert_eq!(ROOT.judge_start(1, None), Adopter);
     }

@@ -22,12 +22,13 @@ impl Follower {
         let sight = look.sight().ok_or(Errno(libc::ESRCH))?;
         let Clock { slept, .. } = world.clock();
         self.census.root = Some(Root {
-            pid,
             start_ns: sight.stat.start_ns,
             opened_ns: self.agenda.hearing.complete_since_ns,
             slept_ns: slept.0,
         });
-        self.enter_looked_at(pid, &look, false, world)?;
+        if let Some(slot) = self.enter_looked_at(pid, &look, false, world)? {
+            self.census.at_mut(slot).family = Family::Root;
+        }
         Ok(())
     }
 

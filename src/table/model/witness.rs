@@ -287,16 +287,17 @@ impl Witness {
             let is_twin = |(other, other_truth): (Who, &Truth)| {
                 let (first, second) = if at < other { (at, other) } else { (other, at) };
                 let [older, younger] = [first, second].map(|who| &machine.processes[who]);
-                let may_be_found = self.has_doubt(machine)
-                    || self
-                        .first_synced_ns
-                        .is_none_or(|at| younger.start_ns < at + machine.slept_ns);
                 other != at
                     && other_truth.pid == truth.pid
                     && (may_be_mistaken_for_own_fork(first, second, machine)
-                        || may_be_found && seem_equally_old(older, younger, machine))
+                        || self.may_be_found(younger, machine)
+                            && seem_equally_old(older, younger, machine))
             };
-            if machine.processes.iter().enumerate().any(is_twin) {
+            // What the FORK of the root is taken for then is outside of the family.
+            let is_twice = |id: &u64| is_fork_undecidable(truth, &self.known[id], machine);
+            if machine.processes.iter().enumerate().any(is_twin)
+                || self.ids.get(&at).is_some_and(|ids| ids.iter().any(is_twice))
+            {
                 return true;
             }
             next = truth.born_to.filter(|_| machine.root != Some(at));
@@ -473,6 +474,7 @@ impl Witness {
                 ensure!(
                     truth.fork_ns.is_none()
                         || self.is_overtaken(who, truth)
+                        || self.may_be_overtaken_outside(who, &machine)
                         || self.known.values().any(|known| self.stands_for(known, who, &machine))
                         || self.ids.get(&who).is_some_and(|ids| !ids.is_empty()),
                     "pid {} was never there: {}",
@@ -506,6 +508,22 @@ impl Witness {
             let seen = known.seen.filter(|seen| *seen > who);
             seen.is_some() && known.process.pid == truth.pid
         })
+    }
+
+    /// A later owner of the pid is outside of the family, and may have been looked at before the FORK of this
+    /// process was handled.
+    fn may_be_overtaken_outside(&self, who: Who, machine: &Machine) -> bool {
+        machine.processes.iter().enumerate().skip(who + 1).any(|(later, next)| {
+            next.pid == machine.processes[who].pid
+                && !self.ids.contains_key(&later)
+                && self.may_be_found(next, machine)
+        })
+    }
+
+    /// A look may have found the process before its FORK was handled.
+    fn may_be_found(&self, truth: &Truth, machine: &Machine) -> bool {
+        self.has_doubt(machine)
+            || self.first_synced_ns.is_none_or(|at| truth.start_ns < at + machine.slept_ns)
     }
 
     fn compare(&self, who: Who, machine: &Machine, follower: &Follower) -> Result<(), String> {
@@ -582,15 +600,9 @@ impl Witness {
                         || known.execs.iter().any(is_it)
                         || known.end == Some(change::VANISHED)
                 };
-                // Then what its FORK is taken for is outside of the family.
-                let is_twice = |id: &u64| {
-                    machine.root == Some(*who)
-                        && is_fork_undecidable(truth, &self.known[id], machine)
-                };
                 ensure!(
                     ids.is_empty()
                         || ids.iter().any(is_reported)
-                        || ids.iter().any(is_twice)
                         || machine.root.is_some() && self.may_be_confused(*who, machine),
                     "an exec of pid {} was not reported: {}",
                     truth.pid,
