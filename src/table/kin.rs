@@ -95,10 +95,12 @@ impl Follower {
         let parent = next.map(|parent| self.census.at(parent).family);
         let Some(root) = self.census.root else { return Family::Member };
         let record = self.census.at(top);
-        let is_orphan = record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0;
+        let is_parent_shown = record.process.valid & field::PARENT != 0;
+        let is_parentless = record.process.parent_pid == 0;
         let may_hear_fork = root.may_hear_fork(record.start_ns());
         let family = match parent {
-            None if is_orphan => Family::Outside,
+            None if !is_parent_shown => Family::Perhaps,
+            None if is_parentless => Family::Outside,
             parent => Family::of_found(parent, may_hear_fork, is_fork_lost),
         };
         let mut next = slot;

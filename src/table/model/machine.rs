@@ -131,6 +131,8 @@ pub(super) struct Machine {
     pub opened_ns: u64,
     /// The same moment by `CLOCK_BOOTTIME`.
     pub opened_boot_ns: u64,
+    /// The processes that a look showed between two leaders: without a parent.
+    pub seen_between: BTreeSet<Who>,
     /// The process whose family is reported.
     pub root: Option<Who>,
     /// The processes whose parents led to the root when the table was opened, each with those parents.
@@ -167,6 +169,7 @@ impl Machine {
             names: 0,
             opened_ns: 0,
             opened_boot_ns: 0,
+            seen_between: BTreeSet::new(),
             root: None,
             family_at_opening: BTreeMap::new(),
             listened: 0,

@@ -266,16 +266,20 @@ impl Witness {
     }
 
     /// Whether a process, or one that it descends from, was born to a parent that the table could not know:
-    /// one that was there when the table was opened, and exited before it was read; or one that exited while
-    /// its child was made.
+    /// one that was there when the table was opened, and exited before it was read; one that exited while
+    /// its child was made; or one that no look showed.
     fn is_parent_unknown(&self, who: Who, machine: &Machine) -> bool {
         let truth = &machine.processes[who];
+        if machine.seen_between.contains(&who) {
+            return true;
+        }
         let Some(parent) = truth.born_to else { return false };
         let parents = &machine.processes[parent];
         let is_older = parents.start_ns < machine.opened_boot_ns;
         let synced_ns = self.first_synced_ns.unwrap_or(u64::MAX);
         truth.is_fork_late
             || is_older && parents.ended_ns.is_some_and(|at| at < synced_ns)
+            || self.may_be_overtaken(parent, machine)
             || self.is_parent_unknown(parent, machine)
     }
 
@@ -294,7 +298,10 @@ impl Witness {
                             && seem_equally_old(older, younger, machine))
             };
             // What the FORK of the root is taken for then is outside of the family.
-            let is_twice = |id: &u64| is_fork_undecidable(truth, &self.known[id], machine);
+            let is_twice = |id: &u64| {
+                is_fork_undecidable(truth, &self.known[id], machine)
+                    || is_taken_for_predecessor(&self.known[id], machine)
+            };
             if machine.processes.iter().enumerate().any(is_twin)
                 || self.ids.get(&at).is_some_and(|ids| ids.iter().any(is_twice))
             {
@@ -308,11 +315,14 @@ impl Witness {
     /// Whether a process has to be reported: it was born to one that has to be, or its parents led to the root
     /// when the table was opened, and did so until it was read.
     fn is_due(&self, who: Who, machine: &Machine) -> bool {
-        if machine.root.is_none_or(|root| root == who) {
+        if machine.root.is_none() {
             return true;
         }
         if self.may_be_confused(who, machine) {
             return false;
+        }
+        if machine.root == Some(who) {
+            return true;
         }
         if let Some(path) = machine.family_at_opening.get(&who) {
             let is_read = |at: &Who| {
@@ -474,7 +484,7 @@ impl Witness {
                 ensure!(
                     truth.fork_ns.is_none()
                         || self.is_overtaken(who, truth)
-                        || self.may_be_overtaken_outside(who, &machine)
+                        || machine.root.is_some() && self.may_be_overtaken(who, &machine)
                         || self.known.values().any(|known| self.stands_for(known, who, &machine))
                         || self.ids.get(&who).is_some_and(|ids| !ids.is_empty()),
                     "pid {} was never there: {}",
@@ -510,14 +520,11 @@ impl Witness {
         })
     }
 
-    /// A later owner of the pid is outside of the family, and may have been looked at before the FORK of this
-    /// process was handled.
-    fn may_be_overtaken_outside(&self, who: Who, machine: &Machine) -> bool {
-        machine.processes.iter().enumerate().skip(who + 1).any(|(later, next)| {
-            next.pid == machine.processes[who].pid
-                && !self.ids.contains_key(&later)
-                && self.may_be_found(next, machine)
-        })
+    /// A later owner of the pid may have been looked at before the FORK of this process was handled.
+    fn may_be_overtaken(&self, who: Who, machine: &Machine) -> bool {
+        let pid = machine.processes[who].pid;
+        let mut later = machine.processes.iter().skip(who + 1).filter(|next| next.pid == pid);
+        later.any(|next| self.may_be_found(next, machine))
     }
 
     /// A look may have found the process before its FORK was handled.
