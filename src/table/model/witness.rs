@@ -294,8 +294,8 @@ impl Witness {
                 other != at
                     && other_truth.pid == truth.pid
                     && (may_be_mistaken_for_own_fork(first, second, machine)
-                        || self.may_be_found(younger, machine)
-                            && seem_equally_old(older, younger, machine))
+                        || self.is_of_opening(younger, machine)
+                        || self.has_doubt(machine) && seem_equally_old(older, younger, machine))
             };
             // What the FORK of the root is taken for then is outside of the family.
             let is_twice = |id: &u64| {
@@ -529,8 +529,12 @@ impl Witness {
 
     /// A look may have found the process before its FORK was handled.
     fn may_be_found(&self, truth: &Truth, machine: &Machine) -> bool {
-        self.has_doubt(machine)
-            || self.first_synced_ns.is_none_or(|at| truth.start_ns < at + machine.slept_ns)
+        self.has_doubt(machine) || self.is_of_opening(truth, machine)
+    }
+
+    /// The process started before the first scan had ended.
+    fn is_of_opening(&self, truth: &Truth, machine: &Machine) -> bool {
+        self.first_synced_ns.is_none_or(|at| truth.start_ns < at + machine.slept_ns)
     }
 
     fn compare(&self, who: Who, machine: &Machine, follower: &Follower) -> Result<(), String> {
