@@ -1,5 +1,6 @@
 //! Judging whether processes belong to the family that is reported, by the records of their parents.
 
+use super::agenda::Agenda;
 use super::census::Slot;
 use super::family::{Family, Root};
 use super::follower::Follower;
@@ -69,10 +70,13 @@ impl Follower {
         Ok(family.is_reported() && !before.is_reported())
     }
 
-    /// Whether the record of a process is still that of the pid's owner: no event about it was lost.
+    /// Whether the record of a process is still that of the pid's owner: no event about it can have been lost
+    /// since it was seen.
     fn is_sure(&self, slot: Slot) -> bool {
         let record = self.census.at(slot);
-        lived_ns(record).max(record.read_ns) > self.agenda.hearing.complete_since_ns
+        let Agenda { hearing, healed, .. } = &self.agenda;
+        let doubted_ns = hearing.complete_since_ns.max(healed.noticed_ns);
+        lived_ns(record).max(record.read_ns) > doubted_ns
     }
 
     /// Judges a process that was found, unless that has been done.
