@@ -170,7 +170,8 @@ impl Census {
         if entry.record.family == Family::Unknown {
             let (pid, start_ns) = (record.process.pid, record.start_ns());
             let family = self.root.map_or(Family::Member, |root| root.judge_start(pid, start_ns));
-            self.at_mut(slot).family = family;
+            let record = self.at_mut(slot);
+            (record.family, record.is_adopter) = (family, pid == 1);
         }
         self.adopt(slot, None);
         self.link(slot);
@@ -298,13 +299,12 @@ impl Census {
 
     /// The process has another parent: that and its ancestors may adopt from the family.
     fn note_adopters(&mut self, mut slot: Slot) {
-        while let Some(parent) = self.parent(slot) {
-            let (before, child) = (self.at(parent).family, self.at(slot).family);
-            let family = before.as_parent_of(child);
-            if family == before {
-                break;
-            }
-            self.at_mut(parent).family = family;
+        while self.root.is_some()
+            && let Some(parent) = self.parent(slot)
+            && (self.at(slot).is_adopter || self.at(slot).family.has_adopter())
+            && !self.at(parent).is_adopter
+        {
+            self.at_mut(parent).is_adopter = true;
             slot = parent;
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! A FORK names the parent by birth. A look shows the parent of today, which may have adopted the process.
 //! The kernel gives an orphan to an ancestor that is a subreaper, or to pid 1. So a process outside of
-//! the family adopts from it only if it is pid 1 or an ancestor of the root: an [`Adopter`](Family::Adopter).
+//! the family adopts from it only if it is pid 1 or an ancestor of the root: an adopter.
 
 /// What a process is to the family. The order is that of certainty: those from `Perhaps` on are reported.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -11,8 +11,6 @@ pub(super) enum Family {
     /// It was found, and has not been judged.
     Unknown,
     Outside,
-    /// It is outside, and orphans of the family may become its children.
-    Adopter,
     /// It may be an orphan of the family. Its FORK, which is still to come, names the parent by birth. Until
     /// then, and if no FORK comes, it is outside.
     Pending,
@@ -39,7 +37,7 @@ impl Root {
     /// What is known of a process by its pid and its start alone. `start_ns` is `None` if that is unknown.
     pub(super) fn judge_start(&self, pid: i32, start_ns: Option<u64>) -> Family {
         match start_ns {
-            _ if pid == 1 => Family::Adopter,
+            _ if pid == 1 => Family::Outside,
             Some(start_ns) if start_ns < self.start_ns => Family::Outside,
             _ => Family::Unknown,
         }
@@ -68,24 +66,24 @@ impl Family {
         match parent {
             None | Some(Self::Perhaps) => Self::Perhaps,
             Some(Self::Unknown | Self::Pending) => Self::Pending,
-            Some(Self::Outside | Self::Adopter) => Self::Outside,
+            Some(Self::Outside) => Self::Outside,
             Some(Self::Member | Self::Root) => Self::Member,
         }
     }
 
-    /// A process that a look showed with this parent; `None`: the parent is not known. `may_hear_fork`: its
-    /// FORK may come; `is_fork_lost`: its FORK may be lost.
+    /// A process that a look showed with this parent, and whether that adopts; `None`: the parent is not known.
+    /// `may_hear_fork`: its FORK may come; `is_fork_lost`: its FORK may be lost.
     pub(super) const fn of_found(
-        parent: Option<Self>,
+        parent: Option<(Self, bool)>,
         may_hear_fork: bool,
         is_fork_lost: bool,
     ) -> Self {
         match parent {
-            Some(Self::Member | Self::Root) => Self::Member,
-            Some(Self::Perhaps) => Self::Perhaps,
-            Some(Self::Outside) => Self::Outside,
+            Some((Self::Member | Self::Root, _)) => Self::Member,
+            Some((Self::Perhaps, _)) => Self::Perhaps,
+            Some((Self::Outside, false)) => Self::Outside,
             _ if is_fork_lost => Self::Perhaps,
-            Some(Self::Adopter) if !may_hear_fork => Self::Outside,
+            Some((Self::Outside, true)) if !may_hear_fork => Self::Outside,
             _ => Self::Pending,
         }
     }
@@ -96,36 +94,30 @@ impl Family {
             // What was reported stays reported.
             (Self::Perhaps | Self::Member | Self::Root, _) if born < Self::Member => self,
             (Self::Root, _) => self,
-            (Self::Adopter, Self::Outside) => self,
             _ => born,
         }
     }
 
-    /// This process when it has, or had, a child that is this.
-    pub(super) const fn as_parent_of(self, child: Self) -> Self {
-        match (self, child) {
-            (Self::Unknown | Self::Outside | Self::Pending, Self::Root | Self::Adopter)
-            | (Self::Outside, Self::Member) => Self::Adopter,
-            _ => self,
-        }
+    /// Whether the parent of this process is an adopter, unless it is of the family itself.
+    pub(super) const fn has_adopter(self) -> bool {
+        matches!(self, Self::Member | Self::Root)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Family::{Adopter, Member, Outside, Pending, Perhaps, Root as TheRoot, Unknown};
+    use super::Family::{Member, Outside, Pending, Perhaps, Root as TheRoot, Unknown};
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
     const ROOT: Root = Root { start_ns: 20 * SECOND, opened_ns: 45 * SECOND, slept_ns: 5 * SECOND };
 
     #[test]
-    fn what_started_before_the_root_is_outside_and_pid_1_adopts() {
+    fn what_started_before_the_root_is_outside() {
         assert_eq!(ROOT.judge_start(71, Some(20 * SECOND - 1)), Outside);
         assert_eq!(ROOT.judge_start(71, Some(20 * SECOND)), Unknown);
         assert_eq!(ROOT.judge_start(71, None), Unknown);
-        assert_eq!(ROOT.judge_start(1, Some(0)), Adopter);
-        assert_eq!(ROOT.judge_start(1, None), Adopter);
+        assert_eq!(ROOT.judge_start(1, None), Outside);
     }
 
     #[test]
@@ -144,7 +136,6 @@ mod tests {
             (Some(Perhaps), Perhaps),
             (Some(Pending), Pending),
             (Some(Unknown), Pending),
-            (Some(Adopter), Outside),
             (Some(Outside), Outside),
             (None, Perhaps),
         ] {
@@ -156,12 +147,12 @@ mod tests {
     fn who_is_found_is_what_its_parent_is_unless_that_may_have_adopted_it() {
         // The parent; the child whose FORK may come, will not come, and may be lost.
         for (parent, children) in [
-            (Some(TheRoot), [Member, Member, Member]),
-            (Some(Member), [Member, Member, Member]),
-            (Some(Perhaps), [Perhaps, Perhaps, Perhaps]),
-            (Some(Outside), [Outside, Outside, Outside]),
-            (Some(Adopter), [Pending, Outside, Perhaps]),
-            (Some(Pending), [Pending, Pending, Perhaps]),
+            (Some((TheRoot, false)), [Member, Member, Member]),
+            (Some((Member, true)), [Member, Member, Member]),
+            (Some((Perhaps, true)), [Perhaps, Perhaps, Perhaps]),
+            (Some((Outside, false)), [Outside, Outside, Outside]),
+            (Some((Outside, true)), [Pending, Outside, Perhaps]),
+            (Some((Pending, false)), [Pending, Pending, Perhaps]),
             (None, [Pending, Pending, Perhaps]),
         ] {
             let ways = [(true, false), (false, false), (true, true)];
@@ -177,8 +168,6 @@ mod tests {
             (Pending, Perhaps, Perhaps),
             (Pending, Outside, Outside),
             (Outside, Member, Member),
-            (Adopter, Member, Member),
-            (Adopter, Outside, Adopter),
             (Perhaps, Member, Member),
             (Perhaps, Outside, Perhaps),
             (Member, Outside, Member),
@@ -187,21 +176,6 @@ mod tests {
             (TheRoot, Outside, TheRoot),
         ] {
             assert_eq!(before.after_fork(born), after, "{before:?} {born:?}");
-        }
-    }
-
-    #[test]
-    fn the_ancestors_of_the_root_adopt_and_so_does_who_has_adopted() {
-        for parent in [Unknown, Outside, Pending, Adopter] {
-            assert_eq!(parent.as_parent_of(TheRoot), Adopter);
-            assert_eq!(parent.as_parent_of(Adopter), Adopter);
-        }
-        assert_eq!(Outside.as_parent_of(Member), Adopter);
-        for parent in [Unknown, Pending, Perhaps, Member, TheRoot] {
-            assert_eq!(parent.as_parent_of(Member), parent);
-        }
-        for child in [Unknown, Outside, Pending, Perhaps] {
-            assert_eq!(Outside.as_parent_of(child), Outside);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::census::Slot;
 use super::family::{Family, Root};
 use super::follower::Follower;
 use super::judge::{Clock, Presence, lived_ns, presence};
+use super::record::Origin;
 use super::report::field;
 use super::scan::{Cause, Scan};
 use super::world::World;
@@ -44,7 +45,12 @@ impl Follower {
         }
         let pid = event.word(1).cast_signed();
         let is_younger = |start_ns| self.agenda.slept.is_before(event, start_ns);
-        let is_older = |slot: &Slot| !self.census.at(*slot).start_ns().is_some_and(is_younger);
+        let is_older = |slot: &Slot| {
+            let record = self.census.at(*slot);
+            let is_forked_later =
+                matches!(record.origin, Origin::Forked { at_ns, .. } if at_ns > event.timestamp_ns);
+            !is_forked_later && !record.start_ns().is_some_and(is_younger)
+        };
         let mut parent = self.census.find(pid).filter(is_older);
         if let Some(slot) = parent.filter(|slot| !self.is_sure(*slot)) {
             // Since events were lost, the pid may have had another owner.
@@ -96,7 +102,8 @@ impl Follower {
             next = self.census.parent(slot).filter(|parent| self.is_sure(*parent));
         }
         let is_fork_lost = self.has_lost();
-        let parent = next.map(|parent| self.census.at(parent).family);
+        let parent = next.map(|parent| self.census.at(parent));
+        let parent = parent.map(|parent| (parent.family, parent.is_adopter));
         let Some(root) = self.census.root else { return Family::Member };
         let record = self.census.at(top);
         let is_parent_shown = record.process.valid & field::PARENT != 0;

@@ -14,6 +14,8 @@ pub(super) struct Record {
     pub origin: Origin,
     pub life: Life,
     pub family: Family,
+    /// Orphans of the family may become its children.
+    pub is_adopter: bool,
     /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
     /// read after it.
     pub read_ns: u64,
@@ -162,6 +164,7 @@ impl Record {
         origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
         life: Life::Led,
         family: Family::Unknown,
+        is_adopter: false,
         read_ns: 0,
         program_ns: 0,
         threads: Threads::Others { heard: 0 },

@@ -295,7 +295,8 @@ impl Witness {
                     && other_truth.pid == truth.pid
                     && (may_be_mistaken_for_own_fork(first, second, machine)
                         || self.is_of_opening(younger, machine)
-                        || self.has_doubt(machine) && seem_equally_old(older, younger, machine))
+                        || self.may_be_looked_at(second, machine)
+                            && seem_equally_old(older, younger, machine))
             };
             // What the FORK of the root is taken for then is outside of the family.
             let is_twice = |id: &u64| {
@@ -525,6 +526,12 @@ impl Witness {
         let pid = machine.processes[who].pid;
         let mut later = machine.processes.iter().skip(who + 1).filter(|next| next.pid == pid);
         later.any(|next| self.may_be_found(next, machine))
+    }
+
+    /// A look, not a FORK, may have shown the process first.
+    fn may_be_looked_at(&self, who: Who, machine: &Machine) -> bool {
+        let is_forked = |id: &u64| self.known[id].seen.is_none();
+        self.has_doubt(machine) || !self.ids.get(&who).is_some_and(|ids| ids.iter().all(is_forked))
     }
 
     /// A look may have found the process before its FORK was handled.
