@@ -99,11 +99,11 @@ impl Witness {
         } else {
             self.go_on(change, &machine)?;
         }
-        self.check_family(&self.known[&change.process.id], change.process.state, &machine)?;
         let there = follower.get(change.process.pid);
         if is_end(change.kind) {
             ensure!(there.is_none(), "is there after its end: {there:?}");
         } else {
+            self.check_family(&self.known[&change.process.id], change.process.state, &machine)?;
             let user = change.process.id * 3;
             ensure!(there == Some(Process { user, ..change.process }), "differs: {there:?}");
         }
