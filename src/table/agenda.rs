@@ -56,6 +56,8 @@ pub(super) struct Agenda {
     pub scan: Scan,
     /// What the scan heals, if there was a doubt.
     pub healed: Doubt,
+    /// When the last scan that heals began.
+    pub scan_begun_ns: u64,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
     /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
@@ -89,6 +91,7 @@ impl Agenda {
             compared: None,
             scan: Scan::FIRST,
             healed: Doubt::at(0),
+            scan_begun_ns: 0,
             doubt: None,
             is_synced: false,
             batch: [Event::EMPTY; BATCH],
@@ -215,6 +218,7 @@ impl Agenda {
     pub(super) fn begin_scan(&mut self, now_ns: u64) {
         self.healed = *self.doubt_since(now_ns);
         self.doubt = None;
+        self.scan_begun_ns = now_ns;
         self.scan = Scan::Listing { cause: Cause::Doubt, done: 0 };
     }
 

@@ -80,8 +80,8 @@ impl Follower {
     /// since it was seen.
     fn is_sure(&self, slot: Slot) -> bool {
         let record = self.census.at(slot);
-        let Agenda { hearing, healed, .. } = &self.agenda;
-        let doubted_ns = hearing.complete_since_ns.max(healed.noticed_ns);
+        let Agenda { hearing, scan_begun_ns, .. } = &self.agenda;
+        let doubted_ns = hearing.complete_since_ns.max(*scan_begun_ns);
         lived_ns(record).max(record.read_ns) > doubted_ns
     }
 
