@@ -287,30 +287,33 @@ impl Witness {
     fn may_be_confused(&self, who: Who, machine: &Machine) -> bool {
         let mut next = Some(who);
         while let Some(at) = next {
-            let truth = &machine.processes[at];
-            let is_twin = |(other, other_truth): (Who, &Truth)| {
-                let (first, second) = if at < other { (at, other) } else { (other, at) };
-                let [older, younger] = [first, second].map(|who| &machine.processes[who]);
-                other != at
-                    && other_truth.pid == truth.pid
-                    && (may_be_mistaken_for_own_fork(first, second, machine)
-                        || self.is_of_opening(younger, machine)
-                        || self.may_be_looked_at(second, machine)
-                            && seem_equally_old(older, younger, machine))
-            };
-            // What the FORK of the root is taken for then is outside of the family.
-            let is_twice = |id: &u64| {
-                is_fork_undecidable(truth, &self.known[id], machine)
-                    || is_taken_for_predecessor(&self.known[id], machine)
-            };
-            if machine.processes.iter().enumerate().any(is_twin)
-                || self.ids.get(&at).is_some_and(|ids| ids.iter().any(is_twice))
-            {
+            if self.has_twin(at, machine) {
                 return true;
             }
-            next = truth.born_to.filter(|_| machine.root != Some(at));
+            next = machine.processes[at].born_to.filter(|_| machine.root != Some(at));
         }
         false
+    }
+
+    fn has_twin(&self, who: Who, machine: &Machine) -> bool {
+        let truth = &machine.processes[who];
+        let is_twin = |(other, other_truth): (Who, &Truth)| {
+            let (first, second) = if who < other { (who, other) } else { (other, who) };
+            let [older, younger] = [first, second].map(|who| &machine.processes[who]);
+            other != who
+                && other_truth.pid == truth.pid
+                && (may_be_mistaken_for_own_fork(first, second, machine)
+                    || self.is_of_opening(younger, machine)
+                    || self.may_be_looked_at(second, machine)
+                        && seem_equally_old(older, younger, machine))
+        };
+        // What the FORK of the root is taken for then is outside of the family.
+        let is_twice = |id: &u64| {
+            is_fork_undecidable(truth, &self.known[id], machine)
+                || is_taken_for_predecessor(&self.known[id], machine)
+        };
+        machine.processes.iter().enumerate().any(is_twin)
+            || self.ids.get(&who).is_some_and(|ids| ids.iter().any(is_twice))
     }
 
     /// Whether a process has to be reported: it was born to one that has to be, or its parents led to the root
@@ -553,7 +556,9 @@ impl Witness {
         let Some(known) = self.known.get(&process.id) else {
             return Err(format!("pid {pid} is in the table, and has never begun"));
         };
-        if is_mistaken_for_own_fork(known, who, machine) {
+        if is_mistaken_for_own_fork(known, who, machine)
+            || machine.root.is_some() && self.has_twin(who, machine)
+        {
             return Ok(()); // What the two have in common is not known.
         }
         self.check_family(known, process.state, machine)?;
