@@ -197,6 +197,11 @@ impl Agenda {
         }
     }
 
+    /// What was known before this moment may have changed without an event that was heard.
+    pub(super) fn doubted_ns(&self) -> u64 {
+        self.hearing.complete_since_ns.max(self.scan_begun_ns)
+    }
+
     /// Events were lost.
     pub(super) fn note_loss(&mut self, overrun: &Event) {
         let [lost, since_ns, ..] = overrun.data;

@@ -1,6 +1,7 @@
 //! Events: the look that an event needs, the verdict, and what the verdict says.
 
 use super::census::Slot;
+use super::family::Family;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
@@ -81,13 +82,14 @@ impl Follower {
         look: &Look,
         world: &mut impl World,
     ) -> Result<Outcome, Errno> {
-        let is_born = match (verdict, slot) {
-            (Verdict::OwnFork, Some(slot)) => self.note_birth(slot, event, world)?,
-            _ => false,
+        let born = match verdict {
+            Verdict::Started { .. } | Verdict::OwnFork => self.judge_born(event, world)?,
+            _ => Family::Unknown,
         };
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
+                self.census.at_mut(slot).family = born;
                 self.agenda.finish_event();
                 return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
@@ -108,19 +110,24 @@ impl Follower {
                 leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 return Ok(self.report_exit(slot, world));
             }
-            (_, Some(slot)) => self
-                .apply_to(verdict, event.timestamp_ns, slot, look.sight(), world)
-                .map(|kind| (kind, slot)),
+            (_, Some(slot)) => {
+                let kind = self.apply_to(verdict, event.timestamp_ns, slot, look.sight(), world);
+                let record = self.census.at_mut(slot);
+                let was_reported = record.family.is_reported();
+                record.family = record.family.after_fork(born);
+                if !was_reported && record.family.is_reported() {
+                    // Only its FORK has shown that it is of the family.
+                    let began_ns = judge::lived_ns(record);
+                    self.agenda.finish_event();
+                    return Ok(self.report(slot, change::STARTED, began_ns, 0));
+                }
+                kind.map(|kind| (kind, slot))
+            }
             _ => None,
         };
         self.agenda.finish_event();
-        let begins = slot.filter(|_| is_born).map(|slot| (change::STARTED, slot));
-        Ok(match begins.or(kind) {
-            Some((kind, slot)) => {
-                let began_ns = judge::lived_ns(self.census.at(slot));
-                let at_ns = if is_born { began_ns } else { event.timestamp_ns };
-                self.report(slot, kind, at_ns, 0)
-            }
+        Ok(match kind {
+            Some((kind, slot)) => self.report(slot, kind, event.timestamp_ns, 0),
             None => Outcome::Worked(EVENT),
         })
     }
@@ -203,12 +210,11 @@ impl Follower {
         self.hear_threads_of(pid, world);
         let threads = self.leader_alone_at(pid, event.timestamp_ns);
         let parent_pid = event.word(1).cast_signed();
-        let family = self.judge_born(event, world)?;
         let parent = self.census.find(parent_pid);
         let Some(sight) = look.sight().filter(|_| is_seen) else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
             let mut record = Record::inherited(pid, parent_pid, &parent, origin);
-            (record.threads, record.family) = (threads, family);
+            record.threads = threads;
             let slot = self.census.insert(record)?;
             if *look == Look::Hidden {
                 let slept_ns = self.agenda.slept.0;
@@ -218,7 +224,6 @@ impl Follower {
             return Ok(slot);
         };
         let slot = self.enter(pid, sight, origin, world)?;
-        self.census.at_mut(slot).family = family;
         if matches!(threads, Threads::LeaderAlone { .. }) {
             // The FORKs of its threads follow.
             self.census.at_mut(slot).threads = threads;

@@ -21,38 +21,33 @@ pub(super) enum Family {
 }
 
 /// How long a task may be preempted after /proc shows its child and before it generates the FORK.
-const PREEMPTED_NS: u64 = 1_000_000_000;
+pub(super) const PREEMPTED_NS: u64 = 1_000_000_000;
 
 /// The process whose family is reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Root {
     /// When it started: `CLOCK_BOOTTIME`.
     pub start_ns: u64,
-    /// When the table was opened: `CLOCK_MONOTONIC`; and how long the machine had slept by then.
+    /// When the table was opened: `CLOCK_MONOTONIC`.
     pub opened_ns: u64,
-    pub slept_ns: u64,
+    /// The FORK of a process that started before this moment came before the table was opened:
+    /// `CLOCK_BOOTTIME`.
+    pub heard_since_ns: u64,
 }
 
 impl Root {
-    /// What is known of a process by its pid and its start alone. `start_ns` is `None` if that is unknown.
+    /// What is known of a process by its start alone. `start_ns` is `None` if that is unknown.
     pub(super) fn judge_start(&self, pid: i32, start_ns: Option<u64>) -> Family {
-        match start_ns {
-            _ if pid == 1 => Family::Outside,
-            Some(start_ns) if start_ns < self.start_ns => Family::Outside,
-            _ => Family::Unknown,
+        if pid == 1 || start_ns.is_some_and(|start_ns| start_ns < self.start_ns) {
+            Family::Outside
+        } else {
+            Family::Unknown
         }
     }
 
-    /// Whether the FORK of a process that was found may come: it had not started long before the table
-    /// was opened.
-    pub(super) const fn may_hear_fork(&self, start_ns: Option<u64>) -> bool {
-        match start_ns {
-            Some(start_ns) => {
-                start_ns.saturating_add(PREEMPTED_NS)
-                    >= self.opened_ns.saturating_add(self.slept_ns)
-            }
-            None => true,
-        }
+    /// Whether the FORK of a process that was found may come.
+    pub(super) fn may_hear_fork(&self, start_ns: Option<u64>) -> bool {
+        start_ns.is_none_or(|start_ns| start_ns >= self.heard_since_ns)
     }
 }
 
@@ -61,40 +56,38 @@ impl Family {
         self >= Self::Perhaps
     }
 
-    /// A process that was born to this one; `None`: the parent is not known.
-    pub(super) const fn of_born(parent: Option<Self>) -> Self {
-        match parent {
-            None | Some(Self::Perhaps) => Self::Perhaps,
-            Some(Self::Unknown | Self::Pending) => Self::Pending,
-            Some(Self::Outside) => Self::Outside,
-            Some(Self::Member | Self::Root) => Self::Member,
-        }
+    /// A child that was born to this process.
+    pub(super) fn child(self) -> Self {
+        self.min(Self::Member)
     }
 
     /// A process that a look showed with this parent, and whether that adopts; `None`: the parent is not known.
     /// `may_hear_fork`: its FORK may come; `is_fork_lost`: its FORK may be lost.
-    pub(super) const fn of_found(
+    pub(super) fn of_found(
         parent: Option<(Self, bool)>,
         may_hear_fork: bool,
         is_fork_lost: bool,
     ) -> Self {
         match parent {
-            Some((Self::Member | Self::Root, _)) => Self::Member,
-            Some((Self::Perhaps, _)) => Self::Perhaps,
-            Some((Self::Outside, false)) => Self::Outside,
+            Some((parent, is_adopter))
+                if parent >= Self::Perhaps || parent == Self::Outside && !is_adopter =>
+            {
+                parent.child()
+            }
             _ if is_fork_lost => Self::Perhaps,
-            Some((Self::Outside, true)) if !may_hear_fork => Self::Outside,
+            Some((Self::Outside, _)) if !may_hear_fork => Self::Outside,
             _ => Self::Pending,
         }
     }
 
-    /// This process when its FORK has come, which says `born`.
+    /// This process when its FORK has come, which says `born`; [`Unknown`](Self::Unknown): nothing. What was
+    /// reported stays reported.
     pub(super) fn after_fork(self, born: Self) -> Self {
-        match (self, born) {
-            // What was reported stays reported.
-            (Self::Perhaps | Self::Member | Self::Root, _) if born < Self::Member => self,
-            (Self::Root, _) => self,
-            _ => born,
+        match born {
+            Self::Unknown => self,
+            Self::Perhaps | Self::Member => self.max(born),
+            _ if self == Self::Pending => born,
+            _ => self,
         }
     }
 
@@ -110,7 +103,8 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const ROOT: Root = Root { start_ns: 20 * SECOND, opened_ns: 45 * SECOND, slept_ns: 5 * SECOND };
+    const ROOT: Root =
+        Root { start_ns: 20 * SECOND, opened_ns: 45 * SECOND, heard_since_ns: 49 * SECOND };
 
     #[test]
     fn what_started_before_the_root_is_outside() {
@@ -131,15 +125,13 @@ mod tests {
     #[test]
     fn who_is_born_to_a_member_is_one() {
         for (parent, child) in [
-            (Some(TheRoot), Member),
-            (Some(Member), Member),
-            (Some(Perhaps), Perhaps),
-            (Some(Pending), Pending),
-            (Some(Unknown), Pending),
-            (Some(Outside), Outside),
-            (None, Perhaps),
+            (TheRoot, Member),
+            (Member, Member),
+            (Perhaps, Perhaps),
+            (Pending, Pending),
+            (Outside, Outside),
         ] {
-            assert_eq!(Family::of_born(parent), child, "{parent:?}");
+            assert_eq!(parent.child(), child);
         }
     }
 
@@ -174,6 +166,8 @@ mod tests {
             (Member, Perhaps, Member),
             (TheRoot, Member, TheRoot),
             (TheRoot, Outside, TheRoot),
+            (Pending, Unknown, Pending),
+            (Member, Unknown, Member),
         ] {
             assert_eq!(before.after_fork(born), after, "{before:?} {born:?}");
         }

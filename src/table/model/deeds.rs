@@ -149,6 +149,7 @@ impl Machine {
             Step::Check => {
                 let since_ns = self.deaf_since_ns.take()?;
                 let until_ns = self.tick();
+                self.deaf_spans.push((since_ns, until_ns));
                 self.announcement = Some(Event::overrun(0, since_ns, until_ns, reason::DEAF));
             }
             Step::FailPidfds { count } => self.failing_pidfds = count,

@@ -148,6 +148,8 @@ pub(super) struct Machine {
     pub deaf_since_ns: Option<u64>,
     pub announcement: Option<Event>,
     pub was_deaf: bool,
+    /// From when until when it was deaf.
+    pub deaf_spans: Vec<(u64, u64)>,
     pub failing_pidfds: u8,
     pub failing_looks: u8,
     /// Whose FORK has this timestamp.
@@ -180,6 +182,7 @@ impl Machine {
             deaf_since_ns: None,
             announcement: None,
             was_deaf: false,
+            deaf_spans: Vec::new(),
             failing_pidfds: 0,
             failing_looks: 0,
             forks: BTreeMap::new(),
