@@ -56,8 +56,9 @@ pub(super) struct Agenda {
     pub scan: Scan,
     /// What the scan heals, if there was a doubt.
     pub healed: Doubt,
-    /// When the last scan that heals began.
-    pub scan_begun_ns: u64,
+    /// What was known before this moment may have changed without an event that was heard; 0: no event is known
+    /// to be missing since the table was opened.
+    pub doubted_ns: u64,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
     /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
@@ -91,7 +92,7 @@ impl Agenda {
             compared: None,
             scan: Scan::FIRST,
             healed: Doubt::at(0),
-            scan_begun_ns: 0,
+            doubted_ns: 0,
             doubt: None,
             is_synced: false,
             batch: [Event::EMPTY; BATCH],
@@ -197,16 +198,12 @@ impl Agenda {
         }
     }
 
-    /// What was known before this moment may have changed without an event that was heard.
-    pub(super) fn doubted_ns(&self) -> u64 {
-        self.hearing.complete_since_ns.max(self.scan_begun_ns)
-    }
-
     /// Events were lost.
     pub(super) fn note_loss(&mut self, overrun: &Event) {
         let [lost, since_ns, ..] = overrun.data;
         self.hearing.complete_since_ns = overrun.timestamp_ns;
         self.hearing.exits_since_ns = u64::MAX;
+        self.doubted_ns = overrun.timestamp_ns;
         let doubt = self.doubt_since(overrun.timestamp_ns);
         doubt.lost += lost;
         doubt.since_ns = Some(doubt.since_ns.map_or(since_ns, |earlier| earlier.min(since_ns)));
@@ -223,7 +220,7 @@ impl Agenda {
     pub(super) fn begin_scan(&mut self, now_ns: u64) {
         self.healed = *self.doubt_since(now_ns);
         self.doubt = None;
-        self.scan_begun_ns = now_ns;
+        self.doubted_ns = now_ns;
         self.scan = Scan::Listing { cause: Cause::Doubt, done: 0 };
     }
 

@@ -28,11 +28,8 @@ pub(super) const PREEMPTED_NS: u64 = 1_000_000_000;
 pub(super) struct Root {
     /// When it started: `CLOCK_BOOTTIME`.
     pub start_ns: u64,
-    /// When the table was opened: `CLOCK_MONOTONIC`.
+    /// When the table was opened: `CLOCK_BOOTTIME`.
     pub opened_ns: u64,
-    /// The FORK of a process that started before this moment came before the table was opened:
-    /// `CLOCK_BOOTTIME`.
-    pub heard_since_ns: u64,
 }
 
 impl Root {
@@ -47,7 +44,7 @@ impl Root {
 
     /// Whether the FORK of a process that was found may come.
     pub(super) fn may_hear_fork(&self, start_ns: Option<u64>) -> bool {
-        start_ns.is_none_or(|start_ns| start_ns >= self.heard_since_ns)
+        start_ns.is_none_or(|start_ns| start_ns.saturating_add(PREEMPTED_NS) >= self.opened_ns)
     }
 }
 
@@ -103,8 +100,7 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const ROOT: Root =
-        Root { start_ns: 20 * SECOND, opened_ns: 45 * SECOND, heard_since_ns: 49 * SECOND };
+    const ROOT: Root = Root { start_ns: 20 * SECOND, opened_ns: 50 * SECOND };
 
     #[test]
     fn what_started_before_the_root_is_outside() {

@@ -3,7 +3,7 @@
 use super::census::Slot;
 use super::family::{Family, PREEMPTED_NS, Root};
 use super::follower::Follower;
-use super::judge::{Presence, lived_ns, presence};
+use super::judge::{Clock, Presence, lived_ns, presence};
 use super::record::Origin;
 use super::report::field;
 use super::world::World;
@@ -20,9 +20,9 @@ impl Follower {
         let mut look = Look::Absent;
         self.look_alive(pid, &mut look, world)?;
         let sight = look.sight().ok_or(Errno(libc::ESRCH))?;
-        let opened_ns = self.agenda.hearing.complete_since_ns;
-        let heard_since_ns = (opened_ns + world.clock().slept.0).saturating_sub(PREEMPTED_NS);
-        self.census.root = Some(Root { start_ns: sight.stat.start_ns, opened_ns, heard_since_ns });
+        let Clock { now_ns, slept } = world.clock();
+        let opened_ns = now_ns + slept.0;
+        self.census.root = Some(Root { start_ns: sight.stat.start_ns, opened_ns });
         if let Some(slot) = self.enter_looked_at(pid, &look, false, world)? {
             self.census.at_mut(slot).family = Family::Root;
         }
@@ -66,7 +66,7 @@ impl Follower {
     /// since it was seen.
     fn is_sure(&self, slot: Slot) -> bool {
         let record = self.census.at(slot);
-        lived_ns(record).max(record.read_ns) > self.agenda.doubted_ns()
+        lived_ns(record).max(record.read_ns) > self.agenda.doubted_ns
     }
 
     /// Judges a process that was found, unless that has been done.
@@ -84,17 +84,13 @@ impl Follower {
             let family = self.judge_found(parent, depth + 1);
             (family, self.census.at(parent).is_adopter)
         });
-        let doubted_ns = self.agenda.doubted_ns();
+        let is_fork_lost = self.agenda.doubted_ns > 0;
         let root = self.census.root;
         let record = self.census.at_mut(slot);
         if let Some(root) = root {
             record.family = match parent {
                 None if !is_shown => Family::Perhaps,
-                _ => Family::of_found(
-                    parent,
-                    root.may_hear_fork(record.start_ns()),
-                    doubted_ns > root.opened_ns,
-                ),
+                _ => Family::of_found(parent, root.may_hear_fork(record.start_ns()), is_fork_lost),
             };
         }
         record.family
