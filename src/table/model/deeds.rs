@@ -145,11 +145,11 @@ impl Machine {
                 }
                 self.deaf_since_ns = Some(self.now_ns);
                 self.was_deaf = true;
+                self.deafnesses += 1;
             }
             Step::Check => {
                 let since_ns = self.deaf_since_ns.take()?;
                 let until_ns = self.tick();
-                self.deaf_spans.push((since_ns, until_ns));
                 self.announcement = Some(Event::overrun(0, since_ns, until_ns, reason::DEAF));
             }
             Step::FailPidfds { count } => self.failing_pidfds = count,

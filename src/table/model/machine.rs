@@ -148,8 +148,8 @@ pub(super) struct Machine {
     pub deaf_since_ns: Option<u64>,
     pub announcement: Option<Event>,
     pub was_deaf: bool,
-    /// From when until when it was deaf.
-    pub deaf_spans: Vec<(u64, u64)>,
+    /// How often it became deaf.
+    pub deafnesses: u32,
     pub failing_pidfds: u8,
     pub failing_looks: u8,
     /// Whose FORK has this timestamp.
@@ -182,7 +182,7 @@ impl Machine {
             deaf_since_ns: None,
             announcement: None,
             was_deaf: false,
-            deaf_spans: Vec::new(),
+            deafnesses: 0,
             failing_pidfds: 0,
             failing_looks: 0,
             forks: BTreeMap::new(),

@@ -27,6 +27,9 @@ struct Known {
     /// The timestamps of its EXECEDs; `true`: a scan found it.
     execs: Vec<(u64, bool)>,
     end: Option<u32>,
+    /// The kernel was, or had been deaf, and the table had not healed that: what it looked at may have had a
+    /// parent of which it had not heard.
+    is_begun_in_deafness: bool,
 }
 
 #[derive(Default)]
@@ -171,6 +174,7 @@ impl Witness {
             seen: looked,
             execs: Vec::new(),
             end: None,
+            is_begun_in_deafness: machine.deafnesses > self.deaf_syncs,
         };
         self.known.insert(process.id, known);
         Ok(())
@@ -260,7 +264,7 @@ impl Witness {
             later.any(|who| (who == known.who || self.stands_for(known, who, machine))
                 && machine.is_member(who))
                 || self.may_be_confused(known.who, machine)
-                || known.seen.is_some() && was_deaf_at(known.begun_ns, machine),
+                || known.seen.is_some() && known.is_begun_in_deafness,
             "is no member"
         );
         Ok(())
@@ -714,14 +718,6 @@ fn seem_equally_old(first: &Truth, second: &Truth, machine: &Machine) -> bool {
     let event_ns = first.fork_ns.max(first.last_exit_queued_ns).unwrap_or(0);
     let seems_ns = first.start_tick().max(event_ns + machine.setup.slept_ns);
     second.start_tick() <= seems_ns + slept_ns
-}
-
-/// The kernel was deaf, and nobody knew: what was looked at then may have had a parent of which the table had not
-/// heard.
-fn was_deaf_at(at_ns: u64, machine: &Machine) -> bool {
-    let is_in = |(since_ns, until_ns): &(u64, u64)| *since_ns < at_ns && at_ns < *until_ns;
-    machine.deaf_since_ns.is_some_and(|since_ns| since_ns < at_ns)
-        || machine.deaf_spans.iter().any(is_in)
 }
 
 fn describe(truth: &Truth) -> String {
