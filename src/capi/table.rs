@@ -254,7 +254,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         fields: if fields == 0 { field::ALL } else { fields },
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         proc_fd: has_proc_fd.then_some(proc_fd),
-        family: (family != 0).then_some(family),
+        family,
         is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },

@@ -136,7 +136,7 @@ impl<'fd> TableOptions<'fd> {
         }
         Ok(table::OpenTableOptions {
             fields,
-            family: self.family,
+            family: self.family.unwrap_or(0),
             budget: self.queue_bytes.map(budget).transpose()?,
             proc_fd: self.proc_fd,
             is_subscribed: self.is_subscribed,

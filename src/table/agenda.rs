@@ -56,8 +56,8 @@ pub(super) struct Agenda {
     pub scan: Scan,
     /// What the scan heals, if there was a doubt.
     pub healed: Doubt,
-    /// What was known before this moment may have changed without an event that was heard; 0: no event is known
-    /// to be missing since the table was opened.
+    /// What was known before this moment may have changed without an event that was heard. 0: nobody has doubted
+    /// that every event was heard, since the table was opened.
     pub doubted_ns: u64,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
@@ -198,6 +198,11 @@ impl Agenda {
         }
     }
 
+    /// Whether a scan is going to report what it found.
+    pub(super) const fn is_scan_to_report(&self) -> bool {
+        self.doubt.is_some() || matches!(self.scan, Scan::Listing { .. })
+    }
+
     /// Events were lost.
     pub(super) fn note_loss(&mut self, overrun: &Event) {
         let [lost, since_ns, ..] = overrun.data;
@@ -220,7 +225,7 @@ impl Agenda {
     pub(super) fn begin_scan(&mut self, now_ns: u64) {
         self.healed = *self.doubt_since(now_ns);
         self.doubt = None;
-        self.doubted_ns = now_ns;
+        self.doubted_ns = self.doubted_ns.max(1);
         self.scan = Scan::Listing { cause: Cause::Doubt, done: 0 };
     }
 

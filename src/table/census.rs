@@ -2,10 +2,11 @@
 
 use super::family::{Family, Root};
 use super::pids::Pids;
-use super::record::{Life, Origin, Record, Watch};
+use super::record::{Found, Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
+use crate::procfs::Sight;
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -138,7 +139,7 @@ impl Census {
         let entry = self.entry(slot);
         let mut process = entry.record.process;
         let parent = entry.parent.map(|parent| self.at(parent));
-        let known = parent.filter(|parent| parent.family.is_reported());
+        let known = parent.filter(|parent| parent.has_begun);
         process.parent_id = known.map_or(0, |parent| parent.process.id);
         if entry.record.family == Family::Perhaps {
             process.state |= state::PERHAPS;
@@ -177,6 +178,21 @@ impl Census {
         self.link(slot);
         self.set_life(slot, record.life);
         Ok(slot)
+    }
+
+    /// Enters the process whose family is reported, as a look showed it, when the table is opened.
+    pub(super) fn enter_root(
+        &mut self,
+        pid: i32,
+        sight: &Sight,
+        fields: u32,
+        opened_ns: u64,
+    ) -> Result<(), Errno> {
+        self.root = Some(Root { start_ns: sight.stat.start_ns, opened_ns });
+        let mut record = Record::seen(pid, sight, Origin::Found(Found::of(sight, false)));
+        record.process.valid &= fields;
+        record.family = Family::Root;
+        self.insert(record).map(drop)
     }
 
     pub(super) const fn hidden(&self) -> u32 {
@@ -299,12 +315,10 @@ impl Census {
 
     /// The process has another parent: that and its ancestors may adopt from the family.
     fn note_adopters(&mut self, mut slot: Slot) {
-        while self.root.is_some()
-            && let Some(parent) = self.parent(slot)
-            && (self.at(slot).is_adopter || self.at(slot).family.has_adopter())
-            && !self.at(parent).is_adopter
+        while let Entry { record, parent: Some(parent), .. } = *self.entry(slot)
+            && (record.is_adopter || record.family >= Family::Member)
+            && !core::mem::replace(&mut self.at_mut(parent).is_adopter, true)
         {
-            self.at_mut(parent).is_adopter = true;
             slot = parent;
         }
     }

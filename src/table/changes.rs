@@ -11,15 +11,20 @@ impl Change {
     #[inline(never)]
     pub(super) fn set(
         &mut self,
-        census: &Census,
+        census: &mut Census,
         slot: Slot,
-        kind: u32,
+        mut kind: u32,
         timestamp_ns: u64,
         flags: u32,
     ) {
+        let record = census.at_mut(slot);
+        if matches!(kind, change::FOUND | change::STARTED) {
+            record.has_begun = record.family.is_reported();
+        }
+        if !record.has_begun {
+            kind = 0; // It is outside of the family.
+        }
         let process = census.view(slot, 0);
-        // What is outside of the family is not reported.
-        let kind = if census.at(slot).family.is_reported() { kind } else { 0 };
         *self = Self { kind, flags, timestamp_ns, process, ..Self::EMPTY };
     }
 

@@ -82,14 +82,17 @@ impl Follower {
         look: &Look,
         world: &mut impl World,
     ) -> Result<Outcome, Errno> {
-        let born = match verdict {
-            Verdict::Started { .. } | Verdict::OwnFork => self.judge_born(event, world)?,
-            _ => Family::Unknown,
+        let is_birth = matches!(verdict, Verdict::Started { .. } | Verdict::OwnFork);
+        let born = match is_birth && self.census.root.is_some() {
+            true => self.judge_born(event),
+            false => Family::Unknown,
         };
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
-                self.census.at_mut(slot).family = born;
+                if self.census.root.is_some() {
+                    self.census.at_mut(slot).family = born;
+                }
                 self.agenda.finish_event();
                 return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
@@ -112,15 +115,11 @@ impl Follower {
             }
             (_, Some(slot)) => {
                 let kind = self.apply_to(verdict, event.timestamp_ns, slot, look.sight(), world);
+                // Only its FORK may have shown that it is of the family.
                 let record = self.census.at_mut(slot);
-                let was_reported = record.family.is_reported();
                 record.family = record.family.after_fork(born);
-                if !was_reported && record.family.is_reported() {
-                    // Only its FORK has shown that it is of the family.
-                    let began_ns = judge::lived_ns(record);
-                    self.agenda.finish_event();
-                    return Ok(self.report(slot, change::STARTED, began_ns, 0));
-                }
+                let begins = is_birth && record.family.is_reported() && !record.has_begun;
+                let kind = if begins { Some(change::STARTED) } else { kind };
                 kind.map(|kind| (kind, slot))
             }
             _ => None,

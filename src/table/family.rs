@@ -58,39 +58,21 @@ impl Family {
         self.min(Self::Member)
     }
 
-    /// A process that a look showed with this parent, and whether that adopts; `None`: the parent is not known.
-    /// `may_hear_fork`: its FORK may come; `is_fork_lost`: its FORK may be lost.
-    pub(super) fn of_found(
-        parent: Option<(Self, bool)>,
-        may_hear_fork: bool,
-        is_fork_lost: bool,
-    ) -> Self {
-        match parent {
-            Some((parent, is_adopter))
-                if parent >= Self::Perhaps || parent == Self::Outside && !is_adopter =>
-            {
-                parent.child()
-            }
-            _ if is_fork_lost => Self::Perhaps,
-            Some((Self::Outside, _)) if !may_hear_fork => Self::Outside,
-            _ => Self::Pending,
-        }
+    /// A process that was found, and whose parent is not known or may have adopted it. `may_hear_fork`: the
+    /// process's FORK will show more.
+    pub(super) const fn of_orphan(may_hear_fork: bool) -> Self {
+        if may_hear_fork { Self::Pending } else { Self::Perhaps }
     }
 
-    /// This process when its FORK has come, which says `born`; [`Unknown`](Self::Unknown): nothing. What was
-    /// reported stays reported.
+    /// A child of this process that was found. `is_adopter`: it may have adopted the child from the family;
+    /// then the child is what `orphan` says, if its FORK could be heard.
+    pub(super) fn found_child(self, is_adopter: bool, could_hear_fork: bool, orphan: Self) -> Self {
+        if self == Self::Outside && is_adopter && could_hear_fork { orphan } else { self.child() }
+    }
+
+    /// This process when its FORK has come, which says `born`; [`Unknown`](Self::Unknown): nothing.
     pub(super) fn after_fork(self, born: Self) -> Self {
-        match born {
-            Self::Unknown => self,
-            Self::Perhaps | Self::Member => self.max(born),
-            _ if self == Self::Pending => born,
-            _ => self,
-        }
-    }
-
-    /// Whether the parent of this process is an adopter, unless it is of the family itself.
-    pub(super) const fn has_adopter(self) -> bool {
-        matches!(self, Self::Member | Self::Root)
+        if self == Self::Pending && born == Self::Outside { born } else { self.max(born) }
     }
 }
 
@@ -133,20 +115,17 @@ mod tests {
 
     #[test]
     fn who_is_found_is_what_its_parent_is_unless_that_may_have_adopted_it() {
-        // The parent; the child whose FORK may come, will not come, and may be lost.
-        for (parent, children) in [
-            (Some((TheRoot, false)), [Member, Member, Member]),
-            (Some((Member, true)), [Member, Member, Member]),
-            (Some((Perhaps, true)), [Perhaps, Perhaps, Perhaps]),
-            (Some((Outside, false)), [Outside, Outside, Outside]),
-            (Some((Outside, true)), [Pending, Outside, Perhaps]),
-            (Some((Pending, false)), [Pending, Pending, Perhaps]),
-            (None, [Pending, Pending, Perhaps]),
-        ] {
-            let ways = [(true, false), (false, false), (true, true)];
-            let found = ways.map(|(may_come, is_lost)| Family::of_found(parent, may_come, is_lost));
-            assert_eq!(found, children, "{parent:?}");
+        for orphan in [Pending, Perhaps] {
+            for parent in [Outside, Pending, Perhaps, Member, TheRoot] {
+                assert_eq!(parent.found_child(false, true, orphan), parent.child());
+                assert_eq!(parent.found_child(true, false, orphan), parent.child());
+            }
+            for parent in [Pending, Perhaps, Member, TheRoot] {
+                assert_eq!(parent.found_child(true, true, orphan), parent.child());
+            }
+            assert_eq!(Outside.found_child(true, true, orphan), orphan);
         }
+        assert_eq!((Family::of_orphan(true), Family::of_orphan(false)), (Pending, Perhaps));
     }
 
     #[test]
@@ -163,6 +142,8 @@ mod tests {
             (TheRoot, Member, TheRoot),
             (TheRoot, Outside, TheRoot),
             (Pending, Unknown, Pending),
+            (Pending, Pending, Pending),
+            (Outside, Pending, Pending),
             (Member, Unknown, Member),
         ] {
             assert_eq!(before.after_fork(born), after, "{before:?} {born:?}");

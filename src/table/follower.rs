@@ -107,10 +107,7 @@ impl Follower {
         is_reported: bool,
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
-        // What has lost its leader has run.
-        let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
-        let found = Found::new(sight.taken_ns, has_run, is_reported);
-        self.enter(pid, sight, Origin::Found(found), world)
+        self.enter(pid, sight, Origin::Found(Found::of(sight, is_reported)), world)
     }
 
     /// Enters a process that a look showed.
@@ -172,7 +169,7 @@ impl Follower {
         timestamp_ns: u64,
         flags: u32,
     ) -> Outcome {
-        self.change.set(&self.census, slot, kind, timestamp_ns, flags);
+        self.change.set(&mut self.census, slot, kind, timestamp_ns, flags);
         Outcome::Report
     }
 

@@ -1,6 +1,7 @@
 //! A scan: looks at every process, compares, and reports what events did not.
 
 use super::census::Slot;
+use super::family::Family;
 use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Recheck};
 use super::leaderless;
@@ -44,7 +45,7 @@ impl Follower {
     ) -> Result<Outcome, Errno> {
         let listed = world.listed()?;
         let known = self.census.above(done).map(|slot| self.census.pid(slot));
-        let (pid, is_listed) = match visit(cause, listed, known) {
+        let (pid, is_listed) = match visit(listed, known) {
             Visit::Unlisted(pid) => (pid, false),
             Visit::Listed(pid) => (pid, true),
             Visit::End => {
@@ -65,12 +66,15 @@ impl Follower {
                 self.look_alive(pid, &mut look, world)?;
                 self.enter_looked_at(pid, &look, false, world)?;
             }
-            (Some(slot), Cause::Doubt) => {
+            // The root was looked at before the table was opened: its EXIT may not have been heard.
+            (Some(slot), cause)
+                if cause == Cause::Doubt || self.census.at(slot).family == Family::Root =>
+            {
                 if let Some(exit) = self.recheck(slot, world)? {
                     return Ok(exit);
                 }
             }
-            (Some(_), Cause::Opening) => {}
+            (Some(_), _) => {}
         }
         self.agenda.scan = Scan::Listing { cause, done: pid };
         if is_listed {
@@ -103,7 +107,9 @@ impl Follower {
             (Recheck::Replaced, _) => {
                 // /proc may not list the next owner, so Job::Successor looks for it.
                 self.vanish(slot, true, world);
-                return Ok(Some(self.report_exit(slot, world)));
+                if !self.census.at(slot).is_unreported() {
+                    return Ok(Some(self.report_exit(slot, world)));
+                }
             }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
@@ -136,7 +142,9 @@ impl Follower {
             };
             done = self.census.pid(slot);
             self.agenda.scan = Scan::Reporting { cause, done };
-            if self.census.at(slot).is_unreported() || self.doubts_birth(slot) {
+            let is_of_family = self.judge_found(slot, 0).is_reported();
+            let record = self.census.at(slot);
+            if record.is_unreported() || is_of_family && !record.has_begun {
                 return self.report_found(slot);
             }
         }

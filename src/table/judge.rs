@@ -5,6 +5,7 @@
 //! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
+use super::family::Family;
 use super::record::{
     Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
 };
@@ -412,7 +413,7 @@ pub(super) enum Recheck {
 
 /// Whether a scan has to look at a process at all.
 pub(super) const fn is_rechecked(record: &Record) -> bool {
-    record.gone().is_none() && !record.is_unreported()
+    record.gone().is_none() && (!record.is_unreported() || matches!(record.family, Family::Root))
 }
 
 /// Judges a scan's look at a process.

@@ -47,7 +47,7 @@ use crate::errno::Errno;
 use crate::procfs::{self, Listing, Look, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::sys::{self, Fd, monotonic_ns};
+use crate::sys::{self, Fd, boottime_ns, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
 use core::sync::atomic::Ordering::Relaxed;
@@ -65,8 +65,8 @@ pub(crate) struct OpenTableOptions {
     pub proc_fd: Option<i32>,
     /// The previous owner of an adopted socket has subscribed it.
     pub is_subscribed: bool,
-    /// Report only this process and its descendants.
-    pub family: Option<i32>,
+    /// Report only this process and its descendants; 0: all processes.
+    pub family: i32,
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -78,6 +78,9 @@ pub(crate) struct OpenTableOptions {
     /// How many processes one call may look at.
     pub max_work: u32,
 }
+
+/// The fields that are always kept up to date.
+const KEPT: u32 = field::PARENT | field::START;
 
 /// How many processes one call looks at by default: about a millisecond's worth.
 pub(crate) const DEFAULT_WORK: u32 = 64;
@@ -109,15 +112,27 @@ impl Parts {
     fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
-        if let Some(pid) = options.family {
-            let mut look = Look::Absent;
-            procfs::look(listing.tree(), pid, false, &mut look)?;
-            look.living().ok_or(Errno(libc::ESRCH))?;
-        }
-        let census = Census::new()?;
+        let mut census = Census::new()?;
+        enter_root(&mut census, &listing, options)?;
         let watches = Watches::new(options.max_watches)?;
         Ok(Self { listing, census, watches, signals: Signals::new()? })
     }
+}
+
+/// Enters the process whose family is reported, if one is. `ESRCH`: it does not exist.
+#[inline(never)]
+fn enter_root(
+    census: &mut Census,
+    listing: &Listing,
+    options: &OpenTableOptions,
+) -> Result<(), Errno> {
+    if options.family == 0 {
+        return Ok(());
+    }
+    let mut look = Look::Absent;
+    procfs::look(listing.tree(), options.family, false, &mut look)?;
+    let sight = look.living().ok_or(Errno(libc::ESRCH))?;
+    census.enter_root(options.family, sight, options.fields | KEPT, boottime_ns())
 }
 
 /// The events that the table needs.
@@ -157,7 +172,7 @@ impl Table {
             parts.signals.watch_socket(connector.socket())?;
         }
         let Parts { listing, census, watches, signals } = parts;
-        let mut remote = Remote::new(connector, signals);
+        let remote = Remote::new(connector, signals);
         let opened_ns = monotonic_ns();
         let hearing = Hearing {
             complete_since_ns: opened_ns,
@@ -169,7 +184,7 @@ impl Table {
             follower: Follower {
                 census,
                 agenda: Agenda::new(is_adopted.then_some(opened_ns), hearing),
-                fields: options.fields | field::PARENT | field::START,
+                fields: options.fields | KEPT,
                 unheard: Unheard::NONE,
                 max_work: options.max_work.saturating_mul(LOOK),
                 round: None,
@@ -185,17 +200,6 @@ impl Table {
         if is_adopted {
             // What the queue lost before the adoption leaves no other trace.
             table.follower.agenda.doubt_since(opened_ns);
-        }
-        if let Some(pid) = options.family {
-            // From now on the exit of the root is heard.
-            let mut kernel = Kernel { remote: &remote, senses: &mut table.senses };
-            let entered = table.follower.enter_root(pid, &mut kernel);
-            if let Err(error) = entered {
-                if is_adopted {
-                    *socket = remote.connector.take_socket();
-                }
-                return Err(error);
-            }
         }
         Ok((remote, table))
     }

@@ -14,6 +14,8 @@ pub(super) struct Record {
     pub origin: Origin,
     pub life: Life,
     pub family: Family,
+    /// The caller knows of the process.
+    pub has_begun: bool,
     /// Orphans of the family may become its children.
     pub is_adopter: bool,
     /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
@@ -150,6 +152,13 @@ pub(super) enum ExitCode {
 }
 
 impl Found {
+    /// A process that a look showed.
+    pub(super) const fn of(sight: &Sight, is_reported: bool) -> Self {
+        // What has lost its leader has run.
+        let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
+        Self::new(sight.taken_ns, has_run, is_reported)
+    }
+
     pub(super) const fn new(at_ns: u64, has_run: bool, is_reported: bool) -> Self {
         let fork = if has_run { OwnFork::Earlier } else { OwnFork::Expected };
         Self { at_ns, is_reported, fork }
@@ -165,6 +174,7 @@ impl Record {
         life: Life::Led,
         family: Family::Unknown,
         is_adopter: false,
+        has_begun: false,
         read_ns: 0,
         program_ns: 0,
         threads: Threads::Others { heard: 0 },
@@ -232,11 +242,6 @@ impl Record {
     /// Whether the caller does not know of the process yet.
     pub(super) const fn is_unreported(&self) -> bool {
         matches!(self.origin, Origin::Found(Found { is_reported: false, .. }))
-    }
-
-    /// Whether the caller knows of the process.
-    pub(super) fn is_visible(&self) -> bool {
-        !self.is_unreported() && self.family.is_reported()
     }
 
     /// When the process started, if that is known.

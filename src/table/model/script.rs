@@ -5,6 +5,7 @@ use super::outside::{Outside, TICK_NS};
 use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
+use crate::procfs::Sight;
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
 use crate::table::census::Census;
@@ -233,10 +234,14 @@ impl Performance {
         let machine = self.outside.machine.get_mut();
         machine.note(|| "the table is opened".into());
         if let Some(pid) = machine.choose_root() {
-            machine.failing_looks = 0;
             machine.note(|| format!("the family is that of pid {pid}"));
-            let entered = self.follower.enter_root(pid, &mut self.outside);
-            entered.expect("the root lives");
+            let root = machine.root.expect("a root");
+            let (stat, taken_ns) = (machine.stat(root), machine.opened_ns - 1);
+            self.outside.looks.get_mut().insert(taken_ns, root);
+            let sight = Sight { taken_ns, stat, credentials: None };
+            let (fields, opened_ns) = (self.follower.fields, machine.opened_boot_ns);
+            let entered = self.follower.census.enter_root(pid, &sight, fields, opened_ns);
+            entered.expect("memory");
         }
     }
 

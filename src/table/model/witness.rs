@@ -5,6 +5,7 @@ use super::outside::Outside;
 use crate::procfs::TICK_NS;
 use crate::protocol::bpf::UNHEARD_MAX;
 use crate::table::follower::Follower;
+use crate::table::judge;
 use crate::table::report::{Change, Process, change, field, remark, state};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,9 @@ struct Known {
     who: Who,
     process: Process,
     begun_ns: u64,
+    /// When this was reported, by the machine's time: in a table of a family, later, and all that had happened
+    /// by then may be included.
+    told_ns: u64,
     /// It was found by a look, not by its FORK: at this process.
     seen: Option<Who>,
     /// The timestamps of its EXECEDs; `true`: a scan found it.
@@ -70,7 +74,8 @@ impl Witness {
         ensure!(
             !is_recovered
                 || self.has_doubt(&machine)
-                || self.is_discovered(change, outside, &machine),
+                || self.is_discovered(change, outside, &machine)
+                || self.may_root_vanish(&machine),
             "recovered, although nothing was lost: {change:?}"
         );
         self.changes += 1;
@@ -94,7 +99,7 @@ impl Witness {
             return Ok(());
         }
         if is_beginning(change.kind) {
-            self.begin(change, outside, &machine)?;
+            self.begin(change, outside, &machine, follower)?;
             let set = follower.set_user(change.process.pid, change.process.id * 3);
             ensure!(set.is_some(), "has begun, and is not there");
             self.known.get_mut(&change.process.id).expect("begun").process.user =
@@ -141,11 +146,17 @@ impl Witness {
         change: &Change,
         outside: &Outside,
         machine: &Machine,
+        follower: &Follower,
     ) -> Result<(), String> {
         let process = &change.process;
         let is_first = change.kind == change::FOUND;
         ensure!(is_first == (self.syncs == 0) || !is_first, "FOUND after the first SYNCED");
-        let looked = outside.looks.borrow().get(&change.timestamp_ns).copied();
+        // The FORK of a process that a look found may have shown that it is of the family.
+        let slot = follower.census.find(process.pid).expect("it has begun");
+        let seen_ns = judge::found_ns(follower.census.at(slot));
+        let is_seen_before = machine.root.is_some() && seen_ns > 0;
+        let begun_ns = if is_seen_before { seen_ns } else { change.timestamp_ns };
+        let looked = outside.looks.borrow().get(&begun_ns).copied();
         let forked = machine.forks.get(&change.timestamp_ns).copied();
         let Some(who) = looked.or(forked) else {
             return Err("begins at a moment at which nothing was seen".into());
@@ -170,7 +181,8 @@ impl Witness {
         let known = Known {
             who,
             process: *process,
-            begun_ns: change.timestamp_ns,
+            begun_ns,
+            told_ns: machine.now_ns,
             seen: looked,
             execs: Vec::new(),
             end: None,
@@ -246,6 +258,13 @@ impl Witness {
     }
 
     // ---- Families ----
+
+    /// The first scan may see that the root exited, which may have been before the table was opened. Then the
+    /// root has vanished, and its children are orphans by a scan.
+    fn may_root_vanish(&self, machine: &Machine) -> bool {
+        let ended_ns = machine.root.and_then(|root| machine.processes[root].ended_ns);
+        ended_ns.is_some_and(|at| at < self.first_synced_ns.unwrap_or(u64::MAX))
+    }
 
     /// What is reported as a member was born in the family. Without a loss it is known who was.
     fn check_family(&self, known: &Known, state: u32, machine: &Machine) -> Result<(), String> {
@@ -432,7 +451,9 @@ impl Witness {
             next.pid == truth.pid && started_ns < change.timestamp_ns
         });
         ensure!(
-            Self::has_lost(machine) || self.rescans > 0 && (is_late || is_replaced),
+            Self::has_lost(machine)
+                || self.may_root_vanish(machine)
+                || self.rescans > 0 && (is_late || is_replaced),
             "VANISHED, although its EXIT was queued in time"
         );
         Ok(())
@@ -625,6 +646,7 @@ impl Witness {
                     let is_it =
                         |(told, is_found): &(u64, bool)| told == at || *is_found && told > at;
                     known.seen.is_some() && known.begun_ns > *at
+                        || machine.root.is_some() && known.told_ns > *at
                         || known.execs.iter().any(is_it)
                         || known.end == Some(change::VANISHED)
                 };
