@@ -6,6 +6,7 @@ use crate::errno::Errno;
 use crate::sys::PidfdExit;
 use crate::table::agenda::{Agenda, BATCH, Job, Quiet};
 use crate::table::census::{Census, Slot};
+use crate::table::family::{Family, Root};
 use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::report::{Change, change, field, remark};
@@ -162,6 +163,25 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A table of the family of the process, which started at 1,000 ms, and of these processes. It was opened
+    /// at 1,100 ms.
+    pub fn of_family(others: impl IntoIterator<Item = Record>) -> Self {
+        let mut stage = Self::with([found()]);
+        let mut find = |pid| stage.follower.census.find(pid).unwrap();
+        let (init, root) = (find(INIT), find(PID));
+        let census = &mut stage.follower.census;
+        census.root = Some(Root { start_ns: STARTED, opened_ns: 1_100 * MS });
+        *census.at_mut(init) =
+            Record { family: Family::Outside, has_begun: false, ..*census.at(init) };
+        census.at_mut(root).family = Family::Root;
+        stage.follower.reported = 1;
+        for record in others {
+            census.insert(record).unwrap();
+        }
+        census.at_mut(init).is_adopter = true;
+        stage
+    }
+
     /// A table of these processes and of pid 1, of which all was reported; nothing happens.
     pub fn with(records: impl IntoIterator<Item = Record>) -> Self {
         let mut init = found();
@@ -169,8 +189,9 @@ impl Stage {
         init.process.parent_pid = 0;
         let mut census = Census::new().unwrap();
         let mut reported = 0;
-        for record in [init].into_iter().chain(records) {
-            reported += usize::from(!record.is_unreported());
+        for mut record in [init].into_iter().chain(records) {
+            record.has_begun = !record.is_unreported();
+            reported += usize::from(record.has_begun);
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
