@@ -145,7 +145,6 @@ impl Machine {
                 }
                 self.deaf_since_ns = Some(self.now_ns);
                 self.was_deaf = true;
-                self.deafnesses += 1;
             }
             Step::Check => {
                 let since_ns = self.deaf_since_ns.take()?;

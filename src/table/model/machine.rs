@@ -148,8 +148,6 @@ pub(super) struct Machine {
     pub deaf_since_ns: Option<u64>,
     pub announcement: Option<Event>,
     pub was_deaf: bool,
-    /// How often it became deaf.
-    pub deafnesses: u32,
     pub failing_pidfds: u8,
     pub failing_looks: u8,
     /// Whose FORK has this timestamp.
@@ -182,7 +180,6 @@ impl Machine {
             deaf_since_ns: None,
             announcement: None,
             was_deaf: false,
-            deafnesses: 0,
             failing_pidfds: 0,
             failing_looks: 0,
             forks: BTreeMap::new(),

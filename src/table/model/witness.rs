@@ -31,9 +31,6 @@ struct Known {
     /// The timestamps of its EXECEDs; `true`: a scan found it.
     execs: Vec<(u64, bool)>,
     end: Option<u32>,
-    /// The kernel was, or had been deaf, and the table had not healed that: what it looked at may have had a
-    /// parent of which it had not heard.
-    is_begun_in_deafness: bool,
 }
 
 #[derive(Default)]
@@ -186,7 +183,6 @@ impl Witness {
             seen: looked,
             execs: Vec::new(),
             end: None,
-            is_begun_in_deafness: machine.deafnesses > self.deaf_syncs,
         };
         self.known.insert(process.id, known);
         Ok(())
@@ -282,8 +278,7 @@ impl Witness {
         ensure!(
             later.any(|who| (who == known.who || self.stands_for(known, who, machine))
                 && machine.is_member(who))
-                || self.may_be_confused(known.who, machine)
-                || known.seen.is_some() && known.is_begun_in_deafness,
+                || self.may_be_confused(known.who, machine),
             "is no member"
         );
         Ok(())
@@ -326,7 +321,9 @@ impl Witness {
             let [older, younger] = [first, second].map(|who| &machine.processes[who]);
             other != who
                 && other_truth.pid == truth.pid
-                && (may_be_mistaken_for_own_fork(first, second, machine)
+                // What was looked at while the kernel was deaf had parents of which nobody had heard.
+                && (machine.was_deaf
+                    || may_be_mistaken_for_own_fork(first, second, machine)
                     || self.is_of_opening(younger, machine)
                     || self.may_be_looked_at(second, machine)
                         && seem_equally_old(older, younger, machine))
