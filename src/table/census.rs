@@ -260,6 +260,15 @@ impl Census {
         }
     }
 
+    /// A process that names a parent which is not in the table may have another one by now: as an orphan, it is
+    /// looked at.
+    pub(super) fn doubt_parent(&mut self, slot: Slot) {
+        let entry = self.entry(slot);
+        if entry.parent.is_none() && entry.record.gone().is_none() {
+            self.enqueue(slot, Queue::Orphans);
+        }
+    }
+
     /// Takes a process off the orphans. True if its parent left during a loss.
     pub(super) fn settle_orphan(&mut self, slot: Slot) -> bool {
         self.leave(slot, Queue::Orphans);

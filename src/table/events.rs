@@ -147,6 +147,7 @@ impl Follower {
                 // The scan may have passed its parent before that existed, and its children may have
                 // been read before it existed.
                 self.census.link(slot);
+                self.census.doubt_parent(slot);
                 self.census.doubt_children(slot);
                 None
             }

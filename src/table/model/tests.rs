@@ -332,3 +332,31 @@ fn a_process_that_runs_a_program_without_its_old_leader_exits_with_the_code_in_i
         );
     }
 }
+
+#[test]
+fn a_process_whose_parent_came_and_went_while_its_fork_was_late_has_its_new_parent() {
+    let late_sibling = Step::Fork { who: 1, pid: 4, birth: Birth::Sibling, delay: Delay::Stamped };
+    let reaped = Step::Exit { who: 0, code: 0, is_ignored: true, delay: Delay::No };
+    passes(
+        Setup { before: 1, listed: 1, ..PLAIN },
+        &[
+            fork(0, 2),
+            Op::Run { work: 33 },
+            fork(0, 0),
+            fork(1, 0),
+            Op::Do(late_sibling),
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            Op::Do(reaped),
+            RUN,
+            RUN,
+            RUN,
+        ],
+    );
+}

@@ -167,7 +167,7 @@ impl Stage {
     /// at 1,100 ms.
     pub fn of_family(others: impl IntoIterator<Item = Record>) -> Self {
         let mut stage = Self::with([found()]);
-        let mut find = |pid| stage.follower.census.find(pid).unwrap();
+        let find = |pid| stage.follower.census.find(pid).unwrap();
         let (init, root) = (find(INIT), find(PID));
         let census = &mut stage.follower.census;
         census.root = Some(Root { start_ns: STARTED, opened_ns: 1_100 * MS });
