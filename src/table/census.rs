@@ -324,10 +324,18 @@ impl Census {
 
     /// The process has another parent: that and its ancestors may adopt from the family.
     fn note_adopters(&mut self, mut slot: Slot) {
-        while let Entry { record, parent: Some(parent), .. } = *self.entry(slot)
-            && (record.is_adopter || record.family >= Family::Member)
-            && !core::mem::replace(&mut self.at_mut(parent).is_adopter, true)
-        {
+        while let Some(parent) = self.parent(slot) {
+            let Record { family, is_adopter, .. } = *self.at(slot);
+            let parents = self.at_mut(parent);
+            if parents.is_adopter || !is_adopter && family < Family::Member {
+                break;
+            }
+            parents.is_adopter = true;
+            // The ancestors of the root are outside.
+            if matches!(family, Family::Root | Family::Outside) && parents.family < Family::Perhaps
+            {
+                parents.family = Family::Outside;
+            }
             slot = parent;
         }
     }

@@ -137,6 +137,8 @@ pub(super) struct Machine {
     pub root: Option<Who>,
     /// The processes whose parents led to the root when the table was opened, each with those parents.
     pub family_at_opening: BTreeMap<Who, Vec<Who>>,
+    /// The pids of the root's ancestors when the table was opened.
+    pub pids_of_ancestors: BTreeSet<i32>,
     /// The kinds of events that are listened for; 0: nobody listens.
     pub listened: u32,
     /// The pids whose owners had many threads at some time.
@@ -172,6 +174,7 @@ impl Machine {
             seen_between: BTreeSet::new(),
             root: None,
             family_at_opening: BTreeMap::new(),
+            pids_of_ancestors: BTreeSet::new(),
             listened: 0,
             pids_with_many_threads: BTreeSet::new(),
             unheard: Vec::new(),
@@ -297,6 +300,11 @@ impl Machine {
             (1..self.processes.len()).filter(|who| self.processes[*who].is_alive()).collect();
         let root = living[usize::from(nth) % living.len()];
         self.root = Some(root);
+        let mut ancestor = self.processes[root].parent;
+        while let Some(at) = ancestor {
+            self.pids_of_ancestors.insert(self.processes[at].pid);
+            ancestor = self.processes[at].parent;
+        }
         for who in living {
             let mut path = Vec::new();
             let mut next = Some(who);

@@ -27,9 +27,10 @@ proptest! {
 
     #[test]
     fn a_table_of_a_family_reports_what_was_born_in_it_whatever_happens(
-        (setup, ops) in script(), root in any::<u8>()
+        (setup, ops) in script(), root in any::<u8>(), has_few_pids in any::<bool>()
     ) {
-        perform(Setup { family: Some(root), ..setup }, &ops).map_err(TestCaseError::fail)?;
+        let pids = if has_few_pids { setup.pids } else { 30 };
+        perform(Setup { family: Some(root), pids, ..setup }, &ops).map_err(TestCaseError::fail)?;
     }
 }
 
@@ -357,6 +358,24 @@ fn a_process_whose_parent_came_and_went_while_its_fork_was_late_has_its_new_pare
             RUN,
             RUN,
             RUN,
+        ],
+    );
+}
+
+#[test]
+fn an_orphan_of_a_family_that_a_subreaper_adopted_during_a_loss_is_not_left_out() {
+    let exits = Step::Exit { who: 2, code: 0, is_ignored: true, delay: Delay::No };
+    passes(
+        Setup { before: 3, family: Some(2), ..PLAIN },
+        &[
+            fork(0, 0),
+            Op::Do(Step::BecomeSubreaper { who: 1 }),
+            fork(1, 0),
+            Op::Pause,
+            Op::Do(Step::Deafen),
+            fork(2, 0),
+            fork(3, 0),
+            Op::Do(exits),
         ],
     );
 }

@@ -304,6 +304,15 @@ impl Witness {
 
     /// Whether a process, or one that it descends from, may be taken for another owner of its pid.
     fn may_be_confused(&self, who: Who, machine: &Machine) -> bool {
+        // Whoever has the pid of the root's parent when that is read is an ancestor.
+        let has_pid_of_ancestor = |truth: &Truth| {
+            machine.pids_of_ancestors.contains(&truth.pid)
+                && truth.start_ns >= machine.opened_boot_ns
+                && self.is_of_opening(truth, machine)
+        };
+        if machine.processes.iter().any(has_pid_of_ancestor) {
+            return true;
+        }
         let mut next = Some(who);
         while let Some(at) = next {
             if self.has_twin(at, machine) {
