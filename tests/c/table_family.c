@@ -234,9 +234,10 @@ enum { SMALL_QUEUE = 65536, MORE = 500 }; /* bytes, of which an event takes some
 PROMISE(lost, "after a loss, a child of a member is a member, an orphan may be one, and who has a parent outside is none")
 {
 	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	struct puppet root = start_puppet(), outside = start_puppet();
+	struct puppet root = start_puppet();
 	struct follower f =
 		open_follower(TABLE_OPTIONS(.family = root.pid, .rcvbuf_bytes = SMALL_QUEUE));
+	struct puppet outside = start_puppet();
 	pid_t known = order(&root, 'd');
 	await_change(&f, PC_CHANGE_STARTED, known);
 	for (int i = 0; i < MORE; i++)
@@ -297,7 +298,6 @@ PROMISE(restarted, "a table of a family on the socket that another one released 
 	kill_and_await(&f, staying);
 	kill_and_await(&f, starting);
 	kill(stranger, SIGKILL);
-	fd = -1;
 	close_follower(&f);
 }
 
