@@ -5,6 +5,7 @@
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
+# make bench-race   only this: who catches the command lines of short programs?
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
 # make header       include/proc_connector.h from src/capi
@@ -61,17 +62,18 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	    --features $(FEATURES) --crate-type staticlib -- \
 	    -C llvm-args='-inline-threshold=25 -jump-threading-threshold=2'
 
-# Linked by cc: rustc passes a version script of its own, and ours would have no effect. The options that not
-# every linker has make the library smaller.
+# Linked by cc: rustc passes a version script of its own, and ours would have no effect.
 $(SHARED): $(RUSTLIB) $(MAP) src/capi/compact.ld | build
 	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(KEEP) $(RUSTLIB) \
 	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
-	    -Wl,-z,relro,-z,now,-z,defs,--as-needed \
-	    $$(case $$($(CC) $(LDFLAGS) -Wl,--version 2>/dev/null) in ('GNU gold'*) ;; \
-	        ('GNU ld'*) echo -Wl,-z,noseparate-code -Wl,-T,src/capi/compact.ld ;; \
-	        (*) echo -Wl,-z,noseparate-code ;; esac)
+	    -Wl,-z,relro,-z,now,-z,defs,--as-needed $(COMPACT)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
+
+# What makes the file smaller, as far as this linker has it and this machine's sections allow it.
+COMPACT = $$(case "$$($(CC) -dumpmachine) $$(LC_ALL=C $(CC) $(LDFLAGS) -Wl,--version 2>/dev/null)" in \
+    (*' GNU gold'*) ;; (x86_64-*' GNU ld ('* | i?86-*' GNU ld ('* | aarch64-*' GNU ld ('* | arm*' GNU ld ('* | s390x-*' GNU ld ('*) \
+    echo -Wl,-z,noseparate-code,-T,src/capi/compact.ld ;; (*) echo -Wl,-z,noseparate-code ;; esac)
 
 # One object in which only pc_* is global, so that it collides with no other Rust library.
 $(STATIC): $(RUSTLIB) $(MAP) | build
@@ -83,7 +85,7 @@ $(STATIC): $(RUSTLIB) $(MAP) | build
 # What a program that does without the process table could have.
 connector-only:
 	@mkdir -p build/connector
-	sed '/pc_table_/d; /pc_change_/d; /pc_process_read/d' $(MAP) | \
+	sed '/pc_table_/d; /pc_change_/d; /pc_process_read/d; /pc_process_texts/d; /pc_wake_/d' $(MAP) | \
 	    sed '/^PROC_CONNECTOR_/{N;N;/global:\n}/d;}' >build/connector/map # without an empty node
 	$(MAKE) --no-print-directory build/connector/connector.so SHARED=build/connector/connector.so \
 	    MAP=build/connector/map FEATURES=capi CARGO_DIR=build/cargo-connector
@@ -185,6 +187,7 @@ PEERS := build/peers/libpeers.so
 STD   := build/std/libproc_connector.so
 TINY  := $(addprefix build/bench/tiny-,nothing ours libmnl std)
 BENCHES := $(addprefix build/bench/,bench allocations) $(TINY)
+RACERS  := $(addprefix build/bench/,load brief smallest)
 
 $(PEERS): $(shell find src benches/peers -name '*.rs' -o -name 'Cargo.*') FORCE
 	CARGO='$(CARGO)' tools/cargo.sh $@ $(@D) build --locked --release --quiet \
@@ -209,12 +212,25 @@ $(BENCHES): stage bench-needs
 	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread -Wl,--as-needed $(LINK) $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
+# Programs whose command lines are to be read in time, and the smallest reader.
+build/bench/load build/bench/brief build/bench/smallest: build/bench/%: benches/race/%.c stage bench-needs
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) $< -o $@ -Wl,--as-needed $(LINK) $(RPATH) \
+	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
+build/bench/brief: LINK = -static
+
 bench-needs:
 	@tests/needs.sh python3 python3 valgrind valgrind \
 	    /usr/include/libmnl/libmnl.h libmnl-dev /usr/lib/*/libnl-3.so.200 libnl-3-200
 
-bench: $(BENCHES) connector-only
+# Its peers, if they can be had.
+	-@tests/needs.sh forkstat forkstat extrace extrace /usr/sbin/execsnoop libbpf-tools
+
+bench: $(BENCHES) $(RACERS) build/pcwatch connector-only
 	python3 -B benches/report.py
+
+bench-race: $(RACERS) build/pcwatch
+	python3 -B benches/report.py race
 
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
@@ -224,4 +240,4 @@ clean:
 	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run test test-all \
-    test-kernels help fuzz soak bench bench-needs header clean FORCE
+    test-kernels help fuzz soak bench bench-race bench-needs header clean FORCE

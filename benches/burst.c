@@ -44,8 +44,8 @@ static void lost_turn(int i)
 	pthread_t writer;
 	flooding = true;
 	CHECK_EQ(pthread_create(&writer, NULL, send_bursts, &bursts), 0);
-	for (int taken; (taken = listener->next(handle)) > 0 || flooding;)
-		work((uint64_t)taken * 1000);
+	while (flooding)
+		work((uint64_t)listener->next(handle) * 1000);
 	pthread_join(writer, NULL);
 	uint32_t lost = drops(listener->fd(handle)) - before;
 	listener->close(handle);

@@ -16,7 +16,10 @@ int main()
 
     const pc::overloaded visitor{
         [](const pc::exec_event &exec, const pc::event &event) {
-            std::printf("%d runs a new program on CPU %u\n", exec.tgid, event.cpu);
+            const auto texts = pc::process_texts(exec.tgid, 0, {pc::text_kind::executable});
+            const bool known = texts && (*texts)[0];
+            std::printf("%d runs a new program on CPU %u: %s\n", exec.tgid, event.cpu,
+                        known ? (*texts)[0]->c_str() : "gone, or hidden");
         },
         [](const pc::uid_event &uid) {
             if (uid.ruid != uid.euid)

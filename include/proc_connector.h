@@ -58,6 +58,10 @@
  *               never be another event.
  *            6. /proc may be ahead of the queue. So a FORK of a known process and an EXIT of an
  *               unknown one are normal.
+ * Waking     An event often wakes its reader late: Linux lets the new program run on first, for up to
+ *            3 ms. A program that reads the command line of a process, or anything else that vanishes
+ *            with it, calls pc_wake_soon(PC_WAKE_SLICE) once, in the thread that receives. It reads
+ *            first, and formats and writes when no event is pending.
  * Threads    One thread at a time may use a handle. Different handles are independent.
  *            Until the handle is closed or released, any thread may call pc_fd(), pc_get_stats(),
  *            pc_check(), pc_interrupt(), pc_table_fd(), pc_table_get_stats(), pc_table_check() and
@@ -109,6 +113,9 @@
  *  pc_process_alive       openat, read, close, kill, tgkill
  *  pc_process_read
  *
+ *  pc_process_texts       those of pc_process_alive; readlinkat, sched_yield
+ *  pc_wake_soon           sched_getattr, sched_setattr
+ *
  *  pc_table_next          those of pc_recv and pc_process_alive; getdents64, lseek, epoll_ctl,
  *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc
  *
@@ -118,8 +125,8 @@
  * Where no seccomp filter is in force, pc_table_next also calls setsockopt.
  *
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
- * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive and
- * pc_process_read.
+ * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive,
+ * pc_process_read, pc_process_texts and pc_wake_soon.
  *
  * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
  * takes a handle and is listed also calls getpid, to know a forked child.
@@ -444,7 +451,15 @@ struct pc_options {
      * granted. On AF_UNIX the budget has no effect.
      */
     uint32_t rcvbuf_bytes;
-    uint32_t reserved;
+    /*
+     * How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
+     * 0, the default: not at all.
+     *
+     * The thread uses all of its CPU meanwhile, so that no event has to wake it. pc_wake_soon()
+     * mostly serves better: it costs nothing. A signal that arrives during this time does not end the
+     * call: use pc_interrupt().
+     */
+    uint32_t spin_us;
 };
 
 /* The initial value of a struct pc_options: everything, with the default queue. */
@@ -751,14 +766,14 @@ struct pc_table_options {
     uint32_t max_watches;
     /* With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0. */
     int proc_fd;
+    /* How long pc_table_next() waits without sleeping before it sleeps, as in pc_options. */
+    uint32_t spin_us;
     /*
      * A process that exists: the table reports only this process and its descendants by birth, whoever
      * their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
      * pc_table_open().
      */
     pid_t family;
-    /* 0 */
-    uint32_t reserved;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
@@ -1173,6 +1188,144 @@ int pc_process_alive(pid_t tgid);
  * Returns what pc_process_alive() returns, or -EINVAL if process is NULL.
  */
 int pc_process_read(pid_t pid, struct pc_process *process);
+
+/* ------------------------------------- Texts of a process ------------------------------------- */
+
+/* The texts of a process: values of pc_text.what. */
+enum pc_text_kind {
+    /*
+     * The command line: each argument with a NUL byte behind it, byte by byte what /proc/PID/cmdline
+     * has. The length counts these NUL bytes. A process can rewrite its command line: then the last NUL
+     * byte may be missing, or others may follow.
+     */
+    PC_TEXT_COMMAND_LINE = 1,
+    /* The path of the executable. If that was deleted, the kernel appends " (deleted)". */
+    PC_TEXT_EXECUTABLE = 2,
+    /* The path of the working directory. If that was deleted, the kernel appends " (deleted)". */
+    PC_TEXT_DIRECTORY = 3,
+    /*
+     * The path of the process's cgroup of version 2, without "0::". If there is none, that of systemd's
+     * hierarchy of version 1, and if there is none, that of the first hierarchy in /proc/PID/cgroup.
+     */
+    PC_TEXT_CGROUP = 4,
+    /*
+     * The pid in the process's own PID namespace, in decimal digits: in a container, the pid that the
+     * process itself sees.
+     */
+    PC_TEXT_NSPID = 5,
+};
+
+/* A text of a process: what to read, where to, and what came of it. */
+struct pc_text {
+    /* The caller sets this: a value of enum pc_text_kind. */
+    uint32_t what;
+    /*
+     * 0: the text was read. Otherwise a negative errno value, about this text alone:
+     * -ENODATA          there is none: a kernel thread has no command line and no executable
+     * -EACCES           this process may not read it. For the executable and the directory of another
+     *                   user's process, it needs CAP_SYS_PTRACE
+     * -ESRCH            the process exited before this text was read
+     * -EAGAIN           none at this moment: the process is taking up another program, or its leader is
+     *                   gone
+     * -ENAMETOOLONG     the kernel shows no path that is longer than PATH_MAX (4096)
+     * -EINVAL           this version does not know such a text
+     * or another error of open(2), read(2) or readlink(2).
+     */
+    int32_t error;
+    /* The caller sets this: room for size bytes. NULL if size is 0. */
+    char *buffer;
+    /* The caller sets this. If it is not 0, the buffer always gets a terminator. */
+    size_t size;
+    /*
+     * The length of the whole text, without the terminator, even if it did not fit (length >= size), as
+     * snprintf() has it. 0 if error is not 0. A length that did not fit may change until the next call.
+     */
+    size_t length;
+};
+
+/*
+ * Reads texts of a process, such as its command line, without allocation.
+ *
+ *     char path[4096];
+ *     struct pc_text text = { PC_TEXT_EXECUTABLE, 0, path, sizeof(path), 0 };
+ *     if (pc_process_texts(pid, process.start_boottime_ns, &text, 1) == 0 && text.error == 0)
+ *         printf("%s\n", path);
+ *
+ * The texts are those of one process. /proc/PID is opened once for all of them, and the kernel binds
+ * that descriptor to the process. The texts are read in the order of the array. Then the library looks
+ * whether the pid belongs to the process that started at start_boottime_ns. This identifies a process
+ * on every kernel, unless one pid has two owners within 10 ms. No text is given half: a text that fits
+ * is complete. If the process runs another program meanwhile, one text may be of the old program and the
+ * next one of the new program; the kernel then reports an EXEC.
+ *
+ * While a process takes up a program, as it still does when posix_spawn() returns, it has no texts. The
+ * function then lets other threads run and looks again, up to 20 times.
+ *
+ * A process vanishes from inside: a zombie has no command line, executable and directory any more. Texts
+ * that were read before the process exited are given.
+ *
+ * pid:                an id of this PID namespace, as for pc_process_alive().
+ * start_boottime_ns:  that of the pc_process; 0, which pc_process has if PC_FIELD_START is not valid:
+ *                     any process that has the pid.
+ * texts:              count texts. On an error each is empty, and has that error, except after -EINVAL,
+ *                     which changes nothing.
+ *
+ * Returns 0: each text was read, or has an error of its own; or
+ * -ESRCH     the process has exited, and no text was read, or the pid has another owner, or is the id of
+ *            a thread
+ * -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
+ * -EINVAL    pid is not positive, texts is NULL, count is 0, or a buffer is NULL and its size is not 0
+ * or an error of open(2) or read(2).
+ */
+int pc_process_texts(pid_t pid,
+                     uint64_t start_boottime_ns,
+                     struct pc_text *texts,
+                     size_t count);
+
+/* ------------------------------------- Waking up in time -------------------------------------- */
+
+/* How soon a thread runs after it is woken: what pc_wake_soon() takes and returns. */
+enum pc_wake {
+    /* As before: pc_wake_soon() has changed nothing. */
+    PC_WAKE_USUAL = 0,
+    /* SCHED_OTHER with the shortest slice, 100 us. Needs no privilege, and Linux 6.12. */
+    PC_WAKE_SLICE = 1,
+    /* SCHED_FIFO, priority 1. Needs CAP_SYS_NICE or an RLIMIT_RTPRIO of 1. */
+    PC_WAKE_REALTIME = 2,
+};
+
+/*
+ * Asks the kernel to run the calling thread soon after an event wakes it.
+ *
+ * For a program that reads more about a process than events carry, such as its command line. A short
+ * process is gone a moment later, and Linux often lets it run on before it runs the reader, for up
+ * to 3 ms. docs/benchmarks.md compares how many command lines are caught with and without this call.
+ * It costs nothing while the thread sleeps, and the thread gets no larger share of the CPUs.
+ *
+ * Call it once, in the thread that receives. It affects no other thread. The nice value and the
+ * utilization clamps stay. A thread that is SCHED_BATCH or SCHED_IDLE is left alone, unless
+ * PC_WAKE_REALTIME is asked for and granted.
+ *
+ * Threads and processes that the thread makes later do not inherit this: the call sets
+ * SCHED_FLAG_RESET_ON_FORK, which takes CAP_SYS_NICE to undo. There is one exception. If the nice
+ * value is negative, a reset would take that from the children, too, so they inherit a
+ * PC_WAKE_SLICE. Children of a PC_WAKE_REALTIME thread have nice value 0.
+ *
+ * most:  PC_WAKE_SLICE, or PC_WAKE_REALTIME, which stands for the slice where it is not granted. A
+ *        realtime thread preempts every other program on its CPU as long as it works, and the kernel
+ *        stops all of them for 50 ms of each second in which they use a CPU without a pause
+ *        (sysctl kernel.sched_rt_runtime_us): do not combine PC_WAKE_REALTIME with spinning
+ *        (pc_options.spin_us).
+ *
+ * Returns what is in force now, as read back from the kernel:
+ * PC_WAKE_REALTIME    also if the thread was SCHED_FIFO, SCHED_RR or SCHED_DEADLINE before
+ * PC_WAKE_SLICE       (a sched_ext scheduler may ignore it)
+ * PC_WAKE_USUAL       before Linux 6.12, and for SCHED_BATCH and SCHED_IDLE
+ * or
+ * -EINVAL             most is neither of the two
+ * -EPERM, -EIO        a seccomp filter or an LSM forbids it: nothing has changed
+ */
+int pc_wake_soon(uint32_t most);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -35,7 +35,7 @@
  *            called by any thread while none closes, releases, moves or destroys the handle.
  *            interrupt() is async-signal-safe, too. A result or a room is nobody else's business.
  * Cost       Two to four instructions per call, none per event (tests/cpp.sh counts them). Nothing is
- *            allocated but by to_string() and message().
+ *            allocated but by to_string(), process_texts() and message().
  */
 
 #ifndef PROC_CONNECTOR_HPP
@@ -485,6 +485,71 @@ inline result<std::optional<process>> process_read(pid_t pid) noexcept
     if (status == 0)
         read->reset();
     return read;
+}
+
+// The texts of a process.
+enum class text_kind : std::uint32_t {
+    command_line = PC_TEXT_COMMAND_LINE, // each argument with a NUL character behind it
+    executable = PC_TEXT_EXECUTABLE,
+    directory = PC_TEXT_DIRECTORY,
+    cgroup = PC_TEXT_CGROUP,
+    nspid = PC_TEXT_NSPID,
+};
+
+// A text, or why there is none: an error about this text alone.
+class [[nodiscard]] text : public result<std::string> {
+public:
+    using result::result;
+    text() noexcept : result(std::string()) {}
+};
+
+// pc_process_texts(), with texts of any length: process_texts(pid, start, {text_kind::executable, …}).
+// start_boottime_ns is that of the process; 0: any process that has the pid.
+template <std::size_t Count>
+result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boottime_ns,
+                                              const text_kind (&kinds)[Count])
+{
+    std::array<std::string, Count> strings;
+    std::array<pc_text, Count> read;
+    std::size_t longest = 511, room;
+    do {
+        room = longest;
+        for (std::size_t i = 0; i < Count; i++) {
+            strings[i].resize(room);
+            read[i] = {static_cast<std::uint32_t>(kinds[i]), 0, strings[i].data(), room + 1, 0};
+        }
+        const int status = pc_process_texts(pid, start_boottime_ns, read.data(), Count);
+        if (status < 0)
+            return failure{status};
+        for (const pc_text &each : read)
+            longest = each.length > longest ? each.length : longest;
+    } while (longest > room);
+    std::array<text, Count> texts;
+    for (std::size_t i = 0; i < Count; i++) {
+        strings[i].resize(read[i].length);
+        texts[i] = read[i].error < 0 ? text(failure{read[i].error}) : text(std::move(strings[i]));
+    }
+    return texts;
+}
+
+template <std::size_t Count>
+result<std::array<text, Count>> process_texts(const process &whose, const text_kind (&kinds)[Count])
+{
+    return process_texts(whose.pid, whose.start_boottime_ns, kinds);
+// ---- Waking up in time ----
+
+// How soon a thread runs after it is woken.
+enum class wake : std::uint32_t {
+    usual = PC_WAKE_USUAL,       // as before
+    slice = PC_WAKE_SLICE,       // SCHED_OTHER with a slice of 100 us
+    realtime = PC_WAKE_REALTIME, // SCHED_FIFO
+};
+
+// pc_wake_soon(): what is in force now for the calling thread.
+inline result<wake> wake_soon(wake most = wake::slice) noexcept
+{
+    const int status = pc_wake_soon(static_cast<std::uint32_t>(most));
+    return status < 0 ? result<wake>(failure{status}) : static_cast<wake>(status);
 }
 
 // pc_table: all processes, and the connector that keeps the table up to date. It is a range over the

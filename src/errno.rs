@@ -31,8 +31,10 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::ECANCELED, c"the program interrupted the wait"),
     (libc::EINTR, c"interrupted by a signal; nothing is lost: call again"),
     (libc::EBADMSG, c"the message is truncated or damaged"),
-    (libc::ESRCH, c"no such process: a thread's id, or not in the table"),
+    (libc::ESRCH, c"no such process: it exited, a thread's id, or not in the table"),
     (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (seccomp, LSM)"),
+    (libc::ENODATA, c"the process has no such text: a kernel thread"),
+    (libc::EAGAIN, c"not at this moment: the process is taking up another program, or lost its leader"),
     (libc::EIO, c"a system call failed unexpectedly: because of a seccomp filter, or in an emulator? See strace"),
     (OTHERS, c"an error of a system call: look the number up in errno(3)"),
 ];

@@ -190,6 +190,8 @@ pub use {
 };
 
 #[cfg(all(feature = "std", feature = "table"))]
+pub use procfs::TextKind;
+#[cfg(all(feature = "std", feature = "table"))]
 pub use table::{Change, Process, change, field, remark, state};
 
 /// Holds the table against a model of a machine, for the fuzzer alone.

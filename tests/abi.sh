@@ -47,7 +47,7 @@ promise "a new function is allowed" allows 's/^int pc_fd(/int pc_new(void);\n&/'
 promise "a new kind of event is allowed" allows 's/^    PC_EVENT_UNKNOWN = .*/&\n    PC_EVENT_NEW = 99,/'
 promise "a new flag is allowed" allows 's/^#define PC_MASK_FORK .*/&\n#define PC_MASK_NEW (1u << 20)/'
 promise "a new field at the end of options is allowed" \
-	allows "$(in_struct pc_options '    uint32_t reserved;/&\n    uint64_t more;')"
+	allows "$(in_struct pc_options '    uint32_t spin_us;/&\n    uint64_t more;')"
 promise "a new field in place of a reserved one of pc_stats is allowed" \
 	allows "$(in_struct pc_stats 'reserved2\[2\];/more;\n    uint64_t reserved2;')"
 promise "a removed function is noticed" notices '/^int pc_check(/d'
@@ -98,10 +98,10 @@ later() {
 	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests tools "$work/later" &&
 		cd "$work/later" &&
 		sed -i 's/Layout { kind: kind::COMM,/Layout { kind: 99,/' src/protocol/wire.rs &&
-		sed -i '/^pub struct pc_options {/,/^}/s/    pub reserved: u32,/&\n    pub more: u64,/
+		sed -i '/^pub struct pc_options {/,/^}/s/    pub spin_us: u32,/&\n    pub more: u64,/
 			/^pub struct pc_stats {/,/^}/s/    pub reserved2: .*/&\n    pub more: u64,/' src/capi/connector.rs &&
-		sed -i 's/rcvbuf_bytes: 0, reserved: 0 }/rcvbuf_bytes: 0, reserved: 0, more: 0 }/
-			s/rcvbuf_bytes, reserved } =/rcvbuf_bytes, reserved, more: _ } =/
+		sed -i 's/rcvbuf_bytes: 0, spin_us: 0 }/rcvbuf_bytes: 0, spin_us: 0, more: 0 }/
+			s/rcvbuf_bytes, spin_us } =/rcvbuf_bytes, spin_us, more: _ } =/
 			s/^        reserved2: .*/&\n        more: u64::MAX,/' src/capi/connector.rs &&
 		mkdir -p build "$OLDPWD/build/cargo-later" && ln -s "$OLDPWD/build/cargo-later" build &&
 		make build/libproc_connector.so."$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)" \

@@ -30,4 +30,7 @@ done
 same "other dynamic symbols" "" \
 	"$(nm -D --defined-only "$shared" | grep -v ' T pc_' | grep -v ' A PROC_CONNECTOR_' || true)"
 same "NEEDED" "libc.so.6" "$(objdump -p "$shared" | sed -n 's/^ *NEEDED *//p')"
+same "sections that are read-only after relocation" ".got" "$(readelf -lW "$shared" | awk '
+	BEGIN { relro = -1 } /^  [A-Z_]+ +0x/ { if ($1 == "GNU_RELRO") relro = segments; segments++ }
+	$1 == sprintf("%02d", relro) && / \.got / { print ".got" }')"
 same "panics and unwinding" "" "$(nm "$shared" "$static" | grep -iE 'panic|unwind|rust_eh' || true)"

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The sections of the header, and the source file of each.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("Version and errors", "library.rs"),
     ("Events", "event.rs"),
     ("The connector", "connector.rs"),
     ("The process table", "table.rs"),
     ("Single processes", "process.rs"),
+    ("Texts of a process", "text.rs"),
+    ("Waking up in time", "wake.rs"),
 ];
 
 #[test]

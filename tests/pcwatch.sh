@@ -350,7 +350,7 @@ awk '$3 != $4' leaders.out >threads
 [ ! -s threads ] && sees " $threaded " leaders.out
 ok $? "pcwatch --no-threads shows no thread other than the first of a process" threads
 [ "$(sed -n 's/.* exit \([0-9]*\) .*/\1/p' some.err)" = "$(grep -ac '^[^ ]* exit ' some.out)" ] &&
-	sees " lost [0-9]+$" some.err
+	sees " lost [0-9]+ wake (slice|unchanged)$" some.err
 ok $? "pcwatch --stats prints on stderr how many records of each kind it showed" some.err
 
 # A name that a process gives itself is known although the process is gone when its EXIT is shown.
@@ -382,7 +382,7 @@ lasts() { # from the start of the process to its end, which a busy machine may d
 within 5 lasts
 [ $rc = 0 ] && [ $took -ge 300000 ] && [ $took -lt 2000000 ]
 ok $? "pcwatch --duration 0.3 ends after 0.3 seconds" run.err
-tail -n 1 run.out | sees '^\{"event":"stats",.*"lost":[0-9]+\}$' && [ ! -s run.err ]
+tail -n 1 run.out | sees '^\{"event":"stats",.*"lost":[0-9]+,"wake":("slice"|null)\}$' && [ ! -s run.err ]
 ok $? "pcwatch --stats --json prints the totals as the last object on stdout" run.out run.err
 
 awk '/^```ini$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$readme" >pcwatch.service
@@ -807,7 +807,7 @@ ok $? "pcwatch shows a loss" flood.out
 settle flood.out
 stop "$flood"; rc=$?
 lost=$(($(sed -n 's/.* overrun .* lost \([0-9]*\) events.*/\1/p' flood.out | paste -sd+)))
-[ $rc = 0 ] && [ $lost -gt 1000 ] && sees " lost $lost$" flood.err
+[ $rc = 0 ] && [ $lost -gt 1000 ] && sees " lost $lost wake " flood.err
 ok $? "pcwatch --stats counts the lost events that it showed" flood.err
 
 # ---- Made-up events ----
@@ -815,7 +815,11 @@ ok $? "pcwatch --stats counts the lost events that it showed" flood.err
 # feed.so puts a socket in the place of the kernel's, and sets the time of day one hour ahead once there is
 # a file named "stepped".
 cat >feed.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <proc_connector.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -828,6 +832,25 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 		time->tv_sec += 3600;
 	return (int)result;
 }
+/* In which order pcwatch reads command lines (r) and prints events (p). */
+static void note(const char *step)
+{
+	static int fd;
+	if (!fd)
+		fd = (int)syscall(SYS_openat, AT_FDCWD, "steps", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (write(fd, step, 1)) {}
+}
+int open(const char *path, int flags, ...)
+{
+	if (strstr(path, "/cmdline"))
+		note("r");
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
+}
+const char *pc_event_name(uint32_t kind)
+{
+	note("p");
+	return ((const char *(*)(uint32_t))dlsym(RTLD_NEXT, "pc_event_name"))(kind);
+}
 C
 cat >feed.py <<'PYTHON'
 import calendar, json, os, signal, socket, struct, subprocess, sys, time
@@ -835,7 +858,7 @@ def now(): return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 def event(what, *fields, at=None):
     data = struct.pack("IIQ", what, 0, at or now()) + struct.pack("%dI" % len(fields), *fields).ljust(24, b"\0")
     ours.send(struct.pack("IHHII", 76, 3, 0, 0, 0) + struct.pack("IIIIHH", 1, 1, 0, 0, 40, 0) + data)
-FORK, EXIT, UNUSED = 1, 0x80000000, 4194304  # more than any id
+FORK, EXEC, EXIT, UNUSED = 1, 2, 0x80000000, 4194304  # more than any id
 def fork(parent, child): event(FORK, parent, parent, child, child)
 def exit(pid, **at): event(EXIT, pid, pid, 0, 17, 1, 1, **at)
 def shown(): return json.loads(pcwatch.stdout.readline())
@@ -877,6 +900,19 @@ if promise == "step":
         return calendar.timegm(time.strptime(event["time"][:19], "%Y-%m-%dT%H:%M:%S"))
     assert abs(seconds(end) - was) < 60, (was, end)
     assert abs(seconds(after) - was - 3600) < 60, (was, after)
+if promise == "first":
+    pcwatch.send_signal(signal.SIGSTOP)
+    os.waitpid(pcwatch.pid, os.WUNTRACED)
+    os.truncate("steps", 0)
+    for i in range(5):
+        event(EXEC, os.getpid(), os.getpid())
+    pcwatch.send_signal(signal.SIGCONT)
+    shown_lines = [shown()["cmdline"] for _ in range(5)]
+    with open("/proc/self/cmdline", "rb") as own:
+        assert shown_lines == 5 * [own.read().decode().split("\0")[:-1]], shown_lines
+    with open("steps") as steps:
+        order = steps.read().strip("\0")
+        assert order == "rrrrrppppp", order
 if promise == "kernel":
     fork(2, UNUSED)
     exit(UNUSED)
@@ -894,11 +930,87 @@ fed() { # fed PROMISE NAME
 		skip "$1" "python3 is needed"
 	fi
 }
-cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so 2>&9 || exit 1
+cc -O1 -w -shared -fPIC -I"$source/../../include" feed.c -o feed.so -ldl 2>&9 || exit 1
 fed "pcwatch --json prints a time above 2^53 ns exactly, as a string" large
 fed "an event that was queued when the time of day was set is shown with the time at which it happened" step
 fed "an error that lasts ends pcwatch --ends with exit status 1 and one message" end
+fed "pcwatch reads the command lines of all programs that have started before it prints any" first
 fed "pcwatch does not take the name of kthreadd for that of a kernel thread that has exited" kernel
+
+# ---- Waking up in time ----
+
+cat >attributes.c <<'C'
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/* Prints the policy and the slice of a process; the slice is 0 before Linux 6.12. */
+int main(int argc, char **argv)
+{
+	struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, more[2]; } a;
+	if (argc != 2 || syscall(SYS_sched_getattr, atoi(argv[1]), &a, sizeof(a), 0) != 0)
+		return 1;
+	printf("%u %llu\n", a.policy, (unsigned long long)a.runtime);
+	return 0;
+}
+C
+cc -w attributes.c -o attributes 2>&9 || exit 1
+usual=$(./attributes $$)
+case $usual in
+"0 0") granted=unchanged granted_json=null asked=$usual ;;
+*) granted=slice granted_json='"slice"' asked="0 100000" ;;
+esac
+start asks --stats; asks=$pid
+start leaves --stats --no-wake-soon; leaves=$pid
+start realtime --stats --realtime; realtime=$pid
+[ "$(./attributes $asks)" = "$asked" ]
+ok $? "pcwatch asks for a short slice"
+[ "$(./attributes $leaves)" = "$usual" ]
+ok $? "pcwatch --no-wake-soon leaves its slice and its policy alone"
+fifo=$(./attributes $realtime)
+case $fifo in 1\ *) expected=realtime ;; *) expected=$granted ;; esac
+if [ "$expected" = realtime ]; then [ ! -s realtime.err ]; else sees '^pcwatch: --realtime is not granted: ' realtime.err; fi
+ok $? "pcwatch --realtime gets SCHED_FIFO, or says that it does not" realtime.err
+stop $asks && sees " wake $granted\$" asks.err
+ok $? "pcwatch --stats prints that a short slice was granted" asks.err
+stop $leaves && sees ' wake unchanged$' leaves.err
+ok $? "pcwatch --stats prints that nothing was asked for with --no-wake-soon" leaves.err
+stop $realtime && sees " wake $expected\$" realtime.err
+ok $? "pcwatch --stats prints that the realtime policy was granted" realtime.err
+run --duration 0.1 --json --stats && tail -n 1 run.out | sees ",\"wake\":$granted_json}\$"
+ok $? "pcwatch --stats --json has what was granted as wake" run.out run.err
+if command -v setpriv >/dev/null; then
+	setpriv --bounding-set=-sys_nice prlimit --rtprio=0 "$pcwatch" --realtime --stats --duration 0.1 >run.out 2>run.err
+	rc=$?
+	[ $rc = 0 ] && sees '^pcwatch: --realtime is not granted: ' run.err && sees " wake $granted\$" run.err
+	ok $? "pcwatch --realtime without the privilege says so and goes on with what is granted" run.err
+else
+	skip "pcwatch --realtime without the privilege says so and goes on with what is granted" "setpriv is needed"
+fi
+run --realtime --spin 10; rc=$?
+[ $rc = 2 ] && sees '^pcwatch: --realtime cannot be combined with --spin' run.err
+ok $? "pcwatch refuses to spin as a realtime program" run.err
+run --realtime --no-wake-soon; rc=$?
+[ $rc = 2 ] && sees '^pcwatch: --realtime cannot be combined with --no-wake-soon' run.err
+ok $? "pcwatch refuses --realtime with --no-wake-soon" run.err
+run --spin 1.5; rc=$?
+[ $rc = 2 ] && sees "^pcwatch: --spin: '1.5' is not a number" run.err
+ok $? "pcwatch refuses a --spin that is not a whole number" run.err
+sleeps() { sed -n 's/^voluntary_ctxt_switches:\t*//p' "/proc/$1/status"; }
+start spins --spin 100000000; spins=$pid
+start sleeps; sleeper=$pid
+before=$(sleeps $spins) sleeper_before=$(sleeps $sleeper)
+for _ in 1 2 3 4 5 6 7 8 9 10; do ./actor exit 97; sleep 0.03; done
+slept=$(($(sleeps $spins) - before)) sleeper_slept=$(($(sleeps $sleeper) - sleeper_before))
+[ $sleeper_slept -ge 10 ] && [ $((3 * slept)) -lt $sleeper_slept ] # writing may sleep
+ok $? "pcwatch --spin does not sleep while it waits"
+settle spins.out
+stop $spins; rc=$?
+[ $rc = 0 ] && sees ' exit .* status 97' spins.out
+ok $? "pcwatch --spin shows events and ends at a signal" spins.err
+stop $sleeper
 
 # ---- The source ----
 

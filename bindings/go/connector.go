@@ -101,6 +101,20 @@ func (c *Connector) waitRecv(ctx context.Context, events []Event) (n int, err er
 	return n, err
 }
 
+// RecvOnThread does what Recv does, but waits on the calling goroutine's own thread, which an event then
+// wakes directly: see [WakeSoon]. It looks at the context, and whether the connector was closed, every
+// 100 ms.
+func (c *Connector) RecvOnThread(ctx context.Context, events []Event) (n int, err error) {
+	ended := c.poller.waitOnThread(ctx, func() bool {
+		n, err = c.TryRecv(events)
+		return n != 0 || err != nil
+	})
+	if ended != nil {
+		return 0, ended
+	}
+	return n, err
+}
+
 // TryRecv is Recv without waiting: only 0 means that no more events wait.
 func (c *Connector) TryRecv(events []Event) (int, error) {
 	if len(events) == 0 {

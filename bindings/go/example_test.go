@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,6 +74,32 @@ func ExampleConnector_Recv() {
 		}
 	}
 	// Output: it ended with 3
+}
+
+// Prints the command line of every program that is started. Short programs are gone a moment later.
+func ExampleWakeSoon() {
+	runtime.LockOSThread()
+	if woken, err := procconnector.WakeSoon(procconnector.WakeSlice); err != nil || woken == procconnector.WakeUsual {
+		log.Println("short programs may be missed:", err)
+	}
+	c, err := procconnector.Open(procconnector.Options{Events: procconnector.MaskExec})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	events := make([]procconnector.Event, 64)
+	for {
+		n, err := c.RecvOnThread(context.Background(), events)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for i := range events[:n] {
+			if exec, ok := events[i].Exec(); ok {
+				line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", exec.TGID))
+				fmt.Printf("%d %q\n", exec.TGID, line)
+			}
+		}
+	}
 }
 
 // Shows every change of the processes of this machine, until Ctrl-C.
@@ -225,4 +252,19 @@ func ExampleError() {
 	_, err = procconnector.Adopt(null, procconnector.Options{})
 	fmt.Println(errors.Is(err, syscall.EPROTOTYPE))
 	// Output: true
+}
+
+// Prints the arguments of this program, and where it is.
+func ExampleTexts() {
+	pid := int32(os.Getpid())
+	texts, err := procconnector.Texts(pid, 0, procconnector.TextCommandLine, procconnector.TextExecutable)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if command := texts[0]; command.Err == nil {
+		fmt.Printf("%q\n", strings.Split(strings.TrimSuffix(command.Value, "\x00"), "\x00"))
+	}
+	if executable := texts[1]; executable.Err == nil {
+		fmt.Println(executable.Value)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // A poller waits in Go's netpoller until a descriptor is readable.
@@ -71,6 +72,37 @@ func (p *poller) wait(ctx context.Context, try func() bool) error {
 			return err
 		}
 	}
+}
+
+// waitOnThread does what wait does, but waits on the calling goroutine's own thread. It looks at the
+// context every 100 ms.
+func (p *poller) waitOnThread(ctx context.Context, try func() bool) error {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for ctx.Err() == nil {
+		if try() {
+			return nil
+		}
+		if err := p.raw.Control(pollReadable); err != nil {
+			return os.ErrClosed
+		}
+	}
+	return ctx.Err()
+}
+
+// Waits until the descriptor is readable, 100 ms at most.
+func pollReadable(fd uintptr) {
+	const pollIn = 1
+	set := struct {
+		fd              int32
+		events, revents int16
+	}{int32(fd), pollIn, 0}
+	timeout := syscall.NsecToTimespec(100_000_000)
+	syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&set)), 1, uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
 }
 
 // wake ends the current or the next Read.

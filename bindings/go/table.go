@@ -243,6 +243,19 @@ func (t *Table) waitNext(ctx context.Context) (change Change, err error) {
 	return change, err
 }
 
+// NextOnThread does what Next does, but waits on the calling goroutine's own thread: see
+// [Connector.RecvOnThread].
+func (t *Table) NextOnThread(ctx context.Context) (change Change, err error) {
+	ended := t.poller.waitOnThread(ctx, func() (ok bool) {
+		change, ok, err = t.TryNext()
+		return ok || err != nil
+	})
+	if ended != nil {
+		return Change{}, ended
+	}
+	return change, err
+}
+
 // TryNext is Next without waiting. It does a limited amount of work: false means that there is no
 // change yet, but there may be work left.
 func (t *Table) TryNext() (Change, bool, error) {

@@ -1,11 +1,12 @@
 /*
  * pcpolicyd gives programs the nice value and the cgroup that a file asks for, when they start.
  *
- *     pcpolicyd [-b] [-u USER] FILE
+ *     pcpolicyd [-bW] [-u USER] FILE
  *
  *     -b       go into the background; until the daemon is ready, errors reach the terminal and the
  *              exit status
  *     -u USER  become USER, with CAP_SYS_NICE alone, once the table of processes is open
+ *     -W       do not ask the kernel to run the daemon soon after an event wakes it
  *
  * SIGHUP makes the daemon read FILE again; SIGTERM and SIGINT stop it. RCVBUF_BYTES in the
  * environment is the budget of the event queue.
@@ -100,16 +101,19 @@ int main(int argc, char **argv)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return 1;
 	const char *user = NULL;
-	for (int option; (option = getopt(argc, argv, "bu:")) != -1;) {
+	bool wake_soon = true;
+	for (int option; (option = getopt(argc, argv, "bu:W")) != -1;) {
 		if (option == 'b')
 			in_background = true;
 		else if (option == 'u')
 			user = optarg;
+		else if (option == 'W')
+			wake_soon = false;
 		else
 			return 2;
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "Usage: pcpolicyd [-b] [-u USER] FILE\n");
+		fprintf(stderr, "Usage: pcpolicyd [-bW] [-u USER] FILE\n");
 		return 2;
 	}
 	char *file = realpath(argv[optind], NULL); /* -b leaves the working directory */
@@ -120,6 +124,8 @@ int main(int argc, char **argv)
 	if (in_background)
 		background_start();
 	int signals = open_signals(), seconds = open_seconds();
+	if (wake_soon)
+		processes_wake_soon();
 	int table = processes_open(user);
 	run(table, seconds, signals, file);
 	notify("STOPPING=1");

@@ -20,6 +20,7 @@ struct pc_process;
 struct pc_table;
 
 /* processes.c */
+void processes_wake_soon(void);
 int processes_open(const char *user);
 void processes_follow(void);
 void processes_check(void);

@@ -26,6 +26,19 @@ static struct pc_table *table;
 static bool some_wait; /* a process is WAITING */
 
 /*
+ * Asks the kernel to run this thread soon after an event wakes it: a short program has its command line
+ * for a moment only. The daemon works without that, too.
+ */
+void processes_wake_soon(void)
+{
+	int granted = pc_wake_soon(PC_WAKE_SLICE);
+	report(LOG_INFO, "to be woken soon: %s\n", granted == PC_WAKE_SLICE ? "the kernel grants a short slice"
+						  : granted == PC_WAKE_REALTIME ? "the daemon is a realtime program"
+						  : granted < 0 ? pc_strerror(granted)
+								: "the kernel grants nothing");
+}
+
+/*
  * Opens the table, then becomes the user and gives up all privileges except CAP_SYS_NICE. Only
  * opening needs CAP_NET_ADMIN, before Linux 6.6 or for a queue larger than rmem_max allows.
  * Returns a descriptor that is readable when processes_follow() has something to do.

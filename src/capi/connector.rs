@@ -77,11 +77,17 @@ pub struct pc_options {
     /// system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes shows what the kernel
     /// granted. On AF_UNIX the budget has no effect.
     pub rcvbuf_bytes: u32,
-    pub reserved: u32,
+    /// How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
+    /// 0, the default: not at all.
+    ///
+    /// The thread uses all of its CPU meanwhile, so that no event has to wake it. pc_wake_soon()
+    /// mostly serves better: it costs nothing. A signal that arrives during this time does not end the
+    /// call: use pc_interrupt().
+    pub spin_us: u32,
 }
 
 const PC_OPTIONS_INIT: pc_options =
-    pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, reserved: 0 };
+    pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, spin_us: 0 };
 
 /// Opens a connector and subscribes to process events.
 ///
@@ -174,14 +180,17 @@ unsafe fn open_options(options: *const pc_options) -> Result<OpenOptions, Errno>
     // SAFETY: pc_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
-    let pc_options { size: _, events, flags, rcvbuf_bytes, reserved } = options;
-    if reserved != 0 || c_int::try_from(rcvbuf_bytes).is_err() {
+    let pc_options { size: _, events, flags, rcvbuf_bytes, spin_us } = options;
+    // A library without the table does not spin.
+    if c_int::try_from(rcvbuf_bytes).is_err() || spin_us != 0 && !cfg!(feature = "table") {
         return Err(INVALID);
     }
     Ok(OpenOptions {
         filter: Filter::new(events, flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         subscribed: flags & PC_OPEN_SUBSCRIBED != 0,
+        #[cfg(feature = "table")]
+        spin_us,
     })
 }
 
@@ -318,8 +327,8 @@ unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
     // SAFETY: pc_options begins with its size, and the caller vouches for that.
     let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
     // Every field is named, so that a new one cannot be forgotten here.
-    let pc_options { size: _, events, flags, rcvbuf_bytes, reserved } = options;
-    if reserved != 0 || rcvbuf_bytes != 0 {
+    let pc_options { size: _, events, flags, rcvbuf_bytes, spin_us } = options;
+    if spin_us != 0 || rcvbuf_bytes != 0 {
         return Err(INVALID);
     }
     Filter::new(events, flags).ok_or(INVALID)

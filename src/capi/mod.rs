@@ -14,6 +14,10 @@ mod library;
 mod process;
 #[cfg(feature = "table")]
 mod table;
+#[cfg(feature = "table")]
+mod text;
+#[cfg(feature = "table")]
+mod wake;
 
 /// The C library has nobody to report a panic to. The symbol test proves that none can be reached.
 #[cfg(not(any(test, feature = "std")))]

@@ -5,7 +5,6 @@ use super::arguments::{INVALID, count, options_of, output, status, timeout, writ
 use super::connector::{pc_stats, stats_into};
 use super::handle::{self, Handle, both, on_socket, shared};
 use crate::errno::Errno;
-
 use crate::table::{
     Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
     format, remark, state,
@@ -75,12 +74,12 @@ pub struct pc_table_options {
     pub max_watches: u32,
     /// With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0.
     pub proc_fd: c_int,
+    /// How long pc_table_next() waits without sleeping before it sleeps, as in pc_options.
+    pub spin_us: u32,
     /// A process that exists: the table reports only this process and its descendants by birth, whoever
     /// their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
     /// pc_table_open().
     pub family: pid_t,
-    /// 0
-    pub reserved: u32,
 }
 
 const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
@@ -91,8 +90,8 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     max_work: 0,
     max_watches: 0,
     proc_fd: 0,
+    spin_us: 0,
     family: 0,
-    reserved: 0,
 };
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
@@ -232,8 +231,8 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         max_work,
         max_watches,
         proc_fd,
+        spin_us,
         family,
-        reserved,
     } = options;
     let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
     let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
@@ -246,7 +245,6 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         || c_int::try_from(rcvbuf_bytes).is_err()
         || family == 1
         || family < 0
-        || reserved != 0
     {
         return Err(INVALID);
     }
@@ -256,6 +254,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         proc_fd: has_proc_fd.then_some(proc_fd),
         family,
         is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
+        spin_us,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
         max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },

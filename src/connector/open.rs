@@ -28,7 +28,13 @@ pub(crate) fn open_on(
     } else {
         adoption::adopt(socket, options)?
     };
-    Ok(parts.assemble(sys::take(socket), prepared, options.filter))
+    #[cfg_attr(not(feature = "table"), allow(unused_mut))]
+    let (mut connector, receiver) = parts.assemble(sys::take(socket), prepared, options.filter);
+    #[cfg(feature = "table")]
+    {
+        connector.spin_us = options.spin_us;
+    }
+    Ok((connector, receiver))
 }
 
 /// Makes a socket with the settings of a handle, subscribed and proven.

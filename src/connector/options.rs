@@ -13,4 +13,7 @@ pub(crate) struct OpenOptions {
     pub budget: Option<u32>,
     /// The previous owner of an adopted socket has subscribed it already.
     pub subscribed: bool,
+    /// How long a wait does not sleep.
+    #[cfg(feature = "table")]
+    pub spin_us: u32,
 }

@@ -33,6 +33,10 @@ pub(crate) struct Connector {
     budget: AtomicU32,
     /// More datagrams than are queued at any time. It never decreases.
     discard_limit: AtomicU32,
+    /// How long a wait does not sleep. Without the table, which makes the library smaller, no wait
+    /// spins.
+    #[cfg(feature = "table")]
+    pub spin_us: u32,
     pub counters: Counters,
     /// Start of the gap that the pending announcement will report. Valid while DEAFNESS is set.
     announced_ns: AtomicU64,
@@ -69,6 +73,8 @@ impl Connector {
             announced_ns: AtomicU64::new(0),
             budget: AtomicU32::new(budget),
             discard_limit: AtomicU32::new(transport.discard_limit(budget.max(queued))),
+            #[cfg(feature = "table")]
+            spin_us: 0,
             counters: Counters::default(),
         };
         connector.note_repairs(repairs);
@@ -160,12 +166,22 @@ impl Connector {
 
     /// Waits for the socket, an interrupt or a repair. False when the deadline has passed.
     pub(super) fn wait(&self, deadline: Option<u64>) -> Result<bool, Errno> {
-        sys::wait_readable(&self.socket, &self.doorbell, deadline)
+        self.wait_for(&self.socket, deadline)
     }
 
-    /// Waits for another descriptor, an interrupt or a repair. False when the deadline has passed.
-    #[cfg(feature = "table")]
+    /// Waits for a descriptor, an interrupt or a repair. False when the deadline has passed.
+    #[cfg_attr(feature = "table", inline(never))]
     pub(crate) fn wait_for(&self, fd: &Fd, deadline: Option<u64>) -> Result<bool, Errno> {
+        #[cfg(feature = "table")]
+        if self.spin_us > 0 {
+            let end = monotonic_ns() + u64::from(self.spin_us) * 1_000;
+            let end = end.min(deadline.unwrap_or(u64::MAX));
+            // An error is left to the wait that follows.
+            while self.attention.load(SeqCst) == 0
+                && sys::is_readable(fd) == Ok(false)
+                && monotonic_ns() < end
+            {}
+        }
         sys::wait_readable(fd, &self.doorbell, deadline)
     }
 

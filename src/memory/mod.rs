@@ -6,6 +6,8 @@ mod arena;
 mod heap;
 mod inbox;
 mod out;
+#[cfg(feature = "table")]
+mod room;
 
 #[cfg(feature = "table")]
 pub(crate) use arena::Arena;
@@ -13,3 +15,5 @@ pub(crate) use arena::Arena;
 pub(crate) use heap::{allocate, release};
 pub(crate) use inbox::{Headers, Inbox};
 pub(crate) use out::OutSlice;
+#[cfg(feature = "table")]
+pub(crate) use room::Room;

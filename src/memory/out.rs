@@ -6,14 +6,13 @@ use core::mem::{MaybeUninit, take};
 pub(crate) struct OutSlice<'a, T>(&'a mut [MaybeUninit<T>]);
 
 impl<'a, T: Copy> OutSlice<'a, T> {
-    #[cfg(any(test, feature = "capi"))]
+    #[cfg(any(test, feature = "capi", feature = "table"))]
     #[inline]
     pub(crate) const fn new(room: &'a mut [MaybeUninit<T>]) -> Self {
         Self(room)
     }
 
     /// Values that may be overwritten.
-    #[cfg(any(test, feature = "std", feature = "table"))]
     pub(crate) const fn over(values: &'a mut [T]) -> Self {
         let values: *mut [T] = values;
         // SAFETY: MaybeUninit<T> is laid out as T. The result borrows `values` exclusively. Only
@@ -25,6 +24,11 @@ impl<'a, T: Copy> OutSlice<'a, T> {
     #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Where the next value goes. Whole values may be written from there on, no more than fit.
+    pub(crate) const fn as_mut_ptr(&mut self) -> *mut T {
+        self.0.as_mut_ptr().cast()
     }
 
     /// Writes the next value. When none fits any more, nothing is written.

@@ -2,6 +2,8 @@
 
 use crate::errno::Errno;
 use crate::sys::{Fd, read_file};
+#[cfg(feature = "table")]
+use crate::sys::{Mode, open};
 
 /// Where the name begins in `PATH`.
 const NAME: usize = 16;
@@ -30,6 +32,22 @@ pub(super) fn read<'a>(
     buffer: &'a mut [u8],
 ) -> Result<&'a [u8], Errno> {
     let mut path = PATH;
+    let first = put(pid, name, &mut path);
+    let relative = path.get(first..).unwrap_or_default();
+    read_file(tree.directory, if tree.directory.is_some() { relative } else { &path }, buffer)
+}
+
+/// Opens /proc/PID, to look files up in it.
+#[cfg(feature = "table")]
+pub(super) fn directory(pid: i32) -> Result<Fd, Errno> {
+    let mut path = PATH;
+    put(pid, b"", &mut path);
+    open(None, &path, Mode::Search)
+}
+
+/// Makes `PATH` the path of /proc/PID/`name`. Returns where the PID begins.
+#[inline(never)]
+fn put(pid: i32, name: &[u8], path: &mut [u8; 24]) -> usize {
     let (digits, rest) = path.split_at_mut(NAME - 1);
     // `rest` begins with the slash before the name.
     for (to, from) in rest.iter_mut().skip(1).zip(name) {
@@ -45,6 +63,5 @@ pub(super) fn read<'a>(
         number /= 10;
         first -= 1;
     }
-    let relative = path.get(first..).unwrap_or_default();
-    read_file(tree.directory, if tree.directory.is_some() { relative } else { &path }, buffer)
+    first
 }

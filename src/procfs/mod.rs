@@ -10,6 +10,8 @@ mod sight;
 mod stat;
 #[cfg(feature = "table")]
 mod status;
+#[cfg(feature = "table")]
+mod text;
 
 #[cfg(feature = "table")]
 pub(crate) use listing::Listing;
@@ -20,3 +22,7 @@ pub(crate) use sight::{Look, Sight, look, read_alive};
 pub(crate) use stat::{Condition, Image, Stat, TICK_NS};
 #[cfg(feature = "table")]
 pub(crate) use status::{Credentials, is_sandboxed};
+#[cfg(feature = "table")]
+pub use text::TextKind;
+#[cfg(feature = "table")]
+pub(crate) use text::{Text, read_texts};

@@ -41,9 +41,9 @@ impl Look {
 }
 
 impl Sight {
-    /// A sight that begins now, of a process that is still to be read.
-    fn begin() -> Self {
-        Self { taken_ns: monotonic_ns(), stat: Stat::NONE, credentials: None }
+    /// A sight that begins at this moment, of a process that is still to be read.
+    const fn begin(taken_ns: u64) -> Self {
+        Self { taken_ns, stat: Stat::NONE, credentials: None }
     }
 
     /// Reads the process. False if there is none.
@@ -67,24 +67,28 @@ pub(crate) fn look(
     with_credentials: bool,
     look: &mut Look,
 ) -> Result<(), Errno> {
-    *look = Look::Shown(Sight::begin());
+    *look = Look::Shown(Sight::begin(monotonic_ns()));
     let Look::Shown(sight) = look else { return Ok(()) };
-    *look = match sight.read(tree, pid, with_credentials) {
-        Ok(true) => return Ok(()),
-        Ok(false) | Err(Errno(libc::ESRCH)) => Look::Absent,
+    let result = sight.read(tree, pid, with_credentials);
+    if result == Ok(true) {
+        return Ok(());
+    }
+    *look = Look::Absent;
+    match result {
+        Ok(_) | Err(Errno(libc::ESRCH)) => {}
         Err(error) if error.is_shortage() => return Err(error),
-        Err(_) if tree.is_made_up || sys::is_alive(pid)? => Look::Hidden,
-        Err(_) => Look::Absent,
-    };
+        Err(_) if tree.is_made_up || sys::is_alive(pid)? => *look = Look::Hidden,
+        Err(_) => {}
+    }
     Ok(())
 }
 
-/// Reads a process that has not exited, and its ids; `None` if there is none.
+/// Reads a process that has not exited, and its ids, without asking for the time; `None` if there is none.
 ///
 /// # Errors
 /// Those of [`stat::read`].
 pub(crate) fn read_alive(pid: i32) -> Result<Option<Sight>, Errno> {
-    let mut sight = Sight::begin();
+    let mut sight = Sight::begin(0);
     let mut before = Stat::NONE;
     for _ in 0..10 {
         if !stat::read(Tree::OWN, pid, &mut before)?

@@ -18,6 +18,8 @@ pub(crate) struct Stat {
     /// The process has other threads than its leader.
     pub has_threads: bool,
     pub is_kernel_thread: bool,
+    /// The process is about to exit with this thread, and may have given up its memory.
+    pub is_exiting: bool,
     /// The process has used memory, so it has been running for some time: its FORK event was
     /// generated before.
     pub has_run: bool,
@@ -35,6 +37,7 @@ impl Stat {
         has_threads: false,
         is_kernel_thread: false,
         has_run: false,
+        is_exiting: false,
     };
 }
 
@@ -170,6 +173,7 @@ const EXIT_CODE: usize = 52;
 const FIELDS: usize = EXIT_CODE + 1;
 
 /// `include/linux/sched.h`
+const PF_EXITING: u64 = 0x0000_0004;
 const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// Whose stat was read.
@@ -225,6 +229,8 @@ fn parse(bytes: &[u8], stat: &mut Stat) -> Task {
         comm,
         has_threads: fields[THREADS] > 1,
         is_kernel_thread: fields[FLAGS] & PF_KTHREAD != 0,
+        // A leader that an exec has just replaced is counted no more.
+        is_exiting: fields[FLAGS] & PF_EXITING != 0 && fields[THREADS] == 1,
         has_run: fields[MINOR_FAULTS] != 0,
     };
     task
@@ -275,9 +281,22 @@ mod tests {
             assert_eq!((stat.parent, stat.session), (5, 6));
             assert_eq!((stat.start_ns, stat.image), (990_000_000, Image::at(3, 9)));
             assert!(stat.is_kernel_thread);
-            assert!(!stat.has_run && !stat.has_threads);
+            assert!(!stat.has_run && !stat.has_threads && !stat.is_exiting);
             assert!(parsed(name, 'S', 2).has_threads);
             assert_eq!(stat.comm.split(|b| *b == 0).next(), Some(name.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_process_whose_only_thread_is_about_to_exit_is_known_by_its_flags() {
+        for (flags, threads, is_exiting) in [
+            ("4194304", 1, false),
+            ("4194308", 1, true),
+            ("4194308", 0, false),
+            ("4194308", 2, false),
+        ] {
+            let stat = stat("sh", 'R', threads).replace("2097152", flags);
+            assert_eq!(parsed_from(&stat).0.is_exiting, is_exiting, "{flags} {threads}");
         }
     }
 

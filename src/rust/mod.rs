@@ -12,6 +12,10 @@ mod options;
 mod stats;
 #[cfg(feature = "table")]
 mod table;
+#[cfg(feature = "table")]
+mod text;
+#[cfg(feature = "table")]
+mod wake;
 
 #[cfg(feature = "table")]
 pub use change::ChangeView;
@@ -24,3 +28,7 @@ pub use options::Options;
 pub use stats::Stats;
 #[cfg(feature = "table")]
 pub use table::{ProcessTable, TableOptions, TableRemote};
+#[cfg(feature = "table")]
+pub use text::process_texts;
+#[cfg(feature = "table")]
+pub use wake::{Wake, wake_soon};

@@ -4,6 +4,8 @@ use super::{Error, Result};
 use crate::connector;
 use crate::errno::Errno;
 use crate::protocol::filter::Filter;
+#[cfg(feature = "table")]
+use std::time::Duration;
 
 /// How to open a connector: what to receive, and how much to queue.
 ///
@@ -19,6 +21,8 @@ pub struct Options {
     filter: Filter,
     queue_bytes: Option<usize>,
     subscribed: bool,
+    #[cfg(feature = "table")]
+    spin: Duration,
 }
 
 impl Options {
@@ -53,14 +57,33 @@ impl Options {
         Self { subscribed: true, ..self }
     }
 
+    /// How long a call that may wait does not sleep; by default not at all.
+    ///
+    /// The thread uses all of its CPU meanwhile, so that no event has to wake it.
+    /// [`wake_soon`](crate::wake_soon) mostly serves better: it costs nothing. A signal that arrives during
+    /// this time does not end the call: use [`ProcConnector::interrupt`](crate::ProcConnector::interrupt).
+    #[cfg(feature = "table")]
+    #[must_use]
+    pub fn spin(self, time: Duration) -> Self {
+        Self { spin: time, ..self }
+    }
+
     /// These options as the core takes them.
     pub(super) fn to_core(self) -> Result<connector::OpenOptions> {
         Ok(connector::OpenOptions {
             filter: self.filter,
             budget: self.queue_bytes.map(budget).transpose()?,
             subscribed: self.subscribed,
+            #[cfg(feature = "table")]
+            spin_us: microseconds(self.spin),
         })
     }
+}
+
+/// A time in microseconds, at most some 70 minutes.
+#[cfg(feature = "table")]
+pub(super) fn microseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// A queue budget that the kernel accepts, or `EINVAL`.

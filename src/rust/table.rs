@@ -1,9 +1,11 @@
 //! The process table.
 
 use super::connector::nanoseconds;
-use super::options::budget;
+use super::options::{budget, microseconds};
+use super::text::process_texts;
 use super::{Error, Result, Stats};
 use crate::errno::Errno;
+use crate::procfs::TextKind;
 use crate::sys::Fd;
 use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
 use std::fmt;
@@ -26,6 +28,7 @@ pub struct TableOptions<'fd> {
     ignores_threads: bool,
     is_subscribed: bool,
     max_watches: Option<u32>,
+    spin: Duration,
     proc_fd: Option<RawFd>,
     /// Keeps `proc_fd` open. (A `BorrowedFd` cannot be compared, but these options can.)
     borrowed: PhantomData<BorrowedFd<'fd>>,
@@ -64,6 +67,13 @@ impl<'fd> TableOptions<'fd> {
     #[must_use]
     pub fn max_watches(self, processes: u32) -> Self {
         Self { max_watches: Some(processes), ..self }
+    }
+
+    /// How long [`ProcessTable::next`] waits without sleeping, as in
+    /// [`Options::spin`](crate::Options::spin).
+    #[must_use]
+    pub fn spin(self, time: Duration) -> Self {
+        Self { spin: time, ..self }
     }
 
     /// Makes the table report only this process, which must exist, and its descendants by birth, whoever their
@@ -140,6 +150,7 @@ impl<'fd> TableOptions<'fd> {
             budget: self.queue_bytes.map(budget).transpose()?,
             proc_fd: self.proc_fd,
             is_subscribed: self.is_subscribed,
+            spin_us: microseconds(self.spin),
             ignores_threads: self.ignores_threads,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,
@@ -386,6 +397,14 @@ impl fmt::Debug for TableRemote {
 }
 
 impl Process {
+    /// Reads texts of this process: [`process_texts`](crate::process_texts) with its pid and its start.
+    ///
+    /// # Errors
+    /// Those of [`process_texts`](crate::process_texts).
+    pub fn texts<const N: usize>(&self, kinds: [TextKind; N]) -> Result<[Result<Vec<u8>>; N]> {
+        process_texts(self.pid, self.start_boottime_ns, kinds)
+    }
+
     /// Reads one process from /proc, without a table. Returns `None` if the process has exited, is
     /// a zombie, or never existed.
     ///

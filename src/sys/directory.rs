@@ -19,7 +19,7 @@ impl Directory {
 
     #[inline]
     fn open_at(directory: i32, path: &[u8]) -> Result<Self, Errno> {
-        Ok(Self(super::file::open(directory, path, libc::O_RDONLY | libc::O_DIRECTORY)?))
+        Ok(Self(super::file::open_at(directory, path, super::Mode::List)?))
     }
 
     pub(crate) const fn fd(&self) -> &Fd {

@@ -2,6 +2,7 @@
 
 use super::{Fd, check, plain};
 use crate::errno::Errno;
+use crate::memory::OutSlice;
 use core::ffi::c_char;
 use core::mem::MaybeUninit;
 
@@ -37,16 +38,42 @@ const fn unreadable(error: Errno) -> Errno {
     }
 }
 
+/// What a file is opened for.
+#[derive(Clone, Copy)]
+#[repr(i32)]
+pub(crate) enum Mode {
+    Read = libc::O_RDONLY,
+    /// To list a directory.
+    #[cfg(feature = "table")]
+    List = libc::O_RDONLY | libc::O_DIRECTORY,
+    /// To look files up in a directory, and nothing else.
+    #[cfg(feature = "table")]
+    Search = libc::O_PATH | libc::O_DIRECTORY,
+}
+
+/// Opens a file that exists, close-on-exec. A relative path begins in `directory`.
+pub(crate) fn open(directory: Option<&Fd>, path: &[u8], mode: Mode) -> Result<Fd, Errno> {
+    open_at(directory.map_or(libc::AT_FDCWD, Fd::raw), path, mode)
+}
+
 /// Opens a file that exists, close-on-exec. A relative path begins in `directory`, a descriptor.
 #[inline]
-pub(crate) fn open(directory: i32, path: &[u8], flags: i32) -> Result<Fd, Errno> {
+pub(super) fn open_at(directory: i32, path: &[u8], mode: Mode) -> Result<Fd, Errno> {
     let path = terminated(path)?;
+    let flags = mode as i32 | libc::O_CLOEXEC;
     // SAFETY: the path is terminated. Without O_CREAT, openat() takes no mode.
-    let raw =
-        check(unsafe { libc::syscall(libc::SYS_openat, directory, path, flags | libc::O_CLOEXEC) })
-            .map_err(unreadable)?;
+    let raw = check(unsafe { libc::syscall(libc::SYS_openat, directory, path, flags) })
+        .map_err(unreadable)?;
     // SAFETY: openat() has made this descriptor, and nothing else has its number.
     Ok(unsafe { Fd::from_raw(raw as i32) })
+}
+
+/// Reads from a file: what one read(2) returns, and no more than the buffer holds. Returns how many
+/// bytes that is.
+pub(crate) fn read(file: &Fd, mut buffer: OutSlice<'_, u8>) -> Result<u32, Errno> {
+    let (to, room) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: the buffer is writable for its length.
+    check(unsafe { libc::syscall(libc::SYS_read, file.raw(), to, room) }).map_err(unreadable)
 }
 
 /// Reads the beginning of a file: what one read(2) returns, and no more than the buffer holds.
@@ -55,11 +82,21 @@ pub(crate) fn read_file<'a>(
     path: &[u8],
     buffer: &'a mut [u8],
 ) -> Result<&'a [u8], Errno> {
-    let file = open(directory.map_or(libc::AT_FDCWD, Fd::raw), path, libc::O_RDONLY)?;
-    // SAFETY: the buffer is writable for its length.
-    let size = check(unsafe {
-        libc::syscall(libc::SYS_read, file.raw(), buffer.as_mut_ptr(), buffer.len())
-    })
-    .map_err(unreadable)?;
+    let size = read(&open(directory, path, Mode::Read)?, OutSlice::over(buffer))?;
     Ok(buffer.get(..size as usize).unwrap_or_default())
+}
+
+/// Where a symbolic link of /proc leads. Returns how many bytes the path has. The kernel does not say
+/// whether it was cut, so a path that fills the buffer is too long.
+///
+/// # Errors
+/// `ENAMETOOLONG`: the path does not fit.
+#[cfg(feature = "table")]
+pub(crate) fn read_link(directory: &Fd, path: &[u8], buffer: &mut [u8]) -> Result<u32, Errno> {
+    let (path, to, room) = (terminated(path)?, buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: the path is terminated, and the buffer is writable for its length.
+    let size =
+        check(unsafe { libc::syscall(libc::SYS_readlinkat, directory.raw(), path, to, room) })
+            .map_err(unreadable)?;
+    if (size as usize) < room { Ok(size) } else { Err(Errno(libc::ENAMETOOLONG)) }
 }

@@ -15,6 +15,8 @@ mod lock;
 #[cfg(feature = "table")]
 mod pidfd;
 mod recv;
+#[cfg(feature = "table")]
+mod sched;
 mod socket;
 mod task;
 mod time;
@@ -28,13 +30,17 @@ pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns,
 #[cfg(feature = "capi")]
 pub(crate) use fd::require_open;
 pub(crate) use fd::{Fd, Modes, take};
+#[cfg(feature = "table")]
+pub(crate) use file::{Mode, open, read, read_link};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;
 pub(crate) use recv::*;
+#[cfg(feature = "table")]
+pub(crate) use sched::{wake, wake_soon};
 pub(crate) use socket::*;
 #[cfg(feature = "table")]
-pub(crate) use task::may_trace;
+pub(crate) use task::{give_way, may_trace};
 pub(crate) use task::{leader_exists, random_number};
 pub(crate) use time::monotonic_ns;
 #[cfg(feature = "table")]

@@ -10,6 +10,13 @@ pub(crate) fn leader_exists(tgid: i32) -> bool {
     check(unsafe { libc::syscall(libc::SYS_tgkill, tgid, tgid, 0) }) != Err(Errno(libc::ESRCH))
 }
 
+/// Lets other threads run on this CPU.
+#[cfg(feature = "table")]
+pub(crate) fn give_way() {
+    // SAFETY: sched_yield() takes nothing. It cannot fail.
+    unsafe { libc::syscall(libc::SYS_sched_yield) };
+}
+
 /// Whether this thread may read how any process exited: whether its effective capabilities include
 /// CAP_SYS_PTRACE (`__ptrace_may_access` in `kernel/ptrace.c`).
 #[cfg(feature = "table")]

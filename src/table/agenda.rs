@@ -70,8 +70,6 @@ pub(super) struct Agenda {
     batch: [Event; BATCH],
     handled: u32,
     received: u32,
-    /// The queue has been read, so it is no longer as it was when the table was opened.
-    pub has_received: bool,
     /// The next event is a FORK, and the previous owner of its pid left without an EXIT.
     pub is_exit_pending: bool,
     /// Every event that was queued before this moment has been handled.
@@ -98,7 +96,6 @@ impl Agenda {
             batch: [Event::EMPTY; BATCH],
             handled: 0,
             received: 0,
-            has_received: false,
             is_exit_pending: false,
             horizon_ns: 0,
             events_since_scan_step: 0,
@@ -186,7 +183,7 @@ impl Agenda {
 
     /// Room for new events, when the old ones have been handled.
     pub(super) const fn batch_mut(&mut self) -> &mut [Event; BATCH] {
-        (self.handled, self.received, self.has_received) = (0, 0, true);
+        (self.handled, self.received) = (0, 0);
         &mut self.batch
     }
 

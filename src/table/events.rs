@@ -254,22 +254,23 @@ impl Follower {
         record.leader_exit = None;
         record.threads = threads;
         record.process.state &= !state::KERNEL_THREAD; // The kernel had a helper run a program.
-        // The program has a leader, whose EXIT will come. If the process seemed to have exited, or to have
-        // no leader, that was the old leader's end.
-        let shown = sight.filter(|_| after != AfterExec::Gone);
-        let is_leader_gone = after == AfterExec::Alive
-            && shown.is_some_and(|sight| sight.stat.condition.has_no_leader());
-        leaderless::settle(&mut self.census, slot, is_leader_gone, world);
-        let record = self.census.at_mut(slot);
-        match (after, shown) {
+        match (after, sight) {
             (AfterExec::Alive, Some(sight)) => {
+                let is_leader_gone = sight.stat.condition.has_no_leader();
+                leaderless::settle(&mut self.census, slot, is_leader_gone, world);
+                let record = self.census.at_mut(slot);
                 record.take_program(sight, self.fields);
                 let unknown = field::PARENT & !record.process.valid;
                 let fields = field::SESSION | field::CREDENTIALS | unknown;
                 self.compare(slot, sight, fields, 0);
             }
-            (_, Some(sight)) => record.take_name(sight, self.fields),
-            (_, None) => record.process.valid &= !field::COMM,
+            (_, sight) => {
+                match sight.filter(|_| after == AfterExec::Zombie) {
+                    Some(sight) => record.take_name(sight, self.fields),
+                    None => record.process.valid &= !field::COMM,
+                }
+                leaderless::note_exec_of_exited(&mut self.census, slot, world);
+            }
         }
     }
 }

@@ -109,6 +109,18 @@ pub(super) fn note_exit_of_watched(
     }
 }
 
+/// The process has run another program, and exited since. If it had no leader before, its pidfd may know how
+/// it exited. Otherwise the EXIT of the program's leader will tell.
+pub(super) fn note_exec_of_exited(census: &mut Census, slot: Slot, world: &mut impl World) {
+    if census.at(slot).life == Life::Leaderless(Watch::Pidfd) {
+        note_exit_of_watched(census, slot, false, world);
+    }
+    let exit = census.at(slot).exit();
+    if !exit.is_some_and(|exit| matches!(exit.code, ExitCode::Own(_))) {
+        settle(census, slot, false, world);
+    }
+}
+
 fn note_pidfd_exit<W: World>(
     census: &mut Census,
     slot: Slot,
@@ -116,17 +128,12 @@ fn note_pidfd_exit<W: World>(
     is_replaced: bool,
     world: &W,
 ) {
-    let status = match world.exit_of(pidfd) {
+    // Twice, because the process may be reaped while its status is read.
+    let status = (0..2).find_map(|_| match world.exit_of(pidfd) {
         PidfdExit::Status(status) => Some(status),
-        // The process may be reaped while its status is read.
-        PidfdExit::Unreaped => {
-            status_of_zombie(census, slot, world).or_else(|| match world.exit_of(pidfd) {
-                PidfdExit::Status(status) => Some(status),
-                PidfdExit::Unreaped | PidfdExit::Unknown => None,
-            })
-        }
+        PidfdExit::Unreaped => status_of_zombie(census, slot, world),
         PidfdExit::Unknown => None,
-    };
+    });
     note_exit(census, slot, status, is_replaced, world.clock());
 }
 
@@ -152,7 +159,7 @@ pub(super) fn own_status(
 }
 
 /// A process exited, with this status if it is known.
-#[inline(never)]
+#[inline]
 fn note_exit(
     census: &mut Census,
     slot: Slot,

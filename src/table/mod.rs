@@ -65,6 +65,8 @@ pub(crate) struct OpenTableOptions {
     pub proc_fd: Option<i32>,
     /// The previous owner of an adopted socket has subscribed it.
     pub is_subscribed: bool,
+    /// How long a wait does not sleep.
+    pub spin_us: u32,
     /// Report only this process and its descendants; 0: all processes.
     pub family: i32,
     /// The fields to keep up to date: bits of [`field`].
@@ -92,6 +94,8 @@ pub(crate) const DEFAULT_WATCHES: u32 = 64;
 pub(crate) struct Table {
     follower: Follower,
     senses: Senses,
+    /// The table has begun to follow: it knows more than its queue.
+    has_run: bool,
     /// This thread has rung the bell, and has not silenced it since.
     has_rung: bool,
     /// After an error, which is likely to come again, the table does nothing until the timer ticks.
@@ -166,7 +170,8 @@ impl Table {
             parts.signals.watch_socket(socket)?;
         }
         let subscribed = options.is_subscribed;
-        let how = OpenOptions { filter, budget: options.budget, subscribed };
+        let how =
+            OpenOptions { filter, budget: options.budget, subscribed, spin_us: options.spin_us };
         let (connector, receiver) = connector::open_on(socket, &how)?;
         if !is_adopted {
             parts.signals.watch_socket(connector.socket())?;
@@ -193,6 +198,7 @@ impl Table {
                 reported: 0,
             },
             senses: Senses { receiver, listing, watches, shows_exit_status },
+            has_run: false,
             has_rung: false,
             is_resting: false,
             has_timer: false,
@@ -206,7 +212,7 @@ impl Table {
 
     /// Whether a successor misses nothing: all that is known has been reported, or is still queued.
     pub(crate) fn is_releasable(&mut self, remote: &Remote) -> bool {
-        let is_untouched = !self.follower.agenda.has_received && !remote.connector.has_deafness();
+        let is_untouched = !self.has_run && !remote.connector.has_deafness();
         is_untouched || !self.follower.has_work(&Kernel { remote, senses: &mut self.senses })
     }
 
@@ -263,6 +269,7 @@ impl Table {
 
     #[inline(never)]
     fn run(&mut self, remote: &Remote) -> Result<Run, Errno> {
+        self.has_run = true;
         let run = self.follower.run(&mut Kernel { remote, senses: &mut self.senses });
         remote.hidden.store(self.follower.census.hidden(), Relaxed);
         run

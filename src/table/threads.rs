@@ -28,6 +28,7 @@ impl Follower {
     }
 
     /// From now on, the FORKs of the threads of this pid's owner are received.
+    #[inline]
     pub(super) fn hear_threads_of(&mut self, pid: i32, world: &mut impl World) {
         if self.unheard.has(pid) {
             self.change_unheard(Unheard::remove, pid, world);

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 		/^}/ { name = "" }
 		name && /^    [a-z].*;$/ && !/reserved/ {
 			field = $NF
-			sub(/;/, "", field)
+			gsub(/[*;]/, "", field)
 			printf "printf(\"%s.%s at %%zu, %%zu bytes\\n\", ", name, field
 			printf "offsetof(struct %s, %s), sizeof(((struct %s *)0)->%s));\n", name, field, name, field
 		}' "$header"

@@ -83,7 +83,6 @@ PROMISE(bad_options, "pc_open refuses bad options; nothing is written or left op
 	REFUSED(flags, 1u << 31, -EINVAL);
 	REFUSED(flags, PC_OPEN_SUBSCRIBED, -EINVAL);
 	REFUSED(rcvbuf_bytes, (uint32_t)INT_MAX + 1, -EINVAL);
-	REFUSED(reserved, 1, -EINVAL);
 
 	struct {
 		struct pc_options options;
@@ -114,7 +113,7 @@ PROMISE(bad_filters, "pc_set_filter refuses options that are not a filter, and k
 	NO_FILTER(events, 1u << 10);
 	NO_FILTER(flags, PC_OPEN_SUBSCRIBED);
 	NO_FILTER(rcvbuf_bytes, 4096);
-	NO_FILTER(reserved, 1);
+	NO_FILTER(spin_us, 1);
 	rename_self("unwanted");
 	struct pc_event event;
 	while (pc_recv(pc, &event, 0) == 1)

@@ -110,9 +110,41 @@ static void look_up_confined(void *unused)
 	exit(0);
 }
 
+static void read_texts_confined(void *unused)
+{
+	(void)unused;
+	pid_t self = getpid();
+	CONFINE(SYS_openat, SYS_read, SYS_close, SYS_kill, SYS_tgkill, SYS_readlinkat, SYS_sched_yield);
+	struct pc_text texts[5] = { 0 };
+	for (uint32_t i = 0; i < 5; i++)
+		texts[i].what = PC_TEXT_COMMAND_LINE + i;
+	CHECK_EQ(pc_process_texts(self, 0, texts, 5), 0);
+	CHECK_EQ(pc_process_texts(2147483647, 0, texts, 5), -ESRCH);
+	exit(0);
+}
+
+PROMISE(reading_texts, "pc_process_texts makes only the system calls that the header lists")
+{
+	in_child(read_texts_confined, NULL);
+}
+
 PROMISE(looking_up, "pc_process_alive and pc_process_read make only the system calls that the header lists")
 {
 	in_child(look_up_confined, NULL);
+}
+
+static void wake_confined(void *unused)
+{
+	(void)unused;
+	CONFINE(SYS_sched_getattr, SYS_sched_setattr);
+	CHECK(pc_wake_soon(PC_WAKE_SLICE) >= 0);
+	CHECK(pc_wake_soon(PC_WAKE_REALTIME) >= 0);
+	exit(0);
+}
+
+PROMISE(waking, "pc_wake_soon makes only the system calls that the header lists")
+{
+	in_child(wake_confined, NULL);
 }
 
 static void follow_confined(void *unused)

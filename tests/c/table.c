@@ -447,8 +447,11 @@ static void end_started(pid_t pid)
 static bool has_late_parent(void)
 {
 	enum { BEHIND = 5 }; /* what the scan has still to pass */
-	pid_t begun = newest_id(), low = free_id(300, 1), high = free_id(highest_id(), -1);
+	pid_t low = free_id(300, 1), high = free_id(highest_id(), -1), begun;
 	pid_t behind[BEHIND], child = -1;
+	do /* leave the lower ids behind */
+		begun = newest_id();
+	while (begun <= low + 2 * BEHIND);
 	int pipes[2], below = 0;
 	CHECK_EQ(pipe(pipes), 0);
 	for (int i = 0; i < BEHIND; i++)
@@ -471,7 +474,7 @@ static bool has_late_parent(void)
 		CHECK_EQ(read(pipes[0], &child, sizeof(child)), sizeof(child));
 	/* If new processes came or went near the lower id, the scan is not where it was counted to be. */
 	pid_t ended = newest_id();
-	bool undisturbed = begun <= ended && (begun > low + 2 * BEHIND || ended < 300) && child > 0;
+	bool undisturbed = begun <= ended && child > 0;
 	if (undisturbed) {
 		await_change(&f, PC_CHANGE_STARTED, parent);
 		catch_up(&f);

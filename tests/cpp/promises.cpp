@@ -270,6 +270,56 @@ PROMISE(processes, "a process is read from /proc as long as it lives")
 	CHECK(pc::process_read(-1).error() == std::errc::invalid_argument);
 }
 
+PROMISE(texts, "the texts of a process are read, of any length, or have errors of their own")
+{
+	const auto self = pc::process_read(getpid());
+	CHECK(self && *self);
+	const auto texts = pc::process_texts(
+		**self, { pc::text_kind::command_line, pc::text_kind::directory, pc::text_kind::nspid });
+	CHECK(texts);
+	for (const pc::text &text : *texts)
+		CHECK(text);
+	CHECK((*texts)[0]->find('\0') != std::string::npos);
+	CHECK_EQ((*texts)[0]->back(), '\0');
+	CHECK(!(*texts)[1]->empty() && (*texts)[1]->front() == '/');
+	CHECK(*(*texts)[2] == std::to_string(getpid()));
+
+	const std::string argument = std::string(5000, '0') + "1000";
+	const pid_t child = fork();
+	if (child == 0) {
+		execlp("sleep", "sleep", argument.c_str(), nullptr);
+		_exit(127);
+	}
+	for (;;) {
+		const auto read = pc::process_texts(child, 0, { pc::text_kind::command_line });
+		CHECK(read);
+		if ((*read)[0] && *(*read)[0] == std::string("sleep") + '\0' + argument + '\0')
+			break;
+		usleep(1000);
+	}
+	kill(child, SIGKILL);
+	end_child(child);
+	const auto gone = pc::process_texts(child, 0, { pc::text_kind::command_line });
+	CHECK(gone.error() == std::errc::no_such_process);
+	for (pid_t pid = 2; pid < 100; pid++) {
+		const auto thread = pc::process_read(pid);
+		if (!thread || !*thread || !((*thread)->state & PC_PROCESS_KERNEL_THREAD))
+			continue;
+		const auto none = pc::process_texts(**thread, { pc::text_kind::executable });
+		CHECK(none);
+		CHECK((*none)[0].error().value() == ENODATA);
+		break;
+	}
+PROMISE(wakes, "a thread asks to be woken soon, and gets what C gets")
+{
+	const auto woken = pc::wake_soon();
+	CHECK(woken && static_cast<int>(*woken) == pc_wake_soon(PC_WAKE_SLICE));
+	CHECK(*woken == pc::wake::usual || *woken == pc::wake::slice);
+	const auto most = pc::wake_soon(pc::wake::realtime);
+	CHECK(most && static_cast<int>(*most) == pc_wake_soon(PC_WAKE_REALTIME));
+	CHECK(pc::wake_soon(pc::wake::usual).error() == std::errc::invalid_argument);
+}
+
 /* The next change of this kind about this process; 0 stands for any. */
 static pc::change await_change(pc::table &table, std::uint32_t kind, pid_t pid)
 {

@@ -52,7 +52,8 @@ enum verdict { FINE, DISTURBED, LEAKING };
 static bool explains(int result)
 {
 	const char *call = fault.function ? fault.function : "";
-	bool is_file = strcmp(call, "openat") == 0 || strcmp(call, "read") == 0;
+	bool is_file = strcmp(call, "openat") == 0 || strcmp(call, "read") == 0 ||
+		       strcmp(call, "readlinkat") == 0;
 	switch (-result) {
 	case EINVAL:
 	case E2BIG:
@@ -459,6 +460,27 @@ static int run_read(struct subject *subject)
 	return pc_process_read(getpid(), &process);
 }
 
+static int run_wake(struct subject *subject)
+{
+	(void)subject;
+	return pc_wake_soon(PC_WAKE_SLICE);
+}
+
+static void check_woken(struct subject *subject, int result)
+{
+	(void)subject;
+	CHECK(result <= PC_WAKE_SLICE);
+}
+
+PROMISE(wake, "pc_wake_soon says what is in force or explains why not, whichever libc call fails")
+{
+	check_operation(&(struct operation){
+		.name = "pc_wake_soon",
+		.prepare = prepare_nothing,
+		.run = run_wake,
+		.check = check_woken });
+}
+
 static void check_looked(struct subject *subject, int result)
 {
 	(void)subject;
@@ -481,4 +503,60 @@ PROMISE(read, "pc_process_read reads the process or explains why not, whichever 
 		.prepare = prepare_nothing,
 		.run = run_read,
 		.check = check_looked });
+}
+
+enum { TEXTS = 5 };
+
+static struct pc_text texts[TEXTS];
+static char buffers[TEXTS][4096];
+
+static int read_texts(void)
+{
+	for (uint32_t i = 0; i < TEXTS; i++) {
+		memset(buffers[i], '#', sizeof(buffers[i]));
+		texts[i] = (struct pc_text){ PC_TEXT_COMMAND_LINE + i, 77, buffers[i],
+					     sizeof(buffers[i]), 77 };
+	}
+	/* This one has to be counted to its end. */
+	texts[0].size = 1;
+	return pc_process_texts(getpid(), 0, texts, TEXTS);
+}
+
+static int run_texts(struct subject *subject)
+{
+	(void)subject;
+	return read_texts();
+}
+
+/* Each text is whole, or empty with an error that explains the fault. */
+static void check_texts(struct subject *subject, int result)
+{
+	struct pc_text read[TEXTS];
+	static char known[TEXTS][4096];
+	(void)subject;
+	CHECK(result <= 0);
+	memcpy(read, texts, sizeof(read));
+	memcpy(known, buffers, sizeof(known));
+	CHECK_EQ(read_texts(), 0);
+	for (int i = 0; i < TEXTS; i++) {
+		CHECK_EQ(texts[i].error, 0);
+		CHECK(result == 0 || read[i].error == result);
+		if (read[i].error != 0) {
+			CHECK(fault.hit && explains(read[i].error));
+			CHECK_EQ(read[i].length, 0);
+			CHECK_EQ(known[i][0], '\0');
+		} else {
+			CHECK_EQ(read[i].length, texts[i].length);
+			CHECK(strcmp(known[i], buffers[i]) == 0);
+		}
+	}
+}
+
+PROMISE(texts, "pc_process_texts gives each text or explains why not, whichever libc call fails")
+{
+	check_operation(&(struct operation){
+		.name = "pc_process_texts",
+		.prepare = prepare_nothing,
+		.run = run_texts,
+		.check = check_texts });
 }

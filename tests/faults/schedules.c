@@ -628,3 +628,122 @@ PROMISE(ids_while_read, "a user id that changes while the table reads the proces
 	end_child(changing);
 	pc_table_close(table);
 }
+
+/* ---- A process that vanishes while its texts are read ---- */
+
+static pid_t victim;
+static int countdown, gone_ready[2];
+static enum { STAYS_ZOMBIE, IS_REAPED, IS_REPLACED } fate;
+
+/* Works in a directory by which it is known. */
+static void wait_in(const char *directory)
+{
+	CHECK_EQ(chdir(directory), 0);
+	CHECK_EQ(write(gone_ready[1], "x", 1), 1);
+	for (;;)
+		pause();
+}
+
+static long vanish(long number, const long arguments[6])
+{
+	if (countdown-- != 0)
+		return really(number, arguments);
+	instead = NULL;
+	siginfo_t info;
+	kill(victim, SIGKILL);
+	CHECK_EQ(waitid(P_PID, (id_t)victim, &info, WEXITED | WNOWAIT), 0);
+	if (fate != STAYS_ZOMBIE)
+		end_child(victim);
+	if (fate == IS_REPLACED) {
+		usleep(20000); /* so that it starts in another tick */
+		pid_t other = clone_with_id(victim);
+		if (other < 0)
+			skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
+		if (other == 0)
+			wait_in("/dev");
+		char byte;
+		CHECK_EQ(read(gone_ready[0], &byte, 1), 1);
+	}
+	return really(number, arguments);
+}
+
+/*
+ * Reads the texts of a process that vanishes just before a system call. Returns whether there were so
+ * many system calls.
+ */
+static bool read_while_it_vanishes(int call, bool knows_start)
+{
+	char directory[16], nspid[16], again[16];
+	struct pc_text texts[] = { { PC_TEXT_DIRECTORY, 77, directory, sizeof(directory), 77 },
+				   { PC_TEXT_NSPID, 77, nspid, sizeof(nspid), 77 },
+				   { PC_TEXT_DIRECTORY, 77, again, sizeof(again), 77 } };
+	struct pc_process process;
+	char byte;
+	CHECK_EQ(pipe(gone_ready), 0);
+	victim = fork();
+	if (victim == 0)
+		wait_in("/proc");
+	CHECK_EQ(read(gone_ready[0], &byte, 1), 1);
+	CHECK_EQ(pc_process_read(victim, &process), 1);
+	countdown = call;
+	instead = vanish;
+	int result = pc_process_texts(victim, knows_start ? process.start_boottime_ns : 0, texts, 3);
+	bool was_hit = instead == NULL;
+	instead = NULL;
+	if (result != 0)
+		CHECK_EQ(result, -ESRCH);
+	bool is_old = false, is_new = false;
+	for (int i = 0; i < 3; i++) {
+		if (texts[i].error != 0) {
+			CHECK_EQ(texts[i].error, -ESRCH);
+			CHECK(texts[i].length == 0 && texts[i].buffer[0] == '\0');
+		} else if (texts[i].what == PC_TEXT_NSPID) {
+			CHECK_EQ(atoi(texts[i].buffer), victim);
+		} else {
+			is_old |= strcmp(texts[i].buffer, "/proc") == 0;
+			is_new |= strcmp(texts[i].buffer, "/dev") == 0;
+			CHECK(is_old || is_new);
+		}
+		CHECK(result == 0 || texts[i].error != 0);
+	}
+	CHECK(!is_old || !is_new);
+	CHECK(!is_new || !knows_start);
+	/* A process that is gone without a successor is not read, but for what was read before. */
+	CHECK(result == -ESRCH || is_old || is_new || fate == STAYS_ZOMBIE);
+	if (!was_hit || fate != IS_REAPED) {
+		kill(victim, SIGKILL);
+		end_child(victim);
+	}
+	close(gone_ready[0]);
+	close(gone_ready[1]);
+	return was_hit;
+}
+
+static void read_until_it_stays(bool knows_start)
+{
+	int calls = 0;
+	while (read_while_it_vanishes(calls, knows_start))
+		calls++;
+	CHECK(calls > 8);
+}
+
+PROMISE(zombie_texts, "pc_process_texts gives whole texts or none of a process that becomes a zombie, whenever that happens")
+{
+	fate = STAYS_ZOMBIE;
+	read_until_it_stays(true);
+	read_until_it_stays(false);
+}
+
+PROMISE(reaped_texts, "pc_process_texts gives whole texts or none of a process that is reaped, whenever that happens")
+{
+	fate = IS_REAPED;
+	read_until_it_stays(true);
+	read_until_it_stays(false);
+}
+
+PROMISE(replaced_texts, "pc_process_texts gives no text of a later owner of the pid, and never texts of both, whenever the owner changes")
+{
+	fate = IS_REPLACED;
+	read_until_it_stays(true);
+	read_until_it_stays(false);
+}

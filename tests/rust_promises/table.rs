@@ -3,7 +3,8 @@
 use crate::changes::find;
 use crate::support::needs_root;
 use proc_connector::{
-    Change, ChangeView, Error, Process, ProcessTable, TableOptions, change, field, state,
+    Change, ChangeView, Error, Process, ProcessTable, TableOptions, TextKind, change, field,
+    process_texts, state,
 };
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,6 +22,32 @@ pub fn end(mut child: Child) {
 #[track_caller]
 pub fn next_of(table: &mut ProcessTable, kind: u32) -> Change {
     find(table, |change| (change.kind == kind).then_some(*change))
+}
+
+#[test]
+fn the_texts_of_a_process_are_those_that_proc_shows() {
+    let long = "0".repeat(5000) + "1000";
+    let child = Command::new("sleep").arg(&long).current_dir("/proc").spawn().expect("sleep");
+    let process = Process::read(child.id()).expect("/proc").expect("a process");
+    let kinds = [TextKind::CommandLine, TextKind::Directory, TextKind::Nspid];
+    let [command_line, directory, nspid] = process.texts(kinds).expect("texts");
+    let expected = format!("sleep\0{long}\0");
+    assert_eq!(command_line.expect("a command line"), expected.into_bytes());
+    assert_eq!(directory.expect("a directory"), b"/proc");
+    assert_eq!(nspid.expect("a pid"), child.id().to_string().into_bytes());
+
+    let errno = |result: proc_connector::Result<_>| match result {
+        Err(Error::Os(error)) => error.raw_os_error(),
+        _ => None,
+    };
+    let start = process.start_boottime_ns;
+    for start in [start - 10_000_000, start + 10_000_000] {
+        assert_eq!(errno(process_texts(child.id(), start, kinds)), Some(libc::ESRCH));
+    }
+    end(child);
+    assert_eq!(errno(process.texts(kinds)), Some(libc::ESRCH));
+    assert_eq!(errno(process_texts(0, 0, kinds)), Some(libc::EINVAL));
+    assert_eq!(errno(process_texts(u32::MAX, 0, kinds)), Some(libc::EINVAL));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::support::{Beacon, PATIENCE, assert_os, find, needs_root, number_of, open};
-use proc_connector::{Error, Event, EventMask, Options, ProcConnector};
+use proc_connector::{Error, Event, EventMask, Options, ProcConnector, Wake, wake_soon};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::thread;
@@ -172,4 +172,44 @@ fn batches_contain_all_events_in_order() {
     }
     assert!(largest > 1);
     assert_os(connector.recv_events(&mut [], None), libc::EINVAL);
+}
+
+#[test]
+fn a_connector_that_spins_waits_without_sleeping() {
+    needs_root!();
+    let nothing = Options::new().filter(EventMask(0));
+    let spinning = open(nothing.spin(Duration::from_secs(60)));
+    let (begun, cpu) = (Instant::now(), cpu_time());
+    for _ in 0..20 {
+        assert!(matches!(spinning.recv_event(Some(Duration::from_millis(5))), Ok(None)));
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    let spun = cpu_time() - cpu;
+    // A busy machine leaves less of a CPU, but a thread that sleeps uses next to none.
+    assert!(spun > Duration::from_millis(5), "{spun:?}");
+}
+
+/// The slice of this thread in nanoseconds; 0 before Linux 6.12.
+fn slice() -> u64 {
+    let mut attributes = [0_u64; 7];
+    let size = size_of_val(&attributes);
+    // SAFETY: the attributes are writable for their size.
+    let got =
+        unsafe { libc::syscall(libc::SYS_sched_getattr, 0, attributes.as_mut_ptr(), size, 0) };
+    assert_eq!(got, 0);
+    attributes[3]
+}
+
+#[test]
+fn a_thread_that_asks_to_be_woken_soon_gets_a_short_slice() {
+    // In a thread of its own, which the others do not profit from.
+    let thread = thread::spawn(|| {
+        let has_slices = slice() > 0;
+        let woken = wake_soon(Wake::Slice).expect("it is allowed to everybody");
+        assert_eq!(woken, if has_slices { Wake::Slice } else { Wake::Usual });
+        assert_eq!(slice(), if has_slices { 100_000 } else { 0 });
+        assert_os(wake_soon(Wake::Usual), libc::EINVAL);
+    });
+    thread.join().expect("no panic");
+    assert_ne!(slice(), 100_000);
 }

@@ -14,10 +14,16 @@
  */
 static size_t escape(const char *text, size_t length, bool quoted, char *safe, size_t *columns)
 {
+	bool special = *text == '\\' || (quoted && *text == '"');
+	if (*text >= ' ' && *text < '\x7f' && !special) { /* nearly every character, sooner */
+		safe[0] = *text;
+		safe[1] = '\0';
+		*columns = 1;
+		return 1;
+	}
 	wchar_t wide;
 	mbstate_t state = { 0 };
 	size_t size = mbrtowc(&wide, text, length, &state);
-	bool special = *text == '\\' || (quoted && *text == '"');
 	if (size - 1 < length && !special && iswprint((wint_t)wide) && wcwidth(wide) > 0) {
 		memcpy(safe, text, size);
 		safe[size] = '\0';

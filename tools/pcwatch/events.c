@@ -6,10 +6,35 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BATCH = 64, BATCHES_PER_WAKE_UP = 16 };
+enum { BATCH = 64, BATCHES_PER_WAKE_UP = 16, FEW = 8 };
 enum { CMDLINE_MAX = 4096, DETAILS = 54, PIPE_COLUMNS = 256 };
 
 static struct pc_connector *pc;
+
+/* What an EXEC's process is called. */
+struct exec_texts {
+	size_t length; /* of the command line; 0 if it is unknown */
+	char arguments[CMDLINE_MAX + 2];
+	char name[16]; /* empty if it is unknown */
+};
+
+/*
+ * The events that were received but not printed. A short program is gone a moment after its EXEC. So
+ * pcwatch reads the texts of all EXECs before it prints any. It even sleeps before it prints a few EXECs:
+ * the less it does at a time, the sooner the scheduler lets it run again.
+ */
+static struct pc_event events[BATCH];
+static struct exec_texts texts[BATCH];
+static size_t event_count;
+
+static void read_texts(const struct pc_event *event, struct exec_texts *read)
+{
+	pid_t pid = event->data.exec.pid, tgid = event->data.exec.tgid;
+	if (event->kind != PC_EVENT_EXEC)
+		return;
+	read->length = read_proc(tgid, "cmdline", read->arguments, sizeof(read->arguments));
+	read_name(pid, read->name);
+}
 
 static void parent(const char *format, pid_t pid, pid_t tgid)
 {
@@ -45,11 +70,11 @@ static size_t details_columns(void)
 	return window.ws_col > DETAILS + 20 ? (size_t)window.ws_col - DETAILS : 20;
 }
 
-static void command_line(pid_t tgid)
+static void command_line(const struct exec_texts *read)
 {
-	char arguments[CMDLINE_MAX + 2];
+	const char *arguments = read->arguments;
 	struct line line;
-	size_t length = read_proc(tgid, "cmdline", arguments, sizeof(arguments));
+	size_t length = read->length;
 	bool cut = length > CMDLINE_MAX;
 	length -= cut && options.json;
 	line_begin(&line, details_columns());
@@ -88,8 +113,8 @@ static void exit_details(const struct pc_event_exit *exit)
 	parent(leader ? ", parent %lld" : NULL, exit->parent_pid, exit->parent_tgid);
 }
 
-/* old: the names and ids of the task before the event. */
-static void details(const struct pc_event *event, const struct task *old)
+/* old: the names and ids of the task before the event. read: with an EXEC, what was read. */
+static void details(const struct pc_event *event, const struct task *old, const struct exec_texts *read)
 {
 	const union pc_event_data *data = &event->data;
 	bool thread;
@@ -101,7 +126,7 @@ static void details(const struct pc_event *event, const struct task *old)
 		parent(thread ? NULL : "parent %lld", data->fork.parent_pid, data->fork.parent_tgid);
 		break;
 	case PC_EVENT_EXEC:
-		command_line(data->exec.tgid);
+		command_line(read);
 		break;
 	case PC_EVENT_EXIT:
 		exit_details(&data->exit);
@@ -160,11 +185,13 @@ static const char *colour_of(const struct pc_event *event)
 	return failed ? "\033[31m" : COLOURS[event->kind];
 }
 
-static void show(const struct pc_event *event, const struct task *old)
+static void show(const struct pc_event *event, const struct task *old, const struct exec_texts *read)
 {
 	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
 	pid_t pid = who(event);
-	const char *name = pid ? name_of(pid) : NULL;
+	const char *name = event->kind != PC_EVENT_EXEC ? (pid ? name_of(pid) : NULL)
+			   : *read->name	        ? read->name
+							: NULL;
 	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
 		return;
 	if (options.json) {
@@ -179,33 +206,60 @@ static void show(const struct pc_event *event, const struct task *old)
 	if (comm) /* the details show the new name, the column shows the old name */
 		name = old->named ? old->comm : NULL;
 	columns(pc_event_tgid(event), pid, name);
-	details(event, old);
+	details(event, old, read);
 	end_record(event->kind);
 }
 
-static void take(const struct pc_event *event)
+static void take(const struct pc_event *event, const struct exec_texts *read)
 {
 	if (event->kind > PC_EVENT_UNKNOWN)
 		return;
 	struct task old = before(who(event));
-	learn(event);
+	learn(event, read->name);
 	if (options.events & 1u << event->kind || event->kind == PC_EVENT_OVERRUN)
-		show(event, &old);
+		show(event, &old, read);
+}
+
+static void print_events(void)
+{
+	for (size_t i = 0; i < event_count; i++)
+		take(&events[i], &texts[i]);
+	event_count = 0;
+}
+
+/* Returns whether nothing but EXECs has been received. */
+static bool receive_events(void)
+{
+	bool only_execs = true;
+	int count = pc_recv_many(pc, events + event_count, BATCH - event_count, 0);
+	if (count < 0 && count != -EINTR) {
+		complain("cannot receive events", pc_strerror(count));
+		stop(1);
+	}
+	for (; count > 0; count--, event_count++) {
+		read_texts(&events[event_count], &texts[event_count]);
+		only_execs &= events[event_count].kind == PC_EVENT_EXEC;
+	}
+	return only_execs;
 }
 
 static void drain_events(void)
 {
-	struct pc_event events[BATCH];
-	int count = 1;
-	for (int batch = 0; running && count > 0 && batch < BATCHES_PER_WAKE_UP; batch++) {
-		count = pc_recv_many(pc, events, BATCH, 0);
-		if (count < 0 && count != -EINTR) {
-			complain("cannot receive events", pc_strerror(count));
-			stop(1);
-		}
-		for (int i = 0; i < count && running; i++)
-			take(&events[i]);
+	/* A batch that is not full was the last: the descriptor stays readable if another event comes. */
+	bool full = true;
+	for (int batch = 0; running && full && batch < BATCHES_PER_WAKE_UP; batch++) {
+		bool only_execs = receive_events();
+		full = event_count == BATCH;
+		if (!only_execs || event_count >= FEW)
+			print_events();
 	}
+	if (!running || flush_due_ns() <= now_ns())
+		print_events();
+}
+
+static uint64_t next_printing_ns(void)
+{
+	return event_count ? flush_due_ns() : NEVER;
 }
 
 static int open_events(void)
@@ -243,5 +297,6 @@ const struct view event_view = {
 	.check = check_events,
 	.drain = drain_events,
 	.get_stats = get_event_stats,
+	.wake_ns = next_printing_ns,
 	.close = close_events,
 };

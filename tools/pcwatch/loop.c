@@ -41,10 +41,14 @@ static void take_signal(void)
 
 static void wait_until(uint64_t until_ns)
 {
-	uint64_t now = now_ns();
-	int timeout_ms = now < until_ns ? (int)((until_ns - now) / NS_PER_MS) + 1 : 0;
+	uint64_t now = now_ns(), sleep_ns = now + options.spin_ns;
 	struct epoll_event ready[4];
-	int count = epoll_wait(epoll, ready, 4, timeout_ms);
+	int count = 0;
+	for (; now < sleep_ns && now < until_ns && count == 0; now = now_ns())
+		count = epoll_wait(epoll, ready, 4, 0);
+	int timeout_ms = now < until_ns ? (int)((until_ns - now) / NS_PER_MS) + 1 : 0;
+	if (count == 0)
+		count = epoll_wait(epoll, ready, 4, timeout_ms);
 	note_clocks();
 	for (int i = 0; i < count; i++) {
 		if (ready[i].data.fd == signal_fd)
@@ -73,16 +77,33 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 
 static void follow(const struct view *view)
 {
+	uint64_t flush_ns = NEVER;
 	for (uint64_t check_ns = now_ns() + CHECK_MS * NS_PER_MS; running;) {
 		uint64_t wake_ns = view->wake_ns ? view->wake_ns() : NEVER;
-		wait_until(earliest(earliest(check_ns, deadline_ns), wake_ns));
+		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, flush_ns)));
 		if (running && now_ns() >= check_ns) {
 			check(view);
 			check_ns = now_ns() + CHECK_MS * NS_PER_MS;
 		}
 		view->drain();
-		flush();
+		flush_ns = flush_soon();
 	}
+}
+
+/*
+ * The kernel may let a new program run on, and exit, before it runs the reader that it has woken. Returns
+ * what the kernel has granted; NULL if nothing.
+ */
+static const char *ask_to_wake_soon(void)
+{
+	if (options.no_wake_soon)
+		return NULL;
+	int granted = pc_wake_soon(options.realtime ? PC_WAKE_REALTIME : PC_WAKE_SLICE);
+	if (options.realtime && granted != PC_WAKE_REALTIME)
+		complain("--realtime is not granted", granted == PC_WAKE_SLICE ? "a short slice is"
+					      : granted < 0		       ? pc_strerror(granted)
+									       : "nor is a short slice");
+	return granted == PC_WAKE_REALTIME ? "realtime" : granted == PC_WAKE_SLICE ? "slice" : NULL;
 }
 
 /* Returns the exit status. */
@@ -97,6 +118,7 @@ int run(const struct view *view)
 	if (epoll < 0)
 		fail("epoll_create1");
 	listen_to(signal_fd);
+	const char *wake = ask_to_wake_soon();
 	int fd = view->open();
 	if (fd < 0) {
 		fprintf(stderr, NAME ": %s\n", pc_strerror(fd));
@@ -112,7 +134,7 @@ int run(const struct view *view)
 	screen_leave();
 	view->get_stats(&stats);
 	if (options.stats && !output_gone)
-		show_totals(&stats, now_ns() - start_ns);
+		show_totals(&stats, now_ns() - start_ns, wake);
 	flush();
 	view->close();
 	return exit_status;

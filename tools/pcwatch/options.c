@@ -29,6 +29,10 @@ static const char HELP[] =
 	"  --count N      stop after N records: events, overruns or process exits\n"
 	"  --stats        print totals at the end: on stderr or, with --json, on stdout as the last\n"
 	"                 object\n"
+	"  --no-wake-soon do not ask the kernel to run " NAME " soon after an event wakes it. By default it\n"
+	"                 asks for a short slice: most command lines of short programs are read in time\n"
+	"  --realtime     ask for the realtime policy SCHED_FIFO instead, which needs a privilege\n"
+	"  --spin US      wait US microseconds for the next event without sleeping: uses all of a CPU\n"
 	"  --help         print this text\n"
 	"  --version      print the version of the library\n"
 	"\n"
@@ -134,6 +138,9 @@ void parse_options(int argc, char **argv)
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "stats", no_argument, NULL, 's' },
+		{ "no-wake-soon", no_argument, NULL, 'w' },
+		{ "realtime", no_argument, NULL, 'r' },
+		{ "spin", required_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -154,6 +161,9 @@ void parse_options(int argc, char **argv)
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;
 		case 's': options.stats = true; break;
+		case 'w': options.no_wake_soon = true; break;
+		case 'r': options.realtime = true; break;
+		case 'S': options.spin_ns = (uint64_t)parse_number("spin", optarg, DIGITS) * 1000; break;
 		case 'h': print_and_exit("%s", HELP);
 		case 'v':
 			print_and_exit(NAME " (proc_connector %u.%u.%u)\n", pc_version() >> 16,
@@ -167,4 +177,10 @@ void parse_options(int argc, char **argv)
 		bad_usage("--events cannot be combined with --ends, --failed or --tree");
 	if (options.tree && (options.ends || options.json || options.count || options.stats))
 		bad_usage("--tree cannot be combined with --ends, --failed, --json, --count or --stats");
+	if (options.realtime && options.no_wake_soon)
+		bad_usage("--realtime cannot be combined with --no-wake-soon");
+	/* sysctl kernel.sched_rt_runtime_us: a realtime program that never sleeps is stopped 50 ms each second. */
+	if (options.realtime && options.spin_ns)
+		bad_usage("--realtime cannot be combined with --spin: the kernel would stop " NAME
+			  " for 50 ms of each second");
 }

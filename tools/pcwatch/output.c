@@ -6,9 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENOUGH = 4096 };
+enum { ENOUGH = 65536, PAUSE_MS = 20 };
 
 bool on_terminal, coloured;
+static uint64_t flushed_ns; /* when flush() was called last */
 
 void prepare_output(void)
 {
@@ -24,6 +25,7 @@ void prepare_output(void)
 /* Stops pcwatch if stdout fails, silently if the reader of a pipe is gone. */
 void flush(void)
 {
+	flushed_ns = now_ns();
 	if (output_gone)
 		return;
 	int error = write_lines();
@@ -34,6 +36,25 @@ void flush(void)
 	if (error != EPIPE)
 		complain("stdout", strerror(error));
 	give_up(error != EPIPE);
+}
+
+/*
+ * Reading comes before writing: in a burst, lines are collected for up to PAUSE_MS. A line after a pause is
+ * written at once.
+ */
+uint64_t flush_due_ns(void)
+{
+	return flushed_ns + PAUSE_MS * NS_PER_MS;
+}
+
+uint64_t flush_soon(void)
+{
+	if (ftell(out) == 0 && !options.tree)
+		return NEVER;
+	if (now_ns() < flush_due_ns() && !options.tree)
+		return flush_due_ns();
+	flush();
+	return NEVER;
 }
 
 void end_line(void)

@@ -21,10 +21,11 @@
 /* options.c: the command line. */
 struct options {
 	uint32_t events; /* to show: PC_MASK_* bits */
-	bool no_threads, ends, failed, tree, json, stats;
+	bool no_threads, ends, failed, tree, json, stats, no_wake_soon, realtime;
 	pid_t root; /* of the tree; 0: all processes */
 	double seconds; /* 0: without limit */
 	uint64_t count; /* 0: without limit */
+	uint64_t spin_ns; /* how long to wait without sleeping */
 };
 extern struct options options;
 void parse_options(int argc, char **argv);
@@ -80,6 +81,8 @@ void screen_signal(int number);
 extern bool on_terminal, coloured;
 void prepare_output(void);
 void flush(void);
+uint64_t flush_due_ns(void); /* when to write, at the earliest */
+uint64_t flush_soon(void); /* when that is due: returns when to come again */
 void end_line(void); /* of out */
 void complain(const char *what, const char *why);
 
@@ -96,7 +99,7 @@ void boolean(const char *key, bool known, bool value);
 void nanoseconds(const char *key, long long value);
 void since(uint64_t since_ns);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
-void show_totals(const struct pc_stats *stats, uint64_t duration_ns);
+void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake);
 
 /* status.c: wait(2) statuses. */
 const char *status_text(int code, bool known, char buffer[40]);
@@ -118,7 +121,8 @@ extern bool names_tracked; /* pcwatch receives every event that changes a name *
 struct task *task_of(pid_t pid);
 const char *name_of(pid_t pid);
 struct task before(pid_t pid);
-void learn(const struct pc_event *event);
+bool read_name(pid_t pid, char name[16]);
+void learn(const struct pc_event *event, const char *exec_name);
 size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
 
 /* table.c: the library's process table, which --ends and --tree follow. */

@@ -20,13 +20,22 @@ void show_header(void)
 /* Text shows the local time of day; JSON shows the date and time in UTC. */
 static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 {
+	static time_t shown_seconds = -1; /* most records are in the second of the one before */
+	static char second[32];
 	uint64_t wall_ns = time_of_day_ns(timestamp_ns);
 	time_t seconds = (time_t)(wall_ns / NS_PER_S);
 	struct tm tm;
-	size_t length = options.json ? strftime(buffer, 32, "%FT%T", gmtime_r(&seconds, &tm))
-				     : strftime(buffer, 32, "%T", localtime_r(&seconds, &tm));
-	snprintf(buffer + length, 8, ".%03u%s", (unsigned)(wall_ns / NS_PER_MS % 1000),
-		 options.json ? "Z" : "");
+	if (seconds != shown_seconds) {
+		if (options.json)
+			strftime(second, sizeof(second), "%FT%T", gmtime_r(&seconds, &tm));
+		else
+			strftime(second, sizeof(second), "%T", localtime_r(&seconds, &tm));
+		shown_seconds = seconds;
+	}
+	unsigned ms = (unsigned)(wall_ns / NS_PER_MS % 1000);
+	char *end = stpcpy(buffer, second);
+	const char fraction[] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 0 };
+	strcpy(stpcpy(end, fraction), options.json ? "Z" : "");
 	return buffer;
 }
 
@@ -82,14 +91,6 @@ void end_record(uint32_t kind)
 		stop(0);
 }
 
-static void column(pid_t id)
-{
-	if (id)
-		fprintf(out, "%7d ", (int)id);
-	else
-		fprintf(out, "%7s ", "-");
-}
-
 /* Prints the columns that the header names. JSON has no columns. */
 void columns(pid_t pid, pid_t tid, const char *name)
 {
@@ -99,9 +100,13 @@ void columns(pid_t pid, pid_t tid, const char *name)
 	name = name ? name : pid ? "?" : "-";
 	line_begin(&line, MAX_COLUMNS);
 	line_add_name(&line, name);
-	column(pid);
-	column(tid);
-	fprintf(out, "%s%*s", line.text, line.columns < 15 ? 16 - (int)line.columns : 1, "");
+	int gap = line.columns < 15 ? 16 - (int)line.columns : 1;
+	if (pid && tid)
+		fprintf(out, "%7d %7d %s%*s", (int)pid, (int)tid, line.text, gap, "");
+	else if (pid)
+		fprintf(out, "%7d %7s %s%*s", (int)pid, "-", line.text, gap, "");
+	else
+		fprintf(out, "%7s %7s %s%*s", "-", "-", line.text, gap, "");
 }
 
 void text(const char *words)
@@ -172,7 +177,8 @@ static void total(const char *key, uint64_t value)
 		fprintf(stderr, " %s %llu", key, (unsigned long long)value);
 }
 
-void show_totals(const struct pc_stats *stats, uint64_t duration_ns)
+/* wake: what pc_wake_soon() has given; NULL: nothing. */
+void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake)
 {
 	if (options.json) {
 		begin_object("stats", now_ns());
@@ -186,5 +192,8 @@ void show_totals(const struct pc_stats *stats, uint64_t duration_ns)
 	total("duration_ms", duration_ns / NS_PER_MS);
 	total("received", stats->received);
 	total("lost", stats->lost);
-	fputs(options.json ? "}\n" : "\n", options.json ? out : stderr);
+	if (options.json)
+		fprintf(out, wake ? ",\"wake\":\"%s\"}\n" : ",\"wake\":null}\n", wake);
+	else
+		fprintf(stderr, " wake %s\n", wake ? wake : "unchanged");
 }

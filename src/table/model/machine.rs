@@ -374,6 +374,7 @@ impl Machine {
             // A leader is counted until it is reaped.
             has_threads: process.is_alive() && !is_between && process.threads > 0,
             is_kernel_thread: process.is_kernel_thread,
+            is_exiting: false,
             has_run: process.has_run && !is_between,
         }
     }

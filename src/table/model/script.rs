@@ -164,6 +164,14 @@ pub(super) fn perform(setup: Setup, ops: &[Op]) -> Result<(), String> {
     })
 }
 
+/// Performs a script, and returns the last change that the table reports.
+#[cfg(test)]
+pub(super) fn last_change(setup: Setup, ops: &[Op]) -> Result<Change, String> {
+    let mut performance = Performance::new(setup, false);
+    performance.perform(ops)?;
+    Ok(performance.follower.change)
+}
+
 struct Performance {
     outside: Outside,
     follower: Follower,

@@ -1,9 +1,9 @@
 //! Random scripts, and the smallest of those that once failed.
 
 use super::machine::Setup;
-use super::script::{Op, perform};
+use super::script::{Op, last_change, perform};
 use super::step::{Birth, Delay, Step};
-use crate::table::report::field;
+use crate::table::report::{change, field, remark};
 use proptest::prelude::*;
 
 /// A script, decoded, so that a failure shows what it says.
@@ -332,6 +332,30 @@ fn a_process_that_runs_a_program_without_its_old_leader_exits_with_the_code_in_i
             ],
         );
     }
+}
+
+#[test]
+fn a_process_whose_exec_is_handled_after_its_exit_has_its_own_code_if_the_pidfd_tells() {
+    let last = last_change(
+        PLAIN,
+        &[
+            RUN,
+            RUN,
+            Op::Pause,
+            fork(0, 0),
+            exec(1),
+            Op::Do(Step::Thread { who: 1, delay: Delay::No }),
+            Op::Do(leader_exit()),
+            Op::Run { work: 1 },
+            Op::Run { work: 1 },
+            Op::Do(Step::ThreadExit { who: 0, code: 1280 }),
+            REAP,
+            RUN,
+        ],
+    )
+    .expect("the table agrees with the machine");
+    assert_eq!((last.kind, last.exit_code), (change::EXITED, 1280), "{last:?}");
+    assert_eq!(last.flags & remark::LEADER_CODE, 0, "{last:?}");
 }
 
 #[test]

@@ -289,6 +289,7 @@ fn sight(condition: Condition) -> Sight {
         comm: CAT,
         has_threads: false,
         is_kernel_thread: false,
+        is_exiting: false,
         has_run: false,
     };
     let credentials = Some(Credentials { ruid: 0, euid: 0, rgid: 0, egid: 0 });

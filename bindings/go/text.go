@@ -1,0 +1,90 @@
+package procconnector
+
+// #include <proc_connector.h>
+// #include <stdlib.h>
+import "C"
+
+import (
+	"time"
+	"unsafe"
+)
+
+// TextKind is a kind of text that a process has.
+type TextKind uint32
+
+const (
+	// TextCommandLine is the command line: each argument with a NUL byte behind it, as the kernel has it. A
+	// process can rewrite it: then the last NUL byte may be missing, or others may follow.
+	TextCommandLine TextKind = C.PC_TEXT_COMMAND_LINE
+	// TextExecutable is the path of the executable, with " (deleted)" behind it if that was deleted.
+	TextExecutable TextKind = C.PC_TEXT_EXECUTABLE
+	// TextDirectory is the path of the working directory.
+	TextDirectory TextKind = C.PC_TEXT_DIRECTORY
+	// TextCgroup is the path of the cgroup of version 2, or of one of version 1.
+	TextCgroup TextKind = C.PC_TEXT_CGROUP
+	// TextNSPID is the pid that the process itself sees, as in a container, in decimal digits.
+	TextNSPID TextKind = C.PC_TEXT_NSPID
+)
+
+// A Text is a text of a process, or Err says why there is none: ENODATA (a kernel thread has no command
+// line and no executable), EACCES (this process may not read it), ESRCH (the process exited before this
+// text was read), EAGAIN (the process is taking up another program, or its leader is gone),
+// ENAMETOOLONG (a path above 4096 bytes).
+type Text struct {
+	Value string // may contain any bytes
+	Err   error
+}
+
+// Texts reads texts of one process: of the one that has this PID and started at this time, which is
+// [Process.Start]. 0 stands for any process that has the PID. The texts are in the order of the kinds.
+//
+// It fails with ESRCH if the process has exited and no text was read, and if the PID has another owner or
+// is the id of a thread; with EACCES if /proc does not show the process.
+func Texts(pid int32, start time.Duration, kinds ...TextKind) ([]Text, error) {
+	texts := make([]Text, len(kinds))
+	for size := 4096; ; {
+		longest, err := readTexts(pid, start, kinds, texts, size)
+		if err != nil {
+			return nil, err
+		}
+		if longest < size {
+			return texts, nil
+		}
+		size = longest + 512
+	}
+}
+
+// Texts reads texts of this process, as [Texts] does.
+func (p *Process) Texts(kinds ...TextKind) ([]Text, error) {
+	return Texts(p.PID, p.Start, kinds...)
+}
+
+// Reads with a buffer of this size for each text. It returns the length of the longest one.
+func readTexts(pid int32, start time.Duration, kinds []TextKind, texts []Text, size int) (int, error) {
+	// In C's memory: Go must not pass pointers to pointers of its own.
+	heads := len(kinds) * C.sizeof_struct_pc_text
+	memory := C.malloc(C.size_t(heads + len(kinds)*size + 1))
+	defer C.free(memory)
+	asked := unsafe.Slice((*C.struct_pc_text)(memory), len(kinds))
+	for i, kind := range kinds {
+		buffer := (*C.char)(unsafe.Add(memory, heads+i*size))
+		asked[i] = C.struct_pc_text{what: C.uint32_t(kind), buffer: buffer, size: C.size_t(size)}
+	}
+	result := C.pc_process_texts(C.pid_t(pid), C.uint64_t(start), (*C.struct_pc_text)(memory),
+		C.size_t(len(kinds)))
+	if result < 0 {
+		return 0, failure("texts", result)
+	}
+	longest := 0
+	for i := range asked {
+		length := int(asked[i].length)
+		if length > longest {
+			longest = length
+		}
+		texts[i] = Text{Err: failure("text", C.int(asked[i].error))}
+		if texts[i].Err == nil && length < size {
+			texts[i].Value = C.GoStringN(asked[i].buffer, C.int(length))
+		}
+	}
+	return longest, nil
+}

@@ -1,0 +1,126 @@
+//! The texts of a process. The comments become the header's.
+#![allow(missing_docs, clippy::missing_safety_doc)]
+
+use super::arguments::status;
+use crate::procfs::{Text, TextKind, read_texts};
+use core::ffi::{c_char, c_int};
+use core::mem::offset_of;
+use core::ptr::NonNull;
+
+/// cbindgen:no-export
+type pid_t = i32;
+
+/// The texts of a process: values of pc_text.what.
+#[repr(C)]
+pub enum pc_text_kind {
+    /// The command line: each argument with a NUL byte behind it, byte by byte what /proc/PID/cmdline
+    /// has. The length counts these NUL bytes. A process can rewrite its command line: then the last NUL
+    /// byte may be missing, or others may follow.
+    PC_TEXT_COMMAND_LINE = 1,
+    /// The path of the executable. If that was deleted, the kernel appends " (deleted)".
+    PC_TEXT_EXECUTABLE = 2,
+    /// The path of the working directory. If that was deleted, the kernel appends " (deleted)".
+    PC_TEXT_DIRECTORY = 3,
+    /// The path of the process's cgroup of version 2, without "0::". If there is none, that of systemd's
+    /// hierarchy of version 1, and if there is none, that of the first hierarchy in /proc/PID/cgroup.
+    PC_TEXT_CGROUP = 4,
+    /// The pid in the process's own PID namespace, in decimal digits: in a container, the pid that the
+    /// process itself sees.
+    PC_TEXT_NSPID = 5,
+}
+
+// The constants of the header are those of the core.
+const _: () = {
+    use pc_text_kind::*;
+    assert!(PC_TEXT_COMMAND_LINE as u32 == TextKind::CommandLine as u32);
+    assert!(PC_TEXT_EXECUTABLE as u32 == TextKind::Executable as u32);
+    assert!(PC_TEXT_DIRECTORY as u32 == TextKind::Directory as u32);
+    assert!(PC_TEXT_CGROUP as u32 == TextKind::Cgroup as u32);
+    assert!(PC_TEXT_NSPID as u32 == TextKind::Nspid as u32);
+};
+
+/// A text of a process: what to read, where to, and what came of it.
+#[repr(C)]
+pub struct pc_text {
+    /// The caller sets this: a value of enum pc_text_kind.
+    pub what: u32,
+    /// 0: the text was read. Otherwise a negative errno value, about this text alone:
+    /// -ENODATA          there is none: a kernel thread has no command line and no executable
+    /// -EACCES           this process may not read it. For the executable and the directory of another
+    ///                   user's process, it needs CAP_SYS_PTRACE
+    /// -ESRCH            the process exited before this text was read
+    /// -EAGAIN           none at this moment: the process is taking up another program, or its leader is
+    ///                   gone
+    /// -ENAMETOOLONG     the kernel shows no path that is longer than PATH_MAX (4096)
+    /// -EINVAL           this version does not know such a text
+    /// or another error of open(2), read(2) or readlink(2).
+    pub error: i32,
+    /// The caller sets this: room for size bytes. NULL if size is 0.
+    pub buffer: *mut c_char,
+    /// The caller sets this. If it is not 0, the buffer always gets a terminator.
+    pub size: usize,
+    /// The length of the whole text, without the terminator, even if it did not fit (length >= size), as
+    /// snprintf() has it. 0 if error is not 0. A length that did not fit may change until the next call.
+    pub length: usize,
+}
+
+const _: () = {
+    assert!(size_of::<pc_text>() == size_of::<Text<'_>>());
+    assert!(offset_of!(pc_text, what) == offset_of!(Text<'_>, what));
+    assert!(offset_of!(pc_text, error) == offset_of!(Text<'_>, error));
+    assert!(offset_of!(pc_text, buffer) == offset_of!(Text<'_>, room));
+    assert!(offset_of!(pc_text, size) == offset_of!(Text<'_>, room) + size_of::<usize>());
+    assert!(offset_of!(pc_text, length) == offset_of!(Text<'_>, room) + 2 * size_of::<usize>());
+};
+
+/// Reads texts of a process, such as its command line, without allocation.
+///
+///     char path[4096];
+///     struct pc_text text = { PC_TEXT_EXECUTABLE, 0, path, sizeof(path), 0 };
+///     if (pc_process_texts(pid, process.start_boottime_ns, &text, 1) == 0 && text.error == 0)
+///         printf("%s\n", path);
+///
+/// The texts are those of one process. /proc/PID is opened once for all of them, and the kernel binds
+/// that descriptor to the process. The texts are read in the order of the array. Then the library looks
+/// whether the pid belongs to the process that started at start_boottime_ns. This identifies a process
+/// on every kernel, unless one pid has two owners within 10 ms. No text is given half: a text that fits
+/// is complete. If the process runs another program meanwhile, one text may be of the old program and the
+/// next one of the new program; the kernel then reports an EXEC.
+///
+/// While a process takes up a program, as it still does when posix_spawn() returns, it has no texts. The
+/// function then lets other threads run and looks again, up to 20 times.
+///
+/// A process vanishes from inside: a zombie has no command line, executable and directory any more. Texts
+/// that were read before the process exited are given.
+///
+/// pid:                an id of this PID namespace, as for pc_process_alive().
+/// start_boottime_ns:  that of the pc_process; 0, which pc_process has if PC_FIELD_START is not valid:
+///                     any process that has the pid.
+/// texts:              count texts. On an error each is empty, and has that error, except after -EINVAL,
+///                     which changes nothing.
+///
+/// Returns 0: each text was read, or has an error of its own; or
+/// -ESRCH     the process has exited, and no text was read, or the pid has another owner, or is the id of
+///            a thread
+/// -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
+/// -EINVAL    pid is not positive, texts is NULL, count is 0, or a buffer is NULL and its size is not 0
+/// or an error of open(2) or read(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_process_texts(
+    pid: pid_t,
+    start_boottime_ns: u64,
+    texts: *mut pc_text,
+    count: usize,
+) -> c_int {
+    let Some(texts) = NonNull::new(texts).filter(|_| pid > 0 && count > 0) else {
+        return -libc::EINVAL;
+    };
+    // SAFETY: pc_text and Text are laid out alike, which is checked when this is compiled, and any bytes
+    // are valid values of both. The caller vouches for `count` texts, which nothing else uses.
+    let texts = unsafe { NonNull::slice_from_raw_parts(texts.cast::<Text<'_>>(), count).as_mut() };
+    // The caller vouches for the buffers that are not NULL.
+    if texts.iter().any(|text| text.room.is_impossible()) {
+        return -libc::EINVAL;
+    }
+    status(read_texts(pid, start_boottime_ns, texts))
+}
