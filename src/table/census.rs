@@ -1,12 +1,12 @@
 //! The records of all processes: by pid, by family, and in queues. No I/O.
 
-use super::family::{Family, Root};
+use super::family::Family;
 use super::pids::Pids;
 use super::record::{Found, Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
-use crate::procfs::Sight;
+use crate::procfs::{Sight, TICK_NS};
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -81,8 +81,9 @@ pub(super) struct Census {
     first_parentless: Option<Slot>,
     queues: [Ends; QUEUES],
     last_id: u64,
-    /// The process whose family is reported; `None`: every process is.
-    pub root: Option<Root>,
+    /// Of the orphans, only those that started since then can belong to the family that is reported:
+    /// `CLOCK_BOOTTIME`. 0: every process is reported.
+    pub orphans_since_ns: u64,
     /// How many processes are hidden.
     hidden: u32,
 }
@@ -96,7 +97,7 @@ impl Census {
             first_parentless: None,
             queues: [Ends { first: None, last: None }; QUEUES],
             last_id: 0,
-            root: None,
+            orphans_since_ns: 0,
             hidden: 0,
         })
     }
@@ -164,15 +165,14 @@ impl Census {
         }
         self.last_id += 1;
         self.hidden += u32::from(record.is_hidden());
-        let id = self.last_id;
+        let (id, has_family) = (self.last_id, self.orphans_since_ns != 0);
         let entry = self.entry_mut(slot);
         entry.record = record;
         entry.record.process.id = id;
-        if entry.record.family == Family::Unknown {
-            let (pid, start_ns) = (record.process.pid, record.start_ns());
-            let family = self.root.map_or(Family::Member, |root| root.judge_start(pid, start_ns));
-            let record = self.at_mut(slot);
-            (record.family, record.is_adopter) = (family, pid == 1);
+        if !has_family {
+            entry.record.family = Family::Member;
+        } else if record.process.pid == 1 {
+            entry.record.family = Family::Adopter;
         }
         self.adopt(slot, None);
         self.link(slot);
@@ -188,7 +188,8 @@ impl Census {
         fields: u32,
         opened_ns: u64,
     ) -> Result<(), Errno> {
-        self.root = Some(Root { start_ns: sight.stat.start_ns, opened_ns });
+        // /proc rounds when processes started.
+        self.orphans_since_ns = opened_ns - TICK_NS;
         let mut record = Record::seen(pid, sight, Origin::Found(Found::of(sight, false)));
         record.process.valid &= fields;
         record.family = Family::Root;
@@ -322,20 +323,15 @@ impl Census {
         self.entry(slot).parent
     }
 
-    /// The process has another parent: that and its ancestors may adopt from the family.
+    /// The process has another parent, which may adopt from the family, as its own parent may.
     fn note_adopters(&mut self, mut slot: Slot) {
         while let Some(parent) = self.parent(slot) {
-            let Record { family, is_adopter, .. } = *self.at(slot);
-            let parents = self.at_mut(parent);
-            if parents.is_adopter || !is_adopter && family < Family::Member {
+            let family = self.at(slot).family;
+            let parents = &mut self.at_mut(parent).family;
+            if !parents.is_adopter_of(family) {
                 break;
             }
-            parents.is_adopter = true;
-            // The ancestors of the root are outside.
-            if matches!(family, Family::Root | Family::Outside) && parents.family < Family::Perhaps
-            {
-                parents.family = Family::Outside;
-            }
+            *parents = Family::Adopter;
             slot = parent;
         }
     }

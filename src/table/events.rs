@@ -1,7 +1,6 @@
 //! Events: the look that an event needs, the verdict, and what the verdict says.
 
 use super::census::Slot;
-use super::family::Family;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
@@ -82,17 +81,10 @@ impl Follower {
         look: &Look,
         world: &mut impl World,
     ) -> Result<Outcome, Errno> {
-        let is_birth = matches!(verdict, Verdict::Started { .. } | Verdict::OwnFork);
-        let born = match is_birth && self.census.root.is_some() {
-            true => self.judge_born(event),
-            false => Family::Unknown,
-        };
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
-                if self.census.root.is_some() {
-                    self.census.at_mut(slot).family = born;
-                }
+                self.judge_family(slot, Some(event));
                 self.agenda.finish_event();
                 return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
@@ -114,12 +106,7 @@ impl Follower {
                 return Ok(self.report_exit(slot, world));
             }
             (_, Some(slot)) => {
-                let kind = self.apply_to(verdict, event.timestamp_ns, slot, look.sight(), world);
-                // Only its FORK may have shown that it is of the family.
-                let record = self.census.at_mut(slot);
-                record.family = record.family.after_fork(born);
-                let begins = is_birth && record.family.is_reported() && !record.has_begun;
-                let kind = if begins { Some(change::STARTED) } else { kind };
+                let kind = self.apply_to(verdict, event, slot, look.sight(), world);
                 kind.map(|kind| (kind, slot))
             }
             _ => None,
@@ -135,7 +122,7 @@ impl Follower {
     fn apply_to(
         &mut self,
         verdict: Verdict,
-        event_ns: u64,
+        event: &Event,
         slot: Slot,
         sight: Option<&Sight>,
         world: &mut impl World,
@@ -149,7 +136,8 @@ impl Follower {
                 self.census.link(slot);
                 self.census.doubt_parent(slot);
                 self.census.doubt_children(slot);
-                None
+                // Only the FORK may have shown that it is of the family.
+                self.judge_family(slot, Some(event)).then_some(change::STARTED)
             }
             Verdict::PastExit => {
                 // After another EXIT, its FORK cannot come.
@@ -189,7 +177,7 @@ impl Follower {
                 None
             }
             Verdict::Execed(after) => {
-                self.note_exec(slot, event_ns, after, sight, world);
+                self.note_exec(slot, event.timestamp_ns, after, sight, world);
                 Some(change::EXECED)
             }
             _ => verdict.update(&mut record.process),

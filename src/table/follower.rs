@@ -176,7 +176,7 @@ impl Follower {
     /// Reports a process that was found.
     pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
         let is_first = self.agenda.scan.is_first();
-        self.judge_found(slot, 0);
+        self.judge_family(slot, None);
         self.change.set_found(&mut self.census, slot, is_first);
         Outcome::Report
     }

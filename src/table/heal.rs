@@ -1,7 +1,6 @@
 //! A scan: looks at every process, compares, and reports what events did not.
 
 use super::census::Slot;
-use super::family::Family;
 use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Recheck};
 use super::leaderless;
@@ -60,21 +59,17 @@ impl Follower {
                 return Ok(Outcome::Worked(LOOK));
             }
         };
-        match (self.census.find(pid), cause) {
-            (None, _) => {
+        match self.census.find(pid) {
+            None => {
                 let mut look = Look::Absent;
                 self.look_alive(pid, &mut look, world)?;
                 self.enter_looked_at(pid, &look, false, world)?;
             }
-            // The root was looked at before the table was opened: its EXIT may not have been heard.
-            (Some(slot), cause)
-                if cause == Cause::Doubt || self.census.at(slot).family == Family::Root =>
-            {
-                if let Some(exit) = self.recheck(slot, world)? {
+            Some(slot) => {
+                if let Some(exit) = self.recheck(slot, cause, world)? {
                     return Ok(exit);
                 }
             }
-            (Some(_), _) => {}
         }
         self.agenda.scan = Scan::Listing { cause, done: pid };
         if is_listed {
@@ -85,8 +80,13 @@ impl Follower {
 
     /// Compares a process of the table with what it is; the report of its exit, if its pid has
     /// another owner.
-    fn recheck(&mut self, slot: Slot, world: &mut impl World) -> Result<Option<Outcome>, Errno> {
-        if !judge::is_rechecked(self.census.at(slot)) {
+    fn recheck(
+        &mut self,
+        slot: Slot,
+        cause: Cause,
+        world: &mut impl World,
+    ) -> Result<Option<Outcome>, Errno> {
+        if !judge::is_rechecked(self.census.at(slot), cause) {
             return Ok(None);
         }
         let mut look = Look::Absent;
@@ -107,9 +107,7 @@ impl Follower {
             (Recheck::Replaced, _) => {
                 // /proc may not list the next owner, so Job::Successor looks for it.
                 self.vanish(slot, true, world);
-                if !self.census.at(slot).is_unreported() {
-                    return Ok(Some(self.report_exit(slot, world)));
-                }
+                return Ok(Some(self.report_exit(slot, world)));
             }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
@@ -120,7 +118,7 @@ impl Follower {
                 self.census.at_mut(slot).process.valid &= field::START;
                 self.census.set_hidden(slot, true);
             }
-            (Recheck::Same | Recheck::Skip, _) => {}
+            (Recheck::Same, None) => {}
         }
         Ok(None)
     }
@@ -142,9 +140,7 @@ impl Follower {
             };
             done = self.census.pid(slot);
             self.agenda.scan = Scan::Reporting { cause, done };
-            let is_of_family = self.judge_found(slot, 0).is_reported();
-            let record = self.census.at(slot);
-            if record.is_unreported() || is_of_family && !record.has_begun {
+            if self.judge_family(slot, None) || self.census.at(slot).is_unreported() {
                 return self.report_found(slot);
             }
         }

@@ -177,7 +177,7 @@ impl Follower {
         }
         if let Some(slot) = self.enter_looked_at(pid, &look, true, world)? {
             let found_ns = judge::found_ns(self.census.at(slot));
-            self.judge_found(slot, 0);
+            self.judge_family(slot, None);
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless(false);
             let is_recovered =

@@ -1,90 +1,70 @@
 //! Judging whether processes belong to the family that is reported, by the records of their parents.
 
-use super::agenda::Agenda;
 use super::census::Slot;
-use super::family::{Family, PREEMPTED_NS};
+use super::family::Family;
 use super::follower::Follower;
 use super::judge::lived_ns;
 use super::record::{Found, Origin, OwnFork, Record};
-use super::report::field;
-use super::scan::{Cause, Scan};
 use crate::protocol::event::Event;
 
-/// How many parents, all of them found and not judged yet, are judged for the sake of one process.
+/// How many parents that are not judged are passed. Parents that were read at different times may form a
+/// circle.
 const DEPTH_MAX: u32 = 100;
 
 impl Follower {
-    /// What a process is whose FORK this is, in a table of a family.
-    pub(super) fn judge_born(&mut self, event: &Event) -> Family {
-        let parent = self.census.find(event.word(1).cast_signed());
-        match parent.filter(|parent| self.is_sure(*parent) && self.is_older(*parent, event)) {
-            Some(parent) => self.judge_found(parent, 0).child(),
-            None if self.agenda.is_scan_to_report() => Family::Pending,
-            None => Family::Perhaps,
-        }
-    }
-
-    /// Whether a process existed when the event was generated.
-    fn is_older(&self, slot: Slot, event: &Event) -> bool {
-        let record = self.census.at(slot);
-        match (record.origin, record.start_ns()) {
-            (Origin::Forked { at_ns, .. }, _) => at_ns <= event.timestamp_ns,
-            (_, Some(start_ns)) => !self.agenda.slept.is_before(event, start_ns),
-            (_, None) => true,
-        }
-    }
-
-    /// Whether the record of a process is still that of the pid's owner: no event about it can have been lost
-    /// since it was seen.
-    fn is_sure(&self, slot: Slot) -> bool {
-        let record = self.census.at(slot);
-        lived_ns(record).max(record.read_ns) > self.agenda.doubted_ns
-    }
-
-    /// Judges a process, unless that has been done.
+    /// Judges a process by its FORK; without one, by what was seen of it, unless it has been judged. True if
+    /// its start is to be reported now.
     #[inline(never)]
-    pub(super) fn judge_found(&mut self, slot: Slot, depth: u32) -> Family {
-        let is_to_be_judged = self.is_to_be_judged(slot);
+    pub(super) fn judge_family(&mut self, slot: Slot, fork: Option<&Event>) -> bool {
+        let known = self.census.at(slot).family;
+        let is_open = known == Family::Unjudged || fork.is_some() && known < Family::Member;
+        let family = if is_open { known.max(self.family_of(slot, fork)) } else { known };
         let record = self.census.at_mut(slot);
-        if !is_to_be_judged {
-            return record.family;
-        }
-        let is_shown = record.process.valid & field::PARENT != 0 && depth < DEPTH_MAX;
-        let is_fork_lost = self.agenda.doubted_ns > 0;
-        let otherwise = Family::of_orphan(is_shown && !is_fork_lost);
-        // Parents that were read at different times may form a circle.
-        record.family = otherwise;
-        let parent = self.census.parent(slot).filter(|parent| is_shown && self.is_sure(*parent));
-        if let Some(parent) = parent
-            && let Some(root) = self.census.root
-        {
-            let parents = self.judge_found(parent, depth + 1);
-            let is_adopter = self.census.at(parent).is_adopter;
-            let record = self.census.at_mut(slot);
-            let may_hear_fork = is_fork_lost || root.may_hear_fork(record.start_ns());
-            record.family = parents.found_child(is_adopter, may_hear_fork, otherwise);
-        }
-        self.census.at(slot).family
+        record.family = family;
+        family.is_reported() && !record.has_begun
     }
 
-    /// Whether a process is to be judged. Pending ones are judged once more by a scan that has seen all parents,
-    /// if what their FORKs were to show may be lost.
-    fn is_to_be_judged(&self, slot: Slot) -> bool {
-        let Record { family, origin, .. } = self.census.at(slot);
-        let Agenda { healed, scan, .. } = &self.agenda;
-        let may_be_lost = || match origin {
-            Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. }) => true,
-            Origin::Found(Found { at_ns, fork, .. }) => {
-                let late_ns = if *fork == OwnFork::Expected { PREEMPTED_NS } else { 0 };
-                healed.since_ns.is_some_and(|since_ns| since_ns < at_ns + late_ns)
-            }
+    /// What the nearest ancestor that is judged says of a process.
+    fn family_of(&self, slot: Slot, mut fork: Option<&Event>) -> Family {
+        let mut child = slot;
+        let mut parent = match fork {
+            Some(event) => self.census.find(event.word(1).cast_signed()),
+            None => self.census.parent(slot),
         };
-        match family {
-            Family::Unknown => true,
-            Family::Pending => {
-                matches!(scan, Scan::Reporting { cause: Cause::Doubt, .. }) && may_be_lost()
+        for _ in 0..DEPTH_MAX {
+            let Some(known) = parent.filter(|parent| self.is_parent(*parent, child)) else { break };
+            let family = self.census.at(known).family;
+            if family != Family::Unjudged {
+                match family.child(fork.is_some()) {
+                    Some(family) => return family,
+                    None => break,
+                }
             }
-            _ => false,
+            fork = None;
+            child = known;
+            parent = self.census.parent(child);
         }
+        self.orphan(child)
+    }
+
+    /// Whether the record that has the pid of a process's parent is the parent's: no event about it can have
+    /// been lost since it was seen, and it is no younger than the child.
+    fn is_parent(&self, parent: Slot, child: Slot) -> bool {
+        let parent = self.census.at(parent);
+        let child_ns = lived_ns(self.census.at(child)) + self.agenda.slept.0;
+        lived_ns(parent).max(parent.read_ns) > self.agenda.doubted_ns
+            && parent.process.start_boottime_ns <= child_ns
+    }
+
+    fn orphan(&self, slot: Slot) -> Family {
+        let Record { process, origin, .. } = self.census.at(slot);
+        let is_unheard = !matches!(
+            origin,
+            Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. })
+        );
+        let (start_ns, doubted_ns) = (process.start_boottime_ns, self.agenda.doubted_ns);
+        let is_lost = doubted_ns > 0 && start_ns <= doubted_ns + self.agenda.slept.0;
+        let is_old = is_unheard && start_ns < self.census.orphans_since_ns;
+        Family::orphan(is_old, is_unheard && !is_lost, self.agenda.is_scan_to_report())
     }
 }

@@ -16,8 +16,6 @@ pub(super) struct Record {
     pub family: Family,
     /// The caller knows of the process.
     pub has_begun: bool,
-    /// Orphans of the family may become its children.
-    pub is_adopter: bool,
     /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
     /// read after it.
     pub read_ns: u64,
@@ -172,8 +170,7 @@ impl Record {
         image: Image::UNKNOWN,
         origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
         life: Life::Led,
-        family: Family::Unknown,
-        is_adopter: false,
+        family: Family::Unjudged,
         has_begun: false,
         read_ns: 0,
         program_ns: 0,
@@ -242,15 +239,6 @@ impl Record {
     /// Whether the caller does not know of the process yet.
     pub(super) const fn is_unreported(&self) -> bool {
         matches!(self.origin, Origin::Found(Found { is_reported: false, .. }))
-    }
-
-    /// When the process started, if that is known.
-    pub(super) const fn start_ns(&self) -> Option<u64> {
-        if self.process.valid & field::START != 0 {
-            Some(self.process.start_boottime_ns)
-        } else {
-            None
-        }
     }
 
     /// What is known of its exit, if it exited.

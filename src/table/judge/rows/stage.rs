@@ -6,7 +6,7 @@ use crate::errno::Errno;
 use crate::sys::PidfdExit;
 use crate::table::agenda::{Agenda, BATCH, Job, Quiet};
 use crate::table::census::{Census, Slot};
-use crate::table::family::{Family, Root};
+use crate::table::family::Family;
 use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::report::{Change, change, field, remark};
@@ -170,15 +170,14 @@ impl Stage {
         let find = |pid| stage.follower.census.find(pid).unwrap();
         let (init, root) = (find(INIT), find(PID));
         let census = &mut stage.follower.census;
-        census.root = Some(Root { start_ns: STARTED, opened_ns: 1_100 * MS });
+        census.orphans_since_ns = STARTED;
         *census.at_mut(init) =
-            Record { family: Family::Outside, has_begun: false, ..*census.at(init) };
+            Record { family: Family::Adopter, has_begun: false, ..*census.at(init) };
         census.at_mut(root).family = Family::Root;
         stage.follower.reported = 1;
         for record in others {
             census.insert(record).unwrap();
         }
-        census.at_mut(init).is_adopter = true;
         stage
     }
 
