@@ -6,7 +6,7 @@ use super::record::{Found, Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
-use crate::procfs::{Sight, TICK_NS};
+use crate::procfs::Sight;
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -188,8 +188,7 @@ impl Census {
         fields: u32,
         opened_ns: u64,
     ) -> Result<(), Errno> {
-        // /proc rounds when processes started.
-        self.orphans_since_ns = opened_ns - TICK_NS;
+        self.orphans_since_ns = opened_ns;
         let mut record = Record::seen(pid, sight, Origin::Found(Found::of(sight, false)));
         record.process.valid &= fields;
         record.family = Family::Root;

@@ -34,9 +34,11 @@ impl Family {
     /// What a process is that may be an orphan. `is_hearable`: its FORK has not been heard, and was not lost;
     /// `is_old`: its FORK came before the table was opened; `is_scan_to_report`: a scan will judge it.
     pub(super) const fn orphan(is_old: bool, is_hearable: bool, is_scan_to_report: bool) -> Self {
-        if is_old {
+        if is_scan_to_report {
+            Self::Unjudged
+        } else if is_old {
             Self::Outside
-        } else if is_hearable || is_scan_to_report {
+        } else if is_hearable {
             Self::Unjudged
         } else {
             Self::Perhaps

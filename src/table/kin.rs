@@ -5,6 +5,7 @@ use super::family::Family;
 use super::follower::Follower;
 use super::judge::lived_ns;
 use super::record::{Found, Origin, OwnFork, Record};
+use super::report::field;
 use crate::protocol::event::Event;
 
 /// How many parents that are not judged are passed. Parents that were read at different times may form a
@@ -32,7 +33,7 @@ impl Follower {
             None => self.census.parent(slot),
         };
         for _ in 0..DEPTH_MAX {
-            let Some(known) = parent.filter(|parent| self.is_parent(*parent, child)) else { break };
+            let Some(known) = parent.filter(|parent| self.is_parent(*parent, fork)) else { break };
             let family = self.census.at(known).family;
             if family != Family::Unjudged {
                 match family.child(fork.is_some()) {
@@ -47,13 +48,13 @@ impl Follower {
         self.orphan(child)
     }
 
-    /// Whether the record that has the pid of a process's parent is the parent's: no event about it can have
-    /// been lost since it was seen, and it is no younger than the child.
-    fn is_parent(&self, parent: Slot, child: Slot) -> bool {
-        let parent = self.census.at(parent);
-        let child_ns = lived_ns(self.census.at(child)) + self.agenda.slept.0;
-        lived_ns(parent).max(parent.read_ns) > self.agenda.doubted_ns
-            && parent.process.start_boottime_ns <= child_ns
+    /// Whether the record with a parent's pid is the parent's: no event about it can have been lost since it was
+    /// seen, and it is no younger than the child's FORK.
+    fn is_parent(&self, slot: Slot, fork: Option<&Event>) -> bool {
+        let record = self.census.at(slot);
+        let start_ns = record.process.start_boottime_ns;
+        lived_ns(record).max(record.read_ns) > self.agenda.doubted_ns
+            && !fork.is_some_and(|event| self.agenda.slept.is_before(event, start_ns))
     }
 
     fn orphan(&self, slot: Slot) -> Family {
@@ -61,7 +62,7 @@ impl Follower {
         let is_unheard = !matches!(
             origin,
             Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. })
-        );
+        ) && process.valid & field::PARENT != 0;
         let (start_ns, doubted_ns) = (process.start_boottime_ns, self.agenda.doubted_ns);
         let is_lost = doubted_ns > 0 && start_ns <= doubted_ns + self.agenda.slept.0;
         let is_old = is_unheard && start_ns < self.census.orphans_since_ns;
