@@ -2,11 +2,10 @@
 
 use super::family::Family;
 use super::pids::Pids;
-use super::record::{Found, Life, Origin, Record, Watch};
+use super::record::{Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
-use crate::procfs::Sight;
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -140,7 +139,7 @@ impl Census {
         let entry = self.entry(slot);
         let mut process = entry.record.process;
         let parent = entry.parent.map(|parent| self.at(parent));
-        let known = parent.filter(|parent| parent.has_begun);
+        let known = parent.filter(|parent| parent.family.is_reported());
         process.parent_id = known.map_or(0, |parent| parent.process.id);
         if entry.record.family == Family::Perhaps {
             process.state |= state::PERHAPS;
@@ -178,21 +177,6 @@ impl Census {
         self.link(slot);
         self.set_life(slot, record.life);
         Ok(slot)
-    }
-
-    /// Enters the process whose family is reported, as a look showed it, when the table is opened.
-    pub(super) fn enter_root(
-        &mut self,
-        pid: i32,
-        sight: &Sight,
-        fields: u32,
-        opened_ns: u64,
-    ) -> Result<(), Errno> {
-        self.orphans_since_ns = opened_ns;
-        let mut record = Record::seen(pid, sight, Origin::Found(Found::of(sight, false)));
-        record.process.valid &= fields;
-        record.family = Family::Root;
-        self.insert(record).map(drop)
     }
 
     pub(super) const fn hidden(&self) -> u32 {
@@ -263,8 +247,7 @@ impl Census {
     /// A process that names a parent which is not in the table may have another one by now: as an orphan, it is
     /// looked at.
     pub(super) fn doubt_parent(&mut self, slot: Slot) {
-        let entry = self.entry(slot);
-        if entry.parent.is_none() && entry.record.gone().is_none() {
+        if self.parent(slot).is_none() {
             self.enqueue(slot, Queue::Orphans);
         }
     }

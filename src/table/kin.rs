@@ -3,9 +3,11 @@
 use super::census::Slot;
 use super::family::Family;
 use super::follower::Follower;
-use super::judge::lived_ns;
+use super::judge::{Clock, lived_ns};
 use super::record::{Found, Origin, OwnFork, Record};
 use super::report::field;
+use super::world::World;
+use crate::procfs::Look;
 use crate::protocol::event::Event;
 
 /// How many parents that are not judged are passed. Parents that were read at different times may form a
@@ -13,16 +15,28 @@ use crate::protocol::event::Event;
 const DEPTH_MAX: u32 = 100;
 
 impl Follower {
+    /// Enters the process whose family is reported, as a look showed it before the table was opened.
+    #[inline]
+    pub(super) fn enter_root(&mut self, pid: i32, look: &Look, world: &mut impl World) {
+        let Clock { now_ns, slept } = world.clock();
+        self.census.orphans_since_ns = now_ns + slept.0;
+        // There is memory for the first process.
+        if let Ok(Some(slot)) = self.enter_looked_at(pid, look, false, world) {
+            self.census.at_mut(slot).family = Family::Root;
+        }
+    }
+
     /// Judges a process by its FORK; without one, by what was seen of it, unless it has been judged. True if
-    /// its start is to be reported now.
+    /// this shows that it is to be reported.
     #[inline(never)]
     pub(super) fn judge_family(&mut self, slot: Slot, fork: Option<&Event>) -> bool {
         let known = self.census.at(slot).family;
-        let is_open = known == Family::Unjudged || fork.is_some() && known < Family::Member;
-        let family = if is_open { known.max(self.family_of(slot, fork)) } else { known };
-        let record = self.census.at_mut(slot);
-        record.family = family;
-        family.is_reported() && !record.has_begun
+        if known >= Family::Member || known != Family::Unjudged && fork.is_none() {
+            return false;
+        }
+        let family = known.max(self.family_of(slot, fork));
+        self.census.at_mut(slot).family = family;
+        family.is_reported() && !known.is_reported()
     }
 
     /// What the nearest ancestor that is judged says of a process.
