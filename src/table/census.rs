@@ -233,22 +233,20 @@ impl Census {
     }
 
     /// The children of a process may be those of the previous owner of its pid: as orphans, they are
-    /// looked at.
-    pub(super) fn doubt_children(&mut self, slot: Slot) {
+    /// looked at. The process is, too, if it names a parent that is not in the table: it may have another
+    /// one by now.
+    #[inline(never)]
+    pub(super) fn doubt_kin(&mut self, slot: Slot) {
+        self.link(slot);
+        if self.parent(slot).is_none() {
+            self.enqueue(slot, Queue::Orphans);
+        }
         let mut next = self.entry(slot).first_child;
         while let Some(child) = next {
             next = self.entry(child).next_sibling;
             if self.at(child).gone().is_none() {
                 self.enqueue(child, Queue::Orphans);
             }
-        }
-    }
-
-    /// A process that names a parent which is not in the table may have another one by now: as an orphan, it is
-    /// looked at.
-    pub(super) fn doubt_parent(&mut self, slot: Slot) {
-        if self.parent(slot).is_none() {
-            self.enqueue(slot, Queue::Orphans);
         }
     }
 
