@@ -71,15 +71,24 @@ impl Follower {
             && !fork.is_some_and(|event| self.agenda.slept.is_before(event, start_ns))
     }
 
+    /// What a process is that may be an orphan.
     fn orphan(&self, slot: Slot) -> Family {
         let Record { process, origin, .. } = self.census.at(slot);
+        let start_ns = process.start_boottime_ns;
         let is_unheard = !matches!(
             origin,
             Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. })
         ) && process.valid & field::PARENT != 0;
-        let (start_ns, doubted_ns) = (process.start_boottime_ns, self.agenda.doubted_ns);
-        let is_lost = doubted_ns > 0 && start_ns <= doubted_ns + self.agenda.slept.0;
-        let is_old = is_unheard && start_ns < self.census.orphans_since_ns;
-        Family::orphan(is_old, is_unheard && !is_lost, self.agenda.is_scan_to_report())
+        if self.agenda.is_scan_to_report() {
+            return Family::Unjudged;
+        }
+        if is_unheard && start_ns < self.census.orphans_since_ns {
+            return Family::Outside;
+        }
+        // A FORK that is younger than the last loss will be heard.
+        if is_unheard && start_ns > self.agenda.doubted_ns + self.agenda.slept.0 {
+            return Family::Unjudged;
+        }
+        Family::Perhaps
     }
 }
