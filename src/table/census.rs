@@ -168,11 +168,12 @@ impl Census {
         let entry = self.entry_mut(slot);
         entry.record = record;
         entry.record.process.id = id;
-        if !has_family {
-            entry.record.family = Family::Member;
-        } else if record.process.pid == 1 {
-            entry.record.family = Family::Adopter;
-        }
+        entry.record.family = match (has_family, id, record.process.pid) {
+            (false, ..) => Family::Member,
+            (true, 1, _) => Family::Root,
+            (true, _, 1) => Family::Adopter,
+            _ => Family::Unjudged,
+        };
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);

@@ -33,10 +33,6 @@ impl Family {
 
     /// Whether a process of this kind can adopt orphans of the family, because it is the parent of `child`.
     pub(super) fn is_adopter_of(self, child: Self) -> bool {
-        match child {
-            Self::Adopter | Self::Root => self < Self::Adopter,
-            Self::Member => self == Self::Outside,
-            _ => false,
-        }
+        matches!(child, Self::Adopter | Self::Root) && self < Self::Adopter
     }
 }

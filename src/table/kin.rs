@@ -21,9 +21,7 @@ impl Follower {
         let Clock { now_ns, slept } = world.clock();
         self.census.orphans_since_ns = now_ns + slept.0;
         // There is memory for the first process.
-        if let Ok(Some(slot)) = self.enter_looked_at(pid, look, false, world) {
-            self.census.at_mut(slot).family = Family::Root;
-        }
+        let _ = self.enter_looked_at(pid, look, false, world);
     }
 
     /// Judges a process by its FORK; without one, by what was seen of it, unless it has been judged. True if
