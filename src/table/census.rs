@@ -1,5 +1,6 @@
 //! The records of all processes: by pid, by family, and in queues. No I/O.
 
+use super::family::Family;
 use super::pids::Pids;
 use super::record::{Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
@@ -85,8 +86,9 @@ pub(super) struct Census {
     first_parentless: Option<Slot>,
     queues: [Ends; QUEUES],
     last_id: u64,
-    /// How many processes have been reported and have not left.
-    reported: usize,
+    /// Of the orphans, only those that started since then can belong to the family that is reported:
+    /// `CLOCK_BOOTTIME`. 0: every process is reported.
+    pub orphans_since_ns: u64,
     /// How many processes are hidden.
     hidden: u32,
 }
@@ -101,14 +103,9 @@ impl Census {
             first_parentless: None,
             queues: [Ends { first: None, last: None }; QUEUES],
             last_id: 0,
-            reported: 0,
+            orphans_since_ns: 0,
             hidden: 0,
         })
-    }
-
-    /// How many processes the caller knows of.
-    pub(super) const fn count(&self) -> usize {
-        self.reported
     }
 
     /// The process that has this pid.
@@ -148,7 +145,12 @@ impl Census {
     pub(super) fn view(&self, slot: Slot, sequence: u64) -> Process {
         let entry = self.entry(slot);
         let mut process = entry.record.process;
-        process.parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
+        let parent = entry.parent.map(|parent| self.at(parent));
+        let known = parent.filter(|parent| parent.family.is_reported());
+        process.parent_id = known.map_or(0, |parent| parent.process.id);
+        if entry.record.family == Family::Perhaps {
+            process.state |= state::PERHAPS;
+        }
         process.sequence = sequence;
         // Nobody is to take a stale name for the process's. A kernel thread's name was read once.
         if process.valid & field::COMM == 0 && process.state & state::KERNEL_THREAD == 0 {
@@ -168,12 +170,17 @@ impl Census {
             return Err(error);
         }
         self.last_id += 1;
-        self.reported += usize::from(!record.is_unreported());
         self.hidden += u32::from(record.is_hidden());
-        let id = self.last_id;
+        let (id, has_family) = (self.last_id, self.orphans_since_ns != 0);
         let entry = self.entry_mut(slot);
         entry.record = record;
         entry.record.process.id = id;
+        entry.record.family = match (has_family, id, record.process.pid) {
+            (false, ..) => Family::Member,
+            (true, 1, _) => Family::Root,
+            (true, _, 1) => Family::Adopter,
+            _ => Family::Unjudged,
+        };
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);
@@ -196,16 +203,11 @@ impl Census {
         self.hidden = self.hidden - u32::from(was_hidden) + u32::from(is_hidden);
     }
 
-    /// Marks a found process as reported to the caller. True if it was not marked before.
-    pub(super) fn mark_reported(&mut self, slot: Slot) -> bool {
-        if let Origin::Found(found) = &mut self.at_mut(slot).origin
-            && !found.is_reported
-        {
+    /// Marks a found process as reported.
+    pub(super) fn mark_reported(&mut self, slot: Slot) {
+        if let Origin::Found(found) = &mut self.at_mut(slot).origin {
             found.is_reported = true;
-            self.reported += 1;
-            return true;
         }
-        false
     }
 
     /// Whether the caller knows the parent of a process. The first process has none.
@@ -220,7 +222,6 @@ impl Census {
     /// Removes a process. Its children become orphans; `in_loss`: because events were lost.
     pub(super) fn remove(&mut self, slot: Slot, in_loss: bool) {
         let is_replaced = self.at(slot).gone().is_some_and(|gone| gone.is_replaced);
-        self.reported -= usize::from(!self.at(slot).is_unreported());
         self.hidden -= u32::from(self.at(slot).is_hidden());
         self.leave(slot, Queue::Orphans);
         self.leave_life_queue(slot);
@@ -249,8 +250,14 @@ impl Census {
     }
 
     /// The children of a process may be those of the previous owner of its pid: as orphans, they are
-    /// looked at.
-    pub(super) fn doubt_children(&mut self, slot: Slot) {
+    /// looked at. The process is, too, if it names a parent that is not in the table: it may have another
+    /// one by now.
+    #[inline(never)]
+    pub(super) fn doubt_kin(&mut self, slot: Slot) {
+        self.link(slot);
+        if self.parent(slot).is_none() {
+            self.enqueue(slot, Queue::Orphans);
+        }
         let mut next = self.entry(slot).first_child;
         while let Some(child) = next {
             next = self.entry(child).next_sibling;
@@ -326,6 +333,25 @@ impl Census {
         if parent != Some(slot) && parent != self.entry(slot).parent {
             self.abandon(slot);
             self.adopt(slot, parent);
+            self.note_adopters(slot);
+        }
+    }
+
+    /// The parent of a process.
+    pub(super) fn parent(&self, slot: Slot) -> Option<Slot> {
+        self.entry(slot).parent
+    }
+
+    /// The process has another parent, which may adopt from the family, as its own parent may.
+    fn note_adopters(&mut self, mut slot: Slot) {
+        while let Some(parent) = self.parent(slot) {
+            let family = self.at(slot).family;
+            let parents = &mut self.at_mut(parent).family;
+            if !parents.is_adopter_of(family) {
+                break;
+            }
+            *parents = Family::Adopter;
+            slot = parent;
         }
     }
 

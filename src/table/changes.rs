@@ -7,16 +7,19 @@ use super::report::{Change, change, remark};
 use super::scan::{Cause, Doubt};
 
 impl Change {
-    /// Becomes a change of a process that is in the table.
+    /// Becomes a change of a process that is in the table; of kind 0 if the process is not of the family.
     #[inline(never)]
     pub(super) fn set(
         &mut self,
         census: &Census,
         slot: Slot,
-        kind: u32,
+        mut kind: u32,
         timestamp_ns: u64,
         flags: u32,
     ) {
+        if !census.at(slot).family.is_reported() {
+            kind = 0;
+        }
         let process = census.view(slot, 0);
         *self = Self { kind, flags, timestamp_ns, process, ..Self::EMPTY };
     }
@@ -25,7 +28,7 @@ impl Change {
     pub(super) fn set_found(&mut self, census: &mut Census, slot: Slot, is_first: bool) {
         census.mark_reported(slot);
         census.link(slot);
-        let found_ns = judge::found_ns(census.at(slot));
+        let found_ns = judge::lived_ns(census.at(slot));
         let (kind, flags) =
             if is_first { (change::FOUND, 0) } else { (change::STARTED, remark::RECOVERED) };
         self.set(census, slot, kind, found_ns, flags);

@@ -89,8 +89,8 @@ impl Follower {
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
-                self.agenda.finish_event();
-                return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
+                self.judge_family(slot, Some(event));
+                Some((change::STARTED, slot))
             }
             (Verdict::Discovered, _) => {
                 let slot = self.enter_looked_at(pid, look, false, world)?;
@@ -109,9 +109,10 @@ impl Follower {
                 leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 return Ok(self.report_exit(slot, world));
             }
-            (_, Some(slot)) => self
-                .apply_to(verdict, event.timestamp_ns, slot, look.sight(), world)
-                .map(|kind| (kind, slot)),
+            (_, Some(slot)) => {
+                let kind = self.apply_to(verdict, event, slot, look.sight(), world);
+                kind.map(|kind| (kind, slot))
+            }
             _ => None,
         };
         self.agenda.finish_event();
@@ -125,7 +126,7 @@ impl Follower {
     fn apply_to(
         &mut self,
         verdict: Verdict,
-        event_ns: u64,
+        event: &Event,
         slot: Slot,
         sight: Option<&Sight>,
         world: &mut impl World,
@@ -136,16 +137,16 @@ impl Follower {
                 note_fork(record, OwnFork::Seen);
                 // The scan may have passed its parent before that existed, and its children may have
                 // been read before it existed.
-                self.census.link(slot);
-                self.census.doubt_children(slot);
-                None
+                self.census.doubt_kin(slot);
+                // Only the FORK may have shown that it is of the family.
+                self.judge_family(slot, Some(event)).then_some(change::STARTED)
             }
             Verdict::PastExit => {
                 // After another EXIT, its FORK cannot come.
                 if record.leader_exit.is_none() {
                     note_fork(record, OwnFork::Expected);
                 }
-                self.census.doubt_children(slot);
+                self.census.doubt_kin(slot);
                 None
             }
             Verdict::Threaded => {
@@ -163,7 +164,7 @@ impl Follower {
                     note_fork(record, OwnFork::Seen);
                 }
                 if is_found {
-                    self.census.doubt_children(slot);
+                    self.census.doubt_kin(slot);
                 }
                 leaderless::settle(&mut self.census, slot, is_leader_gone, world);
                 None
@@ -178,7 +179,7 @@ impl Follower {
                 None
             }
             Verdict::Execed(after) => {
-                self.note_exec(slot, event_ns, after, sight, world);
+                self.note_exec(slot, event.timestamp_ns, after, sight, world);
                 Some(change::EXECED)
             }
             _ => verdict.update(&mut record.process),

@@ -44,7 +44,7 @@ impl Follower {
     ) -> Result<Outcome, Errno> {
         let listed = world.listed()?;
         let known = self.census.above(done).map(|slot| self.census.pid(slot));
-        let (pid, is_listed) = match visit(cause, listed, known) {
+        let (pid, is_listed) = match visit(listed, known) {
             Visit::Unlisted(pid) => (pid, false),
             Visit::Listed(pid) => (pid, true),
             Visit::End => {
@@ -60,18 +60,17 @@ impl Follower {
             }
         };
         let mut entered = None;
-        match (self.census.find(pid), cause) {
-            (None, _) => {
+        match self.census.find(pid) {
+            None => {
                 let mut look = Look::Absent;
                 self.look_alive(pid, &mut look, world)?;
                 entered = self.enter_looked_at(pid, &look, false, world)?;
             }
-            (Some(slot), Cause::Doubt) => {
-                if let Some(exit) = self.recheck(slot, world)? {
+            Some(slot) => {
+                if let Some(exit) = self.recheck(slot, cause, world)? {
                     return Ok(exit);
                 }
             }
-            (Some(_), Cause::Opening) => {}
         }
         self.agenda.scan = Scan::Listing { cause, done: pid };
         if is_listed {
@@ -91,14 +90,20 @@ impl Follower {
         let Change { kind, process, .. } = &self.change;
         let is_first_or_next = *kind == change::FOUND || self.sequence == 0;
         is_first_or_next
+            && self.census.at(slot).family.is_reported()
             && self.census.above(process.pid) == Some(slot)
             && self.census.is_parent_reported(slot)
     }
 
     /// Compares a process of the table with what it is; the report of its exit, if its pid has
     /// another owner.
-    fn recheck(&mut self, slot: Slot, world: &mut impl World) -> Result<Option<Outcome>, Errno> {
-        if !judge::is_rechecked(self.census.at(slot)) {
+    fn recheck(
+        &mut self,
+        slot: Slot,
+        cause: Cause,
+        world: &mut impl World,
+    ) -> Result<Option<Outcome>, Errno> {
+        if !judge::is_rechecked(self.census.at(slot), cause) {
             return Ok(None);
         }
         let mut look = Look::Absent;
@@ -117,30 +122,26 @@ impl Follower {
                 self.keep_command(slot, Some(sight));
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
-            (Recheck::Replaced, _) => {
-                // /proc may not list the next owner, so Job::Successor looks for it.
-                self.vanish(slot, true, world);
-                return Ok(Some(self.report_exit(slot, world)));
-            }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
             }
-            // If its EXIT is queued, that will be handled before the process leaves.
-            (Recheck::Gone, _) => self.vanish(slot, false, world),
+            (verdict @ (Recheck::Gone | Recheck::Replaced), _) => {
+                let is_replaced = verdict == Recheck::Replaced;
+                let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
+                leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
+                // If its EXIT is queued, that will be handled before the process leaves. /proc may not list
+                // the next owner, so Job::Successor looks for it.
+                if is_replaced {
+                    return Ok(Some(self.report_exit(slot, world)));
+                }
+            }
             (Recheck::Hidden, _) => {
                 self.census.at_mut(slot).process.valid &= field::START;
                 self.census.set_hidden(slot, true);
             }
-            (Recheck::Same | Recheck::Skip, _) => {}
+            (Recheck::Same, None) => {}
         }
         Ok(None)
-    }
-
-    /// The process exited, and no event has reported that.
-    #[inline]
-    fn vanish(&mut self, slot: Slot, is_replaced: bool, world: &mut impl World) {
-        let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
-        leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
     }
 
     /// Reports the next process that the scan found.
@@ -153,7 +154,7 @@ impl Follower {
             };
             done = self.census.pid(slot);
             self.agenda.scan = Scan::Reporting { cause, done };
-            if self.census.at(slot).is_unreported() {
+            if self.judge_family(slot, None) || self.census.at(slot).is_unreported() {
                 return self.report_found(slot);
             }
         }

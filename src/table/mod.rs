@@ -15,6 +15,7 @@ mod census;
 mod changes;
 mod compare;
 mod events;
+mod family;
 mod follower;
 #[cfg(any(feature = "capi", feature = "std"))]
 pub(crate) mod format;
@@ -22,6 +23,7 @@ mod heal;
 mod jobs;
 mod judge;
 mod kernel;
+mod kin;
 mod leaderless;
 #[cfg(any(test, all(fuzzing, feature = "std")))]
 mod model;
@@ -42,7 +44,7 @@ pub use report::{Change, Process, change, field, remark, state};
 
 use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
-use crate::procfs::{self, Command, Listing, namespace};
+use crate::procfs::{self, Command, Ids, Listing, Look, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
 use crate::sys::{self, Fd, monotonic_ns};
@@ -65,6 +67,8 @@ pub(crate) struct OpenTableOptions {
     pub is_subscribed: bool,
     /// How long a wait does not sleep.
     pub spin_us: u32,
+    /// Report only this process and its descendants; 0: all processes.
+    pub family: i32,
     /// How many bytes of the command of each process to keep.
     pub text_bytes: u32,
     /// The fields to keep up to date: bits of [`field`].
@@ -143,6 +147,11 @@ impl Table {
         let is_adopted = !socket.is_none();
         let filter = filter_for(options).ok_or(Errno(libc::EINVAL))?;
         let parts = Parts::new(options)?;
+        let mut root = Look::Absent;
+        if options.family != 0 {
+            procfs::look(parts.listing.tree(), options.family, Ids::None, &mut root)?;
+            root.living().ok_or(Errno(libc::ESRCH))?;
+        }
         if is_adopted {
             // Later, a failure would have to undo the adoption.
             parts.signals.watch_socket(socket)?;
@@ -175,6 +184,7 @@ impl Table {
                 left: None,
                 change: Change::EMPTY,
                 sequence: 0,
+                reported: 0,
             },
             senses: Senses { receiver, listing, watches, shows_exit_status },
             has_run: false,
@@ -182,6 +192,10 @@ impl Table {
             is_resting: false,
             has_timer: false,
         };
+        if options.family != 0 {
+            let mut kernel = Kernel { remote: &remote, senses: &mut table.senses };
+            table.follower.enter_root(options.family, &root, &mut kernel);
+        }
         if is_adopted {
             // What the queue lost before the adoption leaves no other trace.
             table.follower.agenda.doubt_since(opened_ns);
@@ -339,7 +353,7 @@ impl Table {
     }
 
     pub(crate) const fn count(&self) -> usize {
-        self.follower.census.count()
+        self.follower.reported
     }
 }
 

@@ -5,7 +5,7 @@ use super::outside::{Outside, TICK_NS};
 use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
-use crate::procfs::Command;
+use crate::procfs::{Command, Look, Sight};
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
 use crate::table::census::Census;
@@ -49,6 +49,7 @@ impl Setup {
             listed: 1 + usize::from(fields % 5) * 2,
             pids: 1 + i32::from(pids % 8),
             before: usize::from(before % 16),
+            family: None,
         }
     }
 }
@@ -203,6 +204,7 @@ impl Performance {
                 left: None,
                 change: Change::EMPTY,
                 sequence: 0,
+                reported: 0,
             },
             witness: Witness::default(),
             is_open: false,
@@ -239,7 +241,16 @@ impl Performance {
         }
         self.outside.listen(kinds);
         self.follower.agenda.hearing.complete_since_ns = self.outside.machine.get_mut().opened_ns;
-        self.outside.machine.get_mut().note(|| "the table is opened".into());
+        let machine = self.outside.machine.get_mut();
+        machine.note(|| "the table is opened".into());
+        if let Some(pid) = machine.choose_root() {
+            machine.note(|| format!("the family is that of pid {pid}"));
+            let root = machine.root.expect("a root");
+            let (stat, taken_ns) = (machine.stat(root), machine.opened_ns - 1);
+            self.outside.looks.get_mut().insert(taken_ns, root);
+            let sight = Sight { taken_ns, stat, credentials: None };
+            self.follower.enter_root(pid, &Look::Shown(sight), &mut self.outside);
+        }
     }
 
     fn operate(&mut self, op: Op) -> Result<(), String> {

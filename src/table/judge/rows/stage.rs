@@ -7,6 +7,7 @@ use crate::procfs::Command;
 use crate::sys::PidfdExit;
 use crate::table::agenda::{Agenda, BATCH, Job, Quiet};
 use crate::table::census::{Census, Slot};
+use crate::table::family::Family;
 use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::report::{Change, change, field, remark};
@@ -167,13 +168,32 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A table of the family of the process, which started at 1,000 ms, and of these processes. It was opened
+    /// at 1,100 ms.
+    pub fn of_family(others: impl IntoIterator<Item = Record>) -> Self {
+        let mut stage = Self::with([found()]);
+        let find = |pid| stage.follower.census.find(pid).unwrap();
+        let (init, root) = (find(INIT), find(PID));
+        let census = &mut stage.follower.census;
+        census.orphans_since_ns = STARTED;
+        *census.at_mut(init) = Record { family: Family::Adopter, ..*census.at(init) };
+        census.at_mut(root).family = Family::Root;
+        stage.follower.reported = 1;
+        for record in others {
+            census.insert(record).unwrap();
+        }
+        stage
+    }
+
     /// A table of these processes and of pid 1, of which all was reported; nothing happens.
     pub fn with(records: impl IntoIterator<Item = Record>) -> Self {
         let mut init = found();
         init.process.pid = INIT;
         init.process.parent_pid = 0;
         let mut census = Census::new(0).unwrap();
+        let mut reported = 0;
         for record in [init].into_iter().chain(records) {
+            reported += usize::from(!record.is_unreported());
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
@@ -190,6 +210,7 @@ impl Stage {
             left: None,
             change: Change::EMPTY,
             sequence: 0,
+            reported,
         };
         let machine = Machine {
             now_ns: Cell::new(JUDGED),
