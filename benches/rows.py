@@ -38,6 +38,7 @@ def rust():
         ("our recv_events", "cnproc", "< 1"),
     ):
         yield Ratio(f"Rust: {ours}", theirs, "drain-few", ours, theirs, bound)
+    yield Ratio("Rust: our recv_event", "`pc_recv`", "drain-few", "our recv_event", "pc_recv", "<= 1.05")
 
 
 def live():
@@ -88,9 +89,9 @@ RATIOS = [
     *latencies(),
     *variants(),
     Ratio("stripped, without the process table, bytes", MNL, "size", "without the table", MNL, "< 1", "size"),
-    Ratio("10,000 processes: FOUND and SYNCED, ms", "`ps -e`", "scan", "all fields", "ps -e"),
+    Ratio("10,000 processes: FOUND and SYNCED, ms", "`ps -e`", "scan", "all fields", "ps -e", "<= 0.20"),
     Ratio("10,000 processes, without credentials, ms", "`ps -e`", "scan", "without credentials", "ps -e"),
-    Ratio("µs per event of 2,000 pending short processes: table", "`pc_recv`", "follow", "pc_table_next", "pc_recv"),
+    Ratio("µs per event of 2,000 pending short processes: table", "`pc_recv`", "follow", "pc_table_next", "pc_recv", "<= 3.0"),
 ]
 
 PROGRAMS = "tiny-nothing", "tiny-ours", "tiny-libmnl", "tiny-std"

@@ -143,8 +143,17 @@ impl ProcConnector {
     /// ```
     pub fn recv_event(&self, timeout: Option<Duration>) -> Result<Option<Event>> {
         let mut event = Event::EMPTY;
-        let count = self.recv_events(slice::from_mut(&mut event), timeout)?;
-        Ok((count > 0).then_some(event))
+        let sink = slice::from_mut(&mut event);
+        let mut first = None;
+        // In a forked child, the lock may be held for ever.
+        if self.connector.require_owner().is_ok() {
+            match self.lock().take_one(&self.connector, &mut OutSlice::over(sink)) {
+                Ok(()) => return Ok(Some(event)),
+                Err(other) => first = other,
+            }
+        }
+        let attempt = || self.lock().fill(&self.connector, first.take(), &mut OutSlice::over(sink));
+        Ok((self.receive(timeout, attempt)? > 0).then_some(event))
     }
 
     /// Receives up to `events.len()` events, at most 64, in one system call. Returns the number of
