@@ -784,7 +784,7 @@ struct pc_table_options {
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
-#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PC_TABLE_OPTIONS_INIT { sizeof(struct pc_table_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Opens a table of all processes, and a connector that keeps it up to date.

@@ -63,7 +63,7 @@ _Static_assert(sizeof(struct pc_event_overrun) == 24, "overrun");
 _Static_assert(sizeof(struct pc_event_unknown) == 40, "unknown");
 _Static_assert(sizeof(struct pc_options) == sizeof(size_t) + 16, "pc_options");
 _Static_assert(sizeof(struct pc_stats) == 72, "pc_stats");
-_Static_assert(sizeof(struct pc_table_options) == sizeof(size_t) + 32, "pc_table_options");
+_Static_assert(sizeof(struct pc_table_options) == sizeof(size_t) + 40, "pc_table_options");
 _Static_assert(sizeof(struct pc_process) == 112, "pc_process");
 _Static_assert(sizeof(struct pc_change) == 168, "pc_change");
 END

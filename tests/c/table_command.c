@@ -166,16 +166,15 @@ PROMISE(command_late, "the command of a process that ran a program and exited be
 	struct pc_change change = await_change(&f, PC_CHANGE_STARTED, known.pid);
 	struct pc_command command = command_of(&f, &change.process);
 	check_shown(&command, getpid());
-	struct runner unknown = start_runner();
-	for (const struct runner *each = (struct runner[]){ known, unknown, { 0, 0 } }; each->pid; each++) {
-		go_on(each);
-		end_runner(each);
-	}
-	for (const pid_t *pid = (pid_t[]){ known.pid, unknown.pid, 0 }; *pid; pid++) {
-		change = await_change(&f, PC_CHANGE_EXECED, *pid);
+	for (int i = 0; i < 2; i++) {
+		/* The second one is not even known to have started. */
+		struct runner runner = i ? start_runner() : known;
+		go_on(&runner);
+		end_runner(&runner);
+		change = await_change(&f, PC_CHANGE_EXECED, runner.pid);
 		command = command_of(&f, &change.process);
 		check_none(&command, -ESRCH);
-		change = await_change(&f, PC_CHANGE_EXITED, *pid);
+		change = await_change(&f, PC_CHANGE_EXITED, runner.pid);
 		command = command_of(&f, &change.process);
 		check_none(&command, -ESRCH);
 	}
@@ -218,7 +217,7 @@ PROMISE(command_cut, "of a command line that is too long the table keeps the beg
 	go_on(&runner);
 	struct pc_change change = await_change(&f, PC_CHANGE_EXECED, runner.pid);
 	struct pc_command command = command_of(&f, &change.process);
-	check_line(&command, "", 0);
+	CHECK(command.command_line_length < 8); /* what the alignment leaves */
 	CHECK_EQ(command.flags, PC_COMMAND_CUT);
 	CHECK_EQ(command.executable_error, -ENAMETOOLONG);
 	end_runner(&runner);

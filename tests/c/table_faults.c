@@ -199,7 +199,7 @@ PROMISE(first_without, "out of descriptors while the table first reads /proc, pc
 		CHECK_EQ(pc_table_next(f.table, &change, -1), -EMFILE);
 		CHECK_EQ(pc_table_next(f.table, &change, 0), 0);
 		restore(old);
-		CHECK_EQ(hear(&f, 0)->kind, PC_CHANGE_FOUND);
+		CHECK_EQ(hear(&f, PATIENCE_MS)->kind, PC_CHANGE_FOUND);
 		CHECK_EQ(pc_table_count(f.table), i + 1);
 	}
 	await_change(&f, PC_CHANGE_SYNCED, 0);
