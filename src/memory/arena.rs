@@ -55,6 +55,7 @@ impl<T> Arena<T> {
     }
 
     /// Where the bytes behind a value are, and how many.
+    #[inline(never)]
     fn tail_of(&self, index: u32) -> NonNull<[u8]> {
         // SAFETY: find() returns a value of the arena, and its tail begins where the value ends.
         let tail = unsafe { self.find(index).add(1) };
@@ -93,6 +94,7 @@ struct Chunks {
 unsafe impl Send for Chunks {}
 
 impl Chunks {
+    #[inline(never)]
     const fn new(stride: usize) -> Self {
         Self { chunks: [None; CHUNKS], len: 0, stride }
     }

@@ -36,6 +36,7 @@ impl Command {
     };
 
     /// There is none to be given, for this reason.
+    #[inline(never)]
     pub(crate) const fn withhold(&mut self, error: i32) {
         (self.line_length, self.executable_length) = (0, 0);
         (self.line_error, self.executable_error) = (-error, -error);

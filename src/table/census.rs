@@ -243,7 +243,6 @@ impl Census {
     }
 
     /// The next owner of a pid has been looked for; the previous one is forgotten.
-    #[inline(never)]
     pub(super) fn finish_replaced(&mut self, slot: Slot) {
         self.leave(slot, Queue::Replaced);
         self.give_back(slot);

@@ -182,7 +182,6 @@ impl Follower {
     }
 
     /// Reports a change of a process.
-    #[inline(never)]
     pub(super) fn report(
         &mut self,
         slot: Slot,

@@ -237,7 +237,6 @@ impl Follower {
 
     /// The next process to be looked at in this round. A round begins with a tick of the timer, and looks
     /// at each process at most once.
-    #[inline(never)]
     fn next_of_round(&mut self, world: &mut impl World) -> Option<Slot> {
         let slot = self.census.first(Queue::Unwatched)?;
         self.round = match self.round.take() {

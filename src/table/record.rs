@@ -284,6 +284,7 @@ impl Record {
 }
 
 /// A process as /proc showed it, without ids of the table.
+#[inline(never)]
 pub(super) fn process_of(pid: i32, stat: &Stat, credentials: Option<Credentials>) -> Process {
     let mut process = Process::EMPTY;
     process.pid = pid;
