@@ -768,7 +768,12 @@ struct pc_table_options {
     int proc_fd;
     /* How long pc_table_next() waits without sleeping before it sleeps, as in pc_options. */
     uint32_t spin_us;
-    uint32_t reserved;
+    /*
+     * A process that exists: the table reports only this process and its descendants by birth, whoever
+     * their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
+     * pc_table_open().
+     */
+    pid_t family;
 };
 
 /* The initial value of a struct pc_table_options: all fields, with the default queue. */
@@ -799,12 +804,23 @@ struct pc_table_options {
  * events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it
  * may read afterwards.
  *
+ * With a family, the table follows all processes and reports only the root (the process that
+ * pc_table_options.family names) and its descendants by birth: also orphans, daemons that forked twice,
+ * and children of subreapers. The root may exit before them. Of the processes that exist when the table
+ * is opened, the family has those whose parents lead to the root. What starts later belongs to it if the
+ * parent named by the FORK does. After a loss of events, a process whose FORK was lost belongs to the
+ * family if its parent does. If its parent may have adopted it from the family (an ancestor of the root,
+ * or pid 1), or is not known, it is reported as PC_PROCESS_PERHAPS. All that pc_table_get(),
+ * pc_table_each(), pc_table_count() and sequence numbers show is the family. So after SYNCED,
+ * pc_table_count() answers whether all that a job started is gone.
+ *
  * out:      receives the table, which pc_table_close() ends.
  * options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
  *
  * Returns 0, an error of pc_open(), or
  * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
  * -EBADF, -ENOTDIR    proc_fd is no descriptor, or not that of a directory
+ * -ESRCH              there is no process family, or it exited
  */
 int pc_table_open(struct pc_table **out,
                   const struct pc_table_options *options);
@@ -868,6 +884,12 @@ int pc_table_fd(const struct pc_table *table);
  * carried is valid.
  */
 #define PC_PROCESS_HIDDEN (1u << 2)
+
+/*
+ * pc_process.state, with pc_table_options.family: the process may belong to the family. The event that
+ * would show it was lost.
+ */
+#define PC_PROCESS_PERHAPS (1u << 3)
 
 /* A process: 112 bytes. */
 struct pc_process {
@@ -1095,7 +1117,8 @@ int pc_table_set_user(struct pc_table *table, pid_t pid, uint64_t user);
 
 /*
  * Returns how many processes are in the table after the changes reported so far; 0 if table is
- * NULL.
+ * NULL. With pc_table_options.family, these are the processes of the family that live, and those
+ * that may belong to it (PC_PROCESS_PERHAPS).
  */
 size_t pc_table_count(const struct pc_table *table);
 

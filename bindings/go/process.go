@@ -64,6 +64,10 @@ func (p *Process) LeaderGone() bool { return p.state&C.PC_PROCESS_LEADER_GONE !=
 // Only what events carried is valid.
 func (p *Process) Hidden() bool { return p.state&C.PC_PROCESS_HIDDEN != 0 }
 
+// Perhaps: the table reports a family ([TableOptions].Family), and the process may belong to it. The event that
+// would show it was lost.
+func (p *Process) Perhaps() bool { return p.state&C.PC_PROCESS_PERHAPS != 0 }
+
 // Life is what /proc says of a process.
 type Life int
 

@@ -90,6 +90,11 @@ type TableOptions struct {
 	// descriptor each; 0: 64. The table looks at any others ten times a second, 32 at a time. Every user
 	// can make such processes.
 	MaxWatches uint32
+	// Family is a process that exists: the table reports only this process and its descendants by birth,
+	// whoever their parents are now. The process may exit before them. 0: every process. A process that may
+	// belong to the family, because the event that would show it was lost, is [Process.Perhaps]. [Table.Len] is how many
+	// of the family live.
+	Family int
 	// IgnoreThreads leaves out the fork events of threads, for machines that create many thousands of
 	// threads a second. Then an exit status that is not read in time is only the leader's
 	// ([Change.LeaderStatus]).
@@ -115,6 +120,7 @@ func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error)
 		rcvbuf_bytes: bytes,
 		max_work:     C.uint32_t(o.MaxWork),
 		max_watches:  C.uint32_t(o.MaxWatches),
+		family:       C.pid_t(o.Family),
 	}
 	if o.IgnoreThreads {
 		options.flags |= C.PC_TABLE_IGNORE_THREADS

@@ -76,7 +76,10 @@ pub struct pc_table_options {
     pub proc_fd: c_int,
     /// How long pc_table_next() waits without sleeping before it sleeps, as in pc_options.
     pub spin_us: u32,
-    pub reserved: u32,
+    /// A process that exists: the table reports only this process and its descendants by birth, whoever
+    /// their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
+    /// pc_table_open().
+    pub family: pid_t,
 }
 
 const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
@@ -88,7 +91,7 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     max_watches: 0,
     proc_fd: 0,
     spin_us: 0,
-    reserved: 0,
+    family: 0,
 };
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
@@ -115,12 +118,23 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it
 /// may read afterwards.
 ///
+/// With a family, the table follows all processes and reports only the root (the process that
+/// pc_table_options.family names) and its descendants by birth: also orphans, daemons that forked twice,
+/// and children of subreapers. The root may exit before them. Of the processes that exist when the table
+/// is opened, the family has those whose parents lead to the root. What starts later belongs to it if the
+/// parent named by the FORK does. After a loss of events, a process whose FORK was lost belongs to the
+/// family if its parent does. If its parent may have adopted it from the family (an ancestor of the root,
+/// or pid 1), or is not known, it is reported as PC_PROCESS_PERHAPS. All that pc_table_get(),
+/// pc_table_each(), pc_table_count() and sequence numbers show is the family. So after SYNCED,
+/// pc_table_count() answers whether all that a job started is gone.
+///
 /// out:      receives the table, which pc_table_close() ends.
 /// options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
 ///
 /// Returns 0, an error of pc_open(), or
 /// -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
 /// -EBADF, -ENOTDIR    proc_fd is no descriptor, or not that of a directory
+/// -ESRCH              there is no process family, or it exited
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_open(
     out: *mut *mut pc_table,
@@ -218,7 +232,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         max_watches,
         proc_fd,
         spin_us,
-        reserved,
+        family,
     } = options;
     let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
     let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
@@ -227,9 +241,10 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     }
     if fields & !field::ALL != 0
         || !known
-        || reserved != 0
         || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
+        || family == 1
+        || family < 0
     {
         return Err(INVALID);
     }
@@ -237,6 +252,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         fields: if fields == 0 { field::ALL } else { fields },
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
         proc_fd: has_proc_fd.then_some(proc_fd),
+        family,
         is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
         spin_us,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
@@ -267,6 +283,9 @@ pub const PC_PROCESS_LEADER_GONE: u32 = 1u32 << 1;
 /// pc_process.state: /proc did not show the process when the table wanted to read it. Only what events
 /// carried is valid.
 pub const PC_PROCESS_HIDDEN: u32 = 1u32 << 2;
+/// pc_process.state, with pc_table_options.family: the process may belong to the family. The event that
+/// would show it was lost.
+pub const PC_PROCESS_PERHAPS: u32 = 1u32 << 3;
 
 /// A process: 112 bytes.
 #[repr(C)]
@@ -533,7 +552,8 @@ pub unsafe extern "C" fn pc_table_set_user(table: *mut pc_table, pid: pid_t, use
 }
 
 /// Returns how many processes are in the table after the changes reported so far; 0 if table is
-/// NULL.
+/// NULL. With pc_table_options.family, these are the processes of the family that live, and those
+/// that may belong to it (PC_PROCESS_PERHAPS).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
     // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
@@ -626,7 +646,7 @@ const _: () = {
     assert!(PC_FIELD_CREDENTIALS == field::CREDENTIALS);
     assert!(PC_PROCESS_KERNEL_THREAD == state::KERNEL_THREAD);
     assert!(PC_PROCESS_LEADER_GONE == state::LEADER_GONE);
-    assert!(PC_PROCESS_HIDDEN == state::HIDDEN);
+    assert!(PC_PROCESS_HIDDEN == state::HIDDEN && PC_PROCESS_PERHAPS == state::PERHAPS);
     assert!(PC_CHANGE_RECOVERED == remark::RECOVERED && PC_CHANGE_DEAF == remark::DEAF);
     assert!(PC_CHANGE_EXIT_CODE == remark::EXIT_CODE);
     assert!(PC_CHANGE_LEADER_CODE == remark::LEADER_CODE);

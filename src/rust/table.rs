@@ -24,6 +24,7 @@ pub struct TableOptions<'fd> {
     fields: Option<u32>,
     queue_bytes: Option<usize>,
     max_work: Option<u32>,
+    family: Option<i32>,
     ignores_threads: bool,
     is_subscribed: bool,
     max_watches: Option<u32>,
@@ -73,6 +74,16 @@ impl<'fd> TableOptions<'fd> {
     #[must_use]
     pub fn spin(self, time: Duration) -> Self {
         Self { spin: time, ..self }
+    }
+
+    /// Makes the table report only this process, which must exist, and its descendants by birth, whoever their
+    /// parents are now: also orphans, daemons that forked twice, and children of subreapers. The process
+    /// may exit before them. A process that may belong to the family, because the event that would show it was
+    /// lost, is [`state::PERHAPS`](crate::state::PERHAPS). [`ProcessTable::len`] is the number of those
+    /// that live.
+    #[must_use]
+    pub fn family(self, pid: i32) -> Self {
+        Self { family: Some(pid), ..self }
     }
 
     /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
@@ -130,11 +141,12 @@ impl<'fd> TableOptions<'fd> {
     fn to_core(self) -> Result<table::OpenTableOptions> {
         let fields = self.fields.unwrap_or(field::ALL);
         let max_work = self.max_work.unwrap_or(DEFAULT_WORK);
-        if fields & !field::ALL != 0 || max_work == 0 {
+        if fields & !field::ALL != 0 || max_work == 0 || self.family.is_some_and(|pid| pid <= 1) {
             return Err(Errno(libc::EINVAL).into());
         }
         Ok(table::OpenTableOptions {
             fields,
+            family: self.family.unwrap_or(0),
             budget: self.queue_bytes.map(budget).transpose()?,
             proc_fd: self.proc_fd,
             is_subscribed: self.is_subscribed,

@@ -56,6 +56,9 @@ pub(super) struct Agenda {
     pub scan: Scan,
     /// What the scan heals, if there was a doubt.
     pub healed: Doubt,
+    /// What was known before this moment may have changed without an event that was heard. 0: nobody has doubted
+    /// that every event was heard, since the table was opened.
+    pub doubted_ns: u64,
     /// What has been lost since the last scan began.
     doubt: Option<Doubt>,
     /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
@@ -87,6 +90,7 @@ impl Agenda {
             compared: None,
             scan: Scan::FIRST,
             healed: Doubt::at(0),
+            doubted_ns: 0,
             doubt: None,
             is_synced: false,
             batch: [Event::EMPTY; BATCH],
@@ -191,11 +195,17 @@ impl Agenda {
         }
     }
 
+    /// Whether a scan is going to report what it found.
+    pub(super) const fn is_scan_to_report(&self) -> bool {
+        self.doubt.is_some() || matches!(self.scan, Scan::Listing { .. })
+    }
+
     /// Events were lost.
     pub(super) fn note_loss(&mut self, overrun: &Event) {
         let [lost, since_ns, ..] = overrun.data;
         self.hearing.complete_since_ns = overrun.timestamp_ns;
         self.hearing.exits_since_ns = u64::MAX;
+        self.doubted_ns = overrun.timestamp_ns;
         let doubt = self.doubt_since(overrun.timestamp_ns);
         doubt.lost += lost;
         doubt.since_ns = Some(doubt.since_ns.map_or(since_ns, |earlier| earlier.min(since_ns)));
@@ -212,6 +222,7 @@ impl Agenda {
     pub(super) fn begin_scan(&mut self, now_ns: u64) {
         self.healed = *self.doubt_since(now_ns);
         self.doubt = None;
+        self.doubted_ns = self.doubted_ns.max(1);
         self.scan = Scan::Listing { cause: Cause::Doubt, done: 0 };
     }
 

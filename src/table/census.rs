@@ -1,10 +1,12 @@
 //! The records of all processes: by pid, by family, and in queues. No I/O.
 
+use super::family::Family;
 use super::pids::Pids;
-use super::record::{Life, Origin, Record, Watch};
+use super::record::{Found, Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
+use crate::procfs::{Sight, TICK_NS};
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -79,8 +81,9 @@ pub(super) struct Census {
     first_parentless: Option<Slot>,
     queues: [Ends; QUEUES],
     last_id: u64,
-    /// How many processes have been reported and have not left.
-    reported: usize,
+    /// Of the orphans, only those that started since then can belong to the family that is reported:
+    /// `CLOCK_BOOTTIME`. 0: every process is reported.
+    pub orphans_since_ns: u64,
     /// How many processes are hidden.
     hidden: u32,
 }
@@ -94,14 +97,9 @@ impl Census {
             first_parentless: None,
             queues: [Ends { first: None, last: None }; QUEUES],
             last_id: 0,
-            reported: 0,
+            orphans_since_ns: 0,
             hidden: 0,
         })
-    }
-
-    /// How many processes the caller knows of.
-    pub(super) const fn count(&self) -> usize {
-        self.reported
     }
 
     /// The process that has this pid.
@@ -141,7 +139,12 @@ impl Census {
     pub(super) fn view(&self, slot: Slot, sequence: u64) -> Process {
         let entry = self.entry(slot);
         let mut process = entry.record.process;
-        process.parent_id = entry.parent.map_or(0, |parent| self.at(parent).process.id);
+        let parent = entry.parent.map(|parent| self.at(parent));
+        let known = parent.filter(|parent| parent.has_begun);
+        process.parent_id = known.map_or(0, |parent| parent.process.id);
+        if entry.record.family == Family::Perhaps {
+            process.state |= state::PERHAPS;
+        }
         process.sequence = sequence;
         // Nobody is to take a stale name for the process's. A kernel thread's name was read once.
         if process.valid & field::COMM == 0 && process.state & state::KERNEL_THREAD == 0 {
@@ -161,16 +164,36 @@ impl Census {
             return Err(error);
         }
         self.last_id += 1;
-        self.reported += usize::from(!record.is_unreported());
         self.hidden += u32::from(record.is_hidden());
-        let id = self.last_id;
+        let (id, has_family) = (self.last_id, self.orphans_since_ns != 0);
         let entry = self.entry_mut(slot);
         entry.record = record;
         entry.record.process.id = id;
+        if !has_family {
+            entry.record.family = Family::Member;
+        } else if record.process.pid == 1 {
+            entry.record.family = Family::Adopter;
+        }
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);
         Ok(slot)
+    }
+
+    /// Enters the process whose family is reported, as a look showed it, when the table is opened.
+    pub(super) fn enter_root(
+        &mut self,
+        pid: i32,
+        sight: &Sight,
+        fields: u32,
+        opened_ns: u64,
+    ) -> Result<(), Errno> {
+        // /proc rounds when processes started.
+        self.orphans_since_ns = opened_ns - TICK_NS;
+        let mut record = Record::seen(pid, sight, Origin::Found(Found::of(sight, false)));
+        record.process.valid &= fields;
+        record.family = Family::Root;
+        self.insert(record).map(drop)
     }
 
     pub(super) const fn hidden(&self) -> u32 {
@@ -189,22 +212,16 @@ impl Census {
         self.hidden = self.hidden - u32::from(was_hidden) + u32::from(is_hidden);
     }
 
-    /// Marks a found process as reported to the caller. True if it was not marked before.
-    pub(super) fn mark_reported(&mut self, slot: Slot) -> bool {
-        if let Origin::Found(found) = &mut self.at_mut(slot).origin
-            && !found.is_reported
-        {
+    /// Marks a found process as reported.
+    pub(super) fn mark_reported(&mut self, slot: Slot) {
+        if let Origin::Found(found) = &mut self.at_mut(slot).origin {
             found.is_reported = true;
-            self.reported += 1;
-            return true;
         }
-        false
     }
 
     /// Removes a process. Its children become orphans; `in_loss`: because events were lost.
     pub(super) fn remove(&mut self, slot: Slot, in_loss: bool) {
         let is_replaced = self.at(slot).gone().is_some_and(|gone| gone.is_replaced);
-        self.reported -= usize::from(!self.at(slot).is_unreported());
         self.hidden -= u32::from(self.at(slot).is_hidden());
         self.leave(slot, Queue::Orphans);
         self.leave_life_queue(slot);
@@ -241,6 +258,15 @@ impl Census {
             if self.at(child).gone().is_none() {
                 self.enqueue(child, Queue::Orphans);
             }
+        }
+    }
+
+    /// A process that names a parent which is not in the table may have another one by now: as an orphan, it is
+    /// looked at.
+    pub(super) fn doubt_parent(&mut self, slot: Slot) {
+        let entry = self.entry(slot);
+        if entry.parent.is_none() && entry.record.gone().is_none() {
+            self.enqueue(slot, Queue::Orphans);
         }
     }
 
@@ -288,6 +314,25 @@ impl Census {
         if parent != Some(slot) && parent != self.entry(slot).parent {
             self.abandon(slot);
             self.adopt(slot, parent);
+            self.note_adopters(slot);
+        }
+    }
+
+    /// The parent of a process.
+    pub(super) fn parent(&self, slot: Slot) -> Option<Slot> {
+        self.entry(slot).parent
+    }
+
+    /// The process has another parent, which may adopt from the family, as its own parent may.
+    fn note_adopters(&mut self, mut slot: Slot) {
+        while let Some(parent) = self.parent(slot) {
+            let family = self.at(slot).family;
+            let parents = &mut self.at_mut(parent).family;
+            if !parents.is_adopter_of(family) {
+                break;
+            }
+            *parents = Family::Adopter;
+            slot = parent;
         }
     }
 

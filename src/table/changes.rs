@@ -11,12 +11,19 @@ impl Change {
     #[inline(never)]
     pub(super) fn set(
         &mut self,
-        census: &Census,
+        census: &mut Census,
         slot: Slot,
-        kind: u32,
+        mut kind: u32,
         timestamp_ns: u64,
         flags: u32,
     ) {
+        let record = census.at_mut(slot);
+        if matches!(kind, change::FOUND | change::STARTED) {
+            record.has_begun = record.family.is_reported();
+        }
+        if !record.has_begun {
+            kind = 0; // It is outside of the family.
+        }
         let process = census.view(slot, 0);
         *self = Self { kind, flags, timestamp_ns, process, ..Self::EMPTY };
     }
@@ -25,7 +32,7 @@ impl Change {
     pub(super) fn set_found(&mut self, census: &mut Census, slot: Slot, is_first: bool) {
         census.mark_reported(slot);
         census.link(slot);
-        let found_ns = judge::found_ns(census.at(slot));
+        let found_ns = judge::lived_ns(census.at(slot));
         let (kind, flags) =
             if is_first { (change::FOUND, 0) } else { (change::STARTED, remark::RECOVERED) };
         self.set(census, slot, kind, found_ns, flags);

@@ -84,6 +84,7 @@ impl Follower {
         let kind = match (verdict, slot) {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
+                self.judge_family(slot, Some(event));
                 self.agenda.finish_event();
                 return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
             }
@@ -104,9 +105,10 @@ impl Follower {
                 leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 return Ok(self.report_exit(slot, world));
             }
-            (_, Some(slot)) => self
-                .apply_to(verdict, event.timestamp_ns, slot, look.sight(), world)
-                .map(|kind| (kind, slot)),
+            (_, Some(slot)) => {
+                let kind = self.apply_to(verdict, event, slot, look.sight(), world);
+                kind.map(|kind| (kind, slot))
+            }
             _ => None,
         };
         self.agenda.finish_event();
@@ -120,7 +122,7 @@ impl Follower {
     fn apply_to(
         &mut self,
         verdict: Verdict,
-        event_ns: u64,
+        event: &Event,
         slot: Slot,
         sight: Option<&Sight>,
         world: &mut impl World,
@@ -132,8 +134,10 @@ impl Follower {
                 // The scan may have passed its parent before that existed, and its children may have
                 // been read before it existed.
                 self.census.link(slot);
+                self.census.doubt_parent(slot);
                 self.census.doubt_children(slot);
-                None
+                // Only the FORK may have shown that it is of the family.
+                self.judge_family(slot, Some(event)).then_some(change::STARTED)
             }
             Verdict::PastExit => {
                 // After another EXIT, its FORK cannot come.
@@ -173,7 +177,7 @@ impl Follower {
                 None
             }
             Verdict::Execed(after) => {
-                self.note_exec(slot, event_ns, after, sight, world);
+                self.note_exec(slot, event.timestamp_ns, after, sight, world);
                 Some(change::EXECED)
             }
             _ => verdict.update(&mut record.process),

@@ -29,6 +29,8 @@ pub(super) struct Follower {
     /// The change that was reported last, and how many there have been.
     pub change: Change,
     pub sequence: u64,
+    /// How many processes have been reported and not their exits.
+    pub reported: usize,
 }
 
 /// Looks at processes that lost their leaders and are not waited for.
@@ -105,10 +107,7 @@ impl Follower {
         is_reported: bool,
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
-        // What has lost its leader has run.
-        let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
-        let found = Found::new(sight.taken_ns, has_run, is_reported);
-        self.enter(pid, sight, Origin::Found(found), world)
+        self.enter(pid, sight, Origin::Found(Found::of(sight, is_reported)), world)
     }
 
     /// Enters a process that a look showed.
@@ -170,13 +169,14 @@ impl Follower {
         timestamp_ns: u64,
         flags: u32,
     ) -> Outcome {
-        self.change.set(&self.census, slot, kind, timestamp_ns, flags);
+        self.change.set(&mut self.census, slot, kind, timestamp_ns, flags);
         Outcome::Report
     }
 
     /// Reports a process that was found.
     pub(super) fn report_found(&mut self, slot: Slot) -> Outcome {
         let is_first = self.agenda.scan.is_first();
+        self.judge_family(slot, None);
         self.change.set_found(&mut self.census, slot, is_first);
         Outcome::Report
     }

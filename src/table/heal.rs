@@ -44,7 +44,7 @@ impl Follower {
     ) -> Result<Outcome, Errno> {
         let listed = world.listed()?;
         let known = self.census.above(done).map(|slot| self.census.pid(slot));
-        let (pid, is_listed) = match visit(cause, listed, known) {
+        let (pid, is_listed) = match visit(listed, known) {
             Visit::Unlisted(pid) => (pid, false),
             Visit::Listed(pid) => (pid, true),
             Visit::End => {
@@ -59,18 +59,17 @@ impl Follower {
                 return Ok(Outcome::Worked(LOOK));
             }
         };
-        match (self.census.find(pid), cause) {
-            (None, _) => {
+        match self.census.find(pid) {
+            None => {
                 let mut look = Look::Absent;
                 self.look_alive(pid, &mut look, world)?;
                 self.enter_looked_at(pid, &look, false, world)?;
             }
-            (Some(slot), Cause::Doubt) => {
-                if let Some(exit) = self.recheck(slot, world)? {
+            Some(slot) => {
+                if let Some(exit) = self.recheck(slot, cause, world)? {
                     return Ok(exit);
                 }
             }
-            (Some(_), Cause::Opening) => {}
         }
         self.agenda.scan = Scan::Listing { cause, done: pid };
         if is_listed {
@@ -81,8 +80,13 @@ impl Follower {
 
     /// Compares a process of the table with what it is; the report of its exit, if its pid has
     /// another owner.
-    fn recheck(&mut self, slot: Slot, world: &mut impl World) -> Result<Option<Outcome>, Errno> {
-        if !judge::is_rechecked(self.census.at(slot)) {
+    fn recheck(
+        &mut self,
+        slot: Slot,
+        cause: Cause,
+        world: &mut impl World,
+    ) -> Result<Option<Outcome>, Errno> {
+        if !judge::is_rechecked(self.census.at(slot), cause) {
             return Ok(None);
         }
         let mut look = Look::Absent;
@@ -114,7 +118,7 @@ impl Follower {
                 self.census.at_mut(slot).process.valid &= field::START;
                 self.census.set_hidden(slot, true);
             }
-            (Recheck::Same | Recheck::Skip, _) => {}
+            (Recheck::Same, None) => {}
         }
         Ok(None)
     }
@@ -136,7 +140,7 @@ impl Follower {
             };
             done = self.census.pid(slot);
             self.agenda.scan = Scan::Reporting { cause, done };
-            if self.census.at(slot).is_unreported() {
+            if self.judge_family(slot, None) || self.census.at(slot).is_unreported() {
                 return self.report_found(slot);
             }
         }

@@ -33,7 +33,13 @@ impl Follower {
         while work < self.max_work {
             let Some(job) = self.next_job(world, quiet) else { return Ok(Run::Idle) };
             match self.perform(job, world)? {
+                Outcome::Report if self.change.kind == 0 => work += EVENT,
                 Outcome::Report => {
+                    match self.change.kind {
+                        change::FOUND | change::STARTED => self.reported += 1,
+                        change::EXITED | change::VANISHED => self.reported -= 1,
+                        _ => {}
+                    }
                     self.sequence += 1;
                     self.change.sequence = self.sequence;
                     if self.change.process.id != 0 {
@@ -65,7 +71,7 @@ impl Follower {
     pub(super) fn above(&self, pid: i32) -> Option<Process> {
         let mut next = self.census.above(pid);
         while let Some(slot) = next
-            && self.census.at(slot).is_unreported()
+            && !self.census.at(slot).has_begun
         {
             next = self.census.above(self.census.pid(slot));
         }
@@ -85,7 +91,7 @@ impl Follower {
     }
 
     fn find_reported(&self, pid: i32) -> Option<Slot> {
-        self.census.find(pid).filter(|slot| !self.census.at(*slot).is_unreported())
+        self.census.find(pid).filter(|slot| self.census.at(*slot).has_begun)
     }
 
     fn next_job(&self, world: &impl World, quiet: Quiet) -> Option<Job> {
@@ -171,6 +177,7 @@ impl Follower {
         }
         if let Some(slot) = self.enter_looked_at(pid, &look, true, world)? {
             let found_ns = judge::found_ns(self.census.at(slot));
+            self.judge_family(slot, None);
             // Its children may have been taken for those of the previous owner.
             self.census.link_parentless(false);
             let is_recovered =

@@ -9,6 +9,7 @@ use super::record::{
     Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
 };
 use super::report::{Process, change, field, state};
+use super::scan::Cause;
 use crate::procfs::{Look, Sight, TICK_NS};
 use crate::protocol::event::{Event, kind};
 
@@ -278,7 +279,7 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
 }
 
 /// The process lived at this moment.
-const fn lived_ns(record: &Record) -> u64 {
+pub(super) const fn lived_ns(record: &Record) -> u64 {
     match record.origin {
         Origin::Found(Found { at_ns, .. }) | Origin::Forked { at_ns, .. } => at_ns,
     }
@@ -396,8 +397,6 @@ impl Verdict {
 /// What a scan's look means for a process that is in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Recheck {
-    /// The process exited, or is not reported yet: other jobs deal with it.
-    Skip,
     /// It is there: compare.
     Same,
     /// The pid has another owner: the process exited, and its events are lost.
@@ -410,16 +409,14 @@ pub(super) enum Recheck {
     Hidden,
 }
 
-/// Whether a scan has to look at a process at all.
-pub(super) const fn is_rechecked(record: &Record) -> bool {
-    record.gone().is_none() && !record.is_unreported()
+/// Whether a scan has to look at a process at all. The first scan looks at what was seen before the table
+/// was opened.
+pub(super) fn is_rechecked(record: &Record, cause: Cause) -> bool {
+    record.gone().is_none() && record.is_unreported() == (cause == Cause::Opening)
 }
 
 /// Judges a scan's look at a process.
 pub(super) fn recheck(record: &Record, look: &Look) -> Recheck {
-    if !is_rechecked(record) {
-        return Recheck::Skip;
-    }
     match look.living() {
         None if *look == Look::Hidden => Recheck::Hidden,
         Some(sight) if record.is_same(sight) => Recheck::Same,

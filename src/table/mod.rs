@@ -15,6 +15,7 @@ mod census;
 mod changes;
 mod compare;
 mod events;
+mod family;
 mod follower;
 #[cfg(any(feature = "capi", feature = "std"))]
 pub(crate) mod format;
@@ -22,6 +23,7 @@ mod heal;
 mod jobs;
 mod judge;
 mod kernel;
+mod kin;
 mod leaderless;
 #[cfg(any(test, all(fuzzing, feature = "std")))]
 mod model;
@@ -42,10 +44,10 @@ pub use report::{Change, Process, change, field, remark, state};
 
 use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
-use crate::procfs::{self, Listing, namespace};
+use crate::procfs::{self, Listing, Look, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::sys::{self, Fd, monotonic_ns};
+use crate::sys::{self, Fd, boottime_ns, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
 use core::sync::atomic::Ordering::Relaxed;
@@ -65,6 +67,8 @@ pub(crate) struct OpenTableOptions {
     pub is_subscribed: bool,
     /// How long a wait does not sleep.
     pub spin_us: u32,
+    /// Report only this process and its descendants; 0: all processes.
+    pub family: i32,
     /// The fields to keep up to date: bits of [`field`].
     pub fields: u32,
     /// Queue budget in bytes; `None`: the default.
@@ -76,6 +80,9 @@ pub(crate) struct OpenTableOptions {
     /// How many processes one call may look at.
     pub max_work: u32,
 }
+
+/// The fields that are always kept up to date.
+const KEPT: u32 = field::PARENT | field::START;
 
 /// How many processes one call looks at by default: about a millisecond's worth.
 pub(crate) const DEFAULT_WORK: u32 = 64;
@@ -109,10 +116,27 @@ impl Parts {
     fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
-        let census = Census::new()?;
+        let mut census = Census::new()?;
+        enter_root(&mut census, &listing, options)?;
         let watches = Watches::new(options.max_watches)?;
         Ok(Self { listing, census, watches, signals: Signals::new()? })
     }
+}
+
+/// Enters the process whose family is reported, if one is. `ESRCH`: it does not exist.
+#[inline(never)]
+fn enter_root(
+    census: &mut Census,
+    listing: &Listing,
+    options: &OpenTableOptions,
+) -> Result<(), Errno> {
+    if options.family == 0 {
+        return Ok(());
+    }
+    let mut look = Look::Absent;
+    procfs::look(listing.tree(), options.family, false, &mut look)?;
+    let sight = look.living().ok_or(Errno(libc::ESRCH))?;
+    census.enter_root(options.family, sight, options.fields | KEPT, boottime_ns())
 }
 
 /// The events that the table needs.
@@ -165,12 +189,13 @@ impl Table {
             follower: Follower {
                 census,
                 agenda: Agenda::new(is_adopted.then_some(opened_ns), hearing),
-                fields: options.fields | field::PARENT | field::START,
+                fields: options.fields | KEPT,
                 unheard: Unheard::NONE,
                 max_work: options.max_work.saturating_mul(LOOK),
                 round: None,
                 change: Change::EMPTY,
                 sequence: 0,
+                reported: 0,
             },
             senses: Senses { receiver, listing, watches, shows_exit_status },
             has_run: false,
@@ -323,7 +348,7 @@ impl Table {
     }
 
     pub(crate) const fn count(&self) -> usize {
-        self.follower.census.count()
+        self.follower.reported
     }
 }
 

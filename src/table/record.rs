@@ -1,5 +1,6 @@
 //! What the table knows of one process.
 
+use super::family::Family;
 use super::report::{Process, field, state};
 use crate::procfs::{Credentials, Image, Sight, Stat};
 
@@ -12,6 +13,9 @@ pub(super) struct Record {
     pub image: Image,
     pub origin: Origin,
     pub life: Life,
+    pub family: Family,
+    /// The caller knows of the process.
+    pub has_begun: bool,
     /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
     /// read after it.
     pub read_ns: u64,
@@ -146,6 +150,13 @@ pub(super) enum ExitCode {
 }
 
 impl Found {
+    /// A process that a look showed.
+    pub(super) const fn of(sight: &Sight, is_reported: bool) -> Self {
+        // What has lost its leader has run.
+        let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
+        Self::new(sight.taken_ns, has_run, is_reported)
+    }
+
     pub(super) const fn new(at_ns: u64, has_run: bool, is_reported: bool) -> Self {
         let fork = if has_run { OwnFork::Earlier } else { OwnFork::Expected };
         Self { at_ns, is_reported, fork }
@@ -159,6 +170,8 @@ impl Record {
         image: Image::UNKNOWN,
         origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
         life: Life::Led,
+        family: Family::Unjudged,
+        has_begun: false,
         read_ns: 0,
         program_ns: 0,
         threads: Threads::Others { heard: 0 },

@@ -88,6 +88,8 @@ pub mod state {
     pub const LEADER_GONE: u32 = 1 << 1;
     /// /proc did not show the process when the table wanted to read it.
     pub const HIDDEN: u32 = 1 << 2;
+    /// The table reports a family, and the process may belong to it: the events that would show it were lost.
+    pub const PERHAPS: u32 = 1 << 3;
 }
 
 /// What a change reports.

@@ -121,11 +121,11 @@ pub(super) enum Visit {
 
 /// Merges what /proc lists with what the table has, both in the order of pids: `listed` and `known`
 /// are the next of each.
-pub(super) const fn visit(cause: Cause, listed: Option<i32>, known: Option<i32>) -> Visit {
-    match (cause, listed, known) {
-        (Cause::Doubt, None, Some(known)) => Visit::Unlisted(known),
-        (Cause::Doubt, Some(listed), Some(known)) if known < listed => Visit::Unlisted(known),
-        (_, Some(listed), _) => Visit::Listed(listed),
-        (_, None, _) => Visit::End,
+pub(super) const fn visit(listed: Option<i32>, known: Option<i32>) -> Visit {
+    match (listed, known) {
+        (None, Some(known)) => Visit::Unlisted(known),
+        (Some(listed), Some(known)) if known < listed => Visit::Unlisted(known),
+        (Some(listed), _) => Visit::Listed(listed),
+        (None, None) => Visit::End,
     }
 }

@@ -87,6 +87,8 @@ struct puppet start_puppet(void);
  *     x  exec from itself    X  from a thread  b  a failing exec from a thread; no answer
  *     f  a child that waits  F  that ends      c  a sibling that waits
  *     v  vfork and exec      t  a thread's life
+ *     d  a daemon by two forks, in a session of its own
+ *     T  a child of a thread k  it becomes a subreaper
  *     l  its leader ends with 5, a thread obeys from now on
  *     q  exit(3), no answer  Q  its thread ends with 9, no answer
  */

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,12 +71,21 @@ static void end_leader(void)
 	syscall(SYS_exit, 5);
 }
 
+/* Until it is killed, or nobody reads the answers any more: it outlives no test. */
+static void stay(void)
+{
+	struct pollfd poll_set = { .fd = self.answers };
+	while (poll(&poll_set, 1, -1) != 1)
+		;
+	_exit(0);
+}
+
 static pid_t child_that(bool waits)
 {
 	pid_t child = fork();
 	if (child == 0) {
-		while (waits)
-			pause();
+		if (waits)
+			stay();
 		_exit(4);
 	}
 	if (!waits)
@@ -82,12 +93,39 @@ static pid_t child_that(bool waits)
 	return child;
 }
 
+/* A daemon in a session of its own, whose parent exits at once. */
+static pid_t fork_twice(void)
+{
+	int answers[2];
+	pid_t daemon = -1;
+	CHECK_EQ(pipe(answers), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		setsid();
+		daemon = fork();
+		if (daemon == 0)
+			stay();
+		write(answers[1], &daemon, sizeof(daemon));
+		_exit(0);
+	}
+	CHECK_EQ(read(answers[0], &daemon, sizeof(daemon)), sizeof(daemon));
+	close(answers[0]);
+	close(answers[1]);
+	end_child(child);
+	return daemon;
+}
+
+static void *fork_from_thread(void *child)
+{
+	*(pid_t *)child = child_that(true);
+	return NULL;
+}
+
 static pid_t sibling(void)
 {
 	pid_t child = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 	if (child == 0)
-		for (;;)
-			pause();
+		stay();
 	return child;
 }
 
@@ -120,6 +158,14 @@ static void *obey(void *unused)
 		case 'f': answer = child_that(true); break;
 		case 'F': answer = child_that(false); break;
 		case 'c': answer = sibling(); break;
+		case 'd': answer = fork_twice(); break;
+		case 'k': CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); break;
+		case 'T': {
+			pthread_t thread;
+			CHECK_EQ(pthread_create(&thread, NULL, fork_from_thread, &answer), 0);
+			pthread_join(thread, NULL);
+			break;
+		}
 		case 'v': answer = vfork_and_exec(); break;
 		case 't': in_thread(live_and_die); break;
 		case 'l': end_leader(); break;

@@ -80,6 +80,9 @@ impl Machine {
     /// The event of a deed, as the kernel generates it now; `None` if it is that of a thread.
     fn generate(&mut self, who: Who, deed: Deed) -> Option<Event> {
         let timestamp_ns = self.tick();
+        if deed == Deed::Fork {
+            self.processes[who].fork_parent = self.processes[who].parent;
+        }
         let process = &self.processes[who];
         let parent = process.parent.map_or(0, |parent| self.processes[parent].pid);
         let is_reaped = process.phase == Phase::Reaped;
@@ -137,12 +140,15 @@ impl Machine {
         }
         self.queue.push_back(event);
         let now_ns = self.now_ns;
+        let parent = self.processes[held.who].born_to;
+        let is_parent_gone = parent.is_some_and(|parent| !self.processes[parent].is_alive());
         let process = &mut self.processes[held.who];
         if event.kind == kind::EXIT {
             process.last_exit_queued_ns = Some(now_ns);
         }
         match held.deed {
             Deed::Fork => {
+                process.is_fork_late = is_parent_gone;
                 process.fork_ns = Some(event.timestamp_ns);
                 self.forks.insert(event.timestamp_ns, held.who);
             }

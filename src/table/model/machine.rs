@@ -30,6 +30,10 @@ pub(super) enum Exec {
 pub(super) struct Process {
     pub pid: i32,
     pub parent: Option<Who>,
+    /// The parent at its birth.
+    pub born_to: Option<Who>,
+    /// The parent that its FORK names: with `CLONE_PARENT`, the first may have exited by then.
+    pub fork_parent: Option<Who>,
     /// `CLOCK_BOOTTIME`
     pub start_ns: u64,
     pub session: i32,
@@ -55,6 +59,8 @@ pub(super) struct Process {
     pub leader_codes: Vec<i32>,
     /// The machine's time at which it was a zombie, or gone.
     pub ended_ns: Option<u64>,
+    /// Its FORK was queued when the parent that it names had exited: `CLONE_PARENT`.
+    pub is_fork_late: bool,
     /// When the EXIT was queued that reports its end.
     pub exit_queued_ns: Option<u64>,
     /// When an EXIT was queued last.
@@ -105,6 +111,9 @@ pub(super) struct Setup {
     pub listed: usize,
     /// How many operations come before the table is opened.
     pub before: usize,
+    /// The family of this process is reported, counted round and round among those that live when the table
+    /// is opened; `None`: every process is reported.
+    pub family: Option<u8>,
 }
 
 pub(super) struct Machine {
@@ -120,6 +129,16 @@ pub(super) struct Machine {
     // ---- The connector ----
     /// When the table was opened.
     pub opened_ns: u64,
+    /// The same moment by `CLOCK_BOOTTIME`.
+    pub opened_boot_ns: u64,
+    /// The processes that a look showed between two leaders: without a parent.
+    pub seen_between: BTreeSet<Who>,
+    /// The process whose family is reported.
+    pub root: Option<Who>,
+    /// The processes whose parents led to the root when the table was opened, each with those parents.
+    pub family_at_opening: BTreeMap<Who, Vec<Who>>,
+    /// The pids of the root's ancestors when the table was opened.
+    pub pids_of_ancestors: BTreeSet<i32>,
     /// The kinds of events that are listened for; 0: nobody listens.
     pub listened: u32,
     /// The pids whose owners had many threads at some time.
@@ -151,6 +170,11 @@ impl Machine {
             programs: 1,
             names: 0,
             opened_ns: 0,
+            opened_boot_ns: 0,
+            seen_between: BTreeSet::new(),
+            root: None,
+            family_at_opening: BTreeMap::new(),
+            pids_of_ancestors: BTreeSet::new(),
             listened: 0,
             pids_with_many_threads: BTreeSet::new(),
             unheard: Vec::new(),
@@ -203,6 +227,8 @@ impl Machine {
         let process = Process {
             pid,
             parent,
+            born_to: parent,
+            fork_parent: parent,
             start_ns,
             session: model.map_or(0, |model| model.session),
             comm: model.map_or(*b"first\0\0\0\0\0\0\0\0\0\0\0", |model| model.comm),
@@ -220,6 +246,7 @@ impl Machine {
             status: None,
             leader_codes: Vec::new(),
             ended_ns: None,
+            is_fork_late: false,
             exit_queued_ns: None,
             last_exit_queued_ns: None,
             exit_has_parent: false,
@@ -262,6 +289,43 @@ impl Machine {
         self.names += 1;
         let id = 1000 + self.names as u32;
         Credentials { ruid: id, euid: id + 1, rgid: id + 2, egid: id + 3 }
+    }
+
+    // ---- Families ----
+
+    /// Chooses the process whose family is reported, if one is.
+    pub(super) fn choose_root(&mut self) -> Option<i32> {
+        let nth = self.setup.family?;
+        let living: Vec<Who> =
+            (1..self.processes.len()).filter(|who| self.processes[*who].is_alive()).collect();
+        let root = living[usize::from(nth) % living.len()];
+        self.root = Some(root);
+        let mut ancestor = self.processes[root].parent;
+        while let Some(at) = ancestor {
+            self.pids_of_ancestors.insert(self.processes[at].pid);
+            ancestor = self.processes[at].parent;
+        }
+        for who in living {
+            let mut path = Vec::new();
+            let mut next = Some(who);
+            while let Some(at) = next
+                && at != root
+            {
+                next = self.processes[at].parent;
+                path.extend(next);
+            }
+            if next == Some(root) {
+                self.family_at_opening.insert(who, path);
+            }
+        }
+        Some(self.processes[root].pid)
+    }
+
+    /// Whether a process descends from the root by birth, or is the root.
+    pub(super) fn is_member(&self, who: Who) -> bool {
+        let Process { born_to, fork_parent, .. } = self.processes[who];
+        let is_born = |parent: Option<Who>| parent.is_some_and(|parent| self.is_member(parent));
+        self.root.is_none_or(|root| root == who) || is_born(born_to) || is_born(fork_parent)
     }
 
     /// A pid may be used by nobody, nor be the id of a session.

@@ -60,6 +60,7 @@ impl Outside {
         machine.listened = kinds;
         self.read_ns = machine.tick();
         machine.opened_ns = self.read_ns;
+        machine.opened_boot_ns = self.read_ns + machine.slept_ns;
         self.allowance = self.interval();
     }
 
@@ -195,6 +196,9 @@ impl World for Outside {
         }
         let who = machine.find(pid);
         let sight = who.map(|who| {
+            if machine.processes[who].exec == Exec::Between {
+                machine.seen_between.insert(who);
+            }
             let credentials = with_credentials.then_some(machine.processes[who].ids);
             self.looks.borrow_mut().insert(taken_ns, who);
             Sight { taken_ns, stat: machine.stat(who), credentials }

@@ -5,6 +5,7 @@ use super::outside::{Outside, TICK_NS};
 use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
+use crate::procfs::Sight;
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
 use crate::table::census::Census;
@@ -48,6 +49,7 @@ impl Setup {
             listed: 1 + usize::from(fields % 5) * 2,
             pids: 1 + i32::from(pids % 8),
             before: usize::from(before % 16),
+            family: None,
         }
     }
 }
@@ -200,6 +202,7 @@ impl Performance {
                 round: None,
                 change: Change::EMPTY,
                 sequence: 0,
+                reported: 0,
             },
             witness: Witness::default(),
             is_open: false,
@@ -236,7 +239,18 @@ impl Performance {
         }
         self.outside.listen(kinds);
         self.follower.agenda.hearing.complete_since_ns = self.outside.machine.get_mut().opened_ns;
-        self.outside.machine.get_mut().note(|| "the table is opened".into());
+        let machine = self.outside.machine.get_mut();
+        machine.note(|| "the table is opened".into());
+        if let Some(pid) = machine.choose_root() {
+            machine.note(|| format!("the family is that of pid {pid}"));
+            let root = machine.root.expect("a root");
+            let (stat, taken_ns) = (machine.stat(root), machine.opened_ns - 1);
+            self.outside.looks.get_mut().insert(taken_ns, root);
+            let sight = Sight { taken_ns, stat, credentials: None };
+            let (fields, opened_ns) = (self.follower.fields, machine.opened_boot_ns);
+            let entered = self.follower.census.enter_root(pid, &sight, fields, opened_ns);
+            entered.expect("memory");
+        }
     }
 
     fn operate(&mut self, op: Op) -> Result<(), String> {

@@ -24,6 +24,14 @@ proptest! {
     fn the_table_is_what_the_machine_is_whatever_happens((setup, ops) in script()) {
         perform(setup, &ops).map_err(TestCaseError::fail)?;
     }
+
+    #[test]
+    fn a_table_of_a_family_reports_what_was_born_in_it_whatever_happens(
+        (setup, ops) in script(), root in any::<u8>(), has_few_pids in any::<bool>()
+    ) {
+        let pids = if has_few_pids { setup.pids } else { 30 };
+        perform(Setup { family: Some(root), pids, ..setup }, &ops).map_err(TestCaseError::fail)?;
+    }
 }
 
 // ---- Scripts that once failed. `before` operations come before the table is opened. ----
@@ -40,6 +48,7 @@ const PLAIN: Setup = Setup {
     max_watches: 64,
     listed: 9,
     before: 0,
+    family: None,
 };
 
 fn passes(setup: Setup, ops: &[Op]) {
@@ -347,4 +356,50 @@ fn a_process_whose_exec_is_handled_after_its_exit_has_its_own_code_if_the_pidfd_
     .expect("the table agrees with the machine");
     assert_eq!((last.kind, last.exit_code), (change::EXITED, 1280), "{last:?}");
     assert_eq!(last.flags & remark::LEADER_CODE, 0, "{last:?}");
+}
+
+#[test]
+fn a_process_whose_parent_came_and_went_while_its_fork_was_late_has_its_new_parent() {
+    let late_sibling = Step::Fork { who: 1, pid: 4, birth: Birth::Sibling, delay: Delay::Stamped };
+    let reaped = Step::Exit { who: 0, code: 0, is_ignored: true, delay: Delay::No };
+    passes(
+        Setup { before: 1, listed: 1, ..PLAIN },
+        &[
+            fork(0, 2),
+            Op::Run { work: 33 },
+            fork(0, 0),
+            fork(1, 0),
+            Op::Do(late_sibling),
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            RUN,
+            Op::Do(reaped),
+            RUN,
+            RUN,
+            RUN,
+        ],
+    );
+}
+
+#[test]
+fn an_orphan_of_a_family_that_a_subreaper_adopted_during_a_loss_is_not_left_out() {
+    let exits = Step::Exit { who: 2, code: 0, is_ignored: true, delay: Delay::No };
+    passes(
+        Setup { before: 3, family: Some(2), ..PLAIN },
+        &[
+            fork(0, 0),
+            Op::Do(Step::BecomeSubreaper { who: 1 }),
+            fork(1, 0),
+            Op::Pause,
+            Op::Do(Step::Deafen),
+            fork(2, 0),
+            fork(3, 0),
+            Op::Do(exits),
+        ],
+    );
 }

@@ -5,6 +5,7 @@ use super::outside::Outside;
 use crate::procfs::TICK_NS;
 use crate::protocol::bpf::UNHEARD_MAX;
 use crate::table::follower::Follower;
+use crate::table::judge;
 use crate::table::report::{Change, Process, change, field, remark, state};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,9 @@ struct Known {
     who: Who,
     process: Process,
     begun_ns: u64,
+    /// When this was reported, by the machine's time: in a table of a family, later, and all that had happened
+    /// by then may be included.
+    told_ns: u64,
     /// It was found by a look, not by its FORK: at this process.
     seen: Option<Who>,
     /// The timestamps of its EXECEDs; `true`: a scan found it.
@@ -43,6 +47,8 @@ pub(super) struct Witness {
     /// When a process left last whose EXIT may still come.
     last_exit_missing_ns: u64,
     pub rescans: u32,
+    /// When the table was synced for the first time, by the machine's time.
+    first_synced_ns: Option<u64>,
 }
 
 const fn is_beginning(kind: u32) -> bool {
@@ -65,7 +71,8 @@ impl Witness {
         ensure!(
             !is_recovered
                 || self.has_doubt(&machine)
-                || self.is_discovered(change, outside, &machine),
+                || self.is_discovered(change, outside, &machine)
+                || self.may_root_vanish(&machine),
             "recovered, although nothing was lost: {change:?}"
         );
         self.changes += 1;
@@ -82,13 +89,14 @@ impl Witness {
             ensure!(!self.is_synced, "SYNCED without UNSYNCED");
             self.is_synced = true;
             self.syncs += 1;
+            self.first_synced_ns.get_or_insert(machine.now_ns);
             self.synced_ns = change.timestamp_ns;
             self.deaf_syncs += u32::from(change.flags & remark::DEAF != 0);
             self.lost += change.lost;
             return Ok(());
         }
         if is_beginning(change.kind) {
-            self.begin(change, outside, &machine)?;
+            self.begin(change, outside, &machine, follower)?;
             let set = follower.set_user(change.process.pid, change.process.id * 3);
             ensure!(set.is_some(), "has begun, and is not there");
             self.known.get_mut(&change.process.id).expect("begun").process.user =
@@ -100,11 +108,12 @@ impl Witness {
         if is_end(change.kind) {
             ensure!(there.is_none(), "is there after its end: {there:?}");
         } else {
+            self.check_family(&self.known[&change.process.id], change.process.state, &machine)?;
             let user = change.process.id * 3;
             ensure!(there == Some(Process { user, ..change.process }), "differs: {there:?}");
         }
         let living = self.known.values().filter(|known| known.end.is_none()).count();
-        ensure!(living == follower.census.count(), "the count is {}", follower.census.count());
+        ensure!(living == follower.reported, "the count is {}", follower.reported);
         Ok(())
     }
 
@@ -134,11 +143,17 @@ impl Witness {
         change: &Change,
         outside: &Outside,
         machine: &Machine,
+        follower: &Follower,
     ) -> Result<(), String> {
         let process = &change.process;
         let is_first = change.kind == change::FOUND;
         ensure!(is_first == (self.syncs == 0) || !is_first, "FOUND after the first SYNCED");
-        let looked = outside.looks.borrow().get(&change.timestamp_ns).copied();
+        // The FORK of a process that a look found may have shown that it is of the family.
+        let slot = follower.census.find(process.pid).expect("it has begun");
+        let seen_ns = judge::found_ns(follower.census.at(slot));
+        let is_seen_before = machine.root.is_some() && seen_ns > 0;
+        let begun_ns = if is_seen_before { seen_ns } else { change.timestamp_ns };
+        let looked = outside.looks.borrow().get(&begun_ns).copied();
         let forked = machine.forks.get(&change.timestamp_ns).copied();
         let Some(who) = looked.or(forked) else {
             return Err("begins at a moment at which nothing was seen".into());
@@ -163,7 +178,8 @@ impl Witness {
         let known = Known {
             who,
             process: *process,
-            begun_ns: change.timestamp_ns,
+            begun_ns,
+            told_ns: machine.now_ns,
             seen: looked,
             execs: Vec::new(),
             end: None,
@@ -237,6 +253,125 @@ impl Witness {
         Ok(())
     }
 
+    // ---- Families ----
+
+    /// The first scan may see that the root exited, which may have been before the table was opened. Then the
+    /// root has vanished, and its children are orphans by a scan.
+    fn may_root_vanish(&self, machine: &Machine) -> bool {
+        let ended_ns = machine.root.and_then(|root| machine.processes[root].ended_ns);
+        ended_ns.is_some_and(|at| at < self.first_synced_ns.unwrap_or(u64::MAX))
+    }
+
+    /// What is reported as a member was born in the family. Without a loss it is known who was.
+    fn check_family(&self, known: &Known, state: u32, machine: &Machine) -> Result<(), String> {
+        if state & state::PERHAPS != 0 {
+            ensure!(machine.root.is_some(), "perhaps of a family, and there is none");
+            ensure!(
+                self.has_doubt(machine)
+                    || self.is_parent_unknown(known.who, machine)
+                    || self.may_be_confused(known.who, machine),
+                "perhaps, although nothing was lost"
+            );
+            return Ok(());
+        }
+        let mut later = known.who..machine.processes.len();
+        ensure!(
+            later.any(|who| (who == known.who || self.stands_for(known, who, machine))
+                && machine.is_member(who))
+                || self.may_be_confused(known.who, machine),
+            "is no member"
+        );
+        Ok(())
+    }
+
+    /// Whether a process, or one that it descends from, was born to a parent that the table could not know:
+    /// one that was there when the table was opened, and exited before it was read; one that exited while
+    /// its child was made; or one that no look showed.
+    fn is_parent_unknown(&self, who: Who, machine: &Machine) -> bool {
+        let truth = &machine.processes[who];
+        if machine.seen_between.contains(&who) {
+            return true;
+        }
+        let Some(parent) = truth.born_to else { return false };
+        let parents = &machine.processes[parent];
+        let is_older = parents.start_ns < machine.opened_boot_ns;
+        let synced_ns = self.first_synced_ns.unwrap_or(u64::MAX);
+        truth.is_fork_late
+            || is_older && parents.ended_ns.is_some_and(|at| at < synced_ns)
+            || self.may_be_overtaken(parent, machine)
+            || self.is_parent_unknown(parent, machine)
+    }
+
+    /// Whether a process, or one that it descends from, may be taken for another owner of its pid.
+    fn may_be_confused(&self, who: Who, machine: &Machine) -> bool {
+        // Whoever has the pid of the root's parent when that is read is an ancestor.
+        let has_pid_of_ancestor = |truth: &Truth| {
+            machine.pids_of_ancestors.contains(&truth.pid)
+                && truth.start_ns >= machine.opened_boot_ns
+                && self.is_of_opening(truth, machine)
+        };
+        if machine.processes.iter().any(has_pid_of_ancestor) {
+            return true;
+        }
+        let mut next = Some(who);
+        while let Some(at) = next {
+            if self.has_twin(at, machine) {
+                return true;
+            }
+            next = machine.processes[at].born_to.filter(|_| machine.root != Some(at));
+        }
+        false
+    }
+
+    fn has_twin(&self, who: Who, machine: &Machine) -> bool {
+        let truth = &machine.processes[who];
+        let is_twin = |(other, other_truth): (Who, &Truth)| {
+            let (first, second) = if who < other { (who, other) } else { (other, who) };
+            let [older, younger] = [first, second].map(|who| &machine.processes[who]);
+            other != who
+                && other_truth.pid == truth.pid
+                // What was looked at while the kernel was deaf had parents of which nobody had heard.
+                && (machine.was_deaf
+                    || may_be_mistaken_for_own_fork(first, second, machine)
+                    || self.is_of_opening(younger, machine)
+                    || self.may_be_looked_at(second, machine)
+                        && seem_equally_old(older, younger, machine))
+        };
+        // What the FORK of the root is taken for then is outside of the family.
+        let is_twice = |id: &u64| {
+            is_fork_undecidable(truth, &self.known[id], machine)
+                || is_taken_for_predecessor(&self.known[id], machine)
+        };
+        machine.processes.iter().enumerate().any(is_twin)
+            || self.ids.get(&who).is_some_and(|ids| ids.iter().any(is_twice))
+    }
+
+    /// Whether a process has to be reported: it was born to one that has to be, or its parents led to the root
+    /// when the table was opened, and did so until it was read.
+    fn is_due(&self, who: Who, machine: &Machine) -> bool {
+        if machine.root.is_none() {
+            return true;
+        }
+        if self.may_be_confused(who, machine) {
+            return false;
+        }
+        if machine.root == Some(who) {
+            return true;
+        }
+        if let Some(path) = machine.family_at_opening.get(&who) {
+            let is_read = |at: &Who| {
+                let ended_ns = machine.processes[*at].ended_ns;
+                ended_ns.is_none_or(|at| self.first_synced_ns.is_some_and(|synced| synced < at))
+            };
+            return path.iter().chain([&who]).all(is_read);
+        }
+        let truth = &machine.processes[who];
+        let is_younger = truth.start_ns >= machine.opened_boot_ns;
+        is_younger
+            && !truth.is_fork_late
+            && truth.born_to.is_some_and(|parent| self.is_due(parent, machine))
+    }
+
     // ---- Exits ----
 
     /// What a look found was one of several owners of the pid that started in one tick, and looked
@@ -272,9 +407,11 @@ impl Witness {
         let is_right = self.is_code_right(change, known, machine);
         ensure!(is_right, "the code is wrong: {:?}", truth.status);
         if self.is_code_due(known, machine) {
+            // Who left outside of the family is not known here.
             let is_clear = truth.exit_has_parent
-                || change.timestamp_ns
-                    > self.synced_ns.max(self.last_exit_missing_ns) + 1_000_000_000;
+                || machine.root.is_none()
+                    && change.timestamp_ns
+                        > self.synced_ns.max(self.last_exit_missing_ns) + 1_000_000_000;
             let is_queued = truth.last_exit_queued_ns.is_some_and(|at| at <= change.timestamp_ns);
             ensure!(has_code || !is_queued, "not even the leader's code is known");
             let is_fork_new = truth.fork_ns.is_some_and(|at| at > machine.opened_ns);
@@ -320,7 +457,9 @@ impl Witness {
             next.pid == truth.pid && started_ns < change.timestamp_ns
         });
         ensure!(
-            Self::has_lost(machine) || self.rescans > 0 && (is_late || is_replaced),
+            Self::has_lost(machine)
+                || self.may_root_vanish(machine)
+                || self.rescans > 0 && (is_late || is_replaced),
             "VANISHED, although its EXIT was queued in time"
         );
         Ok(())
@@ -369,13 +508,19 @@ impl Witness {
         ensure!(!machine.was_deaf || self.deaf_syncs > 0, "nothing says that it was deaf");
         let mut living = BTreeSet::new();
         for (who, truth) in machine.processes.iter().enumerate() {
+            let is_due = self.is_due(who, &machine);
             if truth.is_alive() {
                 living.insert(truth.pid);
-                self.compare(who, &machine, follower)?;
+                if is_due || follower.get(truth.pid).is_some() {
+                    self.compare(who, &machine, follower)?;
+                }
+            } else if !is_due {
+                // Nobody asks for it.
             } else if !Self::has_lost(&machine) {
                 ensure!(
                     truth.fork_ns.is_none()
                         || self.is_overtaken(who, truth)
+                        || machine.root.is_some() && self.may_be_overtaken(who, &machine)
                         || self.known.values().any(|known| self.stands_for(known, who, &machine))
                         || self.ids.get(&who).is_some_and(|ids| !ids.is_empty()),
                     "pid {} was never there: {}",
@@ -411,6 +556,29 @@ impl Witness {
         })
     }
 
+    /// A later owner of the pid may have been looked at before the FORK of this process was handled.
+    fn may_be_overtaken(&self, who: Who, machine: &Machine) -> bool {
+        let pid = machine.processes[who].pid;
+        let mut later = machine.processes.iter().skip(who + 1).filter(|next| next.pid == pid);
+        later.any(|next| self.may_be_found(next, machine))
+    }
+
+    /// A look, not a FORK, may have shown the process first.
+    fn may_be_looked_at(&self, who: Who, machine: &Machine) -> bool {
+        let is_forked = |id: &u64| self.known[id].seen.is_none();
+        self.has_doubt(machine) || !self.ids.get(&who).is_some_and(|ids| ids.iter().all(is_forked))
+    }
+
+    /// A look may have found the process before its FORK was handled.
+    fn may_be_found(&self, truth: &Truth, machine: &Machine) -> bool {
+        self.has_doubt(machine) || self.is_of_opening(truth, machine)
+    }
+
+    /// The process started before the first scan had ended.
+    fn is_of_opening(&self, truth: &Truth, machine: &Machine) -> bool {
+        self.first_synced_ns.is_none_or(|at| truth.start_ns < at + machine.slept_ns)
+    }
+
     fn compare(&self, who: Who, machine: &Machine, follower: &Follower) -> Result<(), String> {
         let (truth, fields) = (&machine.processes[who], machine.setup.fields);
         let pid = truth.pid;
@@ -420,9 +588,12 @@ impl Witness {
         let Some(known) = self.known.get(&process.id) else {
             return Err(format!("pid {pid} is in the table, and has never begun"));
         };
-        if is_mistaken_for_own_fork(known, who, machine) {
+        if is_mistaken_for_own_fork(known, who, machine)
+            || machine.root.is_some() && self.has_twin(who, machine)
+        {
             return Ok(()); // What the two have in common is not known.
         }
+        self.check_family(known, process.state, machine)?;
         // Nothing reports the parent's id and the state, nor when they are known.
         let Process { parent_id, state, sequence, .. } = process;
         let valid = known.process.valid | process.valid & field::PARENT;
@@ -450,7 +621,8 @@ impl Witness {
             parent_id: expected_parent_id,
             start_boottime_ns: truth.start_tick(),
             session: if fields & field::SESSION != 0 { truth.session } else { process.session },
-            state: if truth.is_kernel_thread { state::KERNEL_THREAD } else { 0 }
+            state: process.state & state::PERHAPS
+                | if truth.is_kernel_thread { state::KERNEL_THREAD } else { 0 }
                 | if truth.has_leader { 0 } else { state::LEADER_GONE },
             valid: (fields | field::PARENT | field::START)
                 & !if truth.is_kernel_thread { field::COMM } else { 0 },
@@ -480,11 +652,14 @@ impl Witness {
                     let is_it =
                         |(told, is_found): &(u64, bool)| told == at || *is_found && told > at;
                     known.seen.is_some() && known.begun_ns > *at
+                        || machine.root.is_some() && known.told_ns > *at
                         || known.execs.iter().any(is_it)
                         || known.end == Some(change::VANISHED)
                 };
                 ensure!(
-                    ids.is_empty() || ids.iter().any(is_reported),
+                    ids.is_empty()
+                        || ids.iter().any(is_reported)
+                        || machine.root.is_some() && self.may_be_confused(*who, machine),
                     "an exec of pid {} was not reported: {}",
                     truth.pid,
                     describe(truth)
@@ -539,16 +714,17 @@ fn is_fork_undecidable(truth: &Truth, first: &Known, machine: &Machine) -> bool 
 /// the FORK of the first, which may still come then, if it is no more than two ticks younger, or if
 /// both started in the same tick.
 fn is_mistaken_for_own_fork(known: &Known, later: Who, machine: &Machine) -> bool {
-    let (first, second) = (&machine.processes[known.who], &machine.processes[later]);
+    known.seen.is_some() && may_be_mistaken_for_own_fork(known.who, later, machine)
+}
+
+fn may_be_mistaken_for_own_fork(who: Who, later: Who, machine: &Machine) -> bool {
+    let (first, second) = (&machine.processes[who], &machine.processes[later]);
     let is_late = |fork_ns: u64| {
         first.exit_queued_ns.is_none_or(|at| at >= fork_ns)
             && (fork_ns + machine.setup.slept_ns < first.start_tick() + 2 * TICK_NS
                 || first.start_tick() == second.start_tick())
     };
-    known.who < later
-        && first.pid == second.pid
-        && known.seen.is_some()
-        && second.fork_ns.is_some_and(is_late)
+    who < later && first.pid == second.pid && second.fork_ns.is_some_and(is_late)
 }
 
 /// A process was found before its FORK was generated, and in between the EXIT of the previous owner of

@@ -66,6 +66,13 @@ pub fn unreported() -> Record {
     Record { origin: Origin::Found(Found::new(FOUND, false, false)), ..found() }
 }
 
+/// A child of pid 1 that a scan found and has not reported.
+pub fn unreported_as(pid: i32) -> Record {
+    let mut record = unreported();
+    (record.process.pid, record.process.parent_pid) = (pid, INIT);
+    record
+}
+
 pub fn kernel_thread() -> Record {
     let mut record = found();
     record.process.state |= state::KERNEL_THREAD;

@@ -6,6 +6,7 @@ use crate::errno::Errno;
 use crate::sys::PidfdExit;
 use crate::table::agenda::{Agenda, BATCH, Job, Quiet};
 use crate::table::census::{Census, Slot};
+use crate::table::family::Family;
 use crate::table::follower::Follower;
 use crate::table::jobs::Run;
 use crate::table::report::{Change, change, field, remark};
@@ -162,13 +163,34 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A table of the family of the process, which started at 1,000 ms, and of these processes. It was opened
+    /// at 1,100 ms.
+    pub fn of_family(others: impl IntoIterator<Item = Record>) -> Self {
+        let mut stage = Self::with([found()]);
+        let find = |pid| stage.follower.census.find(pid).unwrap();
+        let (init, root) = (find(INIT), find(PID));
+        let census = &mut stage.follower.census;
+        census.orphans_since_ns = STARTED;
+        *census.at_mut(init) =
+            Record { family: Family::Adopter, has_begun: false, ..*census.at(init) };
+        census.at_mut(root).family = Family::Root;
+        stage.follower.reported = 1;
+        for record in others {
+            census.insert(record).unwrap();
+        }
+        stage
+    }
+
     /// A table of these processes and of pid 1, of which all was reported; nothing happens.
     pub fn with(records: impl IntoIterator<Item = Record>) -> Self {
         let mut init = found();
         init.process.pid = INIT;
         init.process.parent_pid = 0;
         let mut census = Census::new().unwrap();
-        for record in [init].into_iter().chain(records) {
+        let mut reported = 0;
+        for mut record in [init].into_iter().chain(records) {
+            record.has_begun = !record.is_unreported();
+            reported += usize::from(record.has_begun);
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
@@ -183,6 +205,7 @@ impl Stage {
             round: None,
             change: Change::EMPTY,
             sequence: 0,
+            reported,
         };
         let machine = Machine {
             now_ns: Cell::new(JUDGED),
