@@ -7,6 +7,7 @@
 /* What is kept for each process, until it has exited. */
 struct life {
 	uint64_t began_ns;
+	bool runs; /* it has run a program since */
 	struct facts facts;
 };
 
@@ -72,8 +73,11 @@ static bool is_wanted(const struct pc_change *change, const struct facts *facts)
 /* Returns NULL if there is no such parent any more, or its name is not known. */
 static const char *parent_name(const struct pc_process *process, struct pc_process *parent)
 {
-	bool there = pc_table_get(table, process->parent_pid, parent) == 1 && parent->id == process->parent_id;
-	return there ? process_name(parent) : NULL;
+	if (pc_table_get(table, process->parent_pid, parent) == 1 && parent->id == process->parent_id)
+		return process_name(parent);
+	/* With a family, the table does not report the parent of its first process, and who adopts orphans. */
+	bool read = options.family && process->parent_pid && read_name(process->parent_pid, parent->comm);
+	return read ? parent->comm : NULL;
 }
 
 static void show_process(const struct pc_change *change, const struct facts *facts, const char *parent)
@@ -83,6 +87,10 @@ static void show_process(const struct pc_change *change, const struct facts *fac
 	string("comm", NULL, process_name(process));
 	columns(process->pid, 0, process_name(process));
 	show_facts(facts, is_end(change) ? NULL : "parent_pid", parent);
+	if (options.family)
+		boolean("perhaps", true, process->state & PC_PROCESS_PERHAPS);
+	if (process->state & PC_PROCESS_PERHAPS)
+		text("(perhaps) ");
 }
 
 /* Shows that a process has started, or runs a new program. */
@@ -183,6 +191,9 @@ static void take_process(const struct pc_change *change)
 	bool starts = change->kind == PC_CHANGE_STARTED, execs = change->kind == PC_CHANGE_EXECED;
 	if (change->kind == PC_CHANGE_FOUND || starts || execs)
 		read_life(life, process);
+	if (execs && options.command && !life->runs && process->pid == options.family)
+		life->began_ns = change->timestamp_ns; /* before, its process waited for the table */
+	life->runs |= execs;
 	update(&life->facts, process);
 	bool shown = is_end(change) || (options.family && !options.ends && (starts || execs));
 	if (shown && is_wanted(change, &life->facts)) {

@@ -16,6 +16,7 @@ int open_table(void)
 		wanted.fields |= PC_FIELD_CREDENTIALS;
 	if (options.show & SHOW_SESSION)
 		wanted.fields |= PC_FIELD_SESSION;
+	wanted.family = options.family;
 	int error = pc_table_open(&table, &wanted);
 	return error < 0 ? error : pc_table_fd(table);
 }
