@@ -339,6 +339,8 @@ static int open_events(void)
 	if (options.no_threads)
 		subscription.flags = PC_FILTER_NO_THREADS;
 	int error = pc_open(&pc, &subscription);
+	if (options.pid && pc_process_alive(options.pid) <= 0)
+		stop(0); /* no event will report its exit */
 	return error < 0 ? error : pc_fd(pc);
 }
 

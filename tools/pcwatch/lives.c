@@ -208,9 +208,12 @@ static void take_process(const struct pc_change *change)
 
 static void take_synced(const struct pc_change *change)
 {
+	struct pc_process process;
 	if (change->since_ns)
 		show_loss(change);
 	show_hidden(change);
+	if (options.pid && pc_table_get(table, options.pid, &process) != 1)
+		stop(0); /* it exited before the table was open */
 	if (options.command) /* now the table reports everything that the command does */
 		release_job();
 }

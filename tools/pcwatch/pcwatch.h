@@ -132,7 +132,6 @@ void complain(const char *what, const char *why);
 
 /* record.c: one line of text, or one JSON object. */
 enum { STARTS = PC_EVENT_UNKNOWN + 1, KINDS }; /* of records: PC_EVENT_*, and 0 for process exits */
-void show_header(void);
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
@@ -200,7 +199,7 @@ enum verdict judge(const struct candidate *candidate);
 enum verdict judge_cgroup(const struct text *cgroup);
 
 /* show.c: what is known about a process, as columns or as fields of JSON. */
-void show_columns(void);
+void show_header(void);
 void show_facts(const struct facts *facts, const char *parent_key, const char *parent_name);
 void show_command(const struct facts *facts);
 

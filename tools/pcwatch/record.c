@@ -13,16 +13,6 @@ enum { PIPE_COLUMNS = 256, FEWEST_COLUMNS = 20 };
 static uint64_t shown[KINDS], total_shown, undecided;
 static long line_start; /* in out */
 
-void show_header(void)
-{
-	if (!on_terminal || options.tree)
-		return;
-	fprintf(out, "%-12s %-8s %7s %7s %-15s ", "TIME", "EVENT", "PID", "TID", "COMM");
-	show_columns();
-	fputs("DETAILS", out);
-	end_line();
-}
-
 /* Text shows the local time of day; JSON shows the date and time in UTC. */
 static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 {

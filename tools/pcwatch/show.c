@@ -23,12 +23,16 @@ static const struct {
 	{ SHOW_CWD, 24, "CWD" },
 };
 
-/* The titles of the columns, for the header. */
-void show_columns(void)
+void show_header(void)
 {
+	if (!on_terminal || options.tree)
+		return;
+	fprintf(out, "%-12s %-8s %7s %7s %-15s ", "TIME", "EVENT", "PID", "TID", "COMM");
 	for (size_t i = 0; i < sizeof(COLUMNS) / sizeof(*COLUMNS); i++)
 		if (options.show & COLUMNS[i].bit)
 			column(COLUMNS[i].width, COLUMNS[i].title, strlen(COLUMNS[i].title));
+	fputs("DETAILS", out);
+	end_line();
 }
 
 static const char *container(const struct facts *facts, char buffer[CONTAINER_MAX])
