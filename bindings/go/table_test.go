@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -202,6 +203,48 @@ func TestTableClose(t *testing.T) {
 	_, check := table.Check()
 	if get || table.Len() != 0 || table.Synced() || !errors.Is(check, os.ErrClosed) {
 		t.Error("it is not closed")
+	}
+}
+
+func TestTableFamily(t *testing.T) {
+	command := exec.Command("sh", "-c", "read go; sleep 1000 & echo $!; exit 3")
+	stdin := must[io.WriteCloser](t)(command.StdinPipe())
+	stdout := must[io.ReadCloser](t)(command.StdoutPipe())
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	outside := startChild(t)
+	root := command.Process.Pid
+	table := must[*Table](t)(OpenTable(TableOptions{Family: root}))
+	defer table.Close()
+	for !table.Synced() {
+		must[Change](t)(table.Next(context.Background()))
+	}
+	if _, there := table.Get(outside.pid); there || table.Len() != 1 {
+		t.Error("there are others in the family")
+	}
+	must[int](t)(io.WriteString(stdin, "\n"))
+	var orphan int
+	must[int](t)(fmt.Fscan(stdout, &orphan))
+	command.Wait()
+	awaitChange(t, table, ChangeExited, int32(root))
+	for table.Len() > 1 {
+		must[Change](t)(table.Next(context.Background()))
+	}
+	if found, there := table.Get(int32(orphan)); !there || found.Perhaps() {
+		t.Errorf("%+v", found)
+	}
+	if err := syscall.Kill(orphan, syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	awaitChange(t, table, ChangeExited, int32(orphan))
+	if table.Len() != 0 {
+		t.Error("somebody is left")
+	}
+	for pid, expected := range map[int]error{root: syscall.ESRCH, 1: syscall.EINVAL, -1: syscall.EINVAL} {
+		if _, err := OpenTable(TableOptions{Family: pid}); !errors.Is(err, expected) {
+			t.Error(pid, err)
+		}
 	}
 }
 

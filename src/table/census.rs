@@ -2,11 +2,10 @@
 
 use super::family::Family;
 use super::pids::Pids;
-use super::record::{Found, Life, Origin, Record, Watch};
+use super::record::{Life, Origin, Record, Watch};
 use super::report::{Process, field, state};
 use crate::errno::Errno;
 use crate::memory::Arena;
-use crate::procfs::{Sight, TICK_NS};
 use core::num::NonZero;
 
 /// Where a record is. It is valid until the record is removed.
@@ -140,7 +139,7 @@ impl Census {
         let entry = self.entry(slot);
         let mut process = entry.record.process;
         let parent = entry.parent.map(|parent| self.at(parent));
-        let known = parent.filter(|parent| parent.has_begun);
+        let known = parent.filter(|parent| parent.family.is_reported());
         process.parent_id = known.map_or(0, |parent| parent.process.id);
         if entry.record.family == Family::Perhaps {
             process.state |= state::PERHAPS;
@@ -169,31 +168,16 @@ impl Census {
         let entry = self.entry_mut(slot);
         entry.record = record;
         entry.record.process.id = id;
-        if !has_family {
-            entry.record.family = Family::Member;
-        } else if record.process.pid == 1 {
-            entry.record.family = Family::Adopter;
-        }
+        entry.record.family = match (has_family, id, record.process.pid) {
+            (false, ..) => Family::Member,
+            (true, 1, _) => Family::Root,
+            (true, _, 1) => Family::Adopter,
+            _ => Family::Unjudged,
+        };
         self.adopt(slot, None);
         self.link(slot);
         self.set_life(slot, record.life);
         Ok(slot)
-    }
-
-    /// Enters the process whose family is reported, as a look showed it, when the table is opened.
-    pub(super) fn enter_root(
-        &mut self,
-        pid: i32,
-        sight: &Sight,
-        fields: u32,
-        opened_ns: u64,
-    ) -> Result<(), Errno> {
-        // /proc rounds when processes started.
-        self.orphans_since_ns = opened_ns - TICK_NS;
-        let mut record = Record::seen(pid, sight, Origin::Found(Found::of(sight, false)));
-        record.process.valid &= fields;
-        record.family = Family::Root;
-        self.insert(record).map(drop)
     }
 
     pub(super) const fn hidden(&self) -> u32 {
@@ -250,23 +234,20 @@ impl Census {
     }
 
     /// The children of a process may be those of the previous owner of its pid: as orphans, they are
-    /// looked at.
-    pub(super) fn doubt_children(&mut self, slot: Slot) {
+    /// looked at. The process is, too, if it names a parent that is not in the table: it may have another
+    /// one by now.
+    #[inline(never)]
+    pub(super) fn doubt_kin(&mut self, slot: Slot) {
+        self.link(slot);
+        if self.parent(slot).is_none() {
+            self.enqueue(slot, Queue::Orphans);
+        }
         let mut next = self.entry(slot).first_child;
         while let Some(child) = next {
             next = self.entry(child).next_sibling;
             if self.at(child).gone().is_none() {
                 self.enqueue(child, Queue::Orphans);
             }
-        }
-    }
-
-    /// A process that names a parent which is not in the table may have another one by now: as an orphan, it is
-    /// looked at.
-    pub(super) fn doubt_parent(&mut self, slot: Slot) {
-        let entry = self.entry(slot);
-        if entry.parent.is_none() && entry.record.gone().is_none() {
-            self.enqueue(slot, Queue::Orphans);
         }
     }
 

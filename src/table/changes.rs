@@ -7,22 +7,18 @@ use super::report::{Change, change, remark};
 use super::scan::{Cause, Doubt};
 
 impl Change {
-    /// Becomes a change of a process that is in the table.
+    /// Becomes a change of a process that is in the table; of kind 0 if the process is not of the family.
     #[inline(never)]
     pub(super) fn set(
         &mut self,
-        census: &mut Census,
+        census: &Census,
         slot: Slot,
         mut kind: u32,
         timestamp_ns: u64,
         flags: u32,
     ) {
-        let record = census.at_mut(slot);
-        if matches!(kind, change::FOUND | change::STARTED) {
-            record.has_begun = record.family.is_reported();
-        }
-        if !record.has_begun {
-            kind = 0; // It is outside of the family.
+        if !census.at(slot).family.is_reported() {
+            kind = 0;
         }
         let process = census.view(slot, 0);
         *self = Self { kind, flags, timestamp_ns, process, ..Self::EMPTY };

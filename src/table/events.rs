@@ -85,8 +85,7 @@ impl Follower {
             (Verdict::Started { is_seen }, _) => {
                 let slot = self.start(pid, event, look, is_seen, world)?;
                 self.judge_family(slot, Some(event));
-                self.agenda.finish_event();
-                return Ok(self.report(slot, change::STARTED, event.timestamp_ns, 0));
+                Some((change::STARTED, slot))
             }
             (Verdict::Discovered, _) => {
                 let slot = self.enter_looked_at(pid, look, false, world)?;
@@ -133,9 +132,7 @@ impl Follower {
                 note_fork(record, OwnFork::Seen);
                 // The scan may have passed its parent before that existed, and its children may have
                 // been read before it existed.
-                self.census.link(slot);
-                self.census.doubt_parent(slot);
-                self.census.doubt_children(slot);
+                self.census.doubt_kin(slot);
                 // Only the FORK may have shown that it is of the family.
                 self.judge_family(slot, Some(event)).then_some(change::STARTED)
             }
@@ -144,7 +141,7 @@ impl Follower {
                 if record.leader_exit.is_none() {
                     note_fork(record, OwnFork::Expected);
                 }
-                self.census.doubt_children(slot);
+                self.census.doubt_kin(slot);
                 None
             }
             Verdict::Threaded => {
@@ -162,7 +159,7 @@ impl Follower {
                     note_fork(record, OwnFork::Seen);
                 }
                 if is_found {
-                    self.census.doubt_children(slot);
+                    self.census.doubt_kin(slot);
                 }
                 leaderless::settle(&mut self.census, slot, is_leader_gone, world);
                 None

@@ -31,24 +31,8 @@ impl Family {
         }
     }
 
-    /// What a process is that may be an orphan. `is_hearable`: its FORK has not been heard, and was not lost;
-    /// `is_old`: its FORK came before the table was opened; `is_scan_to_report`: a scan will judge it.
-    pub(super) const fn orphan(is_old: bool, is_hearable: bool, is_scan_to_report: bool) -> Self {
-        if is_old {
-            Self::Outside
-        } else if is_hearable || is_scan_to_report {
-            Self::Unjudged
-        } else {
-            Self::Perhaps
-        }
-    }
-
     /// Whether a process of this kind can adopt orphans of the family, because it is the parent of `child`.
     pub(super) fn is_adopter_of(self, child: Self) -> bool {
-        match child {
-            Self::Adopter | Self::Root => self < Self::Adopter,
-            Self::Member => self == Self::Outside,
-            _ => false,
-        }
+        matches!(child, Self::Adopter | Self::Root) && self < Self::Adopter
     }
 }

@@ -169,7 +169,7 @@ impl Follower {
         timestamp_ns: u64,
         flags: u32,
     ) -> Outcome {
-        self.change.set(&mut self.census, slot, kind, timestamp_ns, flags);
+        self.change.set(&self.census, slot, kind, timestamp_ns, flags);
         Outcome::Report
     }
 

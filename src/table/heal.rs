@@ -104,16 +104,19 @@ impl Follower {
                 (record.read_ns, record.threads) = (sight.taken_ns, threads);
                 self.compare(slot, sight, field::ALL, remark::RECOVERED);
             }
-            (Recheck::Replaced, _) => {
-                // /proc may not list the next owner, so Job::Successor looks for it.
-                self.vanish(slot, true, world);
-                return Ok(Some(self.report_exit(slot, world)));
-            }
             (Recheck::AskPidfd, _) => {
                 leaderless::note_exit_of_watched(&mut self.census, slot, false, world)
             }
-            // If its EXIT is queued, that will be handled before the process leaves.
-            (Recheck::Gone, _) => self.vanish(slot, false, world),
+            (verdict @ (Recheck::Gone | Recheck::Replaced), _) => {
+                let is_replaced = verdict == Recheck::Replaced;
+                let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
+                leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
+                // If its EXIT is queued, that will be handled before the process leaves. /proc may not list
+                // the next owner, so Job::Successor looks for it.
+                if is_replaced {
+                    return Ok(Some(self.report_exit(slot, world)));
+                }
+            }
             (Recheck::Hidden, _) => {
                 self.census.at_mut(slot).process.valid &= field::START;
                 self.census.set_hidden(slot, true);
@@ -121,13 +124,6 @@ impl Follower {
             (Recheck::Same, None) => {}
         }
         Ok(None)
-    }
-
-    /// The process exited, and no event has reported that.
-    #[inline]
-    fn vanish(&mut self, slot: Slot, is_replaced: bool, world: &mut impl World) {
-        let gone = Gone { at_ns: world.clock().now_ns, exit: None, is_replaced };
-        leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
     }
 
     /// Reports the next process that the scan found.

@@ -71,7 +71,7 @@ impl Follower {
     pub(super) fn above(&self, pid: i32) -> Option<Process> {
         let mut next = self.census.above(pid);
         while let Some(slot) = next
-            && !self.census.at(slot).has_begun
+            && !self.census.at(slot).is_known()
         {
             next = self.census.above(self.census.pid(slot));
         }
@@ -91,7 +91,7 @@ impl Follower {
     }
 
     fn find_reported(&self, pid: i32) -> Option<Slot> {
-        self.census.find(pid).filter(|slot| self.census.at(*slot).has_begun)
+        self.census.find(pid).filter(|slot| self.census.at(*slot).is_known())
     }
 
     fn next_job(&self, world: &impl World, quiet: Quiet) -> Option<Job> {

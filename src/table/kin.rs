@@ -3,8 +3,11 @@
 use super::census::Slot;
 use super::family::Family;
 use super::follower::Follower;
-use super::judge::lived_ns;
+use super::judge::{Clock, lived_ns};
 use super::record::{Found, Origin, OwnFork, Record};
+use super::report::field;
+use super::world::World;
+use crate::procfs::Look;
 use crate::protocol::event::Event;
 
 /// How many parents that are not judged are passed. Parents that were read at different times may form a
@@ -12,16 +15,26 @@ use crate::protocol::event::Event;
 const DEPTH_MAX: u32 = 100;
 
 impl Follower {
+    /// Enters the process whose family is reported, as a look showed it before the table was opened.
+    #[inline]
+    pub(super) fn enter_root(&mut self, pid: i32, look: &Look, world: &mut impl World) {
+        let Clock { now_ns, slept } = world.clock();
+        self.census.orphans_since_ns = now_ns + slept.0;
+        // There is memory for the first process.
+        let _ = self.enter_looked_at(pid, look, false, world);
+    }
+
     /// Judges a process by its FORK; without one, by what was seen of it, unless it has been judged. True if
-    /// its start is to be reported now.
+    /// this shows that it is to be reported.
     #[inline(never)]
     pub(super) fn judge_family(&mut self, slot: Slot, fork: Option<&Event>) -> bool {
         let known = self.census.at(slot).family;
-        let is_open = known == Family::Unjudged || fork.is_some() && known < Family::Member;
-        let family = if is_open { known.max(self.family_of(slot, fork)) } else { known };
-        let record = self.census.at_mut(slot);
-        record.family = family;
-        family.is_reported() && !record.has_begun
+        if known >= Family::Member || known != Family::Unjudged && fork.is_none() {
+            return false;
+        }
+        let family = known.max(self.family_of(slot, fork));
+        self.census.at_mut(slot).family = family;
+        family.is_reported() && !known.is_reported()
     }
 
     /// What the nearest ancestor that is judged says of a process.
@@ -32,7 +45,7 @@ impl Follower {
             None => self.census.parent(slot),
         };
         for _ in 0..DEPTH_MAX {
-            let Some(known) = parent.filter(|parent| self.is_parent(*parent, child)) else { break };
+            let Some(known) = parent.filter(|parent| self.is_parent(*parent, fork)) else { break };
             let family = self.census.at(known).family;
             if family != Family::Unjudged {
                 match family.child(fork.is_some()) {
@@ -47,24 +60,33 @@ impl Follower {
         self.orphan(child)
     }
 
-    /// Whether the record that has the pid of a process's parent is the parent's: no event about it can have
-    /// been lost since it was seen, and it is no younger than the child.
-    fn is_parent(&self, parent: Slot, child: Slot) -> bool {
-        let parent = self.census.at(parent);
-        let child_ns = lived_ns(self.census.at(child)) + self.agenda.slept.0;
-        lived_ns(parent).max(parent.read_ns) > self.agenda.doubted_ns
-            && parent.process.start_boottime_ns <= child_ns
+    /// Whether the record with a parent's pid is the parent's: no event about it can have been lost since it was
+    /// seen, and it is no younger than the child's FORK.
+    fn is_parent(&self, slot: Slot, fork: Option<&Event>) -> bool {
+        let record = self.census.at(slot);
+        let start_ns = record.process.start_boottime_ns;
+        lived_ns(record).max(record.read_ns) > self.agenda.doubted_ns
+            && !fork.is_some_and(|event| self.agenda.slept.is_before(event, start_ns))
     }
 
+    /// What a process is that may be an orphan.
     fn orphan(&self, slot: Slot) -> Family {
         let Record { process, origin, .. } = self.census.at(slot);
+        let start_ns = process.start_boottime_ns;
         let is_unheard = !matches!(
             origin,
             Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. })
-        );
-        let (start_ns, doubted_ns) = (process.start_boottime_ns, self.agenda.doubted_ns);
-        let is_lost = doubted_ns > 0 && start_ns <= doubted_ns + self.agenda.slept.0;
-        let is_old = is_unheard && start_ns < self.census.orphans_since_ns;
-        Family::orphan(is_old, is_unheard && !is_lost, self.agenda.is_scan_to_report())
+        ) && process.valid & field::PARENT != 0;
+        if self.agenda.is_scan_to_report() {
+            return Family::Unjudged;
+        }
+        if is_unheard && start_ns < self.census.orphans_since_ns {
+            return Family::Outside;
+        }
+        // A FORK that is younger than the last loss will be heard.
+        if is_unheard && start_ns > self.agenda.doubted_ns + self.agenda.slept.0 {
+            return Family::Unjudged;
+        }
+        Family::Perhaps
     }
 }

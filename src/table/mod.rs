@@ -47,7 +47,7 @@ use crate::errno::Errno;
 use crate::procfs::{self, Listing, Look, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
-use crate::sys::{self, Fd, boottime_ns, monotonic_ns};
+use crate::sys::{self, Fd, monotonic_ns};
 use agenda::Agenda;
 use census::Census;
 use core::sync::atomic::Ordering::Relaxed;
@@ -81,9 +81,6 @@ pub(crate) struct OpenTableOptions {
     pub max_work: u32,
 }
 
-/// The fields that are always kept up to date.
-const KEPT: u32 = field::PARENT | field::START;
-
 /// How many processes one call looks at by default: about a millisecond's worth.
 pub(crate) const DEFAULT_WORK: u32 = 64;
 
@@ -116,27 +113,10 @@ impl Parts {
     fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
         namespace::require_whole_proc(listing.tree())?;
-        let mut census = Census::new()?;
-        enter_root(&mut census, &listing, options)?;
+        let census = Census::new()?;
         let watches = Watches::new(options.max_watches)?;
         Ok(Self { listing, census, watches, signals: Signals::new()? })
     }
-}
-
-/// Enters the process whose family is reported, if one is. `ESRCH`: it does not exist.
-#[inline(never)]
-fn enter_root(
-    census: &mut Census,
-    listing: &Listing,
-    options: &OpenTableOptions,
-) -> Result<(), Errno> {
-    if options.family == 0 {
-        return Ok(());
-    }
-    let mut look = Look::Absent;
-    procfs::look(listing.tree(), options.family, false, &mut look)?;
-    let sight = look.living().ok_or(Errno(libc::ESRCH))?;
-    census.enter_root(options.family, sight, options.fields | KEPT, boottime_ns())
 }
 
 /// The events that the table needs.
@@ -165,6 +145,11 @@ impl Table {
         let is_adopted = !socket.is_none();
         let filter = filter_for(options).ok_or(Errno(libc::EINVAL))?;
         let parts = Parts::new(options)?;
+        let mut root = Look::Absent;
+        if options.family != 0 {
+            procfs::look(parts.listing.tree(), options.family, false, &mut root)?;
+            root.living().ok_or(Errno(libc::ESRCH))?;
+        }
         if is_adopted {
             // Later, a failure would have to undo the adoption.
             parts.signals.watch_socket(socket)?;
@@ -189,7 +174,7 @@ impl Table {
             follower: Follower {
                 census,
                 agenda: Agenda::new(is_adopted.then_some(opened_ns), hearing),
-                fields: options.fields | KEPT,
+                fields: options.fields | field::PARENT | field::START,
                 unheard: Unheard::NONE,
                 max_work: options.max_work.saturating_mul(LOOK),
                 round: None,
@@ -203,6 +188,10 @@ impl Table {
             is_resting: false,
             has_timer: false,
         };
+        if options.family != 0 {
+            let mut kernel = Kernel { remote: &remote, senses: &mut table.senses };
+            table.follower.enter_root(options.family, &root, &mut kernel);
+        }
         if is_adopted {
             // What the queue lost before the adoption leaves no other trace.
             table.follower.agenda.doubt_since(opened_ns);

@@ -14,8 +14,6 @@ pub(super) struct Record {
     pub origin: Origin,
     pub life: Life,
     pub family: Family,
-    /// The caller knows of the process.
-    pub has_begun: bool,
     /// COMM, UID, GID and SID events from before this moment are reflected already: the process was
     /// read after it.
     pub read_ns: u64,
@@ -171,7 +169,6 @@ impl Record {
         origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
         life: Life::Led,
         family: Family::Unjudged,
-        has_begun: false,
         read_ns: 0,
         program_ns: 0,
         threads: Threads::Others { heard: 0 },
@@ -236,9 +233,14 @@ impl Record {
         self.process.state & state::HIDDEN != 0
     }
 
-    /// Whether the caller does not know of the process yet.
+    /// Whether a process that was found is still to be reported.
     pub(super) const fn is_unreported(&self) -> bool {
         matches!(self.origin, Origin::Found(Found { is_reported: false, .. }))
+    }
+
+    /// Whether the caller knows of the process.
+    pub(super) fn is_known(&self) -> bool {
+        self.family.is_reported() && !self.is_unreported()
     }
 
     /// What is known of its exit, if it exited.

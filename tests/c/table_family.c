@@ -2,6 +2,7 @@
 #include "follower.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -223,9 +224,10 @@ PROMISE(no_root, "a table of the family of no process, of a zombie or of a threa
 	CHECK_EQ(pc_table_open(&table, &options), -EINVAL);
 	options.family = -getpid();
 	CHECK_EQ(pc_table_open(&table, &options), -EINVAL);
-	options.family = 0;
-	options.reserved = 1;
+	options.family = INT_MIN;
 	CHECK_EQ(pc_table_open(&table, &options), -EINVAL);
+	options.family = INT_MAX;
+	CHECK_EQ(pc_table_open(&table, &options), -ESRCH);
 	CHECK(table == NULL);
 }
 

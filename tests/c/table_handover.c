@@ -173,10 +173,9 @@ static void send_event(int feed, uint32_t what, const void *data, size_t size)
 	CHECK_EQ(send(feed, datagram, sizeof(datagram), 0), sizeof(datagram));
 }
 
-static void follow_made_up(void *unused)
+/* Without privilege, makes up a feed of events and a /proc with the processes 1 and 100, its child. */
+static int make_up_feed(int feed[2])
 {
-	int feed[2];
-	(void)unused;
 	mkdir("/tmp", 01777); /* a machine that has only this program may lack it */
 	CHECK(mkdtemp(directory) != NULL);
 	CHECK_EQ(chmod(directory, 0755), 0);
@@ -188,6 +187,27 @@ static void follow_made_up(void *unused)
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, feed), 0);
 	int proc = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(proc >= 0);
+	return proc;
+}
+
+static void send_fork(int feed, uint32_t parent, uint32_t child)
+{
+	uint32_t ids[] = { parent, parent, child, child };
+	make_up((pid_t)child, (pid_t)parent, "child");
+	send_event(feed, PROC_EVENT_FORK, ids, sizeof(ids));
+}
+
+static void send_exit(int feed, uint32_t pid, uint32_t parent)
+{
+	uint32_t ids[] = { pid, pid, 5 << 8, 17, parent, parent };
+	remove_made_up((pid_t)pid);
+	send_event(feed, PROC_EVENT_EXIT, ids, sizeof(ids));
+}
+
+static void follow_made_up(void *unused)
+{
+	int feed[2], proc = make_up_feed(feed);
+	(void)unused;
 	struct follower f = adopt(feed[0], TABLE_OPTIONS(.flags = PC_TABLE_PROC_FD, .proc_fd = proc));
 	close(proc);
 	await_change(&f, PC_CHANGE_SYNCED, 0);
@@ -198,15 +218,11 @@ static void follow_made_up(void *unused)
 	CHECK_EQ(shell.euid, 8);
 	CHECK_EQ(shell.egid, 10);
 
-	make_up(200, 100, "child");
-	uint32_t fork_ids[] = { 100, 100, 200, 200 };
-	send_event(feed[1], PROC_EVENT_FORK, fork_ids, sizeof(fork_ids));
+	send_fork(feed[1], 100, 200);
 	struct pc_change started = await_change(&f, PC_CHANGE_STARTED, 200);
 	CHECK_EQ(strcmp(started.process.comm, "child"), 0);
 	CHECK_EQ(started.process.parent_id, shell.id);
-	remove_made_up(200);
-	uint32_t exit_ids[] = { 200, 200, 5 << 8, 17, 100, 100 };
-	send_event(feed[1], PROC_EVENT_EXIT, exit_ids, sizeof(exit_ids));
+	send_exit(feed[1], 200, 100);
 	struct pc_change exited = await_change(&f, PC_CHANGE_EXITED, 200);
 	CHECK_EQ(exited.exit_code, 5 << 8);
 	CHECK_EQ(pc_table_count(f.table), 2);
@@ -219,6 +235,56 @@ static void follow_made_up(void *unused)
 PROMISE(made_up, "a test without privilege feeds a table with made-up events and made-up processes")
 {
 	in_child(follow_made_up, NULL);
+}
+
+static void follow_made_up_family(void *unused)
+{
+	int feed[2], proc = make_up_feed(feed);
+	(void)unused;
+	struct pc_table *table = NULL;
+	struct pc_table_options options =
+		TABLE_OPTIONS(.flags = PC_TABLE_PROC_FD, .proc_fd = proc, .family = 300);
+	CHECK_EQ(pc_table_open_fd(&table, feed[0], &options), -ESRCH);
+	CHECK(table == NULL);
+	options.family = 100;
+	struct follower f = adopt(feed[0], options);
+	close(proc);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK_HISTORY(&f, 100, "F");
+	CHECK_EQ(pc_table_count(f.table), 1);
+
+	send_fork(feed[1], 100, 200);
+	send_fork(feed[1], 1, 250);
+	send_fork(feed[1], 200, 300);
+	await_change(&f, PC_CHANGE_STARTED, 300);
+	make_up(300, 1, "child");
+	send_exit(feed[1], 200, 100);
+	struct pc_change orphaned = await_change(&f, PC_CHANGE_REPARENTED, 300);
+	CHECK_EQ(orphaned.process.parent_pid, 1);
+	CHECK_EQ(orphaned.process.parent_id, 0);
+	send_exit(feed[1], 100, 1);
+	send_exit(feed[1], 250, 1);
+	send_fork(feed[1], 300, 400);
+	await_change(&f, PC_CHANGE_STARTED, 400);
+	CHECK_EQ(pc_table_count(f.table), 2);
+	send_exit(feed[1], 400, 300);
+	send_exit(feed[1], 300, 1);
+	await_change(&f, PC_CHANGE_EXITED, 300);
+	CHECK_EQ(pc_table_count(f.table), 0);
+	CHECK_HISTORY(&f, 1, "");
+	CHECK_HISTORY(&f, 100, "FE");
+	CHECK_HISTORY(&f, 200, "SE");
+	CHECK_HISTORY(&f, 250, "");
+	CHECK_HISTORY(&f, 300, "SPE");
+	CHECK_HISTORY(&f, 400, "SE");
+	close_follower(&f);
+	remove_made_up(1);
+	rmdir(directory);
+}
+
+PROMISE(made_up_family, "a table of a made-up family reports the root's descendants, orphans too, and counts who is left")
+{
+	in_child(follow_made_up_family, NULL);
 }
 
 static void follow_elsewhere(void *unused)

@@ -345,7 +345,8 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	REFUSED(flags, PC_TABLE_SUBSCRIBED, -EINVAL);
 	REFUSED(flags, 1u << 31, -EINVAL);
 	REFUSED(proc_fd, 1, -EINVAL);
-	REFUSED(reserved, 1, -EINVAL);
+	REFUSED(family, 1, -EINVAL);
+	REFUSED(family, -1, -EINVAL);
 	options.flags = PC_TABLE_PROC_FD;
 	options.proc_fd = -100; /* AT_FDCWD */
 	check_refused(&options, -EBADF);

@@ -398,6 +398,45 @@ PROMISE(lists, "a C++ table lists and finds processes, keeps a value, and report
 	CHECK(table.next(change).error() == std::errc::invalid_argument);
 }
 
+PROMISE(family, "a C++ table of a family reports its root's descendants, and its size is how many are left")
+{
+	int gate[2], answers[2];
+	CHECK_EQ(pipe(gate), 0);
+	CHECK_EQ(pipe(answers), 0);
+	pc::table_options options;
+	options.family = fork();
+	if (options.family == 0) {
+		pid_t orphan = -1;
+		if (read(gate[0], &orphan, 1) == 1)
+			orphan = fork();
+		if (orphan == 0) {
+			for (;;)
+				pause();
+		}
+		_exit(write(answers[1], &orphan, sizeof(orphan)) == sizeof(orphan) ? 3 : 1);
+	}
+	auto opened = pc::table::open(options);
+	CHECK(opened);
+	pc::table table = *std::move(opened);
+	await_change(table, PC_CHANGE_SYNCED, 0);
+	CHECK_EQ(table.size(), 1);
+	CHECK(!table.find(getpid()));
+	CHECK_EQ(write(gate[1], "", 1), 1);
+	pid_t orphan = -1;
+	CHECK_EQ(read(answers[0], &orphan, sizeof(orphan)), sizeof(orphan));
+	CHECK_EQ(end_child(options.family), 3 << 8);
+	await_change(table, PC_CHANGE_EXITED, options.family);
+	CHECK_EQ(table.size(), 1);
+	CHECK_EQ(table.begin()->pid, orphan);
+	CHECK_EQ(table.begin()->state & PC_PROCESS_PERHAPS, 0);
+	CHECK_EQ(kill(orphan, SIGKILL), 0);
+	await_change(table, PC_CHANGE_EXITED, orphan);
+	CHECK(table.empty());
+	CHECK(pc::table::open(options).error() == std::errc::no_such_process);
+	options.family = 1;
+	CHECK(pc::table::open(options).error() == std::errc::invalid_argument);
+}
+
 PROMISE(synced, "a C++ table is synced from a SYNCED to an UNSYNCED, also with max_watches and without the FORKs of threads")
 {
 	pc::table_options options;

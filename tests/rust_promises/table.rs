@@ -6,6 +6,7 @@ use proc_connector::{
     Change, ChangeView, Error, Process, ProcessTable, TableOptions, TextKind, change, field,
     process_texts, state,
 };
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -85,6 +86,53 @@ fn changes_are_numbered_and_a_process_has_the_number_of_the_last_change() {
     assert_eq!(table.get(own).map(|process| process.sequence), Some(last));
     assert!(table.iter().all(|process| process.sequence == last));
     assert_eq!(Process::read(own).expect("/proc").map(|process| process.sequence), Some(0));
+}
+
+#[test]
+fn a_table_of_a_family_reports_the_descendants_of_its_root_and_counts_who_is_left() {
+    needs_root!();
+    let mut root = Command::new("sh")
+        .args(["-c", "read go; sleep 1000 & echo $!; exit 3"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let (root_pid, outside) = (root.id() as i32, sleeper());
+    let mut table =
+        ProcessTable::with(&TableOptions::new().family(root_pid)).expect("a table of a family");
+    next_of(&mut table, change::SYNCED);
+    let pids = |table: &ProcessTable| table.iter().map(|it| it.pid).collect::<Vec<_>>();
+    assert_eq!((table.len(), pids(&table)), (1, vec![root_pid]));
+    root.stdin.take().expect("a pipe").write_all(b"\n").expect("a shell that reads");
+    let mut answer = String::new();
+    BufReader::new(root.stdout.take().expect("a pipe")).read_line(&mut answer).expect("a pid");
+    let orphan: i32 = answer.trim().parse().expect("a pid");
+    assert_eq!(root.wait().expect("a child").code(), Some(3));
+    let exited = |table: &mut ProcessTable, pid| {
+        find(table, |change| match change.view() {
+            ChangeView::Exited { process, .. } => {
+                assert_ne!(process.pid as u32, outside.id());
+                (process.pid == pid).then_some(*process)
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(exited(&mut table, root_pid).state & state::PERHAPS, 0);
+    while table.len() > 1 {
+        table.next(None).expect("a change");
+    }
+    assert_eq!(pids(&table), [orphan]);
+    // SAFETY: kill() reads no memory of this process.
+    assert_eq!(unsafe { libc::kill(orphan, libc::SIGKILL) }, 0);
+    exited(&mut table, orphan);
+    assert_eq!((table.len(), table.get(outside.id() as i32)), (0, None));
+    for (pid, error) in
+        [(root_pid, libc::ESRCH), (0, libc::EINVAL), (1, libc::EINVAL), (-1, libc::EINVAL)]
+    {
+        let refused = ProcessTable::with(&TableOptions::new().family(pid)).expect_err("no family");
+        assert!(matches!(refused, Error::Os(ref it) if it.raw_os_error() == Some(error)));
+    }
+    end(outside);
 }
 
 #[test]

@@ -1291,6 +1291,63 @@ fn one_family(rows: &mut Rows) {
     rows.row("after a loss, an orphan may be a member", state_of(&stage, 9), Some(state::PERHAPS));
     stage.hear(fork().of(9).by(PID).at(1_010), led());
     rows.row("an orphan that may be a member is one when its FORK says so", state_of(&stage, 9), Some(0));
+
+    // 4, 5 and 6 descend from each other, and the root from 6.
+    let mut stage = Stage::of_family([4, 5, 6, 8, 9].map(unreported_as));
+    for (pid, parent) in [(5, 4), (6, 5), (PID, 6), (8, 5), (9, INIT)] {
+        let slot = stage.slot(pid);
+        stage.follower.census.at_mut(slot).process.parent_pid = parent;
+        stage.follower.census.link(slot);
+    }
+    let family_of = |stage: &mut Stage, pid| {
+        let slot = stage.slot(pid);
+        stage.follower.census.at_mut(slot).family = Family::Unjudged;
+        stage.follower.judge_family(slot, None);
+        stage.record(pid).family
+    };
+    rows.row("every ancestor of the root may adopt from the family",
+        [4, 5, 6].map(|pid| stage.record(pid).family), [Family::Adopter; 3]);
+    rows.row("a child of an adopter waits for its FORK", family_of(&mut stage, 8), Family::Unjudged);
+    let born = |parent: i32| fork().of(8).by(parent).event;
+    let slot = stage.slot(8);
+    stage.follower.judge_family(slot, Some(&born(5)));
+    rows.row("who was born to an adopter is outside", stage.record(8).family, Family::Outside);
+    rows.row("no adopter is reported", stage.record(5).is_known(), false);
+    stage.follower.agenda.doubted_ns = 1_400 * MS;
+    rows.row("if its FORK was lost, a child of an adopter may be of the family", family_of(&mut stage, 8), Family::Perhaps);
+    rows.row("if its FORK was lost, a child of pid 1 may be of the family", family_of(&mut stage, 9), Family::Perhaps);
+    stage.follower.census.orphans_since_ns = STARTED + 1;
+    rows.row("a child of an adopter that is older than the table is outside", family_of(&mut stage, 8), Family::Outside);
+
+    // 8, 9 and 10 descend from each other, and 8 from the root. The pids say nothing about that.
+    let mut stage = Stage::of_family([8, 9, 10].map(unreported_as));
+    for (pid, parent) in [(8, 10), (10, 9), (9, PID)] {
+        let slot = stage.slot(pid);
+        stage.follower.census.at_mut(slot).process.parent_pid = parent;
+        stage.follower.census.link(slot);
+    }
+    rows.row("the parents that lead to the root may be judged later", family_of(&mut stage, 8), Family::Member);
+    rows.row("who is judged does not have its parents judged", stage.record(10).family, Family::Unjudged);
+    let slot = stage.slot(9);
+    stage.follower.census.at_mut(slot).process.parent_pid = 8;
+    stage.follower.census.link(slot);
+    rows.row("parents that were read at different times may form a circle", family_of(&mut stage, 8), Family::Unjudged);
+
+    let mut stage = Stage::of_family([8, 9].map(unreported_as));
+    let slot = stage.slot(8);
+    let young = stage.slot(9);
+    stage.follower.census.at_mut(young).family = Family::Member;
+    stage.follower.judge_family(slot, Some(&fork().of(8).by(9).event));
+    rows.row("the parent that a FORK names is a member", stage.record(8).family, Family::Member);
+    stage.follower.census.at_mut(slot).family = Family::Unjudged;
+    stage.follower.census.at_mut(young).process.start_boottime_ns = 3_000 * MS;
+    stage.follower.judge_family(slot, Some(&fork().of(8).by(9).event));
+    rows.row("a younger owner of the pid that a FORK names is not the parent", stage.record(8).family != Family::Member, true);
+    stage.follower.census.at_mut(young).process.start_boottime_ns = STARTED;
+    stage.follower.census.at_mut(slot).family = Family::Unjudged;
+    stage.follower.agenda.doubted_ns = 1_600 * MS;
+    stage.follower.judge_family(slot, Some(&fork().of(8).by(9).event));
+    rows.row("after a loss, who owned the parent's pid before may be gone", stage.record(8).family != Family::Member, true);
 }
 
 #[rustfmt::skip]

@@ -5,7 +5,7 @@ use super::outside::{Outside, TICK_NS};
 use super::step::{Birth, Delay, Step};
 use super::witness::{Witness, ensure};
 use crate::errno::Errno;
-use crate::procfs::Sight;
+use crate::procfs::{Look, Sight};
 use crate::protocol::event::kind;
 use crate::table::agenda::Agenda;
 use crate::table::census::Census;
@@ -247,9 +247,7 @@ impl Performance {
             let (stat, taken_ns) = (machine.stat(root), machine.opened_ns - 1);
             self.outside.looks.get_mut().insert(taken_ns, root);
             let sight = Sight { taken_ns, stat, credentials: None };
-            let (fields, opened_ns) = (self.follower.fields, machine.opened_boot_ns);
-            let entered = self.follower.census.enter_root(pid, &sight, fields, opened_ns);
-            entered.expect("memory");
+            self.follower.enter_root(pid, &Look::Shown(sight), &mut self.outside);
         }
     }
 

@@ -366,8 +366,10 @@ impl Witness {
             return path.iter().chain([&who]).all(is_read);
         }
         let truth = &machine.processes[who];
-        let is_younger = truth.start_ns >= machine.opened_boot_ns;
-        is_younger
+        // /proc rounds when a process started. If its FORK is lost, one that started in the tick in which the
+        // table was opened seems older.
+        let start_ns = if Self::has_lost(machine) { truth.start_tick() } else { truth.start_ns };
+        start_ns >= machine.opened_boot_ns
             && !truth.is_fork_late
             && truth.born_to.is_some_and(|parent| self.is_due(parent, machine))
     }

@@ -171,8 +171,7 @@ impl Stage {
         let (init, root) = (find(INIT), find(PID));
         let census = &mut stage.follower.census;
         census.orphans_since_ns = STARTED;
-        *census.at_mut(init) =
-            Record { family: Family::Adopter, has_begun: false, ..*census.at(init) };
+        *census.at_mut(init) = Record { family: Family::Adopter, ..*census.at(init) };
         census.at_mut(root).family = Family::Root;
         stage.follower.reported = 1;
         for record in others {
@@ -188,9 +187,8 @@ impl Stage {
         init.process.parent_pid = 0;
         let mut census = Census::new().unwrap();
         let mut reported = 0;
-        for mut record in [init].into_iter().chain(records) {
-            record.has_begun = !record.is_unreported();
-            reported += usize::from(record.has_begun);
+        for record in [init].into_iter().chain(records) {
+            reported += usize::from(!record.is_unreported());
             census.insert(record).unwrap();
         }
         census.link_parentless(false);
