@@ -2,6 +2,7 @@
 # Tests what pcwatch shows about processes besides events, its filters, its commands and its JSON, as root on
 # this machine's real process events. Prints TAP.
 # usage: tests/pcwatch-more.sh [PCWATCH]
+# shellcheck disable=SC2317
 set -u
 pcwatch=$(realpath "${1:-$(dirname "$0")/../build/pcwatch}")
 schema=$(realpath "$(dirname "$0")/../docs/pcwatch.schema.json")
@@ -44,6 +45,17 @@ stop() {
 	wait "$1"
 }
 run() { timeout 120 "$pcwatch" "$@" >run.out 2>run.err </dev/null; }
+# subscribed PID: it has a socket of the connector's in its group, and sleeps because it has nothing to do.
+subscribed() {
+	local fd inode
+	for fd in /proc/"$1"/fd/*; do
+		inode=$(readlink "$fd") && inode=${inode#socket:[} && inode=${inode%]}
+		awk -v inode="$inode" '$2 == 11 && $4 == "00000001" && $NF == inode { found = 1 } END { exit !found }' \
+			/proc/net/netlink && return
+	done
+	return 1
+}
+listening() { subscribed "$1" && sees "^State:.S" "/proc/$1/status" && sees "ep|^0" "/proc/$1/wchan"; }
 # background ACTION...: starts an actor, which waits for release(). Sets $actor to its pid.
 mkfifo hold && exec 8<>hold
 background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); within 5 sees "^actor" "/proc/$actor/comm"; }
@@ -103,8 +115,8 @@ int main(int argc, char **argv)
 	wait_for_release();
 	if (!strcmp(way, "kill"))
 		raise(atoi(argv[2]));
-	if (!strcmp(way, "exec"))
-		execl("./actor", "actor", "end", argv[2], argv[3], NULL);
+	if (!strcmp(way, "execs"))
+		execl("./actor", "actor", "stays", argv[2], argv[3], NULL);
 	return argc > 2 ? atoi(argv[argc - 1]) : 0;
 }
 C
@@ -116,19 +128,43 @@ chmod 755 actor
 start ends --ends
 ends=$pid
 start failed --failed
-failed=$pid
+bad=$pid
+have_read() { listening "$ends" && listening "$bad"; }
 background stay --flag "two words" 7; seven=$actor
+within 5 have_read
 release
-background exec 6 behind; six=$actor
+background execs behind 6; six=$actor
+printf x >&8
+within 5 sees stays "/proc/$six/cmdline"
+within 5 have_read
 release
 within 5 sees " end +$six " ends.out
 within 5 sees " end +$six " failed.out
 sees " end +$seven +- actor +status 7( \(the leader's\))? after [0-9.]+ s, parent $$ \([^)]*\): \./actor stay --flag \"two words\" 7$" failed.out
 ok $? "pcwatch --failed shows which command failed, with its arguments, status, run time and parent" failed.out
-sees " end +$six .*: actor end 6 behind$" ends.out && ! sees " end +$six .*actor exec" ends.out
+sees " end +$six .*: actor stays behind 6$" ends.out && ! sees " end +$six .*actor execs" ends.out
 ok $? "pcwatch --ends shows the arguments of the program that a process ran last" ends.out
 stop "$ends"
-stop "$failed"
+stop "$bad"
+
+# A program whose EXEC was lost.
+start gap --ends
+gap=$pid
+background execs in-the-gap 6; hidden=$actor
+within 5 listening "$gap"
+kill -STOP "$gap"
+within 5 sees '^State:.T' "/proc/$gap/status"
+./actor flood 60000
+printf x >&8 # now it becomes "actor stays in-the-gap", which waits
+within 5 sees stays "/proc/$hidden/cmdline"
+kill -CONT "$gap"
+within 10 sees " overrun " gap.out
+printf x >&8
+wait "$hidden"
+within 5 sees " end +$hidden " gap.out
+sees " end +$hidden .* status 6.*: actor stays in-the-gap 6$" gap.out
+ok $? "after a loss, pcwatch --ends knows the command line of a program whose EXEC was lost" gap.out
+stop "$gap"
 
 # ---- Columns ----
 
@@ -164,7 +200,7 @@ if command -v strace >/dev/null; then
 	background stay bare 0
 	within 5 sees " exec +$actor " bare.out
 	release
-	grep -oE "\"/proc/$actor[^\"]*\"|readlinkat.*" calls | sort -u >those
+	grep -oE "\"/proc/${actor}[^\"]*\"|readlinkat.*" calls | sort -u >those
 	printf '"/proc/%d/%s"\n' "$actor" cmdline "$actor" comm | cmp -s - those
 	ok $? "$strace_needed" those bare.err
 	kill -INT "$(pgrep -P "$bare")"
@@ -253,17 +289,6 @@ background stay by-pid 4; mine=$actor
 "$pcwatch" --pid "$mine" --events exec,exit --stats >one.out 2>one.err & one=$!
 "$pcwatch" --pid "$mine" --ends >oneend.out 2>oneend.err & oneend=$!
 pids+=("$one" "$oneend")
-# subscribed PID: it has a socket of the connector's in its group, and sleeps because it has nothing to do.
-subscribed() {
-	local fd inode
-	for fd in /proc/"$1"/fd/*; do
-		inode=$(readlink "$fd") && inode=${inode#socket:[} && inode=${inode%]}
-		awk -v inode="$inode" '$2 == 11 && $4 == "00000001" && $NF == inode { found = 1 } END { exit !found }' \
-			/proc/net/netlink && return
-	done
-	return 1
-}
-listening() { subscribed "$1" && sees "^State:.S" "/proc/$1/status" && sees "ep" "/proc/$1/wchan"; }
 within 5 listening $one
 within 5 listening $oneend
 release

@@ -43,6 +43,25 @@ static void read_life(struct life *life, const struct pc_process *process)
 	read_facts(process->pid, wanted | (options.cgroup ? (uint32_t)SHOW_CGROUP : 0), &life->facts);
 }
 
+/*
+ * After a loss of events, any process may run another program than the one that is known. What a process had
+ * before it became a zombie stays.
+ */
+static void read_all_again(void)
+{
+	struct pc_process process;
+	for (uint64_t cursor = 0; pc_table_each(table, &cursor, &process) == 1;) {
+		struct life *life = life_of(&process), read = { 0 };
+		read_life(&read, &process);
+		if (!life || !read.facts.command.known) {
+			free_facts(&read.facts);
+			continue;
+		}
+		free_facts(&life->facts);
+		life->facts = read.facts;
+	}
+}
+
 /* Completes what is kept with what the table knows at this moment. */
 static void update(struct facts *facts, const struct pc_process *process)
 {
@@ -209,8 +228,10 @@ static void take_process(const struct pc_change *change)
 static void take_synced(const struct pc_change *change)
 {
 	struct pc_process process;
-	if (change->since_ns)
+	if (change->since_ns) {
 		show_loss(change);
+		read_all_again();
+	}
 	show_hidden(change);
 	if (options.pid && pc_table_get(table, options.pid, &process) != 1)
 		stop(0); /* it exited before the table was open */

@@ -33,8 +33,9 @@ bool read_name(pid_t pid, char name[16])
 {
 	char comm[80]; /* /proc extends the name of a kernel worker */
 	size_t length = read_proc(pid, "comm", comm, sizeof(comm));
-	comm[length ? length - 1 : 0] = '\0'; /* a line break */
-	snprintf(name, 16, "%.15s", comm);
+	size_t kept = length > 16 ? 15 : length ? length - 1 : 0; /* without the line break */
+	memcpy(name, comm, kept);
+	name[kept] = '\0';
 	return length > 0;
 }
 
