@@ -6,6 +6,7 @@ use super::follower::Follower;
 use super::judge::{Clock, lived_ns};
 use super::record::{Found, Origin, OwnFork, Record};
 use super::report::field;
+use super::scan::Scan;
 use super::world::World;
 use crate::procfs::Look;
 use crate::protocol::event::Event;
@@ -77,14 +78,15 @@ impl Follower {
             origin,
             Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. })
         ) && process.valid & field::PARENT != 0;
-        if self.agenda.is_scan_to_report() {
+        let is_reporting = matches!(self.agenda.scan, Scan::Reporting { .. });
+        if self.agenda.is_scan_to_report() && !is_reporting {
             return Family::Unjudged;
         }
         if is_unheard && start_ns < self.census.orphans_since_ns {
             return Family::Outside;
         }
-        // A FORK that is younger than the last loss will be heard.
-        if is_unheard && start_ns > self.agenda.doubted_ns + self.agenda.slept.0 {
+        // No event was lost: its FORK will come.
+        if is_unheard && self.agenda.doubted_ns == 0 {
             return Family::Unjudged;
         }
         Family::Perhaps
