@@ -49,14 +49,15 @@ void read_ids(pid_t pid, struct ids *uid, struct ids *gid)
 	gid->known = gids && sscanf(gids, "\nGid: %u %u", &gid->real, &gid->effective) == 2;
 }
 
-/* Nothing is known of a process that is gone. */
+/* Nothing is known of a process that is gone, or is being reaped: then its session is -1. */
 struct relations read_relations(pid_t pid)
 {
 	char stat[1024];
 	struct relations read = { 0 };
 	read_proc(pid, "stat", stat, sizeof(stat));
 	const char *end = strrchr(stat, ')'); /* of the name, which may have parentheses, too */
-	if (!end || sscanf(end, ") %*c %d %*d %d %d", &read.parent, &read.session, &read.terminal) != 3)
+	if (!end || sscanf(end, ") %*c %d %*d %d %d", &read.parent, &read.session, &read.terminal) != 3 ||
+	    read.session < 0)
 		return (struct relations){ 0 };
 	read.parent_known = read.session_known = read.terminal_known = true;
 	return read;
