@@ -188,9 +188,10 @@ printf x >&8
 wait $script
 sees " exec +[0-9]+ +[0-9]+ actor +pts/[0-9]+ +\./actor stay on-terminal 1$" terminal.out
 ok $? "pcwatch --show tty shows the terminal of a process" terminal.out
-setsid ./actor end 1 no-terminal
-within 5 sees " exec +[0-9]+ +[0-9]+ actor +- +\./actor end 1 no-terminal$" terminal.out
+setsid ./actor stay no-terminal 1 <&8 & pids+=($!)
+within 5 sees " exec +[0-9]+ +[0-9]+ actor +- +\./actor stay no-terminal 1$" terminal.out
 ok $? "pcwatch --show tty shows - for a process without a terminal" terminal.out
+printf x >&8
 stop "$terminal"
 strace_needed="pcwatch reads about a new program only what it shows"
 if command -v strace >/dev/null; then
@@ -253,16 +254,28 @@ background user 4; changed=$actor
 background stay other-user 4; other=$actor
 printf xx >&8
 wait $changed $other
-"${as_nobody[@]}" ./actor end 7 nobodys & started=$!
+"${as_nobody[@]}" ./actor stay nobodys 7 <&8 & started=$!
+pids+=("$started")
+within 5 sees " exec +$started .*nobodys" userexecs.out
+printf x >&8
 wait $started
 within 5 sees " end +$started " userends.out
 within 5 sees " exit +$started " userexecs.out
 sees " end +$changed +- actor +nobody +status 4" userends.out && sees " end +$started .* nobody +status 7" userends.out &&
 	! sees " end +$other " userends.out
 ok $? "pcwatch --ends --user shows only the processes of that user" userends.out
-sees " exec +$started .*\./actor end 7 nobodys$" userexecs.out && sees " exit +$started .* status 7" userexecs.out &&
+sees " exec +$started .*\./actor stay nobodys 7$" userexecs.out && sees " exit +$started .* status 7" userexecs.out &&
 	! sees " (exec|exit) +$other |setpriv" userexecs.out
 ok $? "pcwatch --events --user shows only the events of that user's processes, also when these are gone" userexecs.out
+kill -STOP "$userexecs"
+within 5 sees '^State:.T' "/proc/$userexecs/status"
+"${as_nobody[@]}" ./actor end 6 & started=$!
+wait $started
+./actor end 6 & other=$!
+wait $other
+kill -CONT "$userexecs"
+within 5 sees " exit +$started .* status 6" userexecs.out && ! sees " exit +$other " userexecs.out
+ok $? "pcwatch --user knows whose a process was that was gone before pcwatch ran" userexecs.out
 stop "$userends"
 stop "$userexecs"
 
@@ -274,11 +287,14 @@ odd_shown() { ./odd-name end 98; [ -s named.out ] && [ -s namedends.out ]; }
 within 10 odd_shown
 ./actor end 7 & other=$!
 wait $other
-./odd-name end 7 & odd=$!
+./odd-name stay 7 <&8 & odd=$!
+pids+=("$odd")
+within 5 sees " exec +$odd " named.out
+printf x >&8
 wait $odd
 within 5 sees " exit +$odd " named.out
 within 5 sees " end +$odd " namedends.out
-sees " exec +$odd +$odd odd-name +\./odd-name end 7$" named.out && ! sees " $other " named.out
+sees " exec +$odd +$odd odd-name +\./odd-name stay 7$" named.out && ! sees " $other " named.out
 ok $? "pcwatch --events --name shows only the events of processes whose names match" named.out
 ! sees " $other " namedends.out && ! grep -vE " odd-name +status " namedends.out
 ok $? "pcwatch --ends --name shows only the exits of processes whose names match" namedends.out
@@ -310,17 +326,22 @@ if [ "$root" ] && mkdir "$root/pcwatch-$$" "$root/pcwatch-$$/below" 2>/dev/null;
 		"$pcwatch" --cgroup "$path" --events exec,exit --show cgroup >group.out 2>group.err & watch=$!
 		"$pcwatch" --cgroup "$path" --ends >groupends.out 2>groupends.err & watchends=$!
 		pids+=("$watch" "$watchends")
-		enter() { # enter CGROUP STATUS: runs an actor there
-			sh -c 'echo $$ >"$1/cgroup.procs"; exec ./actor end "$2" in-group' sh "$@" & entered=$!
-			wait $entered
+		enter() { # enter CGROUP STATUS: starts an actor there, which waits for a release
+			sh -c 'echo $$ >"$1/cgroup.procs"; exec ./actor stay in-group "$2"' sh "$@" <&8 & entered=$!
+			pids+=("$entered")
+			within 5 sees "^\./actor" "/proc/$entered/cmdline"
 		}
-		group_shown() { enter "$group" 98; [ -s group.out ] && [ -s groupends.out ]; }
+		leave() { printf x >&8; wait "$entered"; }
+		group_shown() { enter "$group" 98; leave; [ -s group.out ] && [ -s groupends.out ]; }
 		within 10 group_shown
 		enter "$group-not" 6; outside=$entered
+		leave
 		enter "$group/below" 7; below=$entered
+		within 5 sees " exec +$below " group.out
+		leave
 		within 5 sees " exit +$below " group.out
 		within 5 sees " end +$below " groupends.out
-		sees " exec +$below .* /pcwatch-$$/below +\./actor end 7 in-group$" group.out && ! sees " $outside " group.out groupends.out
+		sees " exec +$below .* /pcwatch-$$/below +\./actor stay in-group 7$" group.out && ! sees " $outside " group.out groupends.out
 		rc=$?
 		stop "$watch"
 		stop "$watchends"
