@@ -103,8 +103,10 @@ static size_t utf8_size(const char *text, size_t length)
 	return overlong || beyond ? 0 : size;
 }
 
-void json_string(const char *text, size_t length)
+/* Returns false if the text has bytes that are not UTF-8. Each of them becomes U+FFFD. */
+bool json_string(const char *text, size_t length)
 {
+	bool complete = true;
 	putc('"', out);
 	for (size_t size; length; text += size, length -= size) {
 		size = utf8_size(text, length);
@@ -118,7 +120,25 @@ void json_string(const char *text, size_t length)
 			fwrite(text, 1, size, out);
 		else
 			fputs("\\ufffd", out);
+		complete &= size > 0;
 		size += !size;
+	}
+	putc('"', out);
+	return complete;
+}
+
+/* RFC 4648, section 4. */
+void json_base64(const char *bytes, size_t length)
+{
+	static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	putc('"', out);
+	for (size_t at = 0; at < length; at += 3) {
+		unsigned char three[3] = { 0 };
+		size_t count = length - at < 3 ? length - at : 3;
+		memcpy(three, bytes + at, count);
+		unsigned bits = (unsigned)three[0] << 16 | (unsigned)three[1] << 8 | three[2];
+		for (size_t digit = 0; digit < 4; digit++)
+			putc(digit <= count ? DIGITS[bits >> (18 - 6 * digit) & 63] : '=', out);
 	}
 	putc('"', out);
 }

@@ -3,37 +3,38 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 enum { BATCH = 64, BATCHES_PER_WAKE_UP = 16, FEW = 8 };
-enum { CMDLINE_MAX = 4096, DETAILS = 54, PIPE_COLUMNS = 256 };
 
 static struct pc_connector *pc;
 
-/* What an EXEC's process is called. */
-struct exec_texts {
-	size_t length; /* of the command line; 0 if it is unknown */
-	char arguments[CMDLINE_MAX + 2];
+/* What was read about an EXEC's process. */
+struct program {
+	struct facts facts;
 	char name[16]; /* empty if it is unknown */
 };
 
 /*
  * The events that were received but not printed. A short program is gone a moment after its EXEC. So
- * pcwatch reads the texts of all EXECs before it prints any. It even sleeps before it prints a few EXECs:
- * the less it does at a time, the sooner the scheduler lets it run again.
+ * pcwatch reads the command lines of all EXECs before it reads anything else about them, and that before it
+ * prints any. It even sleeps before it prints a few EXECs: the less it does at a time, the sooner the
+ * scheduler lets it run again.
  */
 static struct pc_event events[BATCH];
-static struct exec_texts texts[BATCH];
+static struct program programs[BATCH];
 static size_t event_count;
 
-static void read_texts(const struct pc_event *event, struct exec_texts *read)
+static void read_program(const struct pc_event *event, struct program *program)
 {
-	pid_t pid = event->data.exec.pid, tgid = event->data.exec.tgid;
-	if (event->kind != PC_EVENT_EXEC)
-		return;
-	read->length = read_proc(tgid, "cmdline", read->arguments, sizeof(read->arguments));
-	read_name(pid, read->name);
+	clear_facts(&program->facts);
+	read_command(event->data.exec.tgid, &program->facts);
+	read_name(event->data.exec.pid, program->name);
+}
+
+/* Returns which facts are asked for, besides the owner, who is known from events. */
+static uint32_t wanted_facts(void)
+{
+	return (options.show & ~(uint32_t)SHOW_USER) | (options.cgroup ? (uint32_t)SHOW_CGROUP : 0);
 }
 
 static void parent(const char *format, pid_t pid, pid_t tgid)
@@ -62,41 +63,6 @@ static void changes(const char *real_key, const char *effective_key, const struc
 	change(effective_key, known, old->effective, effective);
 }
 
-static size_t details_columns(void)
-{
-	struct winsize window;
-	if (!on_terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0 || !window.ws_col)
-		return PIPE_COLUMNS;
-	return window.ws_col > DETAILS + 20 ? (size_t)window.ws_col - DETAILS : 20;
-}
-
-static void command_line(const struct exec_texts *read)
-{
-	const char *arguments = read->arguments;
-	struct line line;
-	size_t length = read->length;
-	bool cut = length > CMDLINE_MAX;
-	length -= cut && options.json;
-	line_begin(&line, details_columns());
-	if (options.json)
-		fputs(length ? ",\"cmdline\":[" : ",\"cmdline\":null", out);
-	for (size_t at = 0, size; at < length; at += size + 1) {
-		size = strnlen(arguments + at, length - at);
-		if (options.json) {
-			fputs(at ? "," : "", out);
-			json_string(arguments + at, size);
-		} else {
-			line_add(&line, " ", at > 0);
-			line_add_argument(&line, arguments + at, size);
-		}
-	}
-	text(length ? line.text : "?");
-	if (options.json && length)
-		putc(']', out);
-	if (cut)
-		boolean("cmdline_truncated", true, true);
-}
-
 /*
  * An EXIT reports the exit of a task. pc_process_alive() looks up in /proc whether the process
  * exited, too, but /proc may be ahead of the event. --ends does not need this look-up.
@@ -113,8 +79,8 @@ static void exit_details(const struct pc_event_exit *exit)
 	parent(leader ? ", parent %lld" : NULL, exit->parent_pid, exit->parent_tgid);
 }
 
-/* old: the names and ids of the task before the event. read: with an EXEC, what was read. */
-static void details(const struct pc_event *event, const struct task *old, const struct exec_texts *read)
+/* old: the names and ids of the task before the event. */
+static void details(const struct pc_event *event, const struct task *old, const struct facts *facts)
 {
 	const union pc_event_data *data = &event->data;
 	bool thread;
@@ -126,7 +92,7 @@ static void details(const struct pc_event *event, const struct task *old, const 
 		parent(thread ? NULL : "parent %lld", data->fork.parent_pid, data->fork.parent_tgid);
 		break;
 	case PC_EVENT_EXEC:
-		command_line(read);
+		show_command(facts);
 		break;
 	case PC_EVENT_EXIT:
 		exit_details(&data->exit);
@@ -185,13 +151,25 @@ static const char *colour_of(const struct pc_event *event)
 	return failed ? "\033[31m" : COLOURS[event->kind];
 }
 
-static void show(const struct pc_event *event, const struct task *old, const struct exec_texts *read)
+/* The objects of these kinds have fields of the parent anyway. */
+static bool names_parent(const struct pc_event *event)
+{
+	return event->kind == PC_EVENT_FORK || event->kind == PC_EVENT_EXIT || event->kind == PC_EVENT_COREDUMP;
+}
+
+static void show_identity(const struct pc_event *event, const struct facts *facts)
+{
+	pid_t parent = facts->relations.parent_known ? facts->relations.parent : 0;
+	const char *name = options.show & SHOW_PARENT && parent ? name_of(parent) : NULL;
+	show_facts(pc_event_tgid(event) ? facts : NULL, names_parent(event) ? NULL : "parent_tgid", name);
+}
+
+/* name: NULL if it is unknown. */
+static void show(const struct pc_event *event, const struct task *old, const char *name,
+		 const struct facts *facts)
 {
 	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
 	pid_t pid = who(event);
-	const char *name = event->kind != PC_EVENT_EXEC ? (pid ? name_of(pid) : NULL)
-			   : *read->name	        ? read->name
-							: NULL;
 	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
 		return;
 	if (options.json) {
@@ -206,24 +184,96 @@ static void show(const struct pc_event *event, const struct task *old, const str
 	if (comm) /* the details show the new name, the column shows the old name */
 		name = old->named ? old->comm : NULL;
 	columns(pc_event_tgid(event), pid, name);
-	details(event, old, read);
+	show_identity(event, facts);
+	details(event, old, facts);
 	end_record(event->kind);
 }
 
-static void take(const struct pc_event *event, const struct exec_texts *read)
+/*
+ * Returns whether a process is in --cgroup. When it is gone, that is known from the last reading, of itself or
+ * of its parent at the FORK.
+ */
+static enum verdict in_cgroup(pid_t tgid, const struct facts *facts)
 {
+	struct task *task = task_of(tgid);
+	if (facts->cgroup.known)
+		task->in_cgroup = judge_cgroup(&facts->cgroup);
+	return task->in_cgroup;
+}
+
+/* No event reports that a process moves to another cgroup. So its cgroup is read again at each FORK. */
+static void inherit_cgroup(const struct pc_event_fork *fork)
+{
+	static struct facts parent;
+	clear_facts(&parent);
+	read_facts(fork->parent_tgid, SHOW_CGROUP, &parent);
+	enum verdict verdict = in_cgroup(fork->parent_tgid, &parent);
+	task_of(fork->child_pid)->in_cgroup = verdict;
+}
+
+static bool is_wanted(const struct pc_event *event, const char *name, const struct facts *facts)
+{
+	pid_t tgid = pc_event_tgid(event);
+	bool fork = event->kind == PC_EVENT_FORK;
+	struct candidate candidate = { tgid, fork ? event->data.fork.parent_tgid : 0, name, facts->owner, UNDECIDED };
+	if (!tgid || !has_filter())
+		return true;
+	if (options.cgroup)
+		candidate.in_cgroup = in_cgroup(tgid, facts);
+	enum verdict verdict = judge(&candidate);
+	if (verdict == UNDECIDED)
+		count_undecided();
+	return verdict == WANTED;
+}
+
+/* What an EXIT leaves behind has no executable and no directory. */
+static void read_others(const struct pc_event *event, struct facts *facts)
+{
+	uint32_t wanted = wanted_facts();
+	if (event->kind == PC_EVENT_EXIT)
+		wanted &= ~(uint32_t)(SHOW_EXE | SHOW_CWD);
+	clear_facts(facts);
+	if (wanted && pc_event_tgid(event))
+		read_facts(pc_event_tgid(event), wanted, facts);
+}
+
+/* Stops when the only process that is of interest has exited: no event is about it any more. */
+static void notice_end(const struct pc_event *event)
+{
+	bool may_be = event->kind == PC_EVENT_OVERRUN ||
+		      (event->kind == PC_EVENT_EXIT && event->data.exit.tgid == options.pid);
+	if (options.pid && may_be && pc_process_alive(options.pid) <= 0)
+		stop(0);
+}
+
+static void take(const struct pc_event *event, struct program *program)
+{
+	static struct facts others;
+	bool exec = event->kind == PC_EVENT_EXEC;
+	pid_t pid = who(event);
 	if (event->kind > PC_EVENT_UNKNOWN)
 		return;
-	struct task old = before(who(event));
-	learn(event, read->name);
-	if (options.events & 1u << event->kind || event->kind == PC_EVENT_OVERRUN)
-		show(event, &old, read);
+	struct task old = before(pid);
+	learn(event, program->name);
+	if (options.cgroup && event->kind == PC_EVENT_FORK)
+		inherit_cgroup(&event->data.fork);
+	if (options.events & 1u << event->kind || event->kind == PC_EVENT_OVERRUN) {
+		struct facts *facts = exec ? &program->facts : &others;
+		const char *name = !exec ? (pid ? name_of(pid) : NULL) : *program->name ? program->name : NULL;
+		if (!exec)
+			read_others(event, facts);
+		if (pid && (options.show & SHOW_USER || options.by_user))
+			facts->owner = owner_of(pid);
+		if (is_wanted(event, name, facts))
+			show(event, &old, name, facts);
+	}
+	notice_end(event);
 }
 
 static void print_events(void)
 {
 	for (size_t i = 0; i < event_count; i++)
-		take(&events[i], &texts[i]);
+		take(&events[i], &programs[i]);
 	event_count = 0;
 }
 
@@ -231,15 +281,21 @@ static void print_events(void)
 static bool receive_events(void)
 {
 	bool only_execs = true;
+	size_t first = event_count;
 	int count = pc_recv_many(pc, events + event_count, BATCH - event_count, 0);
 	if (count < 0 && count != -EINTR) {
 		complain("cannot receive events", pc_strerror(count));
 		stop(1);
 	}
 	for (; count > 0; count--, event_count++) {
-		read_texts(&events[event_count], &texts[event_count]);
-		only_execs &= events[event_count].kind == PC_EVENT_EXEC;
+		if (events[event_count].kind == PC_EVENT_EXEC)
+			read_program(&events[event_count], &programs[event_count]);
+		else
+			only_execs = false;
 	}
+	for (size_t i = first; wanted_facts() && i < event_count; i++)
+		if (events[i].kind == PC_EVENT_EXEC)
+			read_facts(events[i].data.exec.tgid, wanted_facts(), &programs[i].facts);
 	return only_execs;
 }
 
@@ -270,10 +326,21 @@ static int open_events(void)
 	/* A task that exits can often not be read from /proc any more: its name has to be followed. */
 	if (options.events & (PC_MASK_EXIT | PC_MASK_UID | PC_MASK_GID | PC_MASK_COMM))
 		subscription.events |= naming;
+	if (options.events & (PC_MASK_UID | PC_MASK_GID) || options.show & SHOW_USER || options.by_user) {
+		subscription.events |= PC_MASK_FORK | PC_MASK_UID | PC_MASK_GID;
+		ids_tracked = true;
+	}
+	/* A cgroup of a process that is gone is that of its parent; the end of a process ends --pid. */
+	subscription.events |= options.cgroup ? (uint32_t)PC_MASK_FORK : 0;
+	subscription.events |= options.pid ? (uint32_t)PC_MASK_EXIT : 0;
+	if (options.name)
+		subscription.events |= naming;
 	names_tracked = (subscription.events & naming) == naming;
 	if (options.no_threads)
 		subscription.flags = PC_FILTER_NO_THREADS;
 	int error = pc_open(&pc, &subscription);
+	if (options.pid && pc_process_alive(options.pid) <= 0)
+		stop(0); /* no event will report its exit */
 	return error < 0 ? error : pc_fd(pc);
 }
 

@@ -35,7 +35,10 @@ static void take_signal(void)
 	case SIGWINCH:
 	case SIGTSTP:
 	case SIGCONT: screen_signal((int)info.ssi_signo); break;
-	default: stop(0); break;
+	default:
+		if (!signal_job((int)info.ssi_signo, info.ssi_code > 0))
+			stop(0);
+		break;
 	}
 }
 

@@ -1,4 +1,4 @@
-/* Parses the command line, and prints --help and --version. */
+/* Parses the command line. */
 #include "pcwatch.h"
 
 #include <getopt.h>
@@ -7,59 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN };
+enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15 };
 
-static const char HELP[] =
-	"Usage: " NAME " [OPTION]...\n"
-	"Shows the process events of the whole machine as they happen, until Ctrl-C.\n"
-	"\n"
-	"  --events LIST  show only these events, separated by commas: fork, exec, exit, uid, gid,\n"
-	"                 sid, ptrace, comm, coredump, unknown; or all\n"
-	"  --no-threads   omit the events of threads other than a process's first thread\n"
-	"  --ends         instead of events, show process exits: each process once, when its last\n"
-	"                 thread is gone, with its status and run time\n"
-	"  --failed       like --ends, but show only exits with a status other than 0, by a signal,\n"
-	"                 or with an unknown status\n"
-	"  --tree[=PID]   instead of events, show the tree of all processes, or of PID and its\n"
-	"                 descendants. On a terminal the tree is live: + marks a new process, - one\n"
-	"                 that exited; arrow and Page keys scroll, q quits. Elsewhere the tree is\n"
-	"                 printed once\n"
-	"  --json         print one JSON object per line\n"
-	"  --duration S   stop after S seconds, such as 2.5\n"
-	"  --count N      stop after N records: events, overruns or process exits\n"
-	"  --stats        print totals at the end: on stderr or, with --json, on stdout as the last\n"
-	"                 object\n"
-	"  --no-wake-soon do not ask the kernel to run " NAME " soon after an event wakes it. By default it\n"
-	"                 asks for a short slice: most command lines of short programs are read in time\n"
-	"  --realtime     ask for the realtime policy SCHED_FIFO instead, which needs a privilege\n"
-	"  --spin US      wait US microseconds for the next event without sleeping: uses all of a CPU\n"
-	"  --help         print this text\n"
-	"  --version      print the version of the library\n"
-	"\n"
-	"When events are lost, an overrun record reports their number and the start of the gap.\n"
-	"--ends and --tree then read /proc again. They miss only the processes that both started\n"
-	"and exited in the gap. To know names and old ids, " NAME " also receives events that it does\n"
-	"not show.\n"
-	"\n"
-	"Text output:\n"
-	"  - Control characters, invalid bytes and backslashes are escaped, as in \\n, \\x1b and \\\\.\n"
-	"  - Names and arguments with a space or \", empty arguments, and names with ( or ) are in\n"
-	"    quotes.\n"
-	"  - An unknown name or command line is shown as ?.\n"
-	"  - Colours are used on a terminal only, and not if NO_COLOR is set and not empty.\n"
-	"JSON output:\n"
-	"  - Each byte of a name or argument that is not UTF-8 becomes U+FFFD.\n"
-	"  - An unknown value is null.\n"
-	"  - cmdline has at most 4096 bytes; cmdline_truncated is true if the command line is longer.\n"
-	"  - line numbers the objects of a run from 1, so that a missing one is noticed; run names the\n"
-	"    run, and is another one after a restart.\n"
-	"  - Each time in nanoseconds, KEY, is also there as a string, KEY_str: as a number above 2^53,\n"
-	"    jq and JavaScript round it.\n"
-	"\n"
-	"Exit status:\n"
-	"  0  stopped by --duration, --count, a signal, the key q or a closed pipe; tree printed\n"
-	"  1  events cannot be received, output cannot be written, or there is no process PID\n"
-	"  2  the options are wrong\n";
+struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES };
 
 __attribute__((noreturn)) static void suggest_help(void)
 {
@@ -78,6 +28,18 @@ __attribute__((format(printf, 1, 2), noreturn)) static void bad_usage(const char
 	suggest_help();
 }
 
+/* The option is right, but this machine does not have what it names. */
+__attribute__((format(printf, 2, 3), noreturn)) static void not_there(int status, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fputs(NAME ": ", stderr);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(status);
+}
+
 static uint32_t parse_event(const char *name, size_t length)
 {
 	if (length == 3 && memcmp(name, "all", 3) == 0)
@@ -92,14 +54,29 @@ static uint32_t parse_event(const char *name, size_t length)
 	bad_usage("--events: unknown event '%.*s'", (int)length, name);
 }
 
-static uint32_t parse_events(const char *list)
+static uint32_t parse_column(const char *name, size_t length)
 {
-	uint32_t events = 0;
+	static const char *const NAMES[] = {
+		"user", "parent", "tty", "session", "nspid", "container", "cgroup", "exe", "cwd",
+	};
+	if (length == 3 && memcmp(name, "all", 3) == 0)
+		return SHOW_ALL;
+	if (length == 4 && memcmp(name, "none", 4) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++)
+		if (strlen(NAMES[i]) == length && memcmp(name, NAMES[i], length) == 0)
+			return 1u << i;
+	bad_usage("--show: unknown column '%.*s'", (int)length, name);
+}
+
+static uint32_t parse_list(const char *list, uint32_t (*parse)(const char *name, size_t length))
+{
+	uint32_t bits = 0;
 	for (size_t length;; list += length + 1) {
 		length = strcspn(list, ",");
-		events |= parse_event(list, length);
+		bits |= parse(list, length);
 		if (!list[length])
-			return events;
+			return bits;
 	}
 }
 
@@ -111,6 +88,77 @@ static double parse_number(const char *option, const char *text, const char *cha
 	if (!*text || text[strspn(text, characters)] || *end || !(number > 0 && number < 1e9))
 		bad_usage("--%s: '%s' is not a number above 0 and below 1000000000", option, text);
 	return number;
+}
+
+static pid_t parse_process(const char *option, const char *text)
+{
+	pid_t pid = (pid_t)parse_number(option, text, "0123456789");
+	int alive = pc_process_alive(pid);
+	if (alive == -ESRCH)
+		not_there(1, "--%s: %d is a thread, not a process", option, (int)pid);
+	if (alive == 0)
+		not_there(1, "--%s: there is no such process: %d", option, (int)pid);
+	return pid;
+}
+
+static uid_t parse_user(const char *text)
+{
+	uid_t uid;
+	if (!find_user(text, &uid))
+		not_there(2, "--user: there is no user '%s'", text);
+	return uid;
+}
+
+static const char *parse_cgroup(const char *text)
+{
+	const char *cgroup = find_cgroup(text);
+	if (!cgroup)
+		not_there(2, "--cgroup: there is no cgroup '%s': it is a path as in /proc/PID/cgroup, or a directory",
+			  text);
+	return cgroup;
+}
+
+/* The kernel keeps the first 15 bytes of a name, so a longer one would never be found. */
+static const char *parse_name(const char *text)
+{
+	if (!*text)
+		bad_usage("--name: the pattern is empty");
+	if (strlen(text) > NAME_MAX_LENGTH && !strpbrk(text, "*?[\\"))
+		bad_usage("--name: names have at most %d bytes: use '%.*s'", NAME_MAX_LENGTH, NAME_MAX_LENGTH, text);
+	return text;
+}
+
+/* argv[0] is the command, if there is one. */
+static void check_command(char **argv, bool separated, bool chosen)
+{
+	if (*argv && !separated)
+		bad_usage("unexpected argument '%s': a command stands behind --", *argv);
+	if (separated && !*argv)
+		bad_usage("there is no command behind --");
+	if (options.leader && !*argv)
+		bad_usage("--leader needs a command");
+	if (*argv && (options.tree || chosen || options.pid || options.family))
+		bad_usage("a command cannot be combined with --events, --family, --pid or --tree");
+	options.command = *argv ? argv : NULL;
+}
+
+static void check_combinations(bool chosen)
+{
+	bool filtered = options.pid || options.by_user || options.name || options.cgroup;
+	if (chosen && (options.ends || options.tree))
+		bad_usage("--events cannot be combined with --ends, --failed or --tree");
+	if (options.tree && (options.ends || options.json || options.count || options.stats))
+		bad_usage("--tree cannot be combined with --ends, --failed, --json, --count or --stats");
+	if (options.tree && (options.show || filtered))
+		bad_usage("--tree cannot be combined with --show, --user, --cgroup, --name or --pid");
+	if (options.family && (options.tree || chosen || options.pid))
+		bad_usage("--family cannot be combined with --events, --pid or --tree");
+	if (options.realtime && options.no_wake_soon)
+		bad_usage("--realtime cannot be combined with --no-wake-soon");
+	/* sysctl kernel.sched_rt_runtime_us: a realtime program that never sleeps is stopped 50 ms each second. */
+	if (options.realtime && options.spin_ns)
+		bad_usage("--realtime cannot be combined with --spin: the kernel would stop " NAME
+			  " for 50 ms of each second");
 }
 
 __attribute__((format(printf, 1, 2), noreturn)) static void print_and_exit(const char *format, ...)
@@ -134,7 +182,16 @@ void parse_options(int argc, char **argv)
 		{ "ends", no_argument, NULL, 'E' },
 		{ "failed", no_argument, NULL, 'f' },
 		{ "tree", optional_argument, NULL, 't' },
+		{ "family", required_argument, NULL, 'F' },
+		{ "leader", no_argument, NULL, 'l' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "cgroup", required_argument, NULL, 'g' },
+		{ "name", required_argument, NULL, 'N' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ "show", required_argument, NULL, 'o' },
+		{ "cmdline-bytes", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "output", required_argument, NULL, 'O' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "stats", no_argument, NULL, 's' },
@@ -146,41 +203,44 @@ void parse_options(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	static char name[] = NAME;
-	bool chosen = false;
+	bool chosen = false, shown = false;
 	argv[0] = name; /* which starts the messages of getopt_long() */
-	for (int option; (option = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "+", LONG, NULL)) != -1;) {
 		switch (option) {
-		case 'e': options.events = parse_events(optarg); chosen = true; break;
+		case 'e': options.events = parse_list(optarg, parse_event); chosen = true; break;
 		case 'n': options.no_threads = true; break;
 		case 'E': options.ends = true; break;
 		case 'f': options.ends = options.failed = true; break;
 		case 't': options.tree = true;
 			options.root = optarg ? (pid_t)parse_number("tree", optarg, DIGITS) : 0;
 			break;
+		case 'F': options.family = parse_process("family", optarg); break;
+		case 'l': options.leader = true; break;
+		case 'u': options.user = parse_user(optarg); options.by_user = true; break;
+		case 'g': options.cgroup = parse_cgroup(optarg); break;
+		case 'N': options.name = parse_name(optarg); break;
+		case 'p': options.pid = parse_process("pid", optarg); break;
+		case 'o': options.show = parse_list(optarg, parse_column); shown = true; break;
+		case 'b':
+			options.command_bytes = (size_t)parse_number("cmdline-bytes", optarg, DIGITS);
+			break;
 		case 'j': options.json = true; break;
+		case 'O': options.output = optarg; break;
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;
 		case 's': options.stats = true; break;
 		case 'w': options.no_wake_soon = true; break;
 		case 'r': options.realtime = true; break;
 		case 'S': options.spin_ns = (uint64_t)parse_number("spin", optarg, DIGITS) * 1000; break;
-		case 'h': print_and_exit("%s", HELP);
+		case 'h': print_and_exit("%s%s", HELP_OPTIONS, HELP_OUTPUT);
 		case 'v':
 			print_and_exit(NAME " (proc_connector %u.%u.%u)\n", pc_version() >> 16,
 				       pc_version() >> 8 & 0xff, pc_version() & 0xff);
 		default: suggest_help(); /* getopt_long() has written the error */
 		}
 	}
-	if (optind < argc)
-		bad_usage("unexpected argument '%s'", argv[optind]);
-	if (chosen && (options.ends || options.tree))
-		bad_usage("--events cannot be combined with --ends, --failed or --tree");
-	if (options.tree && (options.ends || options.json || options.count || options.stats))
-		bad_usage("--tree cannot be combined with --ends, --failed, --json, --count or --stats");
-	if (options.realtime && options.no_wake_soon)
-		bad_usage("--realtime cannot be combined with --no-wake-soon");
-	/* sysctl kernel.sched_rt_runtime_us: a realtime program that never sleeps is stopped 50 ms each second. */
-	if (options.realtime && options.spin_ns)
-		bad_usage("--realtime cannot be combined with --spin: the kernel would stop " NAME
-			  " for 50 ms of each second");
+	check_combinations(chosen);
+	check_command(argv + optind, strcmp(argv[optind - 1], "--") == 0, chosen);
+	if (options.json && !shown)
+		options.show = SHOW_ALL;
 }

@@ -1,6 +1,7 @@
 /* Writes to stdout and stderr, and stops pcwatch when stdout takes no more. */
 #include "pcwatch.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,22 @@ enum { ENOUGH = 65536, PAUSE_MS = 20 };
 
 bool on_terminal, coloured;
 static uint64_t flushed_ns; /* when flush() was called last */
+
+/*
+ * Puts --output in the place of stdout, or stderr if a command is run: its output stays apart, as with
+ * strace(1). Returns 0, or -1 with errno set.
+ */
+int redirect_output(void)
+{
+	int fd = options.output ? open(options.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+		 : options.command ? STDERR_FILENO
+				   : STDOUT_FILENO;
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		return -1;
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return 0;
+}
 
 void prepare_output(void)
 {
@@ -34,7 +51,7 @@ void flush(void)
 	if (!error)
 		return;
 	if (error != EPIPE)
-		complain("stdout", strerror(error));
+		complain(options.output ? options.output : options.command ? "stderr" : "stdout", strerror(error));
 	give_up(error != EPIPE);
 }
 

@@ -18,7 +18,38 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER UINT64_MAX
 
+/* users.c: the names of users. */
+bool find_user(const char *text, uid_t *uid);
+const char *user_name(uid_t uid);
+
+/* cgroups.c: what the path of a cgroup says. */
+enum { CONTAINER_MAX = 256 };
+const char *container_of(const char *cgroup, char buffer[CONTAINER_MAX]);
+bool is_within(const char *cgroup, const char *subtree);
+
+/* subtree.c: the cgroup that the user has named. */
+char *find_cgroup(const char *path);
+
+/* terminals.c: the names of terminals. */
+enum { TERMINAL_MAX = 64 };
+const char *terminal_name(int number, char buffer[TERMINAL_MAX]);
+
+/* help.c: the text of --help. */
+extern const char HELP_OPTIONS[], HELP_OUTPUT[];
+
 /* options.c: the command line. */
+enum { /* what --show can add to a record */
+	SHOW_USER = 1,
+	SHOW_PARENT = 2,
+	SHOW_TTY = 4,
+	SHOW_SESSION = 8,
+	SHOW_NSPID = 16,
+	SHOW_CONTAINER = 32,
+	SHOW_CGROUP = 64,
+	SHOW_EXE = 128,
+	SHOW_CWD = 256,
+	SHOW_ALL = 511,
+};
 struct options {
 	uint32_t events; /* to show: PC_MASK_* bits */
 	bool no_threads, ends, failed, tree, json, stats, no_wake_soon, realtime;
@@ -26,6 +57,17 @@ struct options {
 	double seconds; /* 0: without limit */
 	uint64_t count; /* 0: without limit */
 	uint64_t spin_ns; /* how long to wait without sleeping */
+	uint32_t show; /* SHOW_* bits */
+	size_t command_bytes; /* of a command line, at most */
+	const char *output; /* the name of a file; NULL: stdout or, with a command, stderr */
+	char **command; /* to run; NULL: none */
+	bool leader; /* do not wait for what the command has started */
+	pid_t family; /* a process: show it and its descendants; 0: all processes */
+	/* filters */
+	pid_t pid;
+	bool by_user;
+	uid_t user;
+	const char *name, *cgroup;
 };
 extern struct options options;
 void parse_options(int argc, char **argv);
@@ -64,7 +106,8 @@ void line_add(struct line *line, const char *text, size_t length);
 /* These add quotes if a space, a quote or, in a name, a parenthesis could mislead the reader. */
 void line_add_name(struct line *line, const char *name);
 void line_add_argument(struct line *line, const char *argument, size_t length);
-void json_string(const char *text, size_t length);
+bool json_string(const char *text, size_t length);
+void json_base64(const char *bytes, size_t length);
 
 /* screen.c: the whole terminal. */
 extern struct screen {
@@ -79,6 +122,7 @@ void screen_signal(int number);
 
 /* output.c: stdout and stderr. */
 extern bool on_terminal, coloured;
+int redirect_output(void);
 void prepare_output(void);
 void flush(void);
 uint64_t flush_due_ns(void); /* when to write, at the earliest */
@@ -87,55 +131,113 @@ void end_line(void); /* of out */
 void complain(const char *what, const char *why);
 
 /* record.c: one line of text, or one JSON object. */
-void show_header(void);
+enum { STARTS = PC_EVENT_UNKNOWN + 1, KINDS }; /* of records: PC_EVENT_*, and 0 for process exits */
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
 void end_notice(void);
 void text(const char *words);
+void column(int width, const char *word, size_t length);
+size_t room_in_line(void);
 void number(const char *key, const char *format, bool known, long long value);
 void string(const char *key, const char *format, const char *value);
+void bytes(const char *key, const char *value, size_t length);
 void boolean(const char *key, bool known, bool value);
 void nanoseconds(const char *key, long long value);
 void since(uint64_t since_ns);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
+void count_undecided(void);
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake);
 
 /* status.c: wait(2) statuses. */
 const char *status_text(int code, bool known, char buffer[40]);
 void status(int code, bool known);
 
-/* tasks.c: the names and ids of tasks. */
+/* proc.c: files of /proc/PID. */
 struct ids {
 	bool known;
 	uint32_t real, effective;
 };
+struct relations {
+	bool parent_known, session_known, terminal_known;
+	pid_t parent, session;
+	int terminal;
+};
+size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
+bool read_name(pid_t pid, char name[16]);
+void read_ids(pid_t pid, struct ids *uid, struct ids *gid);
+struct relations read_relations(pid_t pid);
+
+/* facts.c: what is read about a process besides its name. */
+struct text {
+	bool known;
+	size_t length;
+	char *bytes; /* NUL-terminated; NULL if there was never a text */
+};
+struct facts {
+	struct text command, executable, directory, cgroup, nspid;
+	bool command_cut;
+	struct relations relations;
+	struct ids owner;
+	uint64_t start_boottime_ns; /* 0: not known */
+};
+void read_command(pid_t pid, struct facts *facts);
+void read_facts(pid_t pid, uint32_t wanted, struct facts *facts);
+void clear_facts(struct facts *facts);
+void free_facts(struct facts *facts);
+
+/* filter.c: which processes to show. */
+enum verdict { UNDECIDED, UNWANTED, WANTED };
+struct candidate { /* the process of a record */
+	pid_t pid, parent; /* parent: only of a fork, otherwise 0 */
+	const char *name; /* NULL: not known */
+	struct ids owner;
+	enum verdict in_cgroup;
+};
+bool has_filter(void);
+enum verdict judge(const struct candidate *candidate);
+enum verdict judge_cgroup(const struct text *cgroup);
+
+/* show.c: what is known about a process, as columns or as fields of JSON. */
+void show_header(void);
+void show_facts(const struct facts *facts, const char *parent_key, const char *parent_name);
+void show_command(const struct facts *facts);
+
+/* tasks.c: the names and ids of tasks. */
 struct task {
 	pid_t pid;
 	bool named, kernel;  /* kernel: a kernel thread */
 	uint64_t named_at;   /* the number of the event */
 	char comm[16];
 	struct ids uid, gid;
+	enum verdict in_cgroup; /* of --cgroup */
 };
-extern bool names_tracked; /* pcwatch receives every event that changes a name */
+extern bool names_tracked, ids_tracked; /* pcwatch receives every event that changes a name, or ids */
 struct task *task_of(pid_t pid);
 const char *name_of(pid_t pid);
+struct ids owner_of(pid_t pid);
 struct task before(pid_t pid);
-bool read_name(pid_t pid, char name[16]);
 void learn(const struct pc_event *event, const char *exec_name);
-size_t read_proc(pid_t pid, const char *file, char *buffer, size_t size);
 
-/* table.c: the library's process table, which --ends and --tree follow. */
+/* job.c: the command that pcwatch runs. */
+pid_t start_job(void);
+void release_job(void);
+bool signal_job(int number, bool from_terminal);
+void expect_end(void);
+int end_job(void);
+
+/* table.c: the library's process table, which all views but that of events follow. */
 extern struct pc_table *table;
 int open_table(void);
 int check_table(void);
 void drain_table(void (*take)(const struct pc_change *change));
 void get_table_stats(struct pc_stats *stats);
 void close_table(void);
+uint64_t beginning(const struct pc_change *change);
 const char *process_name(const struct pc_process *process);
 bool is_end(const struct pc_change *change);
 bool is_leaders_status(const struct pc_change *end);
-const char *run_time(const struct pc_change *end, char buffer[24]);
+const char *run_time(uint64_t began_ns, uint64_t ended_ns, char buffer[24]);
 
 /* loop.c: the loop that runs a view. */
 struct view { /* one way to look at the machine */
@@ -152,8 +254,8 @@ void listen_to(int fd);
 /* events.c: the view without --ends and --tree. */
 extern const struct view event_view;
 
-/* ends.c: the view of --ends and --failed. */
-extern const struct view end_view;
+/* lives.c: the view of processes, from start to end: --ends, --failed, --family and a command. */
+extern const struct view life_view;
 
 /* tree.c: the view of --tree. */
 extern const struct view tree_view;

@@ -3,19 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t shown[PC_EVENT_UNKNOWN + 1], total_shown; /* by PC_EVENT_*; 0: process exits */
+enum { PIPE_COLUMNS = 256, FEWEST_COLUMNS = 20 };
 
-void show_header(void)
-{
-	if (!on_terminal || options.tree)
-		return;
-	fprintf(out, "%-12s %-8s %7s %7s %-15s %s", "TIME", "EVENT", "PID", "TID", "COMM", "DETAILS");
-	end_line();
-}
+static uint64_t shown[KINDS], total_shown, undecided;
+static long line_start; /* in out */
 
 /* Text shows the local time of day; JSON shows the date and time in UTC. */
 static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
@@ -70,8 +66,9 @@ bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
 		nanoseconds("timestamp_ns", (long long)timestamp_ns);
 		number_line();
 	} else {
-		fprintf(out, "%s%s %-8s ", coloured && colour ? colour : "", wall_time(timestamp_ns, time),
-			event);
+		fputs(coloured && colour ? colour : "", out);
+		line_start = on_terminal ? ftell(out) : 0;
+		fprintf(out, "%s %-8s ", wall_time(timestamp_ns, time), event);
 	}
 	return true;
 }
@@ -109,6 +106,27 @@ void columns(pid_t pid, pid_t tid, const char *name)
 		fprintf(out, "%7s %7s %s%*s", "-", "-", line.text, gap, "");
 }
 
+/* Adds a column of text, with quotes around a word that has a space. */
+void column(int width, const char *word, size_t length)
+{
+	static struct line line;
+	line_begin(&line, MAX_COLUMNS);
+	line_add_argument(&line, word, length);
+	int gap = width > (int)line.columns ? width - (int)line.columns : 1;
+	fprintf(out, "%s%*s", line.text, gap, "");
+}
+
+/* Returns how many columns of the terminal the rest of this line of text has; of a pipe, enough. */
+size_t room_in_line(void)
+{
+	struct winsize window;
+	if (!on_terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0 || !window.ws_col)
+		return PIPE_COLUMNS;
+	/* A name may have characters of several bytes: then there is a little more room than this. */
+	long used = ftell(out) - line_start, room = window.ws_col - used;
+	return room > FEWEST_COLUMNS ? (size_t)room : FEWEST_COLUMNS;
+}
+
 void text(const char *words)
 {
 	if (!options.json)
@@ -124,13 +142,21 @@ void number(const char *key, const char *format, bool known, long long value)
 		fprintf(out, format, value);
 }
 
+/* A field of JSON. If its text has bytes that are not UTF-8, another field has all bytes, in base64. */
+void bytes(const char *key, const char *value, size_t length)
+{
+	fprintf(out, value ? ",\"%s\":" : ",\"%s\":null", key);
+	if (!value || json_string(value, length))
+		return;
+	fprintf(out, ",\"%s_bytes\":", key);
+	json_base64(value, length);
+}
+
 void string(const char *key, const char *format, const char *value)
 {
 	struct line line;
 	if (options.json) {
-		fprintf(out, value ? ",\"%s\":" : ",\"%s\":null", key);
-		if (value)
-			json_string(value, strlen(value));
+		bytes(key, value, value ? strlen(value) : 0);
 	} else if (format && value) {
 		line_begin(&line, MAX_COLUMNS);
 		line_add_name(&line, value);
@@ -177,6 +203,12 @@ static void total(const char *key, uint64_t value)
 		fprintf(stderr, " %s %llu", key, (unsigned long long)value);
 }
 
+/* A filter could not be applied, so there is no record. */
+void count_undecided(void)
+{
+	undecided++;
+}
+
 /* wake: what pc_wake_soon() has given; NULL: nothing. */
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake)
 {
@@ -186,10 +218,11 @@ void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char 
 	} else {
 		fputs(NAME ":", stderr);
 	}
-	for (uint32_t kind = 0; kind <= PC_EVENT_UNKNOWN; kind++)
-		total(kind ? pc_event_name(kind) : "end", shown[kind]);
+	for (uint32_t kind = 0; kind < KINDS; kind++)
+		total(kind == STARTS ? "start" : kind ? pc_event_name(kind) : "end", shown[kind]);
 	total("shown", total_shown);
 	total("duration_ms", duration_ns / NS_PER_MS);
+	total("undecided", undecided);
 	total("received", stats->received);
 	total("lost", stats->lost);
 	if (options.json)

@@ -12,6 +12,11 @@ int open_table(void)
 {
 	struct pc_table_options wanted = PC_TABLE_OPTIONS_INIT;
 	wanted.fields = PC_FIELD_COMM;
+	if (options.show & SHOW_USER || options.by_user)
+		wanted.fields |= PC_FIELD_CREDENTIALS;
+	if (options.show & SHOW_SESSION)
+		wanted.fields |= PC_FIELD_SESSION;
+	wanted.family = options.family;
 	int error = pc_table_open(&table, &wanted);
 	return error < 0 ? error : pc_table_fd(table);
 }
@@ -32,16 +37,15 @@ void close_table(void)
 }
 
 /*
- * Stores with each process the CLOCK_MONOTONIC time of its start. That clock stands still while the
- * machine sleeps, so for a process that started before a sleep the time may be negative.
+ * Returns the CLOCK_MONOTONIC time at which a process started that was found or has started. That clock
+ * stands still while the machine sleeps, so for a process that started before a sleep the time may be
+ * negative.
  */
-static void note_beginning(const struct pc_change *change)
+uint64_t beginning(const struct pc_change *change)
 {
 	uint64_t slept_ns = clock_ns(CLOCK_BOOTTIME) - now_ns();
 	bool observed = change->kind == PC_CHANGE_STARTED && !(change->flags & PC_CHANGE_RECOVERED);
-	uint64_t began_ns = observed ? change->timestamp_ns
-				     : change->process.start_boottime_ns - slept_ns;
-	pc_table_set_user(table, change->process.pid, began_ns);
+	return observed ? change->timestamp_ns : change->process.start_boottime_ns - slept_ns;
 }
 
 /*
@@ -81,8 +85,6 @@ void drain_table(void (*take)(const struct pc_change *change))
 			handle(result);
 		if (result != 1)
 			return;
-		if (change.kind == PC_CHANGE_FOUND || change.kind == PC_CHANGE_STARTED)
-			note_beginning(&change);
 		take(&change);
 	}
 }
@@ -109,9 +111,9 @@ bool is_leaders_status(const struct pc_change *end)
 	return end->flags & PC_CHANGE_LEADER_CODE;
 }
 
-const char *run_time(const struct pc_change *end, char buffer[24])
+const char *run_time(uint64_t began_ns, uint64_t ended_ns, char buffer[24])
 {
-	double seconds = (double)(int64_t)(end->timestamp_ns - end->process.user) / 1e9;
+	double seconds = (double)(int64_t)(ended_ns - began_ns) / 1e9;
 	snprintf(buffer, 24, "%.*f s", seconds < 10 ? 3 : seconds < 100 ? 1 : 0, seconds);
 	return buffer;
 }

@@ -206,7 +206,8 @@ static const char *draw_row(struct line *line, const struct row *row, uint64_t n
 		bool known = node->end->flags & PC_CHANGE_EXIT_CODE;
 		snprintf(words, sizeof(words), " %s%s after %s",
 			 status_text(node->end->exit_code, known, status),
-			 is_leaders_status(node->end) ? " (the leader's)" : "", run_time(node->end, time));
+			 is_leaders_status(node->end) ? " (the leader's)" : "",
+			 run_time(process->user, node->end->timestamp_ns, time));
 		add_words(line, words);
 		return node->end->exit_code ? "\033[2;31m" : "\033[2m";
 	}
@@ -330,6 +331,8 @@ static void print_once(void)
 static void take(const struct pc_change *change)
 {
 	dirty = true;
+	if (change->kind == PC_CHANGE_FOUND || change->kind == PC_CHANGE_STARTED)
+		pc_table_set_user(table, change->process.pid, beginning(change));
 	seen.started += change->kind == PC_CHANGE_STARTED;
 	if (is_end(change)) {
 		seen.ended++;
