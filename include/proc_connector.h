@@ -1170,9 +1170,9 @@ struct pc_command {
  * command:  written only when 0 is returned.
  *
  * Returns 0: see the errors of the texts; or
- * -ESRCH       the process is not in the table, and did not leave it with the last change
- * -EOPNOTSUPP  the table was opened without text_bytes
- * -EINVAL      a NULL pointer
+ * -ESRCH    the process is not in the table, and did not leave it with the last change
+ * -ENODATA  the table was opened without text_bytes
+ * -EINVAL   a NULL pointer
  */
 int pc_table_command(const struct pc_table *table,
                      const struct pc_process *process,

@@ -312,7 +312,7 @@ impl ProcessTable {
     /// ```
     ///
     /// # Errors
-    /// `ESRCH` if the process is not in the table and did not leave it with the last change, `EOPNOTSUPP` if
+    /// `ESRCH` if the process is not in the table and did not leave it with the last change, `ENODATA` if
     /// the table keeps no commands.
     pub fn command(&self, process: &Process) -> Result<Command<'_>> {
         let (kept, bytes) = self.table.command(process)?;

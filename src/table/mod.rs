@@ -332,11 +332,11 @@ impl Table {
     /// The command that is kept with a process.
     ///
     /// # Errors
-    /// `ESRCH`: the process is not in the table and did not leave it with the last change. `EOPNOTSUPP`: no
+    /// `ESRCH`: the process is not in the table and did not leave it with the last change. `ENODATA`: no
     /// commands are kept.
     pub(crate) fn command(&self, process: &Process) -> Result<(Command, &[u8]), Errno> {
         match self.follower.command(process).ok_or(Errno(libc::ESRCH))? {
-            (_, []) => Err(Errno(libc::EOPNOTSUPP)),
+            (_, []) => Err(Errno(libc::ENODATA)),
             kept => Ok(kept),
         }
     }

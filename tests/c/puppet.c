@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -71,15 +70,13 @@ static void end_leader(void)
 	syscall(SYS_exit, 5);
 }
 
-/* A pipe whose other end the test has; -1 after an exec. */
-static int life_line = -1;
+static pid_t test; /* which started the puppet; 0 after an exec */
 
 /* Until it is killed, or the test has ended: it outlives no test. */
 static void stay(void)
 {
-	struct pollfd poll_set = { .fd = life_line };
-	while (poll(&poll_set, 1, -1) != 1)
-		;
+	while (kill(test, 0) == 0)
+		usleep(100000);
 	_exit(0);
 }
 
@@ -183,17 +180,13 @@ static void *obey(void *unused)
 
 struct puppet start_puppet(void)
 {
-	static int life[2] = { -1, -1 };
 	int orders[2], answers[2];
 	CHECK_EQ(pipe(orders), 0);
 	CHECK_EQ(pipe(answers), 0);
-	if (life[0] < 0)
-		CHECK_EQ(pipe2(life, O_CLOEXEC), 0);
 	pid_t pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		life_line = life[1];
-		close(life[0]);
+		test = getppid();
 		become_puppet(orders[0], answers[1]);
 		close(orders[1]);
 		close(answers[0]);

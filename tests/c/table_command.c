@@ -285,7 +285,7 @@ PROMISE(command_calls, "pc_table_command refuses bad arguments, processes that t
 	close_follower(&f);
 	f = open_follower(TABLE_OPTIONS(.fields = 0));
 	own = look_up(&f, getpid());
-	CHECK_EQ(pc_table_command(f.table, &own, &command), -EOPNOTSUPP);
+	CHECK_EQ(pc_table_command(f.table, &own, &command), -ENODATA);
 	CHECK_EQ(pc_table_command(f.table, &other, &command), -ESRCH);
 	close_follower(&f);
 }
