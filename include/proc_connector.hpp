@@ -51,6 +51,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -538,6 +539,40 @@ result<std::array<text, Count>> process_texts(const process &whose, const text_k
     return process_texts(whose.pid, whose.start_boottime_ns, kinds);
 }
 
+// The command of a process, as a table keeps it. Each text is the table's, or an error of its own.
+class command {
+public:
+    command() noexcept = default;
+    explicit command(const pc_command &kept) noexcept : kept_(kept) {}
+
+    // Each argument with a NUL character behind it.
+    result<std::string_view> line() const noexcept
+    {
+        return text(kept_.command_line, kept_.command_line_length, kept_.command_line_error);
+    }
+
+    result<std::string_view> executable() const noexcept
+    {
+        return text(kept_.executable, kept_.executable_length, kept_.executable_error);
+    }
+
+    // The table keeps only the beginning of the command line.
+    bool is_cut() const noexcept { return kept_.flags & PC_COMMAND_CUT; }
+
+    // Events were lost after it was read: the process may have run another program since.
+    bool is_doubtful() const noexcept { return kept_.flags & PC_COMMAND_DOUBTFUL; }
+
+private:
+    static result<std::string_view> text(const char *begin, std::uint32_t length, int error) noexcept
+    {
+        if (error < 0)
+            return failure{error};
+        return std::string_view(begin, length);
+    }
+
+    pc_command kept_{};
+};
+
 // ---- Waking up in time ----
 
 // How soon a thread runs after it is woken.
@@ -639,6 +674,17 @@ public:
         if (pc_table_get(native(), pid, &*found) != 1)
             found.reset();
         return found;
+    }
+
+    // pc_table_command(): what the table keeps of the command of a process that it has reported. The texts are
+    // the table's, valid until the next call of next() or close().
+    result<proc_connector::command> command(const process &whose) const noexcept
+    {
+        pc_command kept;
+        const int status = pc_table_command(native(), &whose, &kept);
+        if (status < 0)
+            return failure{status};
+        return proc_connector::command(kept);
     }
 
     iterator begin() const noexcept { return iterator(native()); }

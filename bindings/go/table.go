@@ -95,6 +95,9 @@ type TableOptions struct {
 	// belong to the family, because the event that would show it was lost, is [Process.Perhaps]. [Table.Len] is how many
 	// of the family live.
 	Family int
+	// TextBytes is how many bytes the table keeps of the command line and the executable of each process
+	// together, with a terminator each: see [Table.Command]. 0: none.
+	TextBytes uint32
 	// IgnoreThreads leaves out the fork events of threads, for machines that create many thousands of
 	// threads a second. Then an exit status that is not read in time is only the leader's
 	// ([Change.LeaderStatus]).
@@ -121,6 +124,7 @@ func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error)
 		max_work:     C.uint32_t(o.MaxWork),
 		max_watches:  C.uint32_t(o.MaxWatches),
 		family:       C.pid_t(o.Family),
+		text_bytes:   C.uint32_t(o.TextBytes),
 	}
 	if o.IgnoreThreads {
 		options.flags |= C.PC_TABLE_IGNORE_THREADS
@@ -279,6 +283,52 @@ func (t *Table) Get(pid int32) (Process, bool) {
 		return C.pc_table_get(h, C.pid_t(pid), process.c())
 	})
 	return process, result == 1
+}
+
+// A Command is the command of a process, as a table keeps it: see [Table.Command].
+type Command struct {
+	Line       Text // the command line: each argument with a NUL byte behind it
+	Executable Text // the path of the program, with " (deleted)" behind it if that was deleted
+	Cut        bool // only the beginning of the command line is kept
+	Doubtful   bool // events were lost after it was read: the process may have run another program since
+}
+
+// Command is what the table keeps of the command of a process that it has reported, such as [Change.Process]:
+// as long as the process is in the table, and after the change with which it left until the next change. The
+// table reads it when it handles a fork or an exec of the process, when it finds the process, and when it reads
+// /proc again after a loss of events. A process that has not called execve(2) shows the command of the process
+// that forked it.
+//
+// A text that could not be read has an Err: ESRCH (the process exited, or ran another program, before the text
+// was read), ENODATA (a kernel thread has none), EACCES (this process may not read it), ENAMETOOLONG (the path
+// takes more than a quarter of TextBytes, and more than the command line has left).
+//
+// Command fails with ESRCH if the process is not in the table and did not leave it with the last change, and with
+// ENODATA if the table was opened without TextBytes.
+func (t *Table) Command(p *Process) (Command, error) {
+	var command Command
+	_, err := t.call("command", func(h *C.struct_pc_table) C.int {
+		var kept C.struct_pc_command
+		result := C.pc_table_command(h, p.c(), &kept)
+		if result == 0 {
+			command = Command{
+				Line:       text(kept.command_line, kept.command_line_length, kept.command_line_error),
+				Executable: text(kept.executable, kept.executable_length, kept.executable_error),
+				Cut:        kept.flags&C.PC_COMMAND_CUT != 0,
+				Doubtful:   kept.flags&C.PC_COMMAND_DOUBTFUL != 0,
+			}
+		}
+		return result
+	})
+	return command, err
+}
+
+// A copy of a text of the table's.
+func text(bytes *C.char, length C.uint32_t, result C.int32_t) Text {
+	if bytes == nil {
+		return Text{Err: failure("command", C.int(result))}
+	}
+	return Text{Value: C.GoStringN(bytes, C.int(length))}
 }
 
 // All is an iterator over the table in the order of PIDs, to be called or, from Go 1.23 on, ranged

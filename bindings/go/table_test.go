@@ -289,6 +289,51 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+func TestTableCommand(t *testing.T) {
+	table := must[*Table](t)(OpenTable(TableOptions{TextBytes: 512}))
+	defer table.Close()
+	awaitChange(t, table, ChangeSynced, 0)
+	command := exec.Command("sh", "-c", "read go; exit 3", "\xff\n")
+	stdin := must[io.WriteCloser](t)(command.StdinPipe())
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := int32(command.Process.Pid)
+	executable := must[string](t)(os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)))
+	execed := awaitChange(t, table, ChangeExeced, pid)
+	_ = stdin.Close()
+	_ = command.Wait()
+	exited := awaitChange(t, table, ChangeExited, pid)
+	kept, err := table.Command(&exited.Process)
+	if err != nil || kept.Line.Err != nil || kept.Executable.Err != nil {
+		t.Fatal(kept, err)
+	}
+	if kept.Line.Value != "sh\x00-c\x00read go; exit 3\x00\xff\n\x00" || kept.Executable.Value != executable ||
+		kept.Cut || kept.Doubtful {
+		t.Errorf("%q", kept)
+	}
+	if err := exec.Command("true").Run(); err != nil {
+		t.Fatal(err)
+	}
+	awaitChange(t, table, ChangeExited, 0)
+	if _, err := table.Command(&execed.Process); !errors.Is(err, syscall.ESRCH) {
+		t.Error("a process that has left:", err)
+	}
+	if kernel, ok := table.Get(2); ok && kernel.KernelThread() {
+		if kept, err := table.Command(&kernel); err != nil || !errors.Is(kept.Line.Err, syscall.ENODATA) {
+			t.Error("a kernel thread:", kept, err)
+		}
+	}
+
+	without := must[*Table](t)(OpenTable(TableOptions{}))
+	defer without.Close()
+	awaitChange(t, without, ChangeSynced, 0)
+	own, _ := without.Get(int32(os.Getpid()))
+	if _, err := without.Command(&own); !errors.Is(err, syscall.ENODATA) {
+		t.Error("a table without commands:", err)
+	}
+}
+
 func TestChangeString(t *testing.T) {
 	process := Process{PID: 7, ParentPID: 6, Valid: FieldParent | FieldComm, comm: [16]byte{'s', 'h'}}
 	exited := Change{Kind: ChangeExited, Timestamp: 3 * time.Second, Process: process}

@@ -8,7 +8,7 @@ use super::record::{Found, Origin, OwnFork, Record};
 use super::report::field;
 use super::scan::Scan;
 use super::world::World;
-use crate::procfs::Look;
+use crate::procfs::{Look, TICK_NS};
 use crate::protocol::event::Event;
 
 /// How many parents that are not judged are passed. Parents that were read at different times may form a
@@ -82,7 +82,9 @@ impl Follower {
         if self.agenda.is_scan_to_report() && !is_reporting {
             return Family::Unjudged;
         }
-        if is_unheard && start_ns < self.census.orphans_since_ns {
+        // /proc rounds when a process started. If nothing was lost, all that is unheard started before.
+        let until_ns = if self.agenda.doubted_ns == 0 { start_ns } else { start_ns + TICK_NS };
+        if is_unheard && until_ns < self.census.orphans_since_ns {
             return Family::Outside;
         }
         // No event was lost: its FORK will come.

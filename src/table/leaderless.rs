@@ -159,7 +159,6 @@ pub(super) fn own_status(
 }
 
 /// A process exited, with this status if it is known.
-#[inline]
 fn note_exit(
     census: &mut Census,
     slot: Slot,

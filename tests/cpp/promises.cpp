@@ -400,6 +400,42 @@ PROMISE(lists, "a C++ table lists and finds processes, keeps a value, and report
 	CHECK(table.next(change).error() == std::errc::invalid_argument);
 }
 
+PROMISE(commands, "a C++ table keeps the command of a process to its exit, and says why there is none")
+{
+	pc::table_options options;
+	options.text_bytes = 512;
+	auto opened = pc::table::open(options);
+	CHECK(opened);
+	pc::table table = *std::move(opened);
+	await_change(table, PC_CHANGE_SYNCED, 0);
+	int gate[2];
+	CHECK_EQ(pipe(gate), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		dup2(gate[0], STDIN_FILENO);
+		close(gate[1]);
+		execl("/bin/sh", "sh", "-c", "read go; exit 3", "", nullptr);
+		_exit(127);
+	}
+	await_change(table, PC_CHANGE_EXECED, child);
+	CHECK_EQ(write(gate[1], "\n", 1), 1);
+	CHECK_EQ(end_child(child), 3 << 8);
+	const auto exited = await_change(table, PC_CHANGE_EXITED, child);
+	const auto command = table.command(exited.process);
+	CHECK(command && command->line() && command->executable());
+	CHECK(*command->line() == std::string_view("sh\0-c\0read go; exit 3\0\0", 23));
+	CHECK(command->executable()->front() == '/');
+	CHECK(!command->is_cut() && !command->is_doubtful());
+	CHECK(table.command(pc::process{}).error() == std::errc::no_such_process);
+	const auto thread = table.find(2);
+	if (thread && thread->state & PC_PROCESS_KERNEL_THREAD)
+		CHECK(table.command(*thread)->line().error().value() == ENODATA);
+	auto without = pc::table::open();
+	CHECK(without);
+	await_change(*without, PC_CHANGE_SYNCED, 0);
+	CHECK(without->command(*without->find(getpid())).error().value() == ENODATA);
+}
+
 PROMISE(family, "a C++ table of a family reports its root's descendants, and its size is how many are left")
 {
 	int gate[2], answers[2];

@@ -1,7 +1,7 @@
 #![cfg(feature = "table")]
 
 use crate::changes::find;
-use crate::support::needs_root;
+use crate::support::{assert_os, needs_root};
 use proc_connector::{
     Change, ChangeView, Error, Process, ProcessTable, TableOptions, TextKind, change, field,
     process_texts, state,
@@ -86,6 +86,41 @@ fn changes_are_numbered_and_a_process_has_the_number_of_the_last_change() {
     assert_eq!(table.get(own).map(|process| process.sequence), Some(last));
     assert!(table.iter().all(|process| process.sequence == last));
     assert_eq!(Process::read(own).expect("/proc").map(|process| process.sequence), Some(0));
+}
+
+#[test]
+fn a_table_keeps_the_command_of_a_process_until_it_has_left() {
+    needs_root!();
+    let options = TableOptions::new().text_bytes(512);
+    let mut table = ProcessTable::with(&options).expect("a table");
+    next_of(&mut table, change::SYNCED);
+    let mut child = Command::new("sh")
+        .args(["-c", "read go; exit 3", ""])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let pid = child.id() as i32;
+    let about = |kind| {
+        move |change: &Change| (change.kind == kind && change.process.pid == pid).then_some(*change)
+    };
+    let execed = find(&mut table, about(change::EXECED));
+    let executable = std::fs::read_link(format!("/proc/{pid}/exe")).expect("/proc");
+    child.wait().expect("a child to wait for"); // which closes its input
+    let exited = find(&mut table, about(change::EXITED));
+    let command = table.command(&exited.process).expect("a command");
+    assert_eq!(command.command_line.expect("a command line"), b"sh\0-c\0read go; exit 3\0\0");
+    let path = executable.into_os_string().into_encoded_bytes();
+    assert_eq!(command.executable.expect("an executable"), path);
+    assert!(!command.is_cut && !command.is_doubtful);
+
+    table.rescan().expect("a reading");
+    let other = find(&mut table, |change| (change.kind == change::SYNCED).then_some(*change));
+    assert_os(table.command(&execed.process), libc::ESRCH);
+    assert_os(table.command(&other.process), libc::ESRCH);
+    let mut without = ProcessTable::open().expect("a table");
+    next_of(&mut without, change::SYNCED);
+    let own = without.get(std::process::id() as i32).expect("this process");
+    assert_os(without.command(&own), libc::ENODATA);
 }
 
 #[test]

@@ -1318,7 +1318,9 @@ fn one_family(rows: &mut Rows) {
     stage.follower.agenda.doubted_ns = 1_400 * MS;
     rows.row("if its FORK was lost, a child of an adopter may be of the family", family_of(&mut stage, 8), Family::Perhaps);
     rows.row("if its FORK was lost, a child of pid 1 may be of the family", family_of(&mut stage, 9), Family::Perhaps);
-    stage.follower.census.orphans_since_ns = STARTED + 1;
+    stage.follower.census.orphans_since_ns = STARTED + TICK_NS;
+    rows.row("a child of an adopter that started in the tick of the opening may be younger, and of the family", family_of(&mut stage, 8), Family::Perhaps);
+    stage.follower.census.orphans_since_ns = STARTED + TICK_NS + 1;
     rows.row("a child of an adopter that is older than the table is outside", family_of(&mut stage, 8), Family::Outside);
 
     // 8, 9 and 10 descend from each other, and 8 from the root. The pids say nothing about that.
