@@ -117,7 +117,8 @@
  *  pc_wake_soon           sched_getattr, sched_setattr
  *
  *  pc_table_next          those of pc_recv and pc_process_alive; getdents64, lseek, epoll_ctl,
- *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc
+ *                         epoll_pwait, pidfd_open, ioctl, capget, write; malloc; with text_bytes:
+ *                         readlinkat
  *
  *  pc_table_open          those of pc_open and pc_table_next; epoll_create1, timerfd_create,
  *  pc_table_open_fd       timerfd_settime, getpid, fstatfs
