@@ -312,8 +312,8 @@ func (t *Table) Command(p *Process) (Command, error) {
 		result := C.pc_table_command(h, p.c(), &kept)
 		if result == 0 {
 			command = Command{
-				Line:       text(kept.command_line, kept.command_line_length, kept.command_line_error),
-				Executable: text(kept.executable, kept.executable_length, kept.executable_error),
+				Line:       keptText(kept.command_line, kept.command_line_length, kept.command_line_error),
+				Executable: keptText(kept.executable, kept.executable_length, kept.executable_error),
 				Cut:        kept.flags&C.PC_COMMAND_CUT != 0,
 				Doubtful:   kept.flags&C.PC_COMMAND_DOUBTFUL != 0,
 			}
@@ -324,7 +324,7 @@ func (t *Table) Command(p *Process) (Command, error) {
 }
 
 // A copy of a text of the table's.
-func text(bytes *C.char, length C.uint32_t, result C.int32_t) Text {
+func keptText(bytes *C.char, length C.uint32_t, result C.int32_t) Text {
 	if bytes == nil {
 		return Text{Err: failure("command", C.int(result))}
 	}

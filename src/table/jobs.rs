@@ -91,7 +91,9 @@ impl Follower {
         let is_it = |slot: &Slot| self.census.at(*slot).process.id == process.id;
         let (slot, command) = match self.census.find(process.pid).filter(is_it) {
             Some(slot) => (slot, self.command_of(slot)),
-            None => self.left.filter(|_| process.id == self.change.process.id)?,
+            None => {
+                self.left.filter(|_| process.id != 0 && process.id == self.change.process.id)?
+            }
         };
         Some((command, self.census.command_bytes(slot)))
     }
