@@ -678,6 +678,9 @@ public:
 
     // pc_table_command(): what the table keeps of the command of a process that it has reported. The texts are
     // the table's, valid until the next call of next() or close().
+    //
+    //     if (const auto command = table.command(change.process); command && command->executable())
+    //         std::cout << *command->executable() << '\n';
     result<proc_connector::command> command(const process &whose) const noexcept
     {
         pc_command kept;

@@ -76,6 +76,46 @@ func ExampleConnector_Recv() {
 	// Output: it ended with 3
 }
 
+// Prints how a program exited, with its command line, which /proc shows no longer.
+func ExampleTable_Command() {
+	table, err := procconnector.OpenTable(procconnector.TableOptions{TextBytes: 512})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer table.Close()
+	for !table.Synced() {
+		if _, err := table.Next(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+	}
+	cmd := exec.Command("sh", "-c", "read go; exit 3")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		log.Fatal(err)
+	}
+	cmd.Start()
+	for {
+		change, err := table.Next(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if int(change.Process.PID) != cmd.Process.Pid {
+			continue
+		}
+		switch change.Kind {
+		case procconnector.ChangeExeced:
+			stdin.Close()
+			go cmd.Wait()
+		case procconnector.ChangeExited:
+			status, _ := change.ExitStatus()
+			command, _ := table.Command(&change.Process)
+			fmt.Printf("%q: %d\n", command.Line.Value, status.ExitStatus())
+			return
+		}
+	}
+	// Output: "sh\x00-c\x00read go; exit 3\x00": 3
+}
+
 // Prints the command line of every program that is started. Short programs are gone a moment later.
 func ExampleWakeSoon() {
 	runtime.LockOSThread()

@@ -310,7 +310,7 @@ func TestTableCommand(t *testing.T) {
 	}
 	if kept.Line.Value != "sh\x00-c\x00read go; exit 3\x00\xff\n\x00" || kept.Executable.Value != executable ||
 		kept.Cut || kept.Doubtful {
-		t.Errorf("%q", kept)
+		t.Errorf("%+v", kept)
 	}
 	if err := exec.Command("true").Run(); err != nil {
 		t.Fatal(err)
