@@ -114,6 +114,9 @@ static void command_hidden(void *unused)
 	struct pc_change change = await_change(&f, PC_CHANGE_STARTED, child);
 	CHECK_EQ(change.process.state, PC_PROCESS_HIDDEN);
 	check_errors(&f, &change.process, -EACCES, -EACCES);
+	order(&root, 'x'); /* the first event about it */
+	change = await_change(&f, PC_CHANGE_STARTED, root.pid);
+	check_errors(&f, &change.process, -EACCES, -EACCES);
 	order(&root, 'x');
 	change = await_change(&f, PC_CHANGE_EXECED, root.pid);
 	check_errors(&f, &change.process, -EACCES, -EACCES);
