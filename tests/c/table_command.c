@@ -49,7 +49,8 @@ static void check_none(const struct pc_command *command, int error)
 static size_t shown(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	/* Under valgrind, these files show something else at their usual paths. */
+	snprintf(path, sizeof(path), "/proc//%d/%s", pid, name);
 	ssize_t length = -1;
 	if (strcmp(name, "exe") == 0) {
 		length = readlink(path, text, size);
