@@ -97,7 +97,7 @@ promise "an old program runs with today's library" today
 later() {
 	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests tools "$work/later" &&
 		cd "$work/later" &&
-		sed -i 's/Layout { kind: kind::COMM,/Layout { kind: 99,/' src/protocol/wire.rs &&
+		sed -i 's/Layout::new(kind::COMM,/Layout::new(99,/' src/protocol/wire.rs &&
 		sed -i '/^pub struct pc_options {/,/^}/s/    pub spin_us: u32,/&\n    pub more: u64,/
 			/^pub struct pc_stats {/,/^}/s/    pub reserved2: .*/&\n    pub more: u64,/' src/capi/connector.rs &&
 		sed -i 's/rcvbuf_bytes: 0, spin_us: 0 }/rcvbuf_bytes: 0, spin_us: 0, more: 0 }/

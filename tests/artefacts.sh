@@ -66,6 +66,7 @@ _Static_assert(sizeof(struct pc_stats) == 72, "pc_stats");
 _Static_assert(sizeof(struct pc_table_options) == sizeof(size_t) + 40, "pc_table_options");
 _Static_assert(sizeof(struct pc_process) == 112, "pc_process");
 _Static_assert(sizeof(struct pc_change) == 168, "pc_change");
+_Static_assert(sizeof(struct pc_command) == 2 * sizeof(char *) + 32, "pc_command");
 END
 	"${CC:-cc}" -std=c11 -Wpadded -Werror -Iinclude -fsyntax-only "$work/layout.c"
 }

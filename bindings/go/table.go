@@ -300,8 +300,9 @@ type Command struct {
 // that forked it.
 //
 // A text that could not be read has an Err: ESRCH (the process exited, or ran another program, before the text
-// was read), ENODATA (a kernel thread has none), EACCES (this process may not read it), ENAMETOOLONG (the path
-// takes more than a quarter of TextBytes, and more than the command line has left).
+// was read; or its command line is empty), ENODATA (a kernel thread has none), EACCES (this process may not
+// read it), ENAMETOOLONG (the path takes more than a quarter of TextBytes, and more than the command line has
+// left).
 //
 // Command fails with ESRCH if the process is not in the table and did not leave it with the last change, and with
 // ENODATA if the table was opened without TextBytes.

@@ -458,7 +458,12 @@ pub unsafe extern "C" fn pc_change_format(
 ///
 /// One call does a limited amount of work (pc_table_options.max_work), so that it does not hold up
 /// an event loop. With timeout 0 it may therefore return 0 with work left. Then pc_table_fd() is
-/// readable, and an edge-triggered loop is woken again.
+/// readable, and an edge-triggered loop is woken again. With a timeout, it looks at the clock each time
+/// that it has done so much.
+///
+/// A call returns as soon as there is a change. A new table reports each process as soon as it has read
+/// it, up to the first one whose parent has a higher pid; the others when it has read all. With a family,
+/// it reads all first.
 ///
 /// change:      written only when 1 is returned.
 /// timeout_ms:  how long to wait, as for pc_recv().
@@ -521,7 +526,7 @@ const _: () = {
 ///
 /// The texts belong to the table. They are valid until the next call of pc_table_next() or
 /// pc_table_close(). A text that could not be read is NULL, and its error says why:
-/// -ESRCH         the process exited, or ran another program, before it was read
+/// -ESRCH         the process exited, or ran another program, before it was read; or its command line is empty
 /// -ENODATA       there is none, as for a kernel thread
 /// -EACCES        this process may not read it, as with hidepid, and for the executable of another user's
 ///                process without CAP_SYS_PTRACE

@@ -407,7 +407,8 @@ impl fmt::Debug for ProcessTable {
 /// called execve(2) shows the command of the process that forked it.
 ///
 /// A text that could not be read is an error:
-/// - `ESRCH`: the process exited, or ran another program, before the text was read.
+/// - `ESRCH`: the process exited, or ran another program, before the text was read; or its command line is
+///   empty.
 /// - `ENODATA`: there is none, as for a kernel thread.
 /// - `EACCES`: this process may not read it, as with hidepid, and for the executable of another user's process
 ///   without `CAP_SYS_PTRACE`.

@@ -15,6 +15,10 @@
 	SYS_socket, SYS_setsockopt, SYS_getsockopt, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_close, \
 		SYS_write, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_newfstatat,          \
 		SYS_openat, SYS_read
+#define FOLLOWING                                                                                  \
+	RECEIVING, SYS_openat, SYS_close, SYS_kill, SYS_tgkill, SYS_getdents64, SYS_lseek,         \
+		SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_capget, SYS_write,  \
+		SYS_brk, SYS_mmap
 
 #define CONFINE(...)                                                                               \
 	do {                                                                                       \
@@ -147,19 +151,20 @@ PROMISE(waking, "pc_wake_soon makes only the system calls that the header lists"
 	in_child(wake_confined, NULL);
 }
 
-static void follow_confined(void *unused)
+static void follow_confined(void *with_texts)
 {
 	struct pc_table *table;
 	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
 	struct pc_change change = { 0 };
 	bool ended_without_leader = false, recovered = false;
-	(void)unused;
 	options.rcvbuf_bytes = 32768;
+	options.text_bytes = with_texts ? 512 : 0;
 	start_churn(1);
 	CHECK_EQ(pc_table_open(&table, &options), 0);
-	CONFINE(RECEIVING, SYS_openat, SYS_close, SYS_kill, SYS_tgkill, SYS_getdents64, SYS_lseek,
-		SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_capget,
-		SYS_write, SYS_brk, SYS_mmap);
+	if (with_texts)
+		CONFINE(FOLLOWING, SYS_readlinkat);
+	else
+		CONFINE(FOLLOWING);
 	for (uint64_t until = now_ns() + (uint64_t)PATIENCE_MS * 1000000;
 	     !(recovered && ended_without_leader) && now_ns() < until;) {
 		CHECK(pc_table_next(table, &change, 10) >= 0);
@@ -169,6 +174,13 @@ static void follow_confined(void *unused)
 	}
 	CHECK(recovered);
 	CHECK(ended_without_leader);
+	if (with_texts) {
+		struct pc_process process;
+		struct pc_command command;
+		CHECK_EQ(pc_table_get(table, getpid(), &process), 1);
+		CHECK_EQ(pc_table_command(table, &process, &command), 0);
+		CHECK(command.command_line != NULL && command.executable != NULL);
+	}
 	CHECK_EQ(pc_table_rescan(table), 0);
 	CHECK_EQ(pc_table_interrupt(table), 0);
 	exit(0);
@@ -177,6 +189,11 @@ static void follow_confined(void *unused)
 PROMISE(following, "following a table makes only the system calls that the header lists")
 {
 	in_child(follow_confined, NULL);
+}
+
+PROMISE(following_texts, "following a table that keeps commands makes only the system calls that the header lists")
+{
+	in_child(follow_confined, (void *)1);
 }
 
 static void look_confined(void *unused)

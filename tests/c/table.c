@@ -50,6 +50,36 @@ PROMISE(found, "a new table reports every process once, in the order of pids, th
 	close_follower(&f);
 }
 
+/* Returns the next process above a pid, if its parent comes before it; otherwise 0. */
+static pid_t next_child(pid_t pid)
+{
+	struct pc_process process;
+	while (pc_process_read(++pid, &process) != 1)
+		;
+	return process.parent_pid < pid ? pid : 0;
+}
+
+PROMISE(found_at_once, "a new table reports the processes with the lowest pids before it reads the others: with max_work 1, one in each call that does not wait")
+{
+	enum { LOWEST = 5 }; /* they stay: the first process and kernel threads */
+	for (uint32_t max_work = 0; max_work < 2; max_work++) {
+		struct puppet puppet = start_puppet();
+		struct follower f = open_unheard(TABLE_OPTIONS(.max_work = max_work));
+		for (pid_t pid = 0; f.count < LOWEST && (pid = next_child(pid)) > 0;) {
+			const struct pc_change *change = hear(&f, 0);
+			CHECK(change != NULL);
+			CHECK_EQ(change->kind, PC_CHANGE_FOUND);
+			CHECK_EQ(change->process.pid, pid);
+		}
+		CHECK(f.count > 0);
+		CHECK(f.told[f.count - 1].process.pid < puppet.pid);
+		dismiss(&puppet, 'q');
+		await_change(&f, PC_CHANGE_SYNCED, 0);
+		CHECK_HISTORY(&f, puppet.pid, ""); /* it was not read before it exited */
+		close_follower(&f);
+	}
+}
+
 PROMISE(kernel_threads, "a kernel thread is marked in the table, and its name is never valid")
 {
 	struct follower f = open_default();

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,7 +49,8 @@ static void check_none(const struct pc_command *command, int error)
 static size_t shown(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	/* Under valgrind, these files show something else at their usual paths. */
+	snprintf(path, sizeof(path), "/proc//%d/%s", pid, name);
 	ssize_t length = -1;
 	if (strcmp(name, "exe") == 0) {
 		length = readlink(path, text, size);
@@ -73,31 +75,60 @@ static void check_shown(const struct pc_command *command, pid_t pid)
 	CHECK_EQ(memcmp(command->executable, text, length), 0);
 }
 
-/* A child that runs a shell when it is told, and ends with it when it is told again. */
+/* A child that runs this program when it is told, and ends with it when it is told again. */
 struct runner {
 	pid_t pid;
 	int go;
 };
 
-static struct runner start_runner(void)
+static char program[PATH_MAX];
+
+__attribute__((constructor)) static void run_if_executed(void)
+{
+	char go;
+	if (getenv("A_RUNNER"))
+		_exit(read(STDIN_FILENO, &go, 1) == 1 ? 3 : 4);
+}
+
+/* Opens a child's standard input, and has the child wait there. Returns the other end. */
+static struct runner start_running(void (*run)(const void *), const void *argument)
 {
 	int ends[2];
+	CHECK(program[0] || readlink("/proc/self/exe", program, sizeof(program) - 1) > 0);
 	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
 	pid_t pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		char go;
 		close(ends[1]);
 		dup2(ends[0], STDIN_FILENO);
-		if (read(STDIN_FILENO, &go, 1) == 1)
-			execl("/bin/sh", "sh", "-c", "read go; exit 3", "a runner", "", (char *)NULL);
+		setenv("A_RUNNER", "", 1);
+		run(argument);
 		_exit(127);
 	}
 	close(ends[0]);
 	return (struct runner){ pid, ends[1] };
 }
 
-static const char RUNNER[] = "sh\0-c\0read go; exit 3\0a runner\0";
+static void run_when_told(const void *unused)
+{
+	char go;
+	(void)unused;
+	if (read(STDIN_FILENO, &go, 1) == 1)
+		execl(program, "a runner", "that reads go", "", (char *)NULL);
+}
+
+static struct runner start_runner(void)
+{
+	return start_running(run_when_told, NULL);
+}
+
+static const char RUNNER[] = "a runner\0that reads go\0";
+
+/* Runs this program with these arguments. */
+static void run_with(const void *arguments)
+{
+	execv(program, (char *const *)arguments);
+}
 
 static void go_on(const struct runner *runner)
 {
@@ -181,6 +212,31 @@ PROMISE(command_late, "the command of a process that ran a program and exited be
 	close_follower(&f);
 }
 
+PROMISE(command_unseen, "the command of a process that started and exited before the table could read it is given as unread, not as that of a process before it")
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.text_bytes = ROOM));
+	for (int i = 0; i < TRIALS; i++) {
+		struct runner before = start_runner();
+		await_change(&f, PC_CHANGE_STARTED, before.pid);
+		go_on(&before);
+		await_change(&f, PC_CHANGE_EXECED, before.pid);
+		end_runner(&before);
+		await_change(&f, PC_CHANGE_EXITED, before.pid);
+		hear_all(&f); /* so that the place of that one is free */
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(0);
+		end_child(pid);
+		struct pc_change change = await_change(&f, PC_CHANGE_STARTED, pid);
+		struct pc_command command = command_of(&f, &change.process);
+		check_none(&command, -ESRCH);
+		change = await_change(&f, PC_CHANGE_EXITED, pid);
+		command = command_of(&f, &change.process);
+		check_none(&command, -ESRCH);
+	}
+	close_follower(&f);
+}
+
 PROMISE(command_cut, "of a command line that is too long the table keeps the beginning, and says so; of a path it keeps nothing")
 {
 	enum { SMALL = 64 };
@@ -189,25 +245,19 @@ PROMISE(command_cut, "of a command line that is too long the table keeps the beg
 	for (uint32_t length = 2;; length += 7) {
 		char argument[256] = { 0 };
 		memset(argument, 'a', length);
-		int ends[2];
-		CHECK_EQ(pipe(ends), 0);
-		pid_t pid = fork();
-		if (pid == 0) {
-			dup2(ends[0], STDIN_FILENO);
-			close(ends[1]);
-			execl("/bin/cat", argument, (char *)NULL);
-			_exit(127);
-		}
-		close(ends[0]);
-		struct pc_change change = await_change(&f, PC_CHANGE_EXECED, pid);
+		struct runner cut = start_running(run_with, (const char *[]){ argument, NULL });
+		struct pc_change change = await_change(&f, PC_CHANGE_EXECED, cut.pid);
 		struct pc_command command = command_of(&f, &change.process);
 		bool is_whole = length + 1 < SMALL / 4 * 3;
 		check_line(&command, argument, is_whole ? length + 1 : SMALL / 4 * 3 - 1);
 		CHECK_EQ(command.flags, is_whole ? 0 : PC_COMMAND_CUT);
-		CHECK_EQ(command.executable_error, 0);
-		close(ends[1]);
-		end_child(pid);
-		await_change(&f, PC_CHANGE_EXITED, pid);
+		/* What the command line leaves is for the executable. */
+		if (strlen(program) < SMALL / 4)
+			CHECK_EQ(command.executable_error, 0);
+		else
+			CHECK(command.executable_error == 0 || command.executable_error == -ENAMETOOLONG);
+		end_runner(&cut);
+		await_change(&f, PC_CHANGE_EXITED, cut.pid);
 		if (length > 2 * SMALL)
 			break;
 	}
@@ -287,5 +337,206 @@ PROMISE(command_calls, "pc_table_command refuses bad arguments, processes that t
 	own = look_up(&f, getpid());
 	CHECK_EQ(pc_table_command(f.table, &own, &command), -ENODATA);
 	CHECK_EQ(pc_table_command(f.table, &other, &command), -ESRCH);
+	close_follower(&f);
+}
+
+/* The command of a program that was run with these arguments, at its EXEC and at its exit. */
+static void check_run(struct follower *f, const char *const *arguments, const char *line, size_t length)
+{
+	struct runner runner = start_running(run_with, arguments);
+	struct pc_change change = await_change(f, PC_CHANGE_EXECED, runner.pid);
+	struct pc_command command = command_of(f, &change.process);
+	check_line(&command, line, length);
+	CHECK_EQ(command.flags, 0);
+	end_runner(&runner);
+	change = await_change(f, PC_CHANGE_EXITED, runner.pid);
+	command = command_of(f, &change.process);
+	check_line(&command, line, length);
+	CHECK_EQ(command.flags, 0);
+}
+
+PROMISE(command_bytes, "a table keeps the bytes of a command line as they are: every value, empty arguments, and 100 kilobytes")
+{
+	enum { LONG = 100000, PART = 1000 };
+	static char line[LONG], parts[LONG / PART][PART];
+	static const char *arguments[LONG / PART + 1];
+	char all[256];
+	for (int i = 1; i < 256; i++)
+		all[i - 1] = (char)i;
+	all[255] = '\0';
+	char *end = line;
+	*end++ = '\0';
+	end = stpcpy(end, all) + 1;
+	*end++ = '\0';
+	end = stpcpy(end, "\"$(x)'\n") + 1;
+	*end++ = '\0';
+	struct follower f = open_follower(TABLE_OPTIONS(.text_bytes = LONG / 3 * 4 + PATH_MAX));
+	check_run(&f, (const char *[]){ "", all, "", "\"$(x)'\n", "", NULL }, line, (size_t)(end - line));
+	check_run(&f, (const char *[]){ "", NULL }, "", 1);
+
+	for (size_t i = 0; i < LONG / PART; i++) {
+		memset(parts[i], 'a' + (int)i % 26, PART - 1);
+		memcpy(line + i * PART, parts[i], PART);
+		arguments[i] = parts[i];
+	}
+	check_run(&f, arguments, line, LONG);
+	close_follower(&f);
+}
+
+static void rewrite_command_line(const void *unused)
+{
+	char go;
+	(void)unused;
+	memset(program_invocation_name, 'z', strlen(program_invocation_name));
+	rename_self("rewritten");
+	if (read(STDIN_FILENO, &go, 1) == 1)
+		_exit(3);
+}
+
+PROMISE(command_rewritten, "of a process that has written over its arguments, a table finds what it wrote")
+{
+	skip_if_instrumented(); /* valgrind has arguments of its own */
+	struct pc_process process;
+	struct runner runner = start_running(rewrite_command_line, NULL);
+	while (pc_process_read(runner.pid, &process) == 1 && strcmp(process.comm, "rewritten") != 0)
+		usleep(1000);
+	struct follower f = open_follower(TABLE_OPTIONS(.text_bytes = 4 * PATH_MAX));
+	process = look_up(&f, runner.pid);
+	struct pc_command command = command_of(&f, &process);
+	check_shown(&command, runner.pid);
+	CHECK_EQ(strspn(command.command_line, "z"), strlen(program_invocation_name));
+	end_runner(&runner);
+	close_follower(&f);
+}
+
+static char copy[] = "/tmp/a-program-XXXXXX";
+
+static void run_copy(const void *unused)
+{
+	(void)unused;
+	execl(copy, "a copy", (char *)NULL);
+}
+
+static void copy_program(void)
+{
+	char bytes[65536];
+	ssize_t length;
+	mkdir("/tmp", 01777); /* a machine that has only this program may lack it */
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to = mkostemp(copy, O_CLOEXEC);
+	CHECK(from >= 0 && to >= 0);
+	while ((length = read(from, bytes, sizeof(bytes))) > 0)
+		CHECK_EQ(write(to, bytes, (size_t)length), length);
+	CHECK_EQ(fchmod(to, 0700), 0);
+	close(from);
+	close(to);
+}
+
+PROMISE(command_deleted, "the executable that a table keeps is the path as it was when the table read it; of a file that was deleted by then it ends with that word")
+{
+	skip_if_instrumented();
+	char deleted[64];
+	copy_program();
+	struct follower f = open_follower(TABLE_OPTIONS(.text_bytes = ROOM));
+	struct runner runner = start_running(run_copy, NULL);
+	struct pc_change change = await_change(&f, PC_CHANGE_EXECED, runner.pid);
+	struct pc_command command = command_of(&f, &change.process);
+	CHECK_EQ(command.executable_error, 0);
+	CHECK(strcmp(command.executable, copy) == 0);
+	CHECK_EQ(unlink(copy), 0);
+	hear_all(&f);
+	struct pc_process process = look_up(&f, runner.pid);
+	command = command_of(&f, &process);
+	CHECK(strcmp(command.executable, copy) == 0);
+	CHECK_EQ(pc_table_rescan(f.table), 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	process = look_up(&f, runner.pid);
+	command = command_of(&f, &process);
+	snprintf(deleted, sizeof(deleted), "%s (deleted)", copy);
+	CHECK_EQ(command.executable_length, strlen(deleted));
+	CHECK(strcmp(command.executable, deleted) == 0);
+	end_runner(&runner);
+	change = await_change(&f, PC_CHANGE_EXITED, runner.pid);
+	command = command_of(&f, &change.process);
+	CHECK(strcmp(command.executable, deleted) == 0);
+	close_follower(&f);
+}
+
+PROMISE(command_others, "the command of a process is not what its slot in the table had before: each of many has its own, one after the other and at a time")
+{
+	enum { MANY = 100, ROUNDS = 3 };
+	static struct runner runners[MANY];
+	static struct pc_process processes[MANY];
+	char names[MANY][24];
+	struct follower f = open_follower(TABLE_OPTIONS(.text_bytes = ROOM));
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < MANY; i++) {
+			snprintf(names[i], sizeof(names[i]), "round %d, runner %*d", round, i % 5, i);
+			runners[i] = start_running(run_with, (const char *[]){ names[i], NULL });
+			processes[i] = await_change(&f, PC_CHANGE_EXECED, runners[i].pid).process;
+		}
+		for (int i = 0; i < MANY; i++) {
+			struct pc_command command = command_of(&f, &processes[i]);
+			check_line(&command, names[i], strlen(names[i]) + 1);
+		}
+		for (int i = MANY; i-- > 0;) {
+			end_runner(&runners[i]);
+			struct pc_change change = await_change(&f, PC_CHANGE_EXITED, runners[i].pid);
+			struct pc_command command = command_of(&f, &change.process);
+			check_line(&command, names[i], strlen(names[i]) + 1);
+		}
+	}
+	close_follower(&f);
+}
+
+/* From now on, no more memory can be mapped than this. */
+static struct rlimit limit_memory(rlim_t bytes)
+{
+	struct rlimit old, limit;
+	CHECK_EQ(getrlimit(RLIMIT_AS, &old), 0);
+	limit = (struct rlimit){ .rlim_cur = bytes, .rlim_max = old.rlim_max };
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	return old;
+}
+
+PROMISE(command_memory, "without memory for the commands, pc_table_open returns -ENOMEM and leaves nothing open, and pc_table_next returns -ENOMEM and later goes on")
+{
+	enum { MANY = 100, LARGE = 65536 };
+	static pid_t children[MANY];
+	struct pc_table *table = NULL;
+	struct pc_table_options options = TABLE_OPTIONS(.text_bytes = UINT32_MAX);
+	skip_if_instrumented();
+	struct follower f = open_unheard(TABLE_OPTIONS(.text_bytes = 1)); /* or this is skipped */
+	close_follower(&f);
+	int descriptors = open_descriptors();
+	struct rlimit old = limit_memory((rlim_t)1 << 30);
+	CHECK_EQ(pc_table_open(&table, &options), -ENOMEM);
+	CHECK_EQ(setrlimit(RLIMIT_AS, &old), 0);
+	CHECK(table == NULL);
+	CHECK_EQ(open_descriptors(), descriptors);
+
+	for (int i = 0; i < MANY; i++) {
+		children[i] = fork();
+		CHECK(children[i] >= 0);
+		if (children[i] == 0)
+			for (;;)
+				pause();
+	}
+	f = open_unheard(TABLE_OPTIONS(.text_bytes = LARGE));
+	make_room(&f, 200000); /* the test itself needs no more from now on */
+	old = limit_memory(4096);
+	int result;
+	while ((result = try_to_hear(&f, 1000)) > 0)
+		CHECK(f.count < MANY);
+	CHECK_EQ(result, -ENOMEM);
+	CHECK_EQ(setrlimit(RLIMIT_AS, &old), 0);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	for (int i = 0; i < MANY; i++) {
+		CHECK_HISTORY(&f, children[i], "F");
+		struct pc_process process = look_up(&f, children[i]);
+		struct pc_command command = command_of(&f, &process);
+		check_shown(&command, children[i]);
+		kill(children[i], SIGKILL);
+		end_child(children[i]);
+	}
 	close_follower(&f);
 }

@@ -132,7 +132,7 @@ PROMISE(refused, "pc_table_open_fd refuses what is no socket of process events w
 
 static char directory[] = "/tmp/processes-XXXXXX";
 
-static void write_file(pid_t pid, const char *name, const char *text)
+static void write_bytes(pid_t pid, const char *name, const char *text, size_t size)
 {
 	char path[100];
 	snprintf(path, sizeof(path), "%s/%d", directory, (int)pid);
@@ -140,8 +140,13 @@ static void write_file(pid_t pid, const char *name, const char *text)
 	snprintf(path, sizeof(path), "%s/%d/%s", directory, (int)pid, name);
 	FILE *file = fopen(path, "w");
 	CHECK(file != NULL);
-	fputs(text, file);
+	CHECK_EQ(fwrite(text, 1, size, file), size);
 	fclose(file);
+}
+
+static void write_file(pid_t pid, const char *name, const char *text)
+{
+	write_bytes(pid, name, text, strlen(text));
 }
 
 static void make_up(pid_t pid, pid_t parent, const char *comm)
@@ -159,8 +164,8 @@ static void make_up(pid_t pid, pid_t parent, const char *comm)
 static void remove_made_up(pid_t pid)
 {
 	char path[100];
-	for (const char *const *name = (const char *const[]){ "/stat", "/status", "", NULL }; *name;
-	     name++) {
+	static const char *const names[] = { "/stat", "/status", "/cmdline", "/exe", "", NULL };
+	for (const char *const *name = names; *name; name++) {
 		snprintf(path, sizeof(path), "%s/%d%s", directory, (int)pid, *name);
 		remove(path);
 	}
@@ -235,6 +240,68 @@ static void follow_made_up(void *unused)
 PROMISE(made_up, "a test without privilege feeds a table with made-up events and made-up processes")
 {
 	in_child(follow_made_up, NULL);
+}
+
+static void make_up_command(pid_t pid, const char *line, size_t length, const char *executable)
+{
+	char path[100];
+	write_bytes(pid, "cmdline", line, length);
+	snprintf(path, sizeof(path), "%s/%d/exe", directory, (int)pid);
+	remove(path);
+	CHECK_EQ(symlink(executable, path), 0);
+}
+
+static void check_made_up(const struct follower *f, const struct pc_process *process, const char *line,
+			  size_t length, const char *executable)
+{
+	struct pc_command command;
+	CHECK_EQ(pc_table_command(f->table, process, &command), 0);
+	CHECK_EQ(command.command_line_error, 0);
+	CHECK_EQ(command.command_line_length, length);
+	CHECK_EQ(memcmp(command.command_line, line, length), 0);
+	CHECK_EQ(command.command_line[length], 0);
+	CHECK_EQ(command.executable_error, 0);
+	CHECK_EQ(strcmp(command.executable, executable), 0);
+	CHECK_EQ(command.flags, 0);
+}
+
+static void keep_made_up_commands(void *unused)
+{
+	static const char shell[] = "-sh", other[] = "\xff\0\0\n";
+	int feed[2], proc = make_up_feed(feed);
+	struct pc_command command;
+	(void)unused;
+	make_up_command(1, "", 0, "/init");
+	make_up_command(100, shell, sizeof(shell), "/bin/sh (deleted)");
+	struct follower f = adopt(feed[0], TABLE_OPTIONS(.flags = PC_TABLE_PROC_FD, .proc_fd = proc,
+							 .text_bytes = 64));
+	close(proc);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	struct pc_process process = look_up(&f, 100);
+	check_made_up(&f, &process, shell, sizeof(shell), "/bin/sh (deleted)");
+	process = look_up(&f, 1);
+	CHECK_EQ(pc_table_command(f.table, &process, &command), 0);
+	CHECK_EQ(command.command_line_error, -ESRCH); /* an empty one is called unread */
+	CHECK_EQ(command.executable_error, 0);
+
+	uint32_t ids[] = { 100, 100 };
+	make_up_command(100, other, sizeof(other), "/other");
+	process = look_up(&f, 100);
+	check_made_up(&f, &process, shell, sizeof(shell), "/bin/sh (deleted)");
+	send_event(feed[1], PROC_EVENT_EXEC, ids, sizeof(ids));
+	struct pc_change change = await_change(&f, PC_CHANGE_EXECED, 100);
+	check_made_up(&f, &change.process, other, sizeof(other), "/other");
+	send_exit(feed[1], 100, 1);
+	change = await_change(&f, PC_CHANGE_EXITED, 100);
+	check_made_up(&f, &change.process, other, sizeof(other), "/other");
+	close_follower(&f);
+	remove_made_up(1);
+	rmdir(directory);
+}
+
+PROMISE(made_up_commands, "a table of made-up processes keeps their made-up commands, and reads them again at an EXEC only")
+{
+	in_child(keep_made_up_commands, NULL);
 }
 
 static void follow_made_up_family(void *unused)

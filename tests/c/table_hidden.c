@@ -83,6 +83,79 @@ PROMISE(hidepid, "a table that was opened before privileges were dropped, where 
 	in_child(follow_hidden, NULL);
 }
 
+/* The errors of the command that a table keeps of a process. */
+static void check_errors(const struct follower *f, const struct pc_process *process, int line, int executable)
+{
+	struct pc_command command;
+	CHECK_EQ(pc_table_command(f->table, process, &command), 0);
+	CHECK_EQ(command.command_line_error, line);
+	CHECK_EQ(command.executable_error, executable);
+	CHECK_EQ(command.command_line == NULL, line != 0);
+	CHECK_EQ(command.executable == NULL, executable != 0);
+}
+
+static void command_hidden(void *unused)
+{
+	(void)unused;
+	hide_processes();
+	struct puppet root = start_puppet();
+	struct follower f = open_unheard(TABLE_OPTIONS(.text_bytes = 8192));
+	drop_privileges();
+	struct puppet own = start_puppet();
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	struct pc_process process = look_up(&f, 1);
+	check_errors(&f, &process, -EACCES, -EACCES);
+	while (state_of(&f, own.pid) < 0)
+		CHECK(hear(&f, PATIENCE_MS) != NULL);
+	process = look_up(&f, own.pid);
+	check_errors(&f, &process, 0, 0);
+
+	pid_t child = order(&root, 'f');
+	struct pc_change change = await_change(&f, PC_CHANGE_STARTED, child);
+	CHECK_EQ(change.process.state, PC_PROCESS_HIDDEN);
+	check_errors(&f, &change.process, -EACCES, -EACCES);
+	order(&root, 'x'); /* the first event about it */
+	change = await_change(&f, PC_CHANGE_STARTED, root.pid);
+	check_errors(&f, &change.process, -EACCES, -EACCES);
+	order(&root, 'x');
+	change = await_change(&f, PC_CHANGE_EXECED, root.pid);
+	check_errors(&f, &change.process, -EACCES, -EACCES);
+	dismiss(&root, 'q');
+	change = await_change(&f, PC_CHANGE_EXITED, root.pid);
+	check_errors(&f, &change.process, -EACCES, -EACCES);
+	dismiss(&own, 'q');
+	change = await_change(&f, PC_CHANGE_EXITED, own.pid);
+	check_errors(&f, &change.process, 0, 0);
+	close_follower(&f);
+}
+
+PROMISE(hidden_commands, "the command of a process that /proc hides is not readable (-EACCES), which is not the same as gone")
+{
+	in_child(command_hidden, NULL);
+}
+
+static void command_of_root(void *unused)
+{
+	(void)unused;
+	struct puppet root = start_puppet();
+	struct follower f = open_follower(TABLE_OPTIONS(.text_bytes = 8192));
+	struct pc_process process = look_up(&f, root.pid);
+	check_errors(&f, &process, 0, 0);
+	drop_privileges();
+	order(&root, 'x');
+	struct pc_change change = await_change(&f, PC_CHANGE_EXECED, root.pid);
+	check_errors(&f, &change.process, 0, -EACCES);
+	dismiss(&root, 'q');
+	change = await_change(&f, PC_CHANGE_EXITED, root.pid);
+	check_errors(&f, &change.process, 0, -EACCES);
+	close_follower(&f);
+}
+
+PROMISE(commands_of_others, "without a privilege, a table has the command line of another user's process, and -EACCES in place of its executable")
+{
+	in_child(command_of_root, NULL);
+}
+
 static void follow_without_signals(void *unused)
 {
 	(void)unused;
