@@ -64,7 +64,8 @@ pub(super) struct Agenda {
     /// What the caller knows: the last such change was SYNCED, not UNSYNCED.
     is_synced: bool,
     /// The socket was adopted at this moment. The events that had been queued by then are handled before
-    /// the first scan: they tell what has happened since the previous owner released it.
+    /// the first scan: they tell what has happened since the previous owner released it. Once that scan
+    /// has visited every process, this is the moment at which it had: what exited before is reported.
     backlog_ns: Option<u64>,
     /// Events that were received and not handled: `batch[handled..received]`.
     batch: [Event; BATCH],
@@ -151,14 +152,15 @@ impl Agenda {
         (due == Due::WhenQuiet).then_some(Job::Scan)
     }
 
-    /// Whether events from before the adoption of the socket may be queued.
+    /// Whether events from before the adoption of the socket, or the end of the first scan, may be queued.
     pub(super) fn has_backlog(&self) -> bool {
         self.backlog_ns.is_some_and(|adopted_ns| adopted_ns > self.horizon_ns)
     }
 
-    /// Whether an event was generated before the socket was adopted.
-    pub(super) fn is_of_backlog(&self, event: &Event) -> bool {
-        self.backlog_ns.is_some_and(|adopted_ns| adopted_ns > event.timestamp_ns)
+    /// Whether a process that exits may have been there when the previous owner released the socket, although
+    /// the table does not know it.
+    pub(super) const fn is_catching_up(&self) -> bool {
+        self.backlog_ns.is_some() && self.scan.is_first()
     }
 
     /// The next event to be judged.
@@ -224,6 +226,14 @@ impl Agenda {
         self.doubt = None;
         self.doubted_ns = self.doubted_ns.max(1);
         self.scan = Scan::Listing { cause: Cause::Doubt, done: 0 };
+    }
+
+    /// The scan has visited every process.
+    pub(super) fn settle_scan(&mut self, cause: Cause, ended_ns: u64) {
+        if cause == Cause::Opening {
+            self.backlog_ns = self.backlog_ns.map(|_| ended_ns);
+        }
+        self.scan = Scan::Settling { cause, ended_ns };
     }
 
     /// The scan has come to its end, and the caller is told so. If events were lost meanwhile, the doubt

@@ -24,7 +24,7 @@ impl Follower {
         }
         let pid = event.tgid();
         let slot = self.census.find(pid);
-        if slot.is_none() && event.kind == kind::EXIT && self.agenda.is_of_backlog(&event) {
+        if slot.is_none() && event.kind == kind::EXIT && self.agenda.is_catching_up() {
             return self.find_by_exit(pid, &event, world);
         }
         let record = slot.map(|slot| self.census.at(slot));
@@ -56,7 +56,7 @@ impl Follower {
     }
 
     /// Reports a process that was there when the previous owner released the socket, and exited before
-    /// this table could find it. Then its EXIT is judged like any other.
+    /// this table found it. Then its EXIT is judged like any other.
     fn find_by_exit(
         &mut self,
         pid: i32,

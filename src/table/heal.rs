@@ -148,8 +148,7 @@ impl Follower {
     fn report_next(&mut self, cause: Cause, mut done: i32, world: &impl World) -> Outcome {
         for _ in 0..PASSED_PER_STEP {
             let Some(slot) = self.census.above(done) else {
-                let ended_ns = world.clock().now_ns;
-                self.agenda.scan = Scan::Settling { cause, ended_ns };
+                self.agenda.settle_scan(cause, world.clock().now_ns);
                 return Outcome::Worked(LOOK);
             };
             done = self.census.pid(slot);

@@ -51,6 +51,18 @@ PROMISE(restarted, "a table on the socket that another one released misses nothi
 	close_follower(&f);
 }
 
+PROMISE(exited_before_found, "a table on a released socket reports a process that exited after the table was opened and before it was found")
+{
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	struct puppet leaving = start_puppet();
+	await_change(&f, PC_CHANGE_STARTED, leaving.pid);
+	f = adopt(release_follower(&f), TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	CHECK_EQ(dismiss(&leaving, 'q'), 3 << 8);
+	await_change(&f, PC_CHANGE_SYNCED, 0);
+	CHECK_HISTORY(&f, leaving.pid, "FE");
+	close_follower(&f);
+}
+
 PROMISE(lost_while_released, "a table on a socket whose queue became full meanwhile keeps no process that exited")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.rcvbuf_bytes = 32 << 10));
