@@ -312,10 +312,11 @@ func TestTableCommand(t *testing.T) {
 		kept.Cut || kept.Doubtful {
 		t.Errorf("%+v", kept)
 	}
-	if err := exec.Command("true").Run(); err != nil {
+	other := exec.Command("true")
+	if err := other.Run(); err != nil {
 		t.Fatal(err)
 	}
-	awaitChange(t, table, ChangeExited, 0)
+	awaitChange(t, table, ChangeExited, int32(other.Process.Pid))
 	if _, err := table.Command(&execed.Process); !errors.Is(err, syscall.ESRCH) {
 		t.Error("a process that has left:", err)
 	}
