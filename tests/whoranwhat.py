@@ -57,7 +57,7 @@ STRING = rb'"(?:[ !#-\[\]-~]|\\["\\]|\\x[0-9a-f]{2})*"'
 TEXT = rb"(?:%s|<[ -;=?-~]+>)" % STRING
 LINE = re.compile(
     rb"(?P<kind>\w+) pid=(?P<pid>\d+)(?: parent=(?P<parent>\d+))?(?: comm=(?P<comm>%(s)s))?"
-    rb"(?: (?:leader_)?(?P<how>status|killed)=(?P<code>\d+|unknown)( core)?)?(?: recovered)?"
+    rb"(?: (?:leader_)?(?P<how>status|killed)=(?P<code>\d+|unknown)( core)?)?(?P<recovered> recovered)?"
     rb" ts=(?P<ts>\d+\.\d+)"
     rb"(?: parent_comm=(?P<parent_comm>%(t)s) user=(?P<user>%(t)s) cgroup=(?P<cgroup>%(t)s)"
     rb"| run_time=(?P<run_time>\d+\.\d{6}|<unknown>))"
@@ -260,7 +260,8 @@ def misses(program):
     starts = [line for line in log.lines(STARTS, pid, begun, ended)
               if not words(line["command"]) or b"%b" % TAG.encode() in line["command"]]
     ends = log.lines(ENDS, pid, begun, ended + 1)
-    execs = [line for line in starts if line["kind"] == b"execed"]
+    # What the successor has found in /proc, it reports again if the EXEC comes after that.
+    execs = [line for line in starts if line["kind"] == b"execed" and not line["recovered"]]
     good = len(execs) == 1 or not execs and starts
     if good and [line["code"] for line in ends] == [b"%d" % status]:
         return None
