@@ -309,11 +309,14 @@ ok(log.await_text(rb"^unsynced ") and log.await_text(rb"^synced lost=[1-9]"),
 log.await_line(STARTS, unheard.pid, "-unheard")
 release(long_lived)
 release(unheard)
+
+# Where other programs keep such a queue full, the EXIT may be lost, too.
 line = log.await_line(ENDS, long_lived.pid, "-overload")
-ok(line["code"] in (b"8", b"unknown"), "after an overload, the exit of a program from before is logged", log.tail())
+ok(line["code"] in (b"8", b"unknown") or line["kind"] == b"vanished",
+   "after an overload, the exit of a program from before is logged", line)
 line = log.await_line(ENDS, unheard.pid, "-unheard")
-ok(line["code"] in (b"9", b"unknown"),
-   "after an overload, a program whose EXEC was lost is logged, and its exit", log.tail())
+ok(line["code"] in (b"9", b"unknown") or line["kind"] == b"vanished",
+   "after an overload, a program whose EXEC was lost is logged, and its exit", line)
 result = log.stop()
 ok(result == (0, ""), "after an overload, it exits with 0 on SIGTERM", result)
 
