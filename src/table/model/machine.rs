@@ -155,6 +155,8 @@ pub(super) struct Machine {
     /// The pid whose command was read, until the look that follows. The kernel gives out all other pids
     /// before it gives out this one again.
     pub read_pid: i32,
+    /// When the table asked for the time last. If it reads a command next, the look begins there.
+    pub asked_ns: u64,
     pub failing_pidfds: u8,
     pub failing_looks: u8,
     /// Whose FORK has this timestamp.
@@ -189,6 +191,7 @@ impl Machine {
             announcement: None,
             was_deaf: false,
             read_pid: 0,
+            asked_ns: 0,
             failing_pidfds: 0,
             failing_looks: 0,
             forks: BTreeMap::new(),

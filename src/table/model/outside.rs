@@ -140,6 +140,7 @@ impl World for Outside {
         let now_ns = machine.tick();
         // The two clocks are read one after the other.
         let slept = Slept(machine.tick() + machine.slept_ns - now_ns);
+        machine.asked_ns = now_ns;
         Clock { now_ns, slept }
     }
 
@@ -187,10 +188,13 @@ impl World for Outside {
     }
 
     fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
-        let taken_ns = self.machine.borrow_mut().tick();
+        let mut taken_ns = self.machine.borrow_mut().tick();
         self.asked();
         let mut machine = self.machine.borrow_mut();
-        machine.read_pid = 0;
+        if machine.read_pid != 0 {
+            taken_ns = machine.tick(); // What happened since the command was read came before the look.
+        }
+        let read_pid = std::mem::take(&mut machine.read_pid);
         if machine.failing_looks > 0 {
             machine.failing_looks -= 1;
             return Err(Errno(libc::EMFILE));
@@ -202,6 +206,9 @@ impl World for Outside {
             }
             let credentials = with_credentials.then_some(machine.processes[who].ids);
             self.looks.borrow_mut().insert(taken_ns, who);
+            if read_pid != 0 {
+                self.looks.borrow_mut().insert(machine.asked_ns, who);
+            }
             Sight { taken_ns, stat: machine.stat(who), credentials }
         });
         machine.note(|| match &sight {

@@ -123,6 +123,15 @@ fn a_process_that_is_found_between_two_leaders_has_its_parent_after_the_exec() {
 }
 
 #[test]
+fn a_program_that_starts_between_the_readings_of_its_command_and_of_the_process_is_known_by_its_exec()
+ {
+    let exec = Step::Exec { who: 1, new_ids: false, delay: Delay::No };
+    for calls in 1..20 {
+        passes(PLAIN, &[fork(0, 0), Op::Between(calls, exec), RUN, RUN, RUN]);
+    }
+}
+
+#[test]
 fn a_scan_reads_the_name_that_an_exec_has_left_unknown() {
     passes(
         Setup { capacity: 16, ..PLAIN },
