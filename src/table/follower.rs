@@ -68,17 +68,16 @@ impl Follower {
         look: &mut Look,
         world: &impl World,
     ) -> Result<(), Errno> {
-        let with_credentials = wholly && self.fields & field::CREDENTIALS != 0;
         let block = self.census.reading();
-        if !wholly || block.is_empty() {
-            return world.look(pid, with_credentials, look);
+        let mut begun_ns = u64::MAX;
+        if wholly && !block.is_empty() {
+            begun_ns = world.clock().now_ns;
+            self.command = world.read_command(pid, block);
         }
-        let begun_ns = world.clock().now_ns;
-        self.command = world.read_command(pid, block);
-        world.look(pid, with_credentials, look)?;
+        world.look(pid, wholly && self.fields & field::CREDENTIALS != 0, look)?;
         if let Look::Shown(sight) = look {
             // The EXEC of a program that the process runs between the two is not known yet.
-            sight.taken_ns = begun_ns;
+            sight.taken_ns = sight.taken_ns.min(begun_ns);
         }
         Ok(())
     }
