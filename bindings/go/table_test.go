@@ -239,7 +239,7 @@ func TestTableFamily(t *testing.T) {
 	}
 	awaitChange(t, table, ChangeExited, int32(orphan))
 	if table.Len() != 0 {
-		t.Error("somebody is left")
+		t.Error("a process is left")
 	}
 	for pid, expected := range map[int]error{root: syscall.ESRCH, 1: syscall.EINVAL, -1: syscall.EINVAL} {
 		if _, err := OpenTable(TableOptions{Family: pid}); !errors.Is(err, expected) {

@@ -23,7 +23,7 @@ pub(crate) enum Ids {
     None,
     /// In /proc/PID/status.
     Status,
-    /// In what the kernel tells of a pidfd, from Linux 6.13: in a third of the time.
+    /// In what the kernel reports about a pidfd, from Linux 6.13. That takes a third of the time.
     Pidfd,
 }
 

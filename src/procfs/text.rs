@@ -41,7 +41,7 @@ type Scratch = [u8; 4096];
 /// `fs/`). So most programs that are read right after posix_spawn(3) are read too early.
 const ATTEMPTS: u32 = 20;
 
-/// Whoever runs a program before and after each of so many readings has no such text.
+/// A process that runs a program before and after each of so many readings has no such text.
 const ENOUGH: u32 = 5;
 
 const GONE: Errno = Errno(libc::ESRCH);
@@ -51,7 +51,7 @@ const MISSING: i32 = -libc::ENOENT;
 /// Reads texts of the process `pid`, if that started at `start_ns`; 0 stands for any start.
 ///
 /// The directory /proc/PID is opened once. The kernel binds its descriptor to the process
-/// (`fs/proc/base.c`), so all texts are those of one process, whoever owns the pid later. Texts
+/// (`fs/proc/base.c`), so all texts are those of one process, even if the pid has another owner later. Texts
 /// vanish first, so they are read first, and then whose they are.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ const PIDFD_GET_INFO: usize = 3 << 30 | size_of::<Info>() << 16 | 0xff << 8 | 11
 const PIDFD_INFO_CREDS: u64 = 1 << 1;
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
-/// What the kernel tells of the process of a pidfd (`pidfd_info` in `fs/pidfs.c`). An error before Linux 6.13.
+/// What the kernel reports about the process of a pidfd (`pidfd_info` in `fs/pidfs.c`). An error before Linux 6.13.
 #[inline]
 fn info_of(pidfd: &Fd) -> Result<Info, Errno> {
     let mut info = Info { mask: PIDFD_INFO_EXIT, cgroup_id: 0, ids: [0; 11], exit_code: 0 };

@@ -334,7 +334,7 @@ impl Witness {
 
     /// Whether a process, or one that it descends from, may be taken for another owner of its pid.
     fn may_be_confused(&self, who: Who, machine: &Machine) -> bool {
-        // Whoever has the pid of the root's parent when that is read is an ancestor.
+        // The process that has the pid of the root's parent when that is read is an ancestor.
         let has_pid_of_ancestor = |truth: &Truth| {
             machine.pids_of_ancestors.contains(&truth.pid)
                 && truth.start_ns >= machine.opened_boot_ns
