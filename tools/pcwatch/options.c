@@ -17,14 +17,19 @@ __attribute__((noreturn)) static void suggest_help(void)
 	exit(2);
 }
 
+__attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list arguments)
+{
+	fputs(NAME ": ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
 __attribute__((format(printf, 1, 2), noreturn)) static void bad_usage(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	fputs(NAME ": ", stderr);
-	vfprintf(stderr, format, arguments);
+	print_error(format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
 	suggest_help();
 }
 
@@ -33,10 +38,8 @@ __attribute__((format(printf, 2, 3), noreturn)) static void not_there(int status
 {
 	va_list arguments;
 	va_start(arguments, format);
-	fputs(NAME ": ", stderr);
-	vfprintf(stderr, format, arguments);
+	print_error(format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
 	exit(status);
 }
 
