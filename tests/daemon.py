@@ -8,6 +8,9 @@ of system calls and address families, as seccomp has them), and receives its not
 import atexit, ctypes, os, re, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 
+sys.dont_write_bytecode = True
+from tap import conclude, ok, skip, within
+
 os.chdir(os.path.dirname(os.path.abspath(__file__)) + "/..")
 UNIT = "examples-c/daemon/pcpolicyd.service"
 subprocess.run(["tests/needs.sh", "systemd-analyze", "systemd"], stdout=sys.stderr)
@@ -23,9 +26,6 @@ config = work + "/conf"
 with open(config, "w") as file:
     file.write("# the test's\npcp-target -5\n\n")
 
-number = failed = 0
-
-
 def our_children():
     with open("/proc/self/task/%d/children" % os.getpid()) as file:
         return [int(pid) for pid in file.read().split()]
@@ -38,32 +38,6 @@ def clean_up():
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
     shutil.rmtree(work)
-
-
-def ok(good, sentence, why=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("%s %d - %s" % ("ok" if good else "not ok", number, sentence))
-    if not good:
-        print("".join("# %s\n" % line for line in str(why).splitlines()[-12:]), end="")
-    sys.stdout.flush()
-
-
-def skip(sentence, why):
-    global number
-    number += 1
-    print("ok %d - %s # SKIP %s" % (number, sentence, why))
-
-
-def within(seconds, condition):
-    """The seconds are those of a machine that has nothing else to do."""
-    end = time.monotonic() + 12 * seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def status(pid):
@@ -796,5 +770,4 @@ if shutil.which("systemd-analyze"):
 else:
     skip("systemd-analyze finds no fault with the unit", "systemd-analyze is not installed")
 
-print("1..%d" % number)
-sys.exit(failed)
+conclude()

@@ -8,42 +8,19 @@ pcwatch=$(realpath "${1:-$(dirname "$0")/../build/pcwatch}")
 schema=$(realpath "$(dirname "$0")/../docs/pcwatch.schema.json")
 json_page=$(realpath "$(dirname "$0")/../docs/json.md")
 sources=$(realpath "$(dirname "$0")/../tools/pcwatch")
+steps=$(realpath "$(dirname "$0")/pcwatch-steps.sh")
 cd "$(dirname "$0")/.." || exit 1
 . tests/tap.sh
 needs cc gcc python3 python3 script bsdutils setsid util-linux setpriv util-linux
 tests/needs.sh /usr/lib/python3/dist-packages/jsonschema python3-jsonschema >&2
 dir=$(mktemp -d)
-pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rmdir "$group/below" "$group" 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
 group=
 cd "$dir" || exit 1
 chmod 755 .
-exec 2>shell.err # where bash reports killed jobs
-export LC_ALL=C.UTF-8
-unset NO_COLOR
+. "$steps"
 
-# sees REGEX FILE...: grep reads the regex from a file, so that pcwatch does not show it.
-sees() {
-	local regex=$1
-	shift
-	grep -aqE -f <(printf '%s\n' "$regex") -- "$@" 2>/dev/null
-}
-ended() { [ ! -d "/proc/$1" ] || sees '^State:.Z' "/proc/$1/status"; }
-# start NAME OPTION...: runs pcwatch in the background until it shows something. Sets $pid.
-start() {
-	local name=$1
-	shift
-	"$pcwatch" "$@" >"$name.out" 2>"$name.err" &
-	pid=$!
-	pids+=("$pid")
-	within 10 shows "$name.out"
-}
 shows() { ./actor end 99 mark; [ -s "$1" ]; }
-stop() {
-	kill -INT "$1"
-	within 5 ended "$1" || kill -9 "$1"
-	wait "$1"
-}
 run() { timeout 120 "$pcwatch" "$@" >run.out 2>run.err </dev/null; }
 # subscribed PID: it has a socket of the connector's in its group, and sleeps because it has nothing to do.
 subscribed() {
@@ -56,10 +33,8 @@ subscribed() {
 	return 1
 }
 listening() { subscribed "$1" && sees "^State:.S" "/proc/$1/status" && sees "ep|^0" "/proc/$1/wchan"; }
-# background ACTION...: starts an actor, which waits for release(). Sets $actor to its pid.
-mkfifo hold && exec 8<>hold
+# Returns when the actor has taken its name.
 background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); within 5 sees "^actor" "/proc/$actor/comm"; }
-release() { printf x >&8; wait "$actor"; }
 python() { # Debian's python3 if the first one has no jsonschema
 	if python3 -c 'import jsonschema' 2>/dev/null; then python3 "$@"; else /usr/bin/python3 "$@"; fi
 }

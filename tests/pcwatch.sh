@@ -5,33 +5,13 @@ set -u
 pcwatch=$(realpath "${1:-$(dirname "$0")/../build/pcwatch}")
 source=$(realpath "$(dirname "$0")/../tools/pcwatch")
 readme=$(realpath "$(dirname "$0")/../README.md")
+steps=$(realpath "$(dirname "$0")/pcwatch-steps.sh")
 dir=$(mktemp -d)
-pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "pcwatch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
 . "$(dirname "$0")/tap.sh"
 cd "$dir" || exit 1
-exec 2>shell.err # where bash reports killed jobs
-export LC_ALL=C.UTF-8
-unset NO_COLOR
+. "$steps"
 
-# sees REGEX FILE...: grep reads the regex from a file. If the regex were an argument, pcwatch would
-# show it in the EXEC of grep, and a later search would find it there.
-sees() {
-	local regex=$1
-	shift
-	grep -aqE -f <(printf '%s\n' "$regex") -- "$@" 2>/dev/null
-}
-ended() { [ ! -d "/proc/$1" ] || sees '^State:.Z' "/proc/$1/status"; }
-
-# start NAME OPTION...: runs pcwatch in the background, and returns when events are shown. Sets $pid.
-start() {
-	local name=$1
-	shift
-	"$pcwatch" "$@" >"$name.out" 2>"$name.err" &
-	pid=$!
-	pids+=("$pid")
-	within 5 shows "$name.out"
-}
 shows() { ./actor exit 99; [ -s "$1" ]; }
 # settle FILE...: returns when each file shows everything that has happened so far.
 settle() {
@@ -46,17 +26,7 @@ settled() {
 	wait $!
 	sees "\b($markers)\b.*\b98\b" "$1"
 }
-# stop PID [SIGNAL]: ends a pcwatch and returns its exit status.
-stop() {
-	kill "-${2:-INT}" "$1"
-	within 5 ended "$1" || kill -9 "$1"
-	wait "$1"
-}
 run() { timeout 120 "$pcwatch" "$@" >run.out 2>run.err; } # until pcwatch ends by itself
-# background ACTION...: starts an actor, which waits for release(). Sets $actor to its pid.
-mkfifo hold && exec 8<>hold
-background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); }
-release() { printf x >&8; wait "$actor"; }
 
 cat >actor.c <<'C'
 #define _GNU_SOURCE

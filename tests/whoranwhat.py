@@ -2,12 +2,14 @@
 """The example examples-c/whoranwhat.c, run as a user would. Prints TAP."""
 import atexit, codecs, collections, fcntl, os, pwd, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
+sys.dont_write_bytecode = True
+from tap import conclude, ok, skip, within
+
 os.chdir(os.path.dirname(os.path.abspath(__file__)) + "/..")
 SOURCE = os.path.abspath("examples-c/whoranwhat.c")
 work = tempfile.mkdtemp()
 # The example shows each process with the command that it has, so a tag makes an argument unlike all others.
 TAG = "whoranwhat-test-%d-%d" % (os.getpid(), time.monotonic_ns())
-number = failed = 0
 children = []
 
 
@@ -18,32 +20,6 @@ def clean_up():
             child.kill()
             child.wait()
     shutil.rmtree(work)
-
-
-def ok(good, sentence, why=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("%s %d - %s" % ("ok" if good else "not ok", number, sentence))
-    if not good:
-        print("".join("# %s\n" % line for line in str(why).splitlines()[-12:]), end="")
-    sys.stdout.flush()
-
-
-def skip(sentence, why):
-    global number
-    number += 1
-    print("ok %d - %s # SKIP %s" % (number, sentence, why))
-
-
-def within(seconds, condition):
-    """The seconds are those of a machine that has nothing else to do."""
-    end = time.monotonic() + 12 * seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def start(*command, **options):
@@ -356,5 +332,4 @@ result = subprocess.run(["unshare", "--net", PROGRAM], text=True, capture_output
 ok(result.returncode == 1 and "network namespace" in result.stderr,
    "it explains why it cannot follow processes, and exits with 1", result)
 
-print("1..%d" % number)
-sys.exit(failed)
+conclude()
