@@ -588,7 +588,9 @@ PROMISE(kernel_helper, "a helper process of the kernel whose EXEC was lost is fo
 }
 
 static pid_t changing;
-static long changing_status;
+/* What the ids are read from: -1 before it is opened, -2 after it was read. */
+static long ids_fd;
+static bool has_pidfd_info;
 static int done[2];
 
 static void change_ids(void *unused)
@@ -604,41 +606,51 @@ static void change_ids(void *unused)
 /* The ids change right after the table has read them, once. */
 static long change_after_reading(long number, const long arguments[6])
 {
+	bool is_pidfd = number == SYS_pidfd_open && arguments[0] == changing;
+	if (is_pidfd && !has_pidfd_info) {
+		errno = ENOSYS;
+		return -1;
+	}
 	long result = really(number, arguments);
 	char byte;
-	int pid = 0;
-	if (number == SYS_openat && result >= 0 && changing_status == -1) {
+	if (ids_fd == -1 && result >= 0) {
 		const char *path = (const char *)arguments[1];
-		pid = pid_in(path);
-		if (pid == changing &&
-		    strstr(path, "/status"))
-			changing_status = result;
-	} else if (number == SYS_read && arguments[0] == changing_status) {
-		changing_status = -2;
+		if (is_pidfd ||
+		    (number == SYS_openat && pid_in(path) == changing && strstr(path, "/status")))
+			ids_fd = result;
+	} else if ((number == SYS_read || number == SYS_ioctl) && arguments[0] == ids_fd) {
+		ids_fd = -2;
 		CHECK_EQ(write(gate[1], "", 1), 1);
 		CHECK_EQ(read(done[0], &byte, 1), 1);
 	}
 	return result;
 }
 
-PROMISE(ids_while_read, "a user id that changes while the table reads the process is reported, although the ids were read before the change")
+static void check_change_while_read(void)
 {
 	struct pc_table *table = open_table((struct pc_table_options){ 0 });
 	struct pc_change change;
-	CHECK_EQ(pipe(gate), 0);
-	CHECK_EQ(pipe(done), 0);
-	changing_status = -1;
+	ids_fd = -1;
 	changing = start_child(change_ids, NULL);
 	instead = change_after_reading;
 	do
 		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
 	while (change.process.pid != changing || change.kind != PC_CHANGE_CREDENTIALS);
-	CHECK_EQ(changing_status, -2);
+	CHECK_EQ(ids_fd, -2);
 	CHECK_EQ(change.process.euid, 97);
 	instead = NULL;
 	kill(changing, SIGKILL);
 	end_child(changing);
 	pc_table_close(table);
+}
+
+PROMISE(ids_while_read, "a user id that changes while the table reads the process is reported, although the ids were read before the change, from a pidfd or from /proc")
+{
+	CHECK_EQ(pipe(gate), 0);
+	CHECK_EQ(pipe(done), 0);
+	check_change_while_read();
+	has_pidfd_info = true;
+	check_change_while_read();
 }
 
 /* ---- A process that vanishes while its texts are read ---- */
