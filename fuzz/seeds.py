@@ -112,9 +112,9 @@ def event(datagram, kind):
         datagram[52:76] + bytes(16))
 
 
-def options(events, flags=0, budget=0, reserved=0, size=24, more=b""):
+def options(events, flags=0, budget=0, spin_us=0, size=24, more=b""):
     """Sizes above 80 are given with 0x8000 added."""
-    return struct.pack("=HIIII", size, events, flags, budget, reserved) + more
+    return struct.pack("=HIIII", size, events, flags, budget, spin_us) + more
 
 
 def stream(data):
@@ -193,7 +193,7 @@ def main():
         "longest": options(2, size=0x8000 + 4096) + options(2),
         "garbage": options(2, size=0x8000 + 4097) + struct.pack("=H", 0xFFFF),
         "unknown-bits": options(1 << 10, 4) + options(1, 0x80),
-        "reserved": options(2, reserved=1) + options(2, reserved=1),
+        "spin": options(2, spin_us=1) + options(2, spin_us=1),
     }.items():
         for what in (0, 1, 2, 8):
             write("options", f"{name}-{what}", struct.pack("=BH", what, 40 * what) + data)

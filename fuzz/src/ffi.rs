@@ -21,7 +21,7 @@ pub struct Options {
     pub events: u32,
     pub flags: u32,
     pub rcvbuf_bytes: u32,
-    pub reserved: u32,
+    pub spin_us: u32,
 }
 
 /// `struct pc_stats`.
@@ -96,6 +96,6 @@ impl Change {
 
 impl Options {
     pub const fn filter(events: u32, flags: u32) -> Self {
-        Self { size: size_of::<Self>(), events, flags, rcvbuf_bytes: 0, reserved: 0 }
+        Self { size: size_of::<Self>(), events, flags, rcvbuf_bytes: 0, spin_us: 0 }
     }
 }
