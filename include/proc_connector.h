@@ -777,7 +777,7 @@ struct pc_table_options {
     pid_t family;
     /*
      * How many bytes the table keeps of the command line and the executable of each process together,
-     * with a terminator each; 0: none. See pc_table_command().
+     * with a terminator each; 0: none; at most 8,388,608. See pc_table_command().
      */
     uint32_t text_bytes;
     /* 0 */

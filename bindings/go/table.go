@@ -96,7 +96,7 @@ type TableOptions struct {
 	// of the family live.
 	Family int
 	// TextBytes is how many bytes the table keeps of the command line and the executable of each process
-	// together, with a terminator each: see [Table.Command]. 0: none.
+	// together, with a terminator each: see [Table.Command]. 0: none. At most 8,388,608.
 	TextBytes uint32
 	// IgnoreThreads leaves out the fork events of threads, for machines that create many thousands of
 	// threads a second. Then an exit status that is not read in time is only the leader's

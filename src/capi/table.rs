@@ -7,8 +7,8 @@ use super::handle::{self, Handle, both, on_socket, shared};
 use crate::errno::Errno;
 use crate::procfs::kept;
 use crate::table::{
-    Change, DEFAULT_WATCHES, DEFAULT_WORK, OpenTableOptions, Process, Remote, Table, change, field,
-    format, remark, state,
+    Change, DEFAULT_WATCHES, DEFAULT_WORK, MAX_TEXT_BYTES, OpenTableOptions, Process, Remote,
+    Table, change, field, format, remark, state,
 };
 use core::ffi::{c_char, c_int};
 use core::mem::{MaybeUninit, offset_of};
@@ -83,7 +83,7 @@ pub struct pc_table_options {
     /// pc_table_open().
     pub family: pid_t,
     /// How many bytes the table keeps of the command line and the executable of each process together,
-    /// with a terminator each; 0: none. See pc_table_command().
+    /// with a terminator each; 0: none; at most 8,388,608. See pc_table_command().
     pub text_bytes: u32,
     /// 0
     pub reserved: u32,
@@ -254,6 +254,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         || !known
         || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
+        || text_bytes > MAX_TEXT_BYTES
         || family == 1
         || family < 0
         || reserved != 0

@@ -22,10 +22,9 @@ impl<T> Arena<T> {
     /// An arena with `first` at index 0. That value stands in for every index out of range. `tail`: how many
     /// bytes each value has behind it, or a few more.
     pub(crate) fn new(first: T, tail: u32) -> Result<Self, Errno> {
-        let stride = size_of::<T>().saturating_add(tail as usize);
-        let chunks =
-            Chunks::new(stride.checked_next_multiple_of(align_of::<T>()).unwrap_or(usize::MAX));
-        let mut arena = Self { chunks, values: PhantomData };
+        let padding = align_of::<T>() - 1;
+        let stride = (size_of::<T>() + padding).saturating_add(tail as usize) & !padding;
+        let mut arena = Self { chunks: Chunks::new(stride), values: PhantomData };
         arena.push(first)?;
         Ok(arena)
     }

@@ -7,7 +7,9 @@ use super::{Error, Result, Stats};
 use crate::errno::Errno;
 use crate::procfs::{TextKind, kept};
 use crate::sys::Fd;
-use crate::table::{self, Change, DEFAULT_WATCHES, DEFAULT_WORK, Process, Remote, Table, field};
+use crate::table::{
+    self, Change, DEFAULT_WATCHES, DEFAULT_WORK, MAX_TEXT_BYTES, Process, Remote, Table, field,
+};
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -88,7 +90,7 @@ impl<'fd> TableOptions<'fd> {
     }
 
     /// How many bytes the table keeps of the command line and the executable of each process together, with
-    /// a terminator each: see [`ProcessTable::command`]. By default none.
+    /// a terminator each: see [`ProcessTable::command`]. By default none; at most 8,388,608.
     #[must_use]
     pub fn text_bytes(self, bytes: u32) -> Self {
         Self { text_bytes: bytes, ..self }
@@ -149,7 +151,11 @@ impl<'fd> TableOptions<'fd> {
     fn to_core(self) -> Result<table::OpenTableOptions> {
         let fields = self.fields.unwrap_or(field::ALL);
         let max_work = self.max_work.unwrap_or(DEFAULT_WORK);
-        if fields & !field::ALL != 0 || max_work == 0 || self.family.is_some_and(|pid| pid <= 1) {
+        if fields & !field::ALL != 0
+            || max_work == 0
+            || self.text_bytes > MAX_TEXT_BYTES
+            || self.family.is_some_and(|pid| pid <= 1)
+        {
             return Err(Errno(libc::EINVAL).into());
         }
         Ok(table::OpenTableOptions {

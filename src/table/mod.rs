@@ -89,6 +89,10 @@ pub(crate) const DEFAULT_WORK: u32 = 64;
 /// How many processes without leaders are waited for by default.
 pub(crate) const DEFAULT_WATCHES: u32 = 64;
 
+/// How many bytes of each process's command can be kept: more than execve(2) takes. `bprm_stack_limits()` in
+/// fs/exec.c limits arguments and environment together to three quarters of `_STK_LIM`: 6 MiB.
+pub(crate) const MAX_TEXT_BYTES: u32 = 8 << 20;
+
 /// The part of a table that belongs to the thread that follows it.
 pub(crate) struct Table {
     follower: Follower,

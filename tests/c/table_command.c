@@ -506,15 +506,15 @@ static struct rlimit limit_memory(rlim_t bytes)
 
 PROMISE(command_memory, "without memory for the commands, pc_table_open returns -ENOMEM and leaves nothing open, and pc_table_next returns -ENOMEM and later goes on")
 {
-	enum { MANY = 100, LARGE = 65536 };
+	enum { MANY = 100, LARGE = 65536, MOST = 8388608 };
 	static pid_t children[MANY];
 	struct pc_table *table = NULL;
-	struct pc_table_options options = TABLE_OPTIONS(.text_bytes = UINT32_MAX);
+	struct pc_table_options options = TABLE_OPTIONS(.text_bytes = MOST);
 	skip_if_instrumented();
 	struct follower f = open_unheard(TABLE_OPTIONS(.text_bytes = 1)); /* or this is skipped */
 	close_follower(&f);
 	int descriptors = open_descriptors();
-	struct rlimit old = limit_memory((rlim_t)1 << 30);
+	struct rlimit old = limit_memory((rlim_t)1 << 28);
 	CHECK_EQ(pc_table_open(&table, &options), -ENOMEM);
 	CHECK_EQ(setrlimit(RLIMIT_AS, &old), 0);
 	CHECK(table == NULL);

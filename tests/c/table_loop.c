@@ -344,6 +344,8 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	REFUSED(proc_fd, 1, -EINVAL);
 	REFUSED(family, 1, -EINVAL);
 	REFUSED(family, -1, -EINVAL);
+	REFUSED(text_bytes, 8388609, -EINVAL);
+	REFUSED(text_bytes, UINT32_MAX, -EINVAL);
 	REFUSED(reserved, 1, -EINVAL);
 	options.flags = PC_TABLE_PROC_FD;
 	options.proc_fd = -100; /* AT_FDCWD */

@@ -194,7 +194,11 @@ fn a_table_is_opened_with_every_option_or_refused() {
         ChangeView::Exited { process, .. } if process.pid == pid => Some(()),
         _ => None,
     });
-    for refused in [TableOptions::new().fields(1 << 31), TableOptions::new().max_work(0)] {
+    for refused in [
+        TableOptions::new().fields(1 << 31),
+        TableOptions::new().max_work(0),
+        TableOptions::new().text_bytes((8 << 20) + 1),
+    ] {
         let refused = ProcessTable::with(&refused).expect_err("bad options");
         assert!(
             matches!(refused, Error::Os(ref error) if error.raw_os_error() == Some(libc::EINVAL))
