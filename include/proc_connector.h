@@ -981,7 +981,9 @@ enum pc_change_kind {
 
 /*
  * pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
- * timestamp is that of the reading. With SYNCED: such a reading is complete.
+ * timestamp is that of the reading. With SYNCED: such a reading is complete. /proc shows a new program
+ * shortly before the kernel sends the EXEC (fs/exec.c), so one EXECED may be reported twice: with this
+ * flag, and then without.
  */
 #define PC_CHANGE_RECOVERED (1u << 0)
 

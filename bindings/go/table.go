@@ -62,7 +62,8 @@ func (c Change) String() string {
 }
 
 // Recovered: the change was found by reading /proc, after a loss of events or a [Table.Rescan]. The
-// Timestamp is that of the reading.
+// Timestamp is that of the reading. /proc shows a new program shortly before the kernel sends the event, so one
+// [ChangeExeced] may be reported twice: recovered, and then not.
 func (c *Change) Recovered() bool { return c.flags&C.PC_CHANGE_RECOVERED != 0 }
 
 // Deaf, with ChangeSynced: the kernel reported to nobody for a while, so Lost is not the whole number.

@@ -369,7 +369,9 @@ pub enum pc_change_kind {
 }
 
 /// pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
-/// timestamp is that of the reading. With SYNCED: such a reading is complete.
+/// timestamp is that of the reading. With SYNCED: such a reading is complete. /proc shows a new program
+/// shortly before the kernel sends the EXEC (fs/exec.c), so one EXECED may be reported twice: with this
+/// flag, and then without.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
 /// PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:

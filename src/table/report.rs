@@ -123,7 +123,9 @@ pub mod change {
 
 /// Flags of a change.
 pub mod remark {
-    /// A reading of /proc found the change, after a loss of events or a rescan.
+    /// A reading of /proc found the change, after a loss of events or a rescan. /proc shows a new program
+    /// shortly before the kernel sends the EXEC, so one EXECED may be reported twice: with this flag, and then
+    /// without.
     pub const RECOVERED: u32 = 1 << 0;
     /// `exit_code` is known.
     pub const EXIT_CODE: u32 = 1 << 1;
