@@ -93,13 +93,7 @@ fn tidied(header: &str) -> String {
     for line in header.lines() {
         let line = line.replace("/**", "/*").replace("// __cplusplus", "/* __cplusplus */");
         let is_end = line.trim() == "*/";
-        if let [.., opening, text] = lines.as_slice()
-            && is_end
-            && opening.trim() == "/*"
-            && let Some((indent, text)) = text.split_once(" * ")
-            && text.len() + indent.len() + 6 <= 100
-        {
-            let joined = format!("{indent}/* {text} */");
+        if let Some(joined) = is_end.then(|| short_comment(&lines)).flatten() {
             lines.truncate(lines.len() - 2);
             lines.push(joined);
         } else if line.starts_with("#define") && is_definition_then_blank(&lines) {
@@ -110,6 +104,14 @@ fn tidied(header: &str) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// One line for a comment that has only one line of text, if there is room for it.
+fn short_comment(lines: &[String]) -> Option<String> {
+    let [.., opening, text] = lines else { return None };
+    let (indent, text) = text.split_once(" * ")?;
+    let is_short = opening.trim() == "/*" && text.len() + indent.len() + 6 <= 100;
+    is_short.then(|| format!("{indent}/* {text} */"))
 }
 
 fn is_definition_then_blank(lines: &[String]) -> bool {

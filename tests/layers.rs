@@ -162,9 +162,7 @@ fn each_file_imports_only_the_files_that_stand_before_it_in_its_layer() {
                 None => source_of(first, folder, layer, &sources)
                     .and_then(|name| place(&name).map(|target| (target, name))),
             };
-            if let Some((target, name)) = target
-                && target > own
-            {
+            if let Some((_, name)) = target.filter(|(target, _)| *target > own) {
                 wrong.push(format!("{layer}/{file} imports {path}, which is in {name}"));
             }
         }

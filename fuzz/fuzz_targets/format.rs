@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
     change.0[..bytes.len()].copy_from_slice(bytes);
     describes(&change, size);
 
-    let error = event.word(1).cast_signed();
+    let error = event.word(1) as i32;
     let text = unsafe { CStr::from_ptr(ffi::pc_strerror(error)) }.to_bytes();
     assert!(!text.is_empty());
     if error != i32::MIN {
@@ -78,7 +78,7 @@ fn describes(change: &Change, size: usize) {
     let write = |buffer, size| unsafe { ffi::pc_change_format(change, buffer, size) };
     let line = line(write, u64::from_ne_bytes(change.0[8..16].try_into().unwrap()));
     fits_all(write, &line, size);
-    let text = str::from_utf8(&line).expect("ASCII");
+    let text = std::str::from_utf8(&line).expect("ASCII");
     let name = unsafe { CStr::from_ptr(ffi::pc_change_name(change.word(0))) };
     let name = name.to_str().expect("ASCII");
     assert!(text.starts_with(&format!("{name} ")), "{text}");
@@ -106,7 +106,7 @@ fn names(event: &Event, line: &[u8]) {
         2..=COREDUMP => event.word(7),
         _ => 0,
     };
-    assert_eq!(unsafe { ffi::pc_event_tgid(event) }, tgid.cast_signed());
+    assert_eq!(unsafe { ffi::pc_event_tgid(event) }, tgid as i32);
     assert_eq!(unsafe { ffi::pc_event_tgid(null()) }, 0);
 }
 

@@ -83,7 +83,7 @@ impl Block {
         if size < size_of::<Options>()
             || self.word(8) & !ffi::MASK_EVERYTHING != 0
             || self.word(12) & !known_flags != 0
-            || if opening { budget.cast_signed() < 0 } else { budget != 0 }
+            || if opening { (budget as i32) < 0 } else { budget != 0 }
             || !opening && self.word(20) != 0
         {
             errors.push(-libc::EINVAL);

@@ -229,17 +229,17 @@ pub unsafe extern "C" fn pc_recv(
     event: *mut pc_event,
     timeout_ms: c_int,
 ) -> c_int {
-    let mut first = None;
-    if timeout_ms >= -1
-        // SAFETY: `event` is NULL or writable; `pc` is NULL or open, and no other thread receives
-        // from it.
-        && let (Ok(place), Ok((connector, receiver))) = unsafe { (place(event), both(pc)) }
-    {
-        match receiver.take_one(connector, &mut OutSlice::new(slice::from_mut(place))) {
-            Ok(()) => return 1,
-            Err(other) => first = other,
+    // SAFETY: `event` is NULL or writable; `pc` is NULL or open, and no other thread receives
+    // from it.
+    let first = match unsafe { (place(event), both(pc)) } {
+        (Ok(place), Ok((connector, receiver))) if timeout_ms >= -1 => {
+            match receiver.take_one(connector, &mut OutSlice::new(slice::from_mut(place))) {
+                Ok(()) => return 1,
+                Err(other) => other,
+            }
         }
-    }
+        _ => None,
+    };
     // SAFETY: `event` is NULL or has room for one; `pc` is NULL or open, and no other thread
     // receives from it.
     unsafe { receive_many(pc, event, 1, timeout_ms, first) }
@@ -291,8 +291,10 @@ unsafe fn receive_many(
         let has_taken = matches!(first, Some(Ok(_)));
         let mut attempt = || receiver.fill(connector, first.take(), &mut OutSlice::new(out));
         // An interrupt must not discard what has been received.
-        if has_taken && let count @ 1.. = attempt()? {
-            return Ok(count);
+        if has_taken {
+            if let count @ 1.. = attempt()? {
+                return Ok(count);
+            }
         }
         receive(connector, timeout, attempt)
     };

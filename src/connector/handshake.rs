@@ -216,11 +216,11 @@ impl Helper {
             match sys::receive_uncancelled(&self.socket, &mut buffer) {
                 Ok((size, sender)) => {
                     let datagram = buffer.get(..size as usize).unwrap_or_default();
-                    if let Some((answer, error)) = acknowledgement(datagram)
-                        && sender == 0
-                        && answer == answer_to(self.token)
-                    {
-                        return Ok(Some(error));
+                    match acknowledgement(datagram) {
+                        Some((answer, error)) if (sender, answer) == (0, answer_to(self.token)) => {
+                            return Ok(Some(error));
+                        }
+                        _ => {}
                     }
                 }
                 Err(Errno(libc::EAGAIN)) => return Ok(None),

@@ -189,15 +189,17 @@ impl Receiver {
     #[inline(always)]
     fn deliver_usual(&self, connector: &Connector, index: usize, sink: &mut impl Sink) -> bool {
         let datagram = self.inbox.datagram(index);
-        if datagram.sender == 0
-            && let Some(event) = wire::parse_usual(datagram.bytes)
-            && self.filter.admits(&event)
-        {
-            connector.counters.received.add(1);
-            sink.put(event, datagram.bytes);
-            return true;
+        if datagram.sender != 0 {
+            return false;
         }
-        false
+        match wire::parse_usual(datagram.bytes) {
+            Some(event) if self.filter.admits(&event) => {
+                connector.counters.received.add(1);
+                sink.put(event, datagram.bytes);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Handles a received datagram of any kind. True if the kernel may not have sent it.

@@ -49,7 +49,7 @@ impl Transport {
         let bytes = match self {
             Self::Netlink => bytes,
             // The sender's buffer bounds the queue. It is 2 GiB at most.
-            Self::Datagram | Self::SeqPacket => i32::MAX.cast_unsigned(),
+            Self::Datagram | Self::SeqPacket => i32::MAX as u32,
         };
         // No datagram is charged less than 512 bytes.
         bytes / 512 + 64

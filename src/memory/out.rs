@@ -34,12 +34,13 @@ impl<'a, T: Copy> OutSlice<'a, T> {
     /// Writes the next value. When none fits any more, nothing is written.
     #[inline]
     pub(crate) fn push(&mut self, value: T) {
-        if !self.0.is_empty()
-            && let Some((next, rest)) = take(&mut self.0).split_first_mut()
-        {
-            next.write(value);
-            self.0 = rest;
-        }
+        self.0 = match take(&mut self.0) {
+            [next, rest @ ..] => {
+                next.write(value);
+                rest
+            }
+            full => full,
+        };
     }
 }
 

@@ -127,7 +127,7 @@ impl Program {
                 self.push(REJECT);
             } else {
                 for tgid in unheard.iter().filter(|tgid| **tgid != 0) {
-                    self.push(compare(tgid.cast_unsigned(), 0, 1));
+                    self.push(compare(*tgid as u32, 0, 1));
                     self.push(REJECT);
                 }
             }
@@ -255,7 +255,7 @@ mod tests {
         assert!(program.len < CAPACITY);
         for tgid in 1..20 {
             let fork = |pid| datagram(PROC_EVENT_FORK, [1, 1, pid, tgid, 0, 0]);
-            let is_unheard = unheard.contains(&tgid.cast_signed());
+            let is_unheard = unheard.contains(&(tgid as i32));
             assert_eq!(run(program.instructions(), &fork(tgid)), Some(true));
             assert_eq!(run(program.instructions(), &fork(99)), Some(!is_unheard));
         }

@@ -137,7 +137,7 @@ impl Event {
     }
 
     const fn id(&self, index: usize) -> i32 {
-        self.word(index).cast_signed()
+        self.word(index) as i32
     }
 
     /// Returns the fields that depend on the kind.
@@ -231,7 +231,7 @@ static NAMES_BLOCK: [u8; texts::size(NAMES)] = texts::block(NAMES);
 
 /// The name of a kind. Its terminator and the bytes of other names follow.
 pub(crate) const fn name(kind: u32) -> &'static [u8] {
-    texts::find(&NAMES_BLOCK, kind.cast_signed())
+    texts::find(&NAMES_BLOCK, kind as i32)
 }
 
 /// The `index`th 32-bit word of these, in their order in memory; 0 beyond the end.
@@ -239,7 +239,7 @@ pub(crate) const fn word(data: &[u64], index: usize) -> u32 {
     if index / 2 >= data.len() {
         return 0;
     }
-    let is_low = index.is_multiple_of(2) == cfg!(target_endian = "little");
+    let is_low = (index % 2 == 0) == cfg!(target_endian = "little");
     (data[index / 2] >> if is_low { 0 } else { 32 }) as u32
 }
 

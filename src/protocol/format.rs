@@ -48,7 +48,7 @@ pub(crate) fn format(event: &Event, to: &mut impl Destination) {
     if matches!(event.kind, kind::EXEC..=kind::COREDUMP) {
         line.fill(IDS, &data);
     }
-    line.fill(texts::find(&BLOCK, event.kind.cast_signed()), &data);
+    line.fill(texts::find(&BLOCK, event.kind as i32), &data);
     line.fill(END.get(end..).unwrap_or_default(), &data);
 }
 
@@ -69,9 +69,7 @@ impl<'a, D: Destination> Line<'a, D> {
     /// | `n` | 32 bits, the first of four | a name |
     /// | `l`, `t` | 64 bits | a number, a time |
     pub(crate) fn fill(&mut self, mut template: &[u8], data: &[u64]) {
-        while let [byte, rest @ ..] = template
-            && *byte != 0
-        {
+        while let [byte @ 1..=u8::MAX, rest @ ..] = template {
             template = rest;
             match template {
                 [form, index, rest @ ..] if *byte == b'$' => {
@@ -100,10 +98,10 @@ impl<'a, D: Destination> Line<'a, D> {
         let word = event::word(data, index);
         let long = data.get(index).copied().unwrap_or(0);
         match form {
-            b'i' => self.signed(word.cast_signed()),
+            b'i' => self.signed(word as i32),
             b'u' => self.number(word.into()),
             b'x' => self.digits(word.into(), 8, true),
-            b's' => self.status(word.cast_signed()),
+            b's' => self.status(word as i32),
             b'n' => self.name(data, index),
             b'l' => self.number(long),
             _ => {

@@ -40,8 +40,8 @@ impl Request {
         let words =
             [size, message_type, 0, 0, CN_IDX_PROC, CN_VAL_PROC, 0, token, data_size, operation, 0];
         let mut bytes = [0; SIZE_MAX];
-        for (chunk, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-            *chunk = word.to_ne_bytes();
+        for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
+            chunk.copy_from_slice(&word.to_ne_bytes());
         }
         Self { bytes, size: size as usize }
     }
@@ -61,7 +61,7 @@ pub(crate) const fn answer_to(token: u32) -> u32 {
 pub(crate) fn acknowledgement(datagram: &[u8]) -> Option<(u32, i32)> {
     let datagram = datagram.first_chunk::<DATAGRAM_SIZE>()?;
     let is_ack = is_usual(datagram) && u32_at(datagram, PROC_EVENT_OFFSET) == PROC_EVENT_NONE;
-    is_ack.then(|| (u32_at(datagram, 28), u32_at(datagram, 52).cast_signed()))
+    is_ack.then(|| (u32_at(datagram, 28), u32_at(datagram, 52) as i32))
 }
 
 #[cfg(test)]

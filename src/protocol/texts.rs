@@ -25,10 +25,13 @@ pub(crate) const fn block<const SIZE: usize>(texts: &[(i32, &CStr)]) -> [u8; SIZ
         let (number, text) = texts[i];
         assert!(0 <= number && number <= OTHERS);
         block[end] = number as u8;
-        let (_, place) = block.split_at_mut(end + 1);
-        let (place, _) = place.split_at_mut(text.count_bytes());
-        place.copy_from_slice(text.to_bytes());
-        end += 1 + text.count_bytes() + 1;
+        end += 1;
+        let (text, mut j) = (text.to_bytes_with_nul(), 0);
+        while j < text.len() {
+            block[end + j] = text[j];
+            j += 1;
+        }
+        end += text.len();
         i += 1;
     }
     block

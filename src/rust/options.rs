@@ -89,7 +89,7 @@ pub(super) fn microseconds(time: Duration) -> u32 {
 /// A queue budget that the kernel accepts, or `EINVAL`.
 pub(super) fn budget(bytes: usize) -> Result<u32> {
     match i32::try_from(bytes) {
-        Ok(bytes @ 1..) => Ok(bytes.cast_unsigned()),
+        Ok(bytes @ 1..) => Ok(bytes as u32),
         _ => Err(Error::from(Errno(libc::EINVAL))),
     }
 }

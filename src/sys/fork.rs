@@ -52,7 +52,7 @@ impl ForkGuard {
         // Emulators (qemu-user) and some seccomp filters answer 0 to every advice and do nothing.
         let can_wipe = advise(UNKNOWN_ADVICE) == Err(Errno(libc::EINVAL))
             && advise(libc::MADV_WIPEONFORK).is_ok();
-        let mark = if can_wipe { OWNED } else { own_pid().cast_unsigned() };
+        let mark = if can_wipe { OWNED } else { own_pid() as u32 };
         guard.flag().store(mark, Ordering::Relaxed);
         Ok(guard)
     }
@@ -75,7 +75,7 @@ impl ForkGuard {
             OWNED => true,
             // The kernel has wiped the page.
             0 => false,
-            pid => pid == own_pid().cast_unsigned(),
+            pid => pid == own_pid() as u32,
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn join(socket: &Fd, group: u32) -> Result<(), Errno> {
 #[inline]
 pub(crate) fn has_joined(socket: &Fd, group: u32) -> Result<bool, Errno> {
     let groups: i32 = option(socket, libc::SOL_NETLINK, libc::NETLINK_LIST_MEMBERSHIPS)?;
-    Ok(groups.cast_unsigned() & group_bit(group) != 0)
+    Ok(groups as u32 & group_bit(group) != 0)
 }
 
 /// Sends a netlink message to the kernel, which handles it before this returns.
@@ -135,7 +135,7 @@ fn memory_info(socket: &Fd, index: usize) -> Result<u32, Errno> {
 
 /// The queue's budget in bytes, as the kernel counts them.
 pub(crate) fn queue_budget(socket: &Fd) -> Result<u32, Errno> {
-    Ok(socket_option(socket, libc::SO_RCVBUF)?.cast_unsigned())
+    Ok(socket_option(socket, libc::SO_RCVBUF)? as u32)
 }
 
 /// Asks for a queue budget. When this process lacks CAP_NET_ADMIN, the kernel grants no more than
@@ -148,7 +148,7 @@ pub(crate) fn queue_budget(socket: &Fd) -> Result<u32, Errno> {
 /// makes it larger.
 #[inline(never)]
 pub(crate) fn set_queue_budget(socket: &Fd, bytes: u32, is_new: bool) -> Result<(), Errno> {
-    let half = (bytes / 2).cast_signed();
+    let half = (bytes / 2) as i32;
     let set = |name| set_int(socket, libc::SOL_SOCKET, name, half);
     if is_new {
         set(libc::SO_RCVBUF)?;

@@ -125,9 +125,8 @@ impl Agenda {
         }
         let exited = census.first(Queue::Exited);
         let oldest_exit_ns = exited.and_then(|slot| census.at(slot).gone()).map(|gone| gone.at_ns);
-        if let Some(slot) = exited
-            && oldest_exit_ns.is_some_and(|at_ns| at_ns <= self.horizon_ns())
-        {
+        let is_past = |at_ns: u64| at_ns <= self.horizon_ns();
+        if let Some(slot) = exited.filter(|_| oldest_exit_ns.is_some_and(is_past)) {
             return Some(Job::Exit(slot));
         }
         if census.first(Queue::Replaced).is_some() {

@@ -199,7 +199,7 @@ impl Follower {
         let origin = Origin::Forked { at_ns: event.timestamp_ns, predecessor_pending };
         self.hear_threads_of(pid, world);
         let threads = self.leader_alone_at(pid, event.timestamp_ns);
-        let parent_pid = event.word(1).cast_signed();
+        let parent_pid = event.word(1) as i32;
         let parent = self.census.find(parent_pid);
         let Some(sight) = look.sight().filter(|_| is_seen) else {
             let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);

@@ -214,12 +214,11 @@ impl Follower {
         if self.census.at(slot).is_unreported() {
             return self.report_found(slot);
         }
-        if let Some(gone) = self.census.at(slot).gone()
-            && gone
-                .exit
-                .is_none_or(|exit| matches!(exit.code, ExitCode::Doubtful(_) | ExitCode::Unknown))
-        {
-            self.agenda.hearing.note_missing_exit(gone.at_ns);
+        if let Some(gone) = self.census.at(slot).gone() {
+            let code = gone.exit.map_or(ExitCode::Unknown, |exit| exit.code);
+            if matches!(code, ExitCode::Doubtful(_) | ExitCode::Unknown) {
+                self.agenda.hearing.note_missing_exit(gone.at_ns);
+            }
         }
         leaderless::unwatch(&self.census, slot, world);
         self.left = Some((slot, self.command_of(slot)));

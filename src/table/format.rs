@@ -26,7 +26,7 @@ static NAMES_BLOCK: [u8; texts::size(NAMES)] = texts::block(NAMES);
 
 /// The name of a kind of change. Its terminator and the bytes of other names follow.
 pub(crate) const fn name(kind: u32) -> &'static [u8] {
-    texts::find(&NAMES_BLOCK, kind.cast_signed())
+    texts::find(&NAMES_BLOCK, kind as i32)
 }
 
 /// Parts of a line, as bits. Those below `STATUS` are the bits of [`field`].
@@ -103,8 +103,8 @@ fn data(change: &Change) -> [u64; 9] {
     let Change { process, exit_code, .. } = change;
     let [a, b, c, d, e, f, g, h, name @ ..] = process.comm;
     [
-        pair(process.pid.cast_unsigned(), process.parent_pid.cast_unsigned()),
-        pair(process.session.cast_unsigned(), exit_code.cast_unsigned()),
+        pair(process.pid as u32, process.parent_pid as u32),
+        pair(process.session as u32, *exit_code as u32),
         pair(process.ruid, process.euid),
         pair(process.rgid, process.egid),
         u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
@@ -135,7 +135,7 @@ mod tests {
         ) -> Process {
             let [pid, parent_pid, session, valid] = numbers;
             let [ruid, euid, rgid, egid] = ids;
-            let valid = valid.cast_unsigned();
+            let valid = valid as u32;
             Process { pid, parent_pid, session, valid, ruid, euid, rgid, egid, comm, ..Process::EMPTY }
         }
     }

@@ -70,9 +70,7 @@ impl Follower {
     /// The process with the next pid above this one.
     pub(super) fn above(&self, pid: i32) -> Option<Process> {
         let mut next = self.census.above(pid);
-        while let Some(slot) = next
-            && !self.census.at(slot).is_known()
-        {
+        while let Some(slot) = next.filter(|slot| !self.census.at(*slot).is_known()) {
             next = self.census.above(self.census.pid(slot));
         }
         next.map(|slot| self.view(slot))
@@ -177,11 +175,10 @@ impl Follower {
         let mut look = Look::Absent;
         world.look(self.census.pid(slot), false, &mut look)?;
         let flags = if self.census.settle_orphan(slot) { remark::RECOVERED } else { 0 };
+        let is_there = judge::presence(self.census.at(slot), &look) != Presence::Exited;
         if look == Look::Hidden {
             self.census.at_mut(slot).process.valid &= !field::PARENT;
-        } else if let Some(sight) = look.sight()
-            && judge::presence(self.census.at(slot), &look) != Presence::Exited
-        {
+        } else if let Some(sight) = look.sight().filter(|_| is_there) {
             if !sight.stat.condition.shows_family() {
                 // The EXEC that follows asks again.
                 self.census.at_mut(slot).process.valid &= !field::PARENT;

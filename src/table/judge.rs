@@ -215,10 +215,11 @@ pub(super) fn judge(
 
 /// A FORK whose child has the pid of a process that is in the table.
 fn judge_fork(record: &Record, event: &Event, slept: Slept) -> Verdict {
-    if let Origin::Found(found) = record.origin
-        && is_own_fork(record, &found, event, slept)
-    {
-        return Verdict::OwnFork;
+    match record.origin {
+        Origin::Found(found) if is_own_fork(record, &found, event, slept) => {
+            return Verdict::OwnFork;
+        }
+        _ => {}
     }
     let unknown = |timestamp_ns| Exit { timestamp_ns, code: ExitCode::Unknown };
     let exit = match (record.gone(), record.exit()) {
@@ -260,12 +261,10 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
     let sight = evidence.look.sight();
     let same = sight.filter(|sight| record.is_same(sight));
     let code = match has_parent(event) {
-        true => ExitCode::Leaders(event.word(2).cast_signed()),
+        true => ExitCode::Leaders(event.word(2) as i32),
         false => ExitCode::Unknown,
     };
-    if let Some(sight) = same
-        && !sight.stat.condition.is_zombie()
-    {
+    if let Some(sight) = same.filter(|sight| !sight.stat.condition.is_zombie()) {
         return Verdict::Outlived {
             code,
             is_leader_gone: sight.stat.condition.has_no_leader(),
@@ -278,7 +277,7 @@ fn judge_exit(record: &Record, event: &Event, evidence: &Evidence<'_>, clock: Cl
     let is_replaced = was_replaced(record) || shows_other(record, sight);
     if record.life == Life::Leaderless(Watch::Pidfd) {
         let code = match code {
-            ExitCode::Unknown => ExitCode::Doubtful(event.word(2).cast_signed()),
+            ExitCode::Unknown => ExitCode::Doubtful(event.word(2) as i32),
             code => code,
         };
         return Verdict::AskPidfd { code, is_replaced };
@@ -328,7 +327,7 @@ const fn is_first(record: &Record) -> bool {
 
 /// How a process exited, if this EXIT is the last of its events. `own`: what /proc shows.
 fn code_of(record: &Record, event: &Event, own: Option<i32>, hearing: Hearing) -> ExitCode {
-    let code = event.word(2).cast_signed();
+    let code = event.word(2) as i32;
     // An EXIT whose parent is 0 was generated after the process had been reaped. It may be that of an
     // earlier owner of the pid, if the EXIT of that one has not come, or if it was reaped before the table
     // could know it.

@@ -42,7 +42,7 @@ impl Follower {
     fn family_of(&self, slot: Slot, mut fork: Option<&Event>) -> Family {
         let mut child = slot;
         let mut parent = match fork {
-            Some(event) => self.census.find(event.word(1).cast_signed()),
+            Some(event) => self.census.find(event.word(1) as i32),
             None => self.census.parent(slot),
         };
         for _ in 0..DEPTH_MAX {

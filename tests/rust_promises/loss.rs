@@ -50,10 +50,9 @@ impl<'a> Reader<'a> {
             self.drain(beacon.pid, 0);
             let lost = self.lost;
             beacon.emit(number, 1);
-            if let Some(delivered) = self.drain(beacon.pid, number)
-                && self.lost == lost
-            {
-                return (delivered, number);
+            match self.drain(beacon.pid, number) {
+                Some(delivered) if self.lost == lost => return (delivered, number),
+                _ => {}
             }
             number += 1;
         }

@@ -32,7 +32,7 @@ unsafe fn datagrams<'a>(first: *const u8, count: usize) -> impl Iterator<Item = 
 
 /// Gives a socket the queue that all contestants have; 0: leaves it as it is.
 fn set_queue(fd: RawFd, bytes: u32) {
-    let half = (bytes / 2).cast_signed();
+    let half = (bytes / 2) as i32;
     if half == 0 {
         return;
     }

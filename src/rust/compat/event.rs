@@ -130,7 +130,7 @@ impl ProcEvent {
     pub const fn exit_status(&self) -> Option<i32> {
         match *self {
             Self::Exit { exit_code, .. } if exit_code & 0x7f == 0 => {
-                Some((exit_code >> 8 & 0xff).cast_signed())
+                Some((exit_code >> 8 & 0xff) as i32)
             }
             _ => None,
         }
@@ -142,7 +142,7 @@ impl ProcEvent {
     pub const fn terminating_signal(&self) -> Option<i32> {
         match *self {
             Self::Exit { exit_code, .. } if exit_code & 0x7f != 0 => {
-                Some((exit_code & 0x7f).cast_signed())
+                Some((exit_code & 0x7f) as i32)
             }
             _ => None,
         }
@@ -152,7 +152,7 @@ impl ProcEvent {
     #[inline]
     pub(in crate::rust) fn from_event(event: &Event) -> Option<Self> {
         let Event { cpu, seq, timestamp_ns, .. } = *event;
-        let id = i32::cast_unsigned;
+        let id = |id: i32| id as u32;
         Some(match event.view() {
             View::Fork { parent_pid, parent_tgid, child_pid, child_tgid } => Self::Fork {
                 cpu,
@@ -172,8 +172,8 @@ impl ProcEvent {
                     seq,
                     pid: id(pid),
                     tgid: id(tgid),
-                    exit_code: exit_code.cast_unsigned(),
-                    exit_signal: exit_signal.cast_unsigned(),
+                    exit_code: exit_code as u32,
+                    exit_signal: exit_signal as u32,
                     parent_pid: id(parent_pid),
                     parent_tgid: id(parent_tgid),
                     timestamp_ns,

@@ -72,9 +72,8 @@ pub fn parse_cn_msg(message: &[u8]) -> Result<ProcEvent> {
     let mut event = parsed.as_ref().and_then(ProcEvent::from_event);
     let (header, union) =
         message.data.split_first_chunk::<PROC_EVENT_HEADER_SIZE>().ok_or(Error::Truncated)?;
-    if let Some(ProcEvent::Comm { comm, .. }) = &mut event
-        && let Some(name) = union.get(COMM_DATA..).and_then(<[u8]>::first_chunk)
-    {
+    let name = union.get(COMM_DATA..).and_then(<[u8]>::first_chunk);
+    if let (Some(ProcEvent::Comm { comm, .. }), Some(name)) = (&mut event, name) {
         *comm = *name; // A recorded name stays unchanged, even without a terminator.
     }
     Ok(event.unwrap_or_else(|| ProcEvent::Unknown {

@@ -86,14 +86,14 @@ impl Machine {
         let process = &self.processes[who];
         let parent = process.parent.map_or(0, |parent| self.processes[parent].pid);
         let is_reaped = process.phase == Phase::Reaped;
-        let pid = process.pid.cast_unsigned();
+        let pid = process.pid as u32;
         let pair = |low: u32, high: u32| {
             let [a, b, c, d] = low.to_ne_bytes();
             let [e, f, g, h] = high.to_ne_bytes();
             u64::from_ne_bytes([a, b, c, d, e, f, g, h])
         };
         let ids = pair(pid, pid);
-        let parents = pair(parent.cast_unsigned(), parent.cast_unsigned());
+        let parents = pair(parent as u32, parent as u32);
         let (kind, rest) = match deed {
             Deed::Fork => {
                 let event = Event { kind: kind::FORK, timestamp_ns, ..Event::EMPTY };
@@ -107,9 +107,9 @@ impl Machine {
             Deed::Exec => (kind::EXEC, [0, 0]),
             Deed::Exit { leader, .. } if leader != process.leaders => return None,
             Deed::Exit { code, .. } => {
-                let signal = libc::SIGCHLD.cast_unsigned();
+                let signal = libc::SIGCHLD as u32;
                 let parents = if is_reaped { 0 } else { parents };
-                (kind::EXIT, [pair(code.cast_unsigned(), signal), parents])
+                (kind::EXIT, [pair(code as u32, signal), parents])
             }
             Deed::Rename => {
                 let (low, high) = process.comm.split_at(8);

@@ -319,9 +319,7 @@ impl Machine {
         for who in living {
             let mut path = Vec::new();
             let mut next = Some(who);
-            while let Some(at) = next
-                && at != root
-            {
+            while let Some(at) = next.filter(|at| *at != root) {
                 next = self.processes[at].parent;
                 path.extend(next);
             }

@@ -139,7 +139,7 @@ const fn birth(byte: u8) -> Birth {
         4 => Birth::Sibling,
         5 => Birth::OfOtherThread,
         6 => Birth::KernelThread,
-        _ => Birth::Helper { is_kernel_thread: (byte / 8).is_multiple_of(2) },
+        _ => Birth::Helper { is_kernel_thread: byte / 8 % 2 == 0 },
     }
 }
 
@@ -147,8 +147,8 @@ const fn birth(byte: u8) -> Birth {
 #[cfg(fuzzing)]
 pub fn fuzz(bytes: &[u8]) {
     let Some((setup, bytes)) = bytes.split_first_chunk() else { return };
-    let (ops, _) = bytes.as_chunks();
-    let ops: Vec<Op> = ops.iter().map(|op| Op::decode(*op)).collect();
+    let decode = |op: &[u8]| Op::decode(op.try_into().expect("an op has this size"));
+    let ops: Vec<Op> = bytes.chunks_exact(Op::SIZE).map(decode).collect();
     if let Err(why) = perform(Setup::decode(*setup), &ops) {
         panic!("{why}");
     }

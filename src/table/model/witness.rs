@@ -162,11 +162,12 @@ impl Witness {
         let truth = &machine.processes[who];
         ensure!(truth.pid == process.pid, "another pid begins than was seen");
         ensure!(!self.known.contains_key(&process.id), "the id has begun before");
-        if let Some(first) = self.ids.get(&who).and_then(|ids| ids.last()).copied()
-            && !(self.known[&first].seen.is_some()
-                && self.known[&first].end.is_some()
-                && self.settle_twin(first, machine, |_| true))
-        {
+        let earlier = self.ids.get(&who).and_then(|ids| ids.last()).copied().filter(|first| {
+            !(self.known[first].seen.is_some()
+                && self.known[first].end.is_some()
+                && self.settle_twin(*first, machine, |_| true))
+        });
+        if let Some(first) = earlier {
             let first = &self.known[&first];
             ensure!(
                 is_fork_undecidable(truth, first, machine)
@@ -634,9 +635,8 @@ impl Witness {
             "pid {pid} is not what was reported: {process:?}, but {:?}",
             known.process
         );
-        if let Some(program) = machine.shown_program(who)
-            && !truth.programs_ns.is_empty()
-        {
+        let has_programs = !truth.programs_ns.is_empty();
+        if let Some(program) = machine.shown_program(who).filter(|_| has_programs) {
             let kept = follower.command(&process).and_then(program_of);
             ensure!(kept == Some(program), "pid {pid} runs {program}: {kept:?} is kept");
         }

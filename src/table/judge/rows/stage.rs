@@ -87,10 +87,9 @@ impl World for Machine {
         self.looks.set(self.looks.get() + 1);
         self.ids_read.set(self.ids_read.get() + u32::from(with_credentials));
         *look = self.shown.get(&pid).copied().unwrap_or(Look::Absent);
-        if let Look::Shown(sight) = look
-            && !with_credentials
-        {
-            sight.credentials = None;
+        match look {
+            Look::Shown(sight) if !with_credentials => sight.credentials = None,
+            _ => {}
         }
         Ok(())
     }
