@@ -1,4 +1,5 @@
 # make              the C libraries, in build/
+# make TARGET=…     for another machine, in build/TRIPLE/: docs/packaging.md
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
 # make test         what shows in three minutes that all works here; it installs nothing
 # make test-all     every test; as root on Debian it installs the tools that they need
@@ -20,26 +21,54 @@ LIB         = $(DESTDIR)$(LIBDIR)
 INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
 MAN         = $(DESTDIR)$(MANDIR)
 CARGO      ?= cargo
-OBJCOPY    ?= objcopy
-STRIP      ?= strip
+RUSTC      ?= rustc $(filter +%,$(CARGO))
 PKG_CONFIG ?= pkg-config
 CFLAGS     ?= -O2 -g
+QUOTED      = '$(subst ','\'',$(1))'
+
+# What is made for another machine goes to a folder of its own, so that both lie side by side.
+BUILD  := build
+TARGET ?= $(CARGO_BUILD_TARGET)
+ifneq ($(TARGET),)
+FOUND := $(shell CC=$(call QUOTED,$(if $(filter default,$(origin CC)),,$(CC))) CARGO='$(CARGO)' RUSTC='$(RUSTC)' \
+    tools/target.sh $(call QUOTED,$(TARGET)))
+ifeq ($(firstword $(FOUND)),error:)
+$(error $(wordlist 2,99,$(FOUND)))
+else ifeq ($(firstword $(FOUND)),cross)
+BUILD := build/$(TARGET)
+CC    := $(wordlist 2,99,$(FOUND))
+RUNS  := $(filter run test test-% fuzz soak bench bench-race,$(MAKECMDGOALS))
+$(if $(RUNS),$(error make $(firstword $(RUNS)) runs what it builds, which is for $(TARGET): unset TARGET and CARGO_BUILD_TARGET))
+endif
+endif
+
+MACHINE  = $(or $(TARGET),$(shell $(CC) -dumpmachine))
+
+# The compiler knows the tools of the machine that it compiles for.
+TOOL     = $(or $(shell $(CC) -print-prog-name=$(1) 2>/dev/null),$(1))
+NM      ?= $(call TOOL,nm)
+OBJCOPY ?= $(call TOOL,objcopy)
+READELF ?= $(call TOOL,readelf)
+STRIP   ?= $(call TOOL,strip)
+ifeq ($(origin AR),default)
+AR       = $(call TOOL,ar)
+endif
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 SONAME  := libproc_connector.so.$(firstword $(subst ., ,$(VERSION)))
-SHARED  := build/libproc_connector.so.$(VERSION)
-STATIC  := build/libproc_connector.a
+SHARED  := $(BUILD)/libproc_connector.so.$(VERSION)
+STATIC  := $(BUILD)/libproc_connector.a
 MAP     := src/capi/proc_connector.map
 KEEP    := $(addprefix -u,$(shell sed -n 's/^\t\(pc_.*\);/\1/p' $(MAP)))
 FEATURES  := capi,table
-CARGO_DIR := build/cargo
+CARGO_DIR := $(BUILD)/cargo
 RUSTLIB    = $(CARGO_DIR)/libproc_connector.a
 # Paths are relative, because the name of this folder may contain characters that are special to make, the
 # shell or pkg-config.
-STAGE   := build/stage
+STAGE   := $(BUILD)/stage
 WARN    := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
-EXAMPLES := $(patsubst %.c,build/%,$(wildcard examples-c/*.c))
-PROGRAMS := $(addprefix build/,promises promises-static faults soak)
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples-c/*.c))
+PROGRAMS := $(addprefix $(BUILD)/,promises promises-static faults soak)
 
 NOT_UTF_8 := $(shell pwd | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; [ $$? != 1 ] || echo yes)
 ifneq ($(findstring :,$(CURDIR))$(findstring %,$(CURDIR))$(NOT_UTF_8),)
@@ -49,15 +78,16 @@ endif
 # A file that was made only in part would look finished the next time.
 .DELETE_ON_ERROR:
 
-all: $(SHARED) $(STATIC) build/proc_connector.pc
-	@target=$$(cat $(CARGO_DIR)/target) && [ "$${CARGO_BUILD_TARGET:-$$target}" = "$$target" ] || \
-	    { echo "CARGO_BUILD_TARGET is $$CARGO_BUILD_TARGET, but build/ is for $$target: unset it." >&2; false; }
-	tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
+all: $(SHARED) $(STATIC) $(BUILD)/proc_connector.pc
+	NM='$(NM)' READELF='$(READELF)' tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
 
 # One crate type at a time: built together they silently lose link-time optimisation.
 $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
-	CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib --no-default-features \
-	    --features $(FEATURES) --crate-type staticlib -- -C llvm-args='$(KNOWN)'
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -shared -nostdlib -o $(@D)/nothing.so -x c /dev/null -x none -lc || \
+	    { echo "The compiler cannot link a library for $(MACHINE): $(CC) $(LDFLAGS)" >&2; false; }
+	TARGET='$(TARGET)' CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib \
+	    --no-default-features --features $(FEATURES) --crate-type staticlib -- -C llvm-args='$(KNOWN)' $(INLINE)
 
 # They make the library 5 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
@@ -68,57 +98,70 @@ SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-si
 # Without those that the compiler does not know: it would refuse them.
 KNOWN = $(foreach option,$(SMALLER),$(shell $(RUSTC) -C llvm-args=$(option) --print sysroot >/dev/null 2>&1 && \
     echo $(option)))
-RUSTC ?= rustc $(filter +%,$(CARGO))
+
+# On arm64, functions that choose between kinds of atomic instructions would bring a constructor, which asks the
+# dynamic linker.
+INLINE = $(if $(filter aarch64%,$(MACHINE)),-C target-feature=-outline-atomics)
 
 # Linked by cc: rustc passes a version script of its own, and ours would have no effect.
-$(SHARED): $(RUSTLIB) $(MAP) src/capi/compact.ld | build
-	$(CC) $(LDFLAGS) -shared -nostartfiles -o $@ $(KEEP) $(RUSTLIB) \
+$(SHARED): $(RUSTLIB) $(MAP) $(wildcard src/capi/*.ld) | $(BUILD)
+	$(CC) $(LDFLAGS) -shared -nostdlib -o $@ $(KEEP) $(RUSTLIB) -lc \
 	    -Wl,-soname,$(SONAME),--version-script=$(MAP),--no-undefined-version,--gc-sections \
-	    -Wl,-z,relro,-z,now,-z,defs,--as-needed $(COMPACT)
+	    -Wl,-z,relro,-z,now,-z,defs,--as-needed $(ALONE) $(COMPACT)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
 
-# What makes the file smaller, as far as this linker has it and this machine's sections allow it.
+# What makes the file smaller, as far as this linker has it and the machine's sections allow it.
 COMPACT = $$(case "$$($(CC) -dumpmachine) $$(LC_ALL=C $(CC) $(LDFLAGS) -Wl,--version 2>/dev/null)" in \
-    (*' GNU gold'*) ;; (x86_64-*' GNU ld ('* | i?86-*' GNU ld ('* | aarch64-*' GNU ld ('* | arm*' GNU ld ('* | s390x-*' GNU ld ('*) \
-    echo -Wl,-z,noseparate-code,-T,src/capi/compact.ld ;; (*) echo -Wl,-z,noseparate-code ;; esac)
+    (*' GNU gold'*) ;; \
+    (x86_64-*' GNU ld ('* | i?86-*' GNU ld ('* | aarch64-*' GNU ld ('* | arm*' GNU ld ('* | s390x-*' GNU ld ('* | \
+    powerpc64le-*' GNU ld ('* | ppc64le-*' GNU ld ('*) echo -Wl,-z,noseparate-code,-T,src/capi/compact.ld ;; \
+    (riscv*' GNU ld ('*) echo -Wl,-z,noseparate-code,-T,src/capi/compact-riscv.ld ;; \
+    (*) echo -Wl,-z,noseparate-code ;; esac)
 
-# One object in which only pc_* is global, so that it collides with no other Rust library.
-$(STATIC): $(RUSTLIB) $(MAP) | build
-	$(CC) $(filter -fuse-ld=%,$(LDFLAGS)) -nostdlib -r $(KEEP) -o build/proc_connector.o $(RUSTLIB)
-	$(OBJCOPY) -w --keep-global-symbol='pc_*' build/proc_connector.o
+# On 32-bit ARM, the tables for unwinding name functions that only panics and exceptions call. Nothing here panics,
+# and without these names nothing needs libgcc_s.
+ALONE = $(if $(filter arm% thumb%,$(MACHINE)),$(addprefix -Wl$(COMMA)--defsym=,rust_eh_personality=pc_version \
+    __aeabi_unwind_cpp_pr0=0 __aeabi_unwind_cpp_pr1=0))
+COMMA := ,
+
+# One object in which only pc_* is global, so that it collides with no other Rust library. It has no code of LLVM's
+# own, which plugins of linkers would read. (The empty object is for lld, which asks the first one for the machine.)
+$(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
+	$(CC) $(filter -fuse-ld=% -B%,$(LDFLAGS)) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
+	    -x c /dev/null -x none $(RUSTLIB)
+	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd $(BUILD)/proc_connector.o
 	rm -f $@
-	$(AR) rcs $@ build/proc_connector.o
+	$(AR) rcs $@ $(BUILD)/proc_connector.o
 
 # What a program that does without the process table could have.
 connector-only:
-	@mkdir -p build/connector
+	@mkdir -p $(BUILD)/connector
 	sed '/pc_table_/d; /pc_change_/d; /pc_process_read/d; /pc_process_texts/d; /pc_wake_/d' $(MAP) | \
-	    sed '/^PROC_CONNECTOR_/{N;N;/global:\n}/d;}' >build/connector/map # without an empty node
-	$(MAKE) --no-print-directory build/connector/connector.so SHARED=build/connector/connector.so \
-	    MAP=build/connector/map FEATURES=capi CARGO_DIR=build/cargo-connector
+	    sed '/^PROC_CONNECTOR_/{N;N;/global:\n}/d;}' >$(BUILD)/connector/map # without an empty node
+	$(MAKE) --no-print-directory $(BUILD)/connector/connector.so SHARED=$(BUILD)/connector/connector.so \
+	    MAP=$(BUILD)/connector/map FEATURES=capi CARGO_DIR=$(BUILD)/cargo-connector
 
-build/proc_connector.pc build/stage.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | build
+$(BUILD)/proc_connector.pc $(BUILD)/stage.pc: src/capi/proc_connector.pc.in Makefile Cargo.toml FORCE | $(BUILD)
 	sed -e $(call PLACE,PREFIX) -e $(call PLACE,LIBDIR) -e $(call PLACE,INCLUDEDIR) -e $(call PLACE,VERSION) $< >$@
 # $(call PLACE,NAME): for sed, which puts the variable's value in the place of @NAME@. "#" begins a comment.
 PLACE = $(call QUOTED,s|@$(1)@|$(subst |,\|,$(subst &,\&,$(subst \,\\,$(subst $(HASH),\$(HASH),$($(1))))))|)
 HASH := \#
 
 # In a .pc, "pcfiledir" is the folder of the file itself.
-build/stage.pc: override PREFIX = $${pcfiledir}/../..
-build/stage.pc: override LIBDIR = $${prefix}/lib
-build/stage.pc: override INCLUDEDIR = $${prefix}/include
+$(BUILD)/stage.pc: override PREFIX = $${pcfiledir}/../..
+$(BUILD)/stage.pc: override LIBDIR = $${prefix}/lib
+$(BUILD)/stage.pc: override INCLUDEDIR = $${prefix}/include
 
-build:
+$(BUILD):
 	mkdir -p $@
 
 # $(call INSTALL,PC,LIB,INCLUDE,MAN)
 INSTALL = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
     INCLUDE=$(call QUOTED,$(3)) MAN=$(call QUOTED,$(4)) STRIP_WITH='$(STRIP_WITH)' tools/install.sh
-QUOTED = '$(subst ','\'',$(1))'
 
 install: all
-	$(call INSTALL,build/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
+	$(call INSTALL,$(BUILD)/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
 
 install-strip:
 	$(MAKE) install STRIP_WITH='$(STRIP)'
@@ -127,12 +170,12 @@ uninstall:
 	$(call INSTALL,,$(LIB),$(INCLUDE),$(MAN)) --remove
 
 # The examples and pcwatch are built as any user's program is: against an installed library.
-stage: all build/stage.pc
-	@$(call INSTALL,build/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
+stage: all $(BUILD)/stage.pc
+	@$(call INSTALL,$(BUILD)/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
 
-build/examples-c/%: examples-c/%.c stage
+$(BUILD)/examples-c/%: examples-c/%.c stage
 	$(COMPILE_EXAMPLE)
-build/pcwatch: $(wildcard tools/pcwatch/*.c) stage
+$(BUILD)/pcwatch: $(wildcard tools/pcwatch/*.c) stage
 	$(COMPILE_EXAMPLE)
 
 define COMPILE_EXAMPLE
@@ -140,23 +183,23 @@ define COMPILE_EXAMPLE
 	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -pthread $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector $(PACKAGE))
 endef
-# From the folder of the program, which may be build/ or up to two folders below. The absolute path is for
+# From the folder of the program, which may be $(BUILD) or up to two folders below. The absolute path is for
 # programs that execve(2) gave privileges, as after setcap(8): for them the dynamic linker ignores $$ORIGIN.
-RPATH = -Wl,-rpath,'$$ORIGIN/$(subst ../ ,../,$(patsubst %,../,$(wordlist 2,3,$(subst /, ,$(@D)))))stage/lib' \
+RPATH = -Wl,-rpath,'$$ORIGIN/$(subst ../ ,../,$(patsubst %,../,$(wordlist 2,3,$(subst /, ,$(@:$(BUILD)/%=%)))))stage/lib' \
     -Xlinker -rpath -Xlinker $(call QUOTED,$(CURDIR)/$(STAGE)/lib)
 
-examples: $(EXAMPLES) build/examples-c/daemon/pcpolicyd
+examples: $(EXAMPLES) $(BUILD)/examples-c/daemon/pcpolicyd
 
-build/examples-c/daemon/pcpolicyd: $(wildcard examples-c/daemon/*.c examples-c/daemon/*.h)
+$(BUILD)/examples-c/daemon/pcpolicyd: $(wildcard examples-c/daemon/*.c examples-c/daemon/*.h)
 
-build/examples-c/confined/confined: examples-c/confined/drop.c examples-c/confined/drop.h
+$(BUILD)/examples-c/confined/confined: examples-c/confined/drop.c examples-c/confined/drop.h
 
 # docs/testing.md
-build/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testing/feed.h
-build/examples-c/testing/record build/examples-c/testing/replay: PACKAGE = libpcap
-build/examples-c/testing/record build/examples-c/testing/replay: examples-c/testing/cooked.h
+$(BUILD)/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testing/feed.h
+$(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: PACKAGE = libpcap
+$(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: examples-c/testing/cooked.h
 
-run: build/pcwatch
+run: $(BUILD)/pcwatch
 	$< $(if $(DURATION),--duration $(DURATION))
 
 test:
@@ -169,17 +212,17 @@ help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
 # What the tests run: tests/c against the shared and the static library, and by themselves.
-build/promises build/promises-static: $(wildcard tests/c/*.c)
-build/faults: $(wildcard tests/faults/*.c) \
+$(BUILD)/promises $(BUILD)/promises-static: $(wildcard tests/c/*.c)
+$(BUILD)/faults: $(wildcard tests/faults/*.c) \
     $(addprefix tests/c/,promise.c failure.c init.c support.c)
-build/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c suspects.c witness.c)
-build/promises-static: LINK = -static
-build/faults: LINK = -rdynamic -ldl
+$(BUILD)/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c suspects.c witness.c)
+$(BUILD)/promises-static: LINK = -static
+$(BUILD)/faults: LINK = -rdynamic -ldl
 $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
 	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) $(RPATH) \
 	    $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG) --cflags --libs proc_connector)
 
-programs: examples build/pcwatch $(PROGRAMS)
+programs: examples $(BUILD)/pcwatch $(PROGRAMS)
 
 test-kernels: build/promises-static
 	tests/kernels.sh

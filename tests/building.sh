@@ -49,12 +49,31 @@ refuses() { # refuses FOLDER TARGET WORDS: make fails there, and says why
 	cat "$work/refusal"
 	[ $refused = 0 ] && grep -q "$3" "$work/refusal"
 }
-other_target() {
-	refuses "$tree" wasm32-unknown-unknown "CARGO_BUILD_TARGET is wasm32.*build/ is for $host" || return
-	touch "$tree/src/lib.rs"
-	refuses "$tree" wasm32-unknown-unknown "CARGO_BUILD_TARGET is wasm32.*this machine ($host) only"
+no_machine() { refuses "$tree" wasm32-unknown-unknown 'wasm32-unknown-unknown is no Linux machine'; }
+promise "make refuses a CARGO_BUILD_TARGET that does not run Linux" no_machine
+other=sparc64-unknown-linux-gnu
+without() { # without WORDS VARIABLE=VALUE …: it builds nothing for the other machine, and says why
+	wanted=$1
+	shift
+	! (cd "$tree" && make TARGET=$other "$@") >"$work/refusal" 2>&1 && cat "$work/refusal" &&
+		[ "$(grep -c . "$work/refusal")" = 1 ] && grep -q "$wanted" "$work/refusal" && [ ! -e "$tree/build/$other" ]
 }
-promise "make refuses a CARGO_BUILD_TARGET other than this machine" other_target
+promise "make says in one line that rustc has no library for a machine" \
+	without "rustc has no library for $other: rustup target add $other"
+promise "make says in one line that there is no C compiler for a machine" \
+	without 'no C compiler for sparc64.*, no-such-gcc: install it (Debian: gcc-sparc64-linux-gnu)' \
+	CARGO='cargo -Zbuild-std=core' CC=no-such-gcc
+promise "make says in one line that the C compiler is another machine's" \
+	without "the C compiler, cc, is not one for $other" CARGO='cargo -Zbuild-std=core' CC=cc
+promise "make says in one line that it cannot run what it builds for another machine" \
+	without 'make soak runs what it builds, which is for i686' TARGET=i686-unknown-linux-gnu CC='cc -m32' \
+	CARGO='cargo -Zbuild-std=core' soak
+unlinkable() {
+	! (cd "$tree" && make BUILD=build/unlinkable LDFLAGS=-fuse-ld=none) >"$work/refusal" 2>&1 &&
+		cat "$work/refusal" && grep -q '^The compiler cannot link a library.*-fuse-ld=none$' "$work/refusal" &&
+		[ -z "$(ls "$tree/build/unlinkable/cargo")" ]
+}
+promise "make names a linker that does not work before it builds anything" unlinkable
 new_code() {
 	sed -i 's/needs CONFIG_PROC_EVENTS=y/needs a change of the text/' "$tree/src/errno.rs" &&
 		configured make && grep -q 'needs a change of the text' "$tree/$shared"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# cargo.sh FILE FOLDER COMMAND …: runs a cargo command that builds for this machine in FOLDER, and copies
-# what it made to FILE, whose name must be the one that cargo gives it. FOLDER/target names the machine.
+# cargo.sh FILE FOLDER COMMAND …: runs a cargo command that builds in FOLDER, and copies what it made to FILE,
+# whose name must be the one that cargo gives it. It builds for the machine TARGET, or for this one.
 #
 # CARGO_BUILD_TARGET, CARGO_TARGET_DIR, CARGO_PROFILE_RELEASE_* and cargo's configuration files can change
 # where cargo writes, and what. Arguments overrule them, so this script gives cargo the target, the folder
@@ -11,11 +11,7 @@ file=$1 folder=$2 cargo=${CARGO:-cargo}
 shift 2
 
 # shellcheck disable=SC2086
-host=$($cargo -vV | sed -n 's/^host: //p')
-if [ "${CARGO_BUILD_TARGET:-$host}" != "$host" ]; then
-	echo "CARGO_BUILD_TARGET is $CARGO_BUILD_TARGET, but make builds for this machine ($host) only: unset it." >&2
-	exit 1
-fi
+target=${TARGET:-$($cargo -vV | sed -n 's/^host: //p')}
 
 profile=debug manifest=Cargo.toml last=
 for argument; do
@@ -31,9 +27,8 @@ done <<PROFILE
 $(sed -n '/^\[profile.release\]$/,/^$/p' "$manifest")
 PROFILE
 
-made=$folder/$host/$profile/${file##*/}
+made=$folder/$target/$profile/${file##*/}
 rm -f "$file" "$made"
 # shellcheck disable=SC2086
-$cargo "$command" --target "$host" --target-dir "$folder" "$@"
+$cargo "$command" --target "$target" --target-dir "$folder" "$@"
 cp "$made" "$file"
-echo "$host" >"$folder/target"
