@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CANNOT_EXECUTE = 126, NOT_FOUND = 127, TOO_EARLY = 124, BY_SIGNAL = 128 }; /* as of env(1) and timeout(1) */
@@ -14,11 +15,16 @@ static int gate = -1, refusal = -1; /* pipes to the command's process, and from 
 static bool over; /* the command has exited, or is about to */
 static int interrupted; /* the signal that has stopped pcwatch while the command ran; 0: none */
 
-/* Waits until the gate opens, which is closed without that if pcwatch cannot work. */
+/*
+ * Waits until the gate opens, which is closed without that if pcwatch cannot work. Opening the gate wakes this
+ * process, often on the CPU of pcwatch, which would then have to wait until a short command is over. So the
+ * command begins when pcwatch sleeps, and its events wake it.
+ */
 static void be_command(int gate_end, int refusal_end)
 {
 	char byte;
 	if (read(gate_end, &byte, 1) == 1) {
+		nanosleep(&(struct timespec){ .tv_nsec = NS_PER_MS }, NULL);
 		execvp(options.command[0], options.command);
 		int error = errno;
 		if (write(refusal_end, &error, sizeof(error))) {}
