@@ -967,12 +967,12 @@ case $usual in
 *) granted=slice granted_json='"slice"' asked="0 100000" ;;
 esac
 start asks --stats; asks=$pid
-start leaves --stats --no-wake-soon; leaves=$pid
+start leaves --stats --no-hurry; leaves=$pid
 start realtime --stats --realtime; realtime=$pid
 [ "$(./attributes $asks)" = "$asked" ]
 ok $? "pcwatch asks for a short slice"
 [ "$(./attributes $leaves)" = "$usual" ]
-ok $? "pcwatch --no-wake-soon leaves its slice and its policy alone"
+ok $? "pcwatch --no-hurry leaves its slice and its policy alone"
 fifo=$(./attributes $realtime)
 case $fifo in 1\ *) expected=realtime ;; *) expected=$granted ;; esac
 if [ "$expected" = realtime ]; then [ ! -s realtime.err ]; else sees '^pcwatch: --realtime is not granted: ' realtime.err; fi
@@ -980,7 +980,7 @@ ok $? "pcwatch --realtime gets SCHED_FIFO, or says that it does not" realtime.er
 stop $asks && sees " wake $granted\$" asks.err
 ok $? "pcwatch --stats prints that a short slice was granted" asks.err
 stop $leaves && sees ' wake unchanged$' leaves.err
-ok $? "pcwatch --stats prints that nothing was asked for with --no-wake-soon" leaves.err
+ok $? "pcwatch --stats prints that nothing was asked for with --no-hurry" leaves.err
 stop $realtime && sees " wake $expected\$" realtime.err
 ok $? "pcwatch --stats prints that the realtime policy was granted" realtime.err
 run --duration 0.1 --json --stats && tail -n 1 run.out | sees ",\"wake\":$granted_json}\$"
@@ -996,9 +996,9 @@ fi
 run --realtime --spin 10; rc=$?
 [ $rc = 2 ] && sees '^pcwatch: --realtime cannot be combined with --spin' run.err
 ok $? "pcwatch refuses to spin as a realtime program" run.err
-run --realtime --no-wake-soon; rc=$?
-[ $rc = 2 ] && sees '^pcwatch: --realtime cannot be combined with --no-wake-soon' run.err
-ok $? "pcwatch refuses --realtime with --no-wake-soon" run.err
+run --realtime --no-hurry; rc=$?
+[ $rc = 2 ] && sees '^pcwatch: --realtime cannot be combined with --no-hurry' run.err
+ok $? "pcwatch refuses --realtime with --no-hurry" run.err
 run --spin 1.5; rc=$?
 [ $rc = 2 ] && sees "^pcwatch: --spin: '1.5' is not a number" run.err
 ok $? "pcwatch refuses a --spin that is not a whole number" run.err

@@ -39,7 +39,7 @@ const char HELP_OPTIONS[] =
 	"  --stats        print totals at the end: on stderr or, with --json, on stdout as the last\n"
 	"                 object\n"
 	"How to read in time:\n"
-	"  --no-wake-soon do not ask the kernel to run " NAME " soon after an event wakes it. By default it\n"
+	"  --no-hurry     do not ask the kernel to run " NAME " soon after an event wakes it. By default it\n"
 	"                 asks for a short slice: most command lines of short programs are read in time\n"
 	"  --realtime     ask for the realtime policy SCHED_FIFO instead, which needs a privilege\n"
 	"  --spin US      wait US microseconds for the next event without sleeping: uses all of a CPU\n"

@@ -99,7 +99,7 @@ static void follow(const struct view *view)
  */
 static const char *ask_to_wake_soon(void)
 {
-	if (options.no_wake_soon)
+	if (options.no_hurry)
 		return NULL;
 	int granted = pc_wake_soon(options.realtime ? PC_WAKE_REALTIME : PC_WAKE_SLICE);
 	if (options.realtime && granted != PC_WAKE_REALTIME)

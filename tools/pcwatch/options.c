@@ -156,8 +156,8 @@ static void check_combinations(bool chosen)
 		bad_usage("--tree cannot be combined with --show, --user, --cgroup, --name or --pid");
 	if (options.family && (options.tree || chosen || options.pid))
 		bad_usage("--family cannot be combined with --events, --pid or --tree");
-	if (options.realtime && options.no_wake_soon)
-		bad_usage("--realtime cannot be combined with --no-wake-soon");
+	if (options.realtime && options.no_hurry)
+		bad_usage("--realtime cannot be combined with --no-hurry");
 	/* sysctl kernel.sched_rt_runtime_us: a realtime program that never sleeps is stopped 50 ms each second. */
 	if (options.realtime && options.spin_ns)
 		bad_usage("--realtime cannot be combined with --spin: the kernel would stop " NAME
@@ -198,7 +198,7 @@ void parse_options(int argc, char **argv)
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "stats", no_argument, NULL, 's' },
-		{ "no-wake-soon", no_argument, NULL, 'w' },
+		{ "no-hurry", no_argument, NULL, 'w' },
 		{ "realtime", no_argument, NULL, 'r' },
 		{ "spin", required_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' },
@@ -232,7 +232,7 @@ void parse_options(int argc, char **argv)
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;
 		case 's': options.stats = true; break;
-		case 'w': options.no_wake_soon = true; break;
+		case 'w': options.no_hurry = true; break;
 		case 'r': options.realtime = true; break;
 		case 'S': options.spin_ns = (uint64_t)parse_number("spin", optarg, DIGITS) * 1000; break;
 		case 'h': print_and_exit("%s%s", HELP_OPTIONS, HELP_OUTPUT);

@@ -52,7 +52,7 @@ enum { /* what --show can add to a record */
 };
 struct options {
 	uint32_t events; /* to show: PC_MASK_* bits */
-	bool no_threads, ends, failed, tree, json, stats, no_wake_soon, realtime;
+	bool no_threads, ends, failed, tree, json, stats, no_hurry, realtime;
 	pid_t root; /* of the tree; 0: all processes */
 	double seconds; /* 0: without limit */
 	uint64_t count; /* 0: without limit */
