@@ -1,4 +1,4 @@
-/* Runs all promises, or those whose "file: sentence" contains the argument. */
+/* Runs all promises, or those whose "file: sentence" contains one of the arguments. */
 #include "promise.h"
 
 #include <signal.h>
@@ -31,11 +31,27 @@ static const char *topic(const struct promise *promise)
 	return name;
 }
 
-static bool is_chosen(const struct promise *promise, const char *pattern)
+/* Parts of titles; NULL ends them. Without any, all promises are chosen. */
+static char **patterns;
+
+static bool is_chosen(const struct promise *promise)
 {
 	char title[512];
 	snprintf(title, sizeof(title), "%s: %s", topic(promise), promise->sentence);
-	return !pattern || strstr(title, pattern);
+	for (char **pattern = patterns; *pattern; pattern++)
+		if (strstr(title, *pattern))
+			return true;
+	return !*patterns;
+}
+
+static volatile pid_t group; /* of the promise that runs */
+
+static void end_with(int number)
+{
+	if (group > 0)
+		kill(-group, SIGKILL);
+	signal(number, SIG_DFL);
+	raise(number);
 }
 
 /* In a process group of its own, so that nothing it started outlives it. */
@@ -44,10 +60,13 @@ static int run(const struct promise *promise)
 	pid_t child = fork();
 	if (child == 0) {
 		setpgid(0, 0);
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
 		promise->prove();
 		exit(0);
 	}
 	setpgid(child, child);
+	group = child;
 	int status = -1;
 	const char *limit = getenv("PROMISES_TIME_LIMIT");
 	time_t deadline = time(NULL) + (limit ? atoi(limit) : TIME_LIMIT);
@@ -59,13 +78,12 @@ static int run(const struct promise *promise)
 		usleep(1000);
 	}
 	kill(-child, SIGKILL);
+	group = 0;
 	if (WIFSIGNALED(status))
 		fprintf(stderr, "# ended by signal %d (%s)\n", WTERMSIG(status),
 			strsignal(WTERMSIG(status)));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
-
-static const char *pattern;
 
 static int run_all(void)
 {
@@ -73,11 +91,11 @@ static int run_all(void)
 	int count = 0, failed = 0;
 	setvbuf(stdout, NULL, _IONBF, 0);
 	for (struct promise *p = first; p; p = p->next)
-		count += is_chosen(p, pattern);
+		count += is_chosen(p);
 	printf("1..%d\n", count);
 	int number = 0;
 	for (struct promise *p = first; p; p = p->next) {
-		if (!is_chosen(p, pattern))
+		if (!is_chosen(p))
 			continue;
 		int result = run(p);
 		bool skipped = result == SKIPPED;
@@ -91,7 +109,10 @@ static int run_all(void)
 
 int main(int argc, char **argv)
 {
-	pattern = argc > 1 ? argv[1] : getenv("PROMISES");
+	char *from_environment[] = { getenv("PROMISES"), NULL };
+	patterns = argc > 1 ? argv + 1 : from_environment;
+	signal(SIGINT, end_with);
+	signal(SIGTERM, end_with);
 	if (getpid() == 1)
 		run_as_init(run_all);
 	return run_all();
