@@ -35,6 +35,8 @@ READERS = {
     "extrace": ("extrace",),
     "smallest": (BUILD / "smallest",),
     "smallest, `pc_wake_soon`": (BUILD / "smallest", "soon"),
+    "smallest, SCHED_FIFO": (BUILD / "smallest", "realtime"),
+    "smallest, spinning": (BUILD / "smallest", "spin"),
     "execsnoop (eBPF)": ("execsnoop",),
 }
 
@@ -153,6 +155,13 @@ def caught(runs):
 
 def cpu(runs):
     return f"{median(runs, 'cpu_ms'):,.0f}"
+
+
+def cpu_of_forkstats(runs):
+    """The range of pcwatch's CPU time as a share of forkstat's, whatever they caught."""
+    pairs = [(runs[load, "pcwatch"], runs[load, "forkstat"]) for load in LOADS if (load, "forkstat") in runs]
+    shares = [median(ours, "cpu_ms") / max(median(theirs, "cpu_ms"), 1) for ours, theirs in pairs]
+    return f"{min(shares):.2f} to {max(shares):.2f}" if shares else "(not measured)"
 
 
 def bounds(runs):

@@ -180,7 +180,7 @@ The CPU time of each reader, user and system, in milliseconds (medians):
 {race.table(runs, race.cpu)}
 {line("what", "must be", "", "")}{"|---" * 4}|
 {"".join(map(bound_line, race.bounds(runs)))}
-{RACE_EXPLANATIONS}
+{RACE_EXPLANATIONS.format(cpu=race.cpu_of_forkstats(runs))}
 
 Linux {release()}, {os.cpu_count()} cores. Other programs used more than 10 % of a CPU during
 {len(disturbed_runs)} of {sum(map(len, runs.values()))} runs.
@@ -226,7 +226,10 @@ All have queues of one size, except in "burst held". Bare loops parse nothing. {
 RACE_EXPLANATIONS = """- Bounds are for Linux 6.12 and later. Before, the kernel grants no short slice, and pcwatch needs
   `--realtime` for the same.
 - `smallest` is `benches/race/smallest.c`: it receives an EXEC, reads /proc/PID/cmdline and prints it. The
-  column beside it is the same program after one call of `pc_wake_soon(PC_WAKE_SLICE)`.
+  columns beside it are the same program after one call of `pc_wake_soon(PC_WAKE_SLICE)`, after
+  `pc_wake_soon(PC_WAKE_REALTIME)`, and with `spin_us`.
+- CPU time is compared for each command line, because a reader that catches less prints less. As the second
+  table shows, pcwatch's as a whole is {cpu} of forkstat's.
 - forkstat and extrace are Debian's. execsnoop is that of libbpf-tools, which copies the command line
   inside the kernel, in the execve(2) of the new program: it cannot come too late, but needs CAP_BPF and a
   kernel with BTF. Its cost in the kernel is not in its CPU time."""

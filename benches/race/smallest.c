@@ -1,9 +1,12 @@
-/* The smallest reader of command lines. With an argument, it asks to be woken soon. A signal ends it. */
+/* The smallest reader of command lines; its argument says how it waits: "soon", "realtime", "spin". A signal ends it. */
 #include <fcntl.h>
 #include <proc_connector.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+enum { SPIN_US = 1000000 };
 
 static struct pc_connector *pc;
 
@@ -18,9 +21,14 @@ int main(int argc, char **argv)
 	struct pc_options options = PC_OPTIONS_INIT;
 	struct pc_event event;
 	char path[32], line[4096];
-	(void)argv;
+	const char *way = argc > 1 ? argv[1] : "";
 	options.events = PC_MASK_EXEC;
-	if (pc_open(&pc, &options) < 0 || (argc > 1 && pc_wake_soon(PC_WAKE_SLICE) < 0))
+	options.spin_us = strcmp(way, "spin") ? 0 : SPIN_US;
+	if (pc_open(&pc, &options) < 0)
+		return 1;
+	if (!strcmp(way, "soon") && pc_wake_soon(PC_WAKE_SLICE) != PC_WAKE_SLICE)
+		return 1;
+	if (!strcmp(way, "realtime") && pc_wake_soon(PC_WAKE_REALTIME) != PC_WAKE_REALTIME)
 		return 1;
 	signal(SIGINT, stop);
 	while (pc_recv(pc, &event, -1) == 1) {
