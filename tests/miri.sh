@@ -41,6 +41,7 @@ instrument() { # instrument FILTER
 if has_miri >"$work/miri.log" 2>&1; then
 	promise 'miri: the containers of src/memory/ do nothing undefined' interpret memory::
 	promise 'miri: the parser of src/protocol/ does nothing undefined' interpret protocol::
+	promise 'miri: a number made of words is never read half old and half new' interpret wide::
 	promise 'miri: the lock of src/sys/ keeps threads apart' interpret lock::
 else
 	echo '# no nightly Rust with Miri: AddressSanitizer instead'

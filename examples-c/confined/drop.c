@@ -15,10 +15,32 @@ enum { NOBODY = 65534 };
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__i386__)
+#define ARCHITECTURE AUDIT_ARCH_I386
 #elif defined(__aarch64__)
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
-#elif defined(__riscv)
+#elif defined(__ARMEB__)
+#define ARCHITECTURE AUDIT_ARCH_ARMEB
+#elif defined(__arm__)
+#define ARCHITECTURE AUDIT_ARCH_ARM
+#elif defined(__riscv) && __riscv_xlen == 64
 #define ARCHITECTURE AUDIT_ARCH_RISCV64
+#elif defined(__s390x__)
+#define ARCHITECTURE AUDIT_ARCH_S390X
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define ARCHITECTURE AUDIT_ARCH_PPC64LE
+#elif defined(__powerpc64__)
+#define ARCHITECTURE AUDIT_ARCH_PPC64
+#elif defined(__powerpc__)
+#define ARCHITECTURE AUDIT_ARCH_PPC
+#elif defined(__mips__) && _MIPS_SIM == _ABIO32 && defined(__MIPSEL__)
+#define ARCHITECTURE AUDIT_ARCH_MIPSEL
+#elif defined(__mips__) && _MIPS_SIM == _ABIO32
+#define ARCHITECTURE AUDIT_ARCH_MIPS
+#elif defined(__mips__) && _MIPS_SIM == _ABI64 && defined(__MIPSEL__)
+#define ARCHITECTURE AUDIT_ARCH_MIPSEL64
+#elif defined(__loongarch64)
+#define ARCHITECTURE AUDIT_ARCH_LOONGARCH64
 #else
 #error "which AUDIT_ARCH_ is this?"
 #endif

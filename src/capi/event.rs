@@ -292,7 +292,9 @@ pub unsafe extern "C" fn pc_parse(
 }
 
 // This places pc_parse() where it is fastest, 16 bytes into a cache line. Elsewhere it would be up to 20 %
-// slower, as it happens, whenever the size of the code before it changes.
+// slower, as it happens, whenever the size of the code before it changes. On some of the other machines,
+// Rust 1.85 has no assembly.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 core::arch::global_asm!(".section .text.pc_parse, \"ax\"", ".balign 64", ".skip 16");
 
 /// Apart from pc_parse(), which needs no stack without it. The arguments are in another order than that

@@ -1,6 +1,7 @@
 //! The statistics of a handle: what became of each datagram.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use super::wide::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Numbers that any thread may read. Only the receiving thread writes them, except `repaired`,
 /// which only the thread that has locked the subscription writes.

@@ -2,9 +2,10 @@
 //!
 //! With `NETLINK_NO_ENOBUFS` the kernel drops an event without an error, and increments the kernel
 //! drop counter (`netlink_overrun` in `net/netlink/af_netlink.c`). It drops only while the queue is
-//! full, and a full queue holds more than `budget / 1024` events (768 to 960 bytes each, measured
-//! on Linux 5.10 to 7.3). A reader that looks at the counter once every `budget / 2048` datagrams
-//! therefore looks at least once between a loss and the moment when the queue runs empty.
+//! full, and a full queue holds more than `budget / 2048` events: the kernel charges 704 bytes (i386)
+//! to 1,152 bytes (ppc64el, pages of 64 KiB) for each, and on x86-64 768 to 960 (measured on Linux 5.10
+//! to 7.3). A reader that looks at the counter once every `budget / 2048` datagrams therefore looks at
+//! least once between a loss and the moment when the queue runs empty.
 
 use crate::protocol::event::{Event, reason};
 

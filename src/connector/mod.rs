@@ -12,7 +12,7 @@
 //! | `shared` | the half for any thread |
 //! | `transport` | what a handle's socket is |
 //! | `handshake` | the kernel's requests and answers |
-//! | `options`, `loss`, `subscription`, `counters` | values and judgements, without I/O |
+//! | `options`, `loss`, `subscription`, `counters`, `wide` | values and judgements, without I/O |
 
 mod adoption;
 mod counters;
@@ -24,6 +24,7 @@ mod receiver;
 mod shared;
 mod subscription;
 mod transport;
+mod wide;
 
 pub(crate) use open::open_on;
 pub(crate) use options::OpenOptions;

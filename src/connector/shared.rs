@@ -4,11 +4,12 @@ use super::counters::Counters;
 use super::handshake::{self, Helper, Repairs};
 use super::subscription::Subscription;
 use super::transport::{Prepared, Transport};
+use super::wide::AtomicU64;
 use crate::errno::Errno;
 use crate::protocol::event::{Event, reason};
 use crate::protocol::filter::Filter;
 use crate::sys::{self, Doorbell, Fd, ForkGuard, Lock, monotonic_ns};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
 /// The next wait is to be ended.
 const INTERRUPT: u32 = 1;

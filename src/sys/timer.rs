@@ -34,8 +34,7 @@ impl Timer {
         let raw = granted(unsafe { libc::syscall(libc::SYS_timerfd_create, clock, flags) })?;
         // SAFETY: timerfd_create() has made this descriptor, and nothing else has its number.
         let timer = Self(unsafe { Fd::from_raw(raw as i32) });
-        let interval =
-            libc::timespec { tv_sec: 0, tv_nsec: (interval_ms * 1_000_000) as libc::c_long };
+        let interval = libc::timespec { tv_sec: 0, tv_nsec: (interval_ms * 1_000_000) as _ };
         let setting = libc::itimerspec { it_interval: interval, it_value: interval };
         let none = core::ptr::null_mut::<libc::itimerspec>();
         // SAFETY: the setting is readable, and the previous one is not asked for.

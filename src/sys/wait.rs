@@ -66,9 +66,10 @@ pub(crate) fn wait_readable(
         None => None,
         Some(deadline) => match deadline.saturating_sub(monotonic_ns()) {
             0 => return Ok(false),
+            // The fields are as wide as this libc has them; 32 bits suffice for 68 years.
             ns => Some(libc::timespec {
-                tv_sec: (ns / 1_000_000_000) as libc::time_t,
-                tv_nsec: (ns % 1_000_000_000) as libc::c_long,
+                tv_sec: (ns / 1_000_000_000).try_into().unwrap_or(i32::MAX.into()),
+                tv_nsec: (ns % 1_000_000_000) as _,
             }),
         },
     };

@@ -1,0 +1,98 @@
+//! A 64-bit number that other threads may read: the processor's own, or one made of 32-bit words.
+
+#[cfg(target_has_atomic = "64")]
+pub(super) use core::sync::atomic::AtomicU64;
+#[cfg(not(target_has_atomic = "64"))]
+pub(super) use words::AtomicU64;
+
+#[cfg(any(test, not(target_has_atomic = "64")))]
+mod words {
+    use core::sync::atomic::{AtomicU32, Ordering, Ordering::Acquire, Ordering::Release};
+
+    /// Stands for the processor's `AtomicU64` where there is none, such as on armv5te, powerpc and
+    /// mips. No thread ever waits for another one. It demands more of its users: one thread at a
+    /// time may store, and while another may load, the number only grows.
+    ///
+    /// A store writes the upper half, the lower one, and the upper one again; a load reads them in
+    /// the opposite order. Each word that is read is at least as new as the one before, because
+    /// stores release and loads acquire. So if both upper halves are equal, the number had this
+    /// upper half from the first reading to the last, and the lower half belongs to it. Otherwise a
+    /// store has changed the upper half meanwhile, and the load begins again; a counter of events
+    /// does that every 2^32 events.
+    ///
+    /// A load or a store takes three words and as many memory barriers, of whatever order: this is
+    /// at least `Relaxed`, and nobody needs these numbers to be `SeqCst` with others.
+    #[derive(Default)]
+    pub(in super::super) struct AtomicU64 {
+        upper: AtomicU32,
+        lower: AtomicU32,
+        upper_again: AtomicU32,
+    }
+
+    impl AtomicU64 {
+        pub(in super::super) const fn new(value: u64) -> Self {
+            let upper = (value >> 32) as u32;
+            Self {
+                upper: AtomicU32::new(upper),
+                lower: AtomicU32::new(value as u32),
+                upper_again: AtomicU32::new(upper),
+            }
+        }
+
+        pub(in super::super) fn load(&self, _: Ordering) -> u64 {
+            loop {
+                let upper = self.upper_again.load(Acquire);
+                let lower = self.lower.load(Acquire);
+                if self.upper.load(Acquire) == upper {
+                    return u64::from(upper) << 32 | u64::from(lower);
+                }
+            }
+        }
+
+        pub(in super::super) fn store(&self, value: u64, _: Ordering) {
+            let upper = (value >> 32) as u32;
+            self.upper.store(upper, Release);
+            self.lower.store(value as u32, Release);
+            self.upper_again.store(upper, Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words::AtomicU64;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::thread;
+
+    #[test]
+    fn a_number_made_of_words_is_what_was_stored_last() {
+        let number = AtomicU64::new(7 << 32 | 5);
+        assert_eq!(number.load(Relaxed), 7 << 32 | 5);
+        for value in [0, 1, u32::MAX.into(), 1 << 32, u64::MAX - 1, u64::MAX] {
+            number.store(value, Relaxed);
+            assert_eq!(number.load(Relaxed), value);
+        }
+        assert_eq!(AtomicU64::default().load(Relaxed), 0);
+    }
+
+    /// The upper half changes with every third store, so a load that mixes two numbers is likely.
+    #[test]
+    fn a_number_made_of_words_is_never_read_half_old_and_half_new() {
+        const STEP: u64 = 0x5555_5557;
+        let (number, done) = (AtomicU64::default(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for count in 0..if cfg!(miri) { 300 } else { 3_000_000 } {
+                    number.store(count * STEP, Relaxed);
+                }
+                done.store(true, Relaxed);
+            });
+            let mut last = 0;
+            while !done.load(Relaxed) {
+                let value = number.load(Relaxed);
+                assert!(value % STEP == 0 && value >= last, "{value:#x} after {last:#x}");
+                last = value;
+            }
+        });
+    }
+}
