@@ -14,6 +14,11 @@ int main()
         return 1;
     }
 
+    // Otherwise a short program is often gone before this one runs.
+    const pc::result<pc::wake> woken = pc::wake_soon();
+    if (!woken || *woken == pc::wake::usual)
+        std::fprintf(stderr, "programs: short programs may be missed\n");
+
     const pc::overloaded visitor{
         [](const pc::exec_event &exec, const pc::event &event) {
             const auto texts = pc::process_texts(exec.tgid, 0, {pc::text_kind::executable});

@@ -1,6 +1,8 @@
-// Lists the processes of this machine, then shows every change, until Ctrl-C.
+// Lists the processes of this machine, then shows every change, until Ctrl-C. With a pid: only of that process
+// and its descendants.
 #include <cctype>
 #include <cstdio>
+#include <cstdlib>
 #include <proc_connector.hpp>
 #include <string>
 
@@ -35,9 +37,11 @@ void show(const pc::table &table, const pc::change &change)
 
 } // namespace
 
-int main()
+int main(int argc, char **argv)
 {
-    auto table = pc::table::open();
+    pc::table_options options;
+    options.family = argc > 1 ? std::atoi(argv[1]) : 0;
+    auto table = pc::table::open(options);
     if (!table) {
         std::fprintf(stderr, "table: %s\n", table.error().message().c_str());
         return 1;

@@ -116,6 +116,30 @@ func ExampleTable_Command() {
 	// Output: "sh\x00-c\x00read go; exit 3\x00": 3
 }
 
+// Waits until a command and all that it has started are gone, also what it left behind in the background.
+func ExampleTable_Len() {
+	cmd := exec.Command("sh", "-c", "read go; sleep 0.1 &")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		log.Fatal(err)
+	}
+	cmd.Start()
+	table, err := procconnector.OpenTable(procconnector.TableOptions{Family: cmd.Process.Pid})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer table.Close()
+	stdin.Close()
+	go cmd.Wait()
+	for !table.Synced() || table.Len() > 0 {
+		if _, err := table.Next(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println("all gone")
+	// Output: all gone
+}
+
 // Prints the command line of every program that is started. Short programs are gone a moment later.
 func ExampleWakeSoon() {
 	runtime.LockOSThread()

@@ -84,6 +84,19 @@ impl<'fd> TableOptions<'fd> {
     /// may exit before them. A process that may belong to the family, because the event that would show it was
     /// lost, is [`state::PERHAPS`](crate::state::PERHAPS). [`ProcessTable::len`] is the number of those
     /// that live.
+    ///
+    /// ```no_run
+    /// use proc_connector::{ProcessTable, TableOptions};
+    ///
+    /// /// Waits until a job and all that it has started are gone.
+    /// fn wait_for_all_of(job: i32) -> proc_connector::Result<()> {
+    ///     let mut table = ProcessTable::with(&TableOptions::new().family(job))?;
+    ///     while !table.is_synced() || table.len() > 0 {
+    ///         table.next(None)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn family(self, pid: i32) -> Self {
         Self { family: Some(pid), ..self }
