@@ -38,8 +38,8 @@ type Text struct {
 // Texts reads texts of one process: of the one that has this PID and started at this time, which is
 // [Process.Start]. 0 stands for any process that has the PID. The texts are in the order of the kinds.
 //
-// It fails with ESRCH if the process has exited and no text was read, and if the PID has another owner or
-// is the id of a thread; with EACCES if /proc does not show the process.
+// It fails with ESRCH if the process exited before it was known whose the texts are, and if the PID has another
+// owner or is the id of a thread; with EACCES if /proc does not show the process.
 func Texts(pid int32, start time.Duration, kinds ...TextKind) ([]Text, error) {
 	texts := make([]Text, len(kinds))
 	for size := 4096; ; {

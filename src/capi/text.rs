@@ -100,8 +100,8 @@ const _: () = {
 ///                     which changes nothing.
 ///
 /// Returns 0: each text was read, or has an error of its own; or
-/// -ESRCH     the process has exited, and no text was read, or the pid has another owner, or is the id of
-///            a thread
+/// -ESRCH     the process exited before it was known whose the texts are, or the pid has another owner, or
+///            is the id of a thread
 /// -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
 /// -EINVAL    pid is not positive, texts is NULL, count is 0, or a buffer is NULL and its size is not 0
 /// or an error of open(2) or read(2).

@@ -16,8 +16,8 @@ use std::array;
 ///
 /// # Errors
 /// [`Error::Os`](crate::Error::Os) with an error of open(2) or read(2), or with
-/// - `ESRCH`: the process has exited, and no text was read, or the pid has another owner, or is the id of
-///   a thread.
+/// - `ESRCH`: the process exited before it was known whose the texts are, or the pid has another owner, or is
+///   the id of a thread.
 /// - `EACCES`: the process exists but /proc does not show it (not mounted, or hidepid).
 /// - `EINVAL`: `pid` is not positive, or above `i32::MAX`.
 ///
