@@ -210,7 +210,7 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-// Check's overrun does not make the socket readable: whoever waits must try again.
+// Check's overrun does not make the socket readable: anyone who waits must try again.
 func TestWake(t *testing.T) {
 	c, _ := fed(t)
 	for i := 0; i < 100; i++ {

@@ -34,7 +34,7 @@ type Options struct {
 	NoThreads bool
 	// NonzeroExit drops exits with status 0. It judges tasks, not processes.
 	NonzeroExit bool
-	// Subscribed is for [Adopt]: whoever made the socket has subscribed it already.
+	// Subscribed is for [Adopt]: the socket's previous owner has subscribed it already.
 	Subscribed bool
 	// QueueBytes is the budget as the kernel counts it: 768 to 960 per event. 0: 32 MiB.
 	QueueBytes int

@@ -92,7 +92,7 @@ type TableOptions struct {
 	// can make such processes.
 	MaxWatches uint32
 	// Family is a process that exists: the table reports only this process and its descendants by birth,
-	// whoever their parents are now. The process may exit before them. 0: every process. A process that may
+	// no matter who their parents are now. The process may exit before them. 0: every process. A process that may
 	// belong to the family, because the event that would show it was lost, is [Process.Perhaps]. [Table.Len] is how many
 	// of the family live.
 	Family int

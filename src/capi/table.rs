@@ -78,7 +78,7 @@ pub struct pc_table_options {
     pub proc_fd: c_int,
     /// How long pc_table_next() waits without sleeping before it sleeps, as in pc_options.
     pub spin_us: u32,
-    /// A process that exists: the table reports only this process and its descendants by birth, whoever
+    /// A process that exists: the table reports only this process and its descendants by birth, no matter who
     /// their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
     /// pc_table_open().
     pub family: pid_t,

@@ -79,7 +79,7 @@ impl<'fd> TableOptions<'fd> {
         Self { spin: time, ..self }
     }
 
-    /// Makes the table report only this process, which must exist, and its descendants by birth, whoever their
+    /// Makes the table report only this process, which must exist, and its descendants by birth, no matter who their
     /// parents are now: also orphans, daemons that forked twice, and children of subreapers. The process
     /// may exit before them. A process that may belong to the family, because the event that would show it was
     /// lost, is [`state::PERHAPS`](crate::state::PERHAPS). [`ProcessTable::len`] is the number of those
