@@ -32,7 +32,7 @@ static int netlink(int type, int protocol, uint32_t groups)
 	int fd = socket(AF_NETLINK, type, protocol);
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	CHECK(fd >= 0);
-	CHECK_EQ(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	CHECK_PERMITTED(bind(fd, (struct sockaddr *)&address, sizeof(address)));
 	return fd;
 }
 

@@ -136,8 +136,8 @@ PROMISE(killed_event, "EXIT of a killed process carries the signal")
 static void change_ids(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(syscall(SYS_setresgid, 21, 22, 22), 0);
-	CHECK_EQ(syscall(SYS_setresuid, 11, 12, 12), 0);
+	CHECK_PERMITTED(syscall(SYS_setresgid, 21, 22, 22));
+	CHECK_PERMITTED(syscall(SYS_setresuid, 11, 12, 12));
 }
 
 PROMISE(id_events, "UID and GID carry real and effective ids")
@@ -145,6 +145,7 @@ PROMISE(id_events, "UID and GID carry real and effective ids")
 	struct pc_connector *pc = open_connector(0, 0, 0);
 	uint64_t begun = now_ns();
 	pid_t child = start_child(change_ids, NULL);
+	CHECK_EQ(end_child(child), 0);
 	struct pc_event event = await_event(pc, PC_EVENT_GID, child);
 	check_common(&event, begun, sizeof(event.data.gid));
 	CHECK_EQ(event.data.gid.pid, child);
@@ -155,7 +156,6 @@ PROMISE(id_events, "UID and GID carry real and effective ids")
 	CHECK_EQ(event.data.uid.pid, child);
 	CHECK_EQ(event.data.uid.ruid, 11);
 	CHECK_EQ(event.data.uid.euid, 12);
-	CHECK_EQ(end_child(child), 0);
 	pc_close(pc);
 }
 

@@ -22,7 +22,7 @@ static void use_parents_handle(void *argument)
 	CHECK_EQ(pc_interrupt(pc), -ECHILD);
 	CHECK_EQ(pc_release(pc), -ECHILD);
 	CHECK(pc_fd(pc) >= 0);
-	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 32 << 20);
+	CHECK(stats_of(pc).rcvbuf_bytes > 0);
 	int fd = pc_fd(pc);
 	pc_close(pc);
 	CHECK_EQ(dup(fd), -1);

@@ -244,8 +244,8 @@ PROMISE(unknown_silence, "if the kernel is silent and /proc does not show why, p
 static void unprivileged(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
-	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	CHECK_PERMITTED(setresgid(65534, 65534, 65534));
+	CHECK_PERMITTED(setresuid(65534, 65534, 65534));
 	if (needs_privilege()) {
 		check_open_gives(-EPERM);
 		return;
@@ -287,8 +287,8 @@ PROMISE(address_families, "where netlink sockets are forbidden, pc_open returns 
 static void adopt_unprivileged(void *descriptor)
 {
 	int fd = *(int *)descriptor;
-	CHECK_EQ(setresgid(65534, 65534, 65534), 0);
-	CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	CHECK_PERMITTED(setresgid(65534, 65534, 65534));
+	CHECK_PERMITTED(setresuid(65534, 65534, 65534));
 	struct pc_options options = PC_OPTIONS_INIT;
 	options.events = PC_MASK_COMM;
 	options.flags = PC_OPEN_SUBSCRIBED;
@@ -306,7 +306,7 @@ PROMISE(handed_down, "an unprivileged child can adopt what a privileged parent h
 	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
 	int fd = raw_socket(true), half = 16 << 20;
 	raw_request(fd, 1, 1); /* PROC_CN_MCAST_LISTEN */
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)), 0);
+	CHECK_PERMITTED(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)));
 	in_child(adopt_unprivileged, &fd);
 	if (needs_privilege())
 		raw_request(fd, 2, 1); /* the child's IGNORE had no effect */

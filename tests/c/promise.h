@@ -11,7 +11,9 @@
 #ifndef PROMISE_H
 #define PROMISE_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 struct promise {
 	const char *file, *sentence;
@@ -55,6 +57,16 @@ __attribute__((noreturn)) void skip(const char *why);
 		if (actual_ != expected_)                                                          \
 			fail(__FILE__, __LINE__, "%s is %lld, not %s (%lld)", #actual, actual_,    \
 			     #expected, expected_);                                                \
+	} while (0)
+
+/* For a call that needs a privilege: a user without it cannot prove this promise. */
+#define CHECK_PERMITTED(call)                                                                      \
+	do {                                                                                       \
+		if ((call) != 0) {                                                                 \
+			if (errno == EPERM)                                                        \
+				skip("not permitted: " #call);                                     \
+			fail(__FILE__, __LINE__, "%s: %s", #call, strerror(errno));                \
+		}                                                                                  \
 	} while (0)
 
 #endif

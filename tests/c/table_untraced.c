@@ -31,8 +31,8 @@ static void open_gate(void)
 
 static void become_nobody(void)
 {
-	CHECK_EQ(setresgid(NOBODY, NOBODY, NOBODY), 0);
-	CHECK_EQ(setresuid(NOBODY, NOBODY, NOBODY), 0);
+	CHECK_PERMITTED(setresgid(NOBODY, NOBODY, NOBODY));
+	CHECK_PERMITTED(setresuid(NOBODY, NOBODY, NOBODY));
 }
 
 static void *exit_with_seven(void *unused)

@@ -97,7 +97,7 @@ PROMISE(slice_unprivileged, "pc_wake_soon needs no privilege for the slice, and 
 static void check_policy(int policy)
 {
 	struct attributes given = { .size = 48, .policy = (uint32_t)policy, .nice = 3 };
-	CHECK_EQ(syscall(SYS_sched_setattr, 0, &given, 0), 0);
+	CHECK_PERMITTED(syscall(SYS_sched_setattr, 0, &given, 0));
 	struct attributes before = attributes();
 	CHECK_EQ(pc_wake_soon(PC_WAKE_SLICE), PC_WAKE_USUAL);
 	check_unchanged(&before);
@@ -108,7 +108,7 @@ PROMISE(batch, "pc_wake_soon leaves a thread alone that is SCHED_BATCH or SCHED_
 	check_policy(SCHED_BATCH);
 	check_policy(SCHED_IDLE);
 	struct attributes other = { .size = 48, .policy = SCHED_OTHER, .runtime = SLICE_NS };
-	CHECK_EQ(syscall(SYS_sched_setattr, 0, &other, 0), 0);
+	CHECK_PERMITTED(syscall(SYS_sched_setattr, 0, &other, 0));
 	check_policy(SCHED_IDLE);
 }
 
