@@ -14,10 +14,13 @@ done
 [ -z "$missing" ] && exit 0
 if [ "${TESTS_INSTALL:-}" != no ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	echo "Installing with apt-get, for the tests:$missing"
+	log=$(mktemp)
+	export DEBIAN_FRONTEND=noninteractive
+	# Scripts that run at the same time take turns.
 	# shellcheck disable=SC2086
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing \
-		>build-needs.log 2>&1 && rm build-needs.log && exit 0
-	cat build-needs.log
+	flock -o "$0" apt-get update -qq && flock -o "$0" apt-get install -y -qq -o DPkg::Lock::Timeout=600 $missing \
+		>"$log" 2>&1 && rm "$log" && exit 0
+	cat "$log"
 fi
 echo "These tests need:$missing (Debian's package names). make test-all installs them, as root on Debian." >&2
 exit 1

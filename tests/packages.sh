@@ -16,7 +16,7 @@ tests/needs.sh dpkg-buildpackage dpkg-dev dh debhelper lintian lintian cmake cma
 dpkg-query -W $packages 2>/dev/null | grep -q . && skip_all "the packages are installed: they are yours"
 
 work=$(mktemp -d)
-apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 -o APT::Sandbox::User=root "$@"; }
+apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=600 -o APT::Sandbox::User=root "$@"; }
 # shellcheck disable=SC2086
 purge() { apt purge $packages; }
 trap 'purge >/dev/null 2>&1; rm -rf "$work"' EXIT
