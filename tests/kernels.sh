@@ -1,48 +1,125 @@
 #!/bin/sh
-# kernels.sh [--configured]: the promises as the first process of stock Debian kernels, under QEMU.
+# kernels.sh [--configured | --machines [MACHINE …]]: the promises as the first process of stock Debian kernels,
+# under QEMU. Prints TAP, and a table: kernel x topic.
 #
-# Takes the newest kernel of each series that can be reached: from the configured package sources,
-# and, unless --configured is given, from other suites of the same mirror. Each is booted as it
-# comes, and with preempt=full and few process ids. Prints TAP, and a table: kernel x topic.
+# Without --machines, on this machine's architecture (amd64): the newest kernel of each series that can be reached,
+# from the configured package sources, and, unless --configured is given, from other suites of the same mirror. Each
+# is booted as it comes, and with preempt=full and few process ids.
+#
+# With --machines, on other architectures: one kernel each, the newest that can be reached. Two of the machines are
+# this one: i386-compat has the 32-bit programs, and musl the ones with another C library. build/machines.tsv has the
+# results: machine, Rust's name, bytes of the stripped library, promises made, kept and skipped, kernel, seconds.
 set -u
 cd "$(dirname "$0")/.."
-tests/needs.sh qemu-system-x86_64 qemu-system-x86 cpio cpio || exit 1
-[ "$(uname -m)" = x86_64 ] || { echo "1..0 # SKIP written for x86-64"; exit 0; }
+all_machines='ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel'
 work=$PWD/build/kernels
 mkdir -p "$work"
+. tests/tap.sh
+
+# ---- The machines ----
+
+# Debian's name of a machine gives Rust's name, the flavour of its kernels, where they are, and QEMU's command.
+machine() {
+	suites='trixie-backports sid' serial='-serial stdio' make='' architecture=$1 package=
+	case $1 in
+	amd64)
+		triple='' flavour=cloud-amd64 console=ttyS0 package=qemu-system-x86
+		emulator='qemu-system-x86_64 -accel tcg,thread=single -M q35 -cpu max' ;;
+	arm64)
+		triple=aarch64-unknown-linux-gnu flavour=cloud-arm64 console=ttyAMA0 package=qemu-system-arm
+		emulator='qemu-system-aarch64 -accel tcg,thread=single -M virt -cpu max' ;;
+	armhf)
+		triple=armv7-unknown-linux-gnueabihf flavour=armmp console=ttyAMA0 package=qemu-system-arm
+		emulator='qemu-system-arm -accel tcg -M virt -cpu cortex-a15' ;;
+	armel) # on armhf's kernel: Debian's own for armel are for boards that QEMU's do not resemble
+		machine armhf
+		triple=armv5te-unknown-linux-gnueabi ;;
+	i386) # Debian 12 is the last one with kernels for it.
+		triple=i686-unknown-linux-gnu flavour=686 suites=bookworm console=ttyS0 package=qemu-system-x86
+		emulator='qemu-system-i386 -accel tcg,thread=single -M q35 -cpu max' ;;
+	s390x)
+		triple=s390x-unknown-linux-gnu flavour=s390x console=ttysclp0 package=qemu-system-misc
+		emulator='qemu-system-s390x -accel tcg,thread=single -M s390-ccw-virtio -cpu max'
+		serial='-chardev stdio,id=c0 -device sclpconsole,chardev=c0' ;;
+	riscv64)
+		triple=riscv64gc-unknown-linux-gnu flavour=riscv64 console=ttyS0 package=qemu-system-misc
+		emulator='qemu-system-riscv64 -accel tcg,thread=single -M virt' ;;
+	ppc64el) # with pages of 64K
+		triple=powerpc64le-unknown-linux-gnu flavour=powerpc64le-64k console=hvc0 package=qemu-system-ppc
+		emulator='qemu-system-ppc64 -accel tcg,thread=single -M pseries -cpu power9' ;;
+	i386-compat) triple=i686-unknown-linux-gnu emulator= ;;
+	musl) triple=$(uname -m)-unknown-linux-musl emulator= ;;
+	*)
+		echo "kernels.sh: there is no machine $1; there are: $all_machines" >&2
+		exit 2 ;;
+	esac
+	built=build${triple:+/$triple}
+}
+
+# What `make` needs for the machine: the C compiler, Rust's library, the kernel's headers.
+prepare() {
+	compiler=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//')
+	case $triple in
+	*musl)
+		tests/needs.sh musl-gcc musl-tools || return
+		headers=$work/headers
+		mkdir -p "$headers"
+		for folder in linux asm-generic "$(uname -m)-linux-gnu/asm"; do
+			ln -sfn "/usr/include/$folder" "$headers/${folder##*/}"
+		done
+		make="CC=musl-gcc -isystem $headers" ;;
+	*) tests/needs.sh "$compiler-gcc" "gcc-$(echo "$compiler" | tr _ -)" \
+		"/usr/$compiler/include/stdio.h" "libc6-dev-${1%-compat}-cross" || return ;;
+	esac
+	# Rust has no library for armel that could be downloaded; cargo builds it.
+	if [ "$1" = armel ]; then
+		export RUSTC_BOOTSTRAP=1
+		make="CARGO=cargo -Zbuild-std=core"
+		! command -v rustup >/dev/null || rustup component add rust-src
+	else
+		unset RUSTC_BOOTSTRAP
+		! command -v rustup >/dev/null || rustup target add "$triple"
+	fi
+}
+build() { # build MACHINE: the promises
+	prepare "$1" && make --no-print-directory TARGET="$triple" ${make:+"$make"} "$built/promises-static"
+}
+
+# ---- The kernels ----
 
 # A private apt: the system's own state stays as it is.
 mirror() {
 	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
 		2>/dev/null | tr ' ' '\n' | sed -n 's|^\(http.*/debian\)/*$|\1|p' | head -n 1
 }
-apt_in() { # apt_in FOLDER COMMAND …
-	folder=$1
+folder_of() { echo "$work/$1${triple:+-$architecture}"; } # folder_of SUITE, on this machine
+apt_in() { # apt_in SUITE COMMAND …
+	local folder
+	folder=$(folder_of "$1")
 	shift
+	[ "$folder" = "$work/configured" ] && { "$@"; return; }
+	# shellcheck disable=SC2046
 	"$@" -o Dir::State::lists="$folder/lists" -o Dir::Cache="$folder/cache" \
 		-o Dir::Etc::sourcelist="$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o APT::Get::List-Cleanup=0 -o Debug::NoLocking=1
+		-o APT::Get::List-Cleanup=0 -o Debug::NoLocking=1 \
+		$([ -z "$triple" ] || echo -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" \
+			-o Dir::State::status=/dev/null)
 }
 add_suite() { # add_suite SUITE: says whether it can be reached
-	folder=$work/$1
+	local folder
+	folder=$(folder_of "$1")
 	mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $1 main" \
 		>"$folder/sources.list"
-	apt_in "$folder" apt-get update -qq >"$folder/log" 2>&1 &&
+	apt_in "$1" apt-get update -qq >"$folder/log" 2>&1 &&
 		! grep -q '^[EW]:' "$folder/log"
 }
 kernels_in() { # kernels_in SUITE|configured: "SERIES VERSION PACKAGE SUITE" of each
-	{
-		if [ "$1" = configured ]; then
-			apt-cache dumpavail
-		else
-			apt_in "$work/$1" apt-cache dumpavail
-		fi
-	} 2>/dev/null | awk -v suite="$1" '
+	apt_in "$1" apt-cache dumpavail 2>/dev/null | awk -v suite="$1" -v flavour="$flavour" '
 		/^Package: / { package = $2 }
-		/^Size: / && $2 > 1000000 && package ~ /^linux-(image|binary)-[0-9].*-cloud-amd64$/ {
+		/^Size: / && $2 > 1000000 && package ~ "^linux-(image|binary)-[0-9].*-" flavour "$" && package !~ /-rt-/ {
 			version = package
-			gsub(/^linux-(image|binary)-|-cloud-amd64$/, "", version)
+			gsub("^linux-(image|binary)-|-" flavour "$", "", version)
 			split(version, number, /[.+-]/)
 			print number[1] "." number[2], version, package, suite
 		}'
@@ -53,79 +130,134 @@ fetch() { # fetch PACKAGE SUITE: prints the path of its vmlinuz
 		mkdir -p "$folder"
 		(
 			cd "$folder" || exit 1
-			if [ "$2" = configured ]; then
-				apt-get download -qq "$1"
-			else
-				apt_in "$work/$2" apt-get download -qq "$1"
-			fi
+			apt_in "$2" apt-get download -qq "$1"
 			dpkg -x ./*.deb root && rm -f ./*.deb
 		) >"$folder/log" 2>&1
 	fi
-	find "$folder/root" -name 'vmlinuz*' -type f | head -n 1
+	find "$folder/root" -name 'vmlinu[xz]*' -type f | head -n 1
 }
 
-[ -n "$(apt-cache dumpavail 2>/dev/null | grep -m1 cloud-amd64)" ] || apt-get update -qq
-suites=configured
-if [ "${1:-}" != --configured ]; then
-	for suite in bullseye bookworm trixie bookworm-backports trixie-backports sid; do
-		if add_suite $suite; then suites="$suites $suite"; else echo "# no suite $suite"; fi
-	done
-fi
-for suite in $suites; do
-	kernels_in "$suite"
-done | sort -k1,1V -k2,2V | awk '{ newest[$1] = $0; if (!($1 in seen)) order[++n] = $1; seen[$1] = 1 }
-	END { for (i = 1; i <= n; i++) print newest[order[i]] }' >"$work/chosen"
+# ---- The boots ----
 
-root=$work/root
-rm -rf "$root"
-mkdir -p "$root"
-cp build/promises-static "$root/init"
-(cd "$root" && find . | cpio --quiet -o -H newc | gzip) >"$work/initramfs"
-
-boot() { # boot VMLINUZ LOG MODE
-	parameters=
-	[ "$3" = preempt ] && parameters='preempt=full PID_MAX=1000'
-	timeout -k 5 600 qemu-system-x86_64 -accel tcg,thread=single -cpu max -M q35 -smp 2 -m 1024 \
-		-nodefaults -no-user-config -display none -no-reboot -net none -serial stdio \
-		-monitor none -kernel "$1" -initrd "$work/initramfs" \
-		-append "console=ttyS0 panic=-1 quiet PROMISES_SKIP=no PROMISES_FLOOD=20000 PROMISES_RUNS=1 $parameters" \
-		</dev/null 2>&1 | tr -d '\r' >"$2"
+pack() { # pack PROGRAM FILE: an initramfs
+	rm -rf "$work/root"
+	mkdir -p "$work/root"
+	cp "$1" "$work/root/init"
+	(cd "$work/root" && find . | cpio --quiet -o -H newc | gzip) >"$2"
+}
+boot() { # boot VMLINUZ INITRAMFS LOG PARAMETER …
+	vmlinuz=$1 initramfs=$2 log=$3
+	shift 3
+	# shellcheck disable=SC2086
+	timeout -k 5 900 $emulator -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot -net none \
+		$serial -monitor none -kernel "$vmlinuz" -initrd "$initramfs" \
+		-append "console=$console panic=-1 quiet PROMISES_FLOOD=20000 PROMISES_RUNS=1 $*" \
+		</dev/null 2>&1 | tr -d '\r' >"$log"
+}
+judge() { # judge LOG SENTENCE ROW: the last line of the log says how it ended; ROW is its line of the table
+	grep -a '^not ok\|^# tests\|panic' "$1" >"$work/broken"
+	grep -a -q '^PROMISES ENDED on .*: kept$' "$1"
+	ok $? "$2" "$work/broken"
+	printf '%s\t%s\n' "$3" "$1" >>"$work/rows"
 }
 
-. tests/tap.sh
-while read -r series version package suite; do
-	vmlinuz=$(fetch "$package" "$suite")
-	for mode in stock preempt; do # on a core each
-		boot "$vmlinuz" "$work/$version-$mode.log" $mode &
-	done
-	wait
-	for mode in stock preempt; do
-		log=$work/$version-$mode.log
-		grep -a '^not ok\|^# tests\|panic' "$log" >"$work/broken"
-		grep -a -q '^PROMISES ENDED on .*: kept$' "$log"
-		ok $? "$series ($version, $mode)" "$work/broken"
-	done
-done <"$work/chosen"
+this_machine() { # with one argument: the configured sources alone
+	tests/needs.sh qemu-system-x86_64 qemu-system-x86 cpio cpio >&2 || exit 1
+	[ "$(uname -m)" = x86_64 ] || { echo "1..0 # SKIP written for x86-64"; exit 0; }
+	machine amd64
+	[ -n "$(apt-cache dumpavail 2>/dev/null | grep -m1 cloud-amd64)" ] || apt-get update -qq
+	suites=configured
+	if [ $# = 0 ]; then
+		for suite in bullseye bookworm trixie bookworm-backports trixie-backports sid; do
+			if add_suite $suite; then suites="$suites $suite"; else echo "# no suite $suite"; fi
+		done
+	fi
+	for suite in $suites; do
+		kernels_in "$suite"
+	done | sort -k1,1V -k2,2V | awk '{ newest[$1] = $0; if (!($1 in seen)) order[++n] = $1; seen[$1] = 1 }
+		END { for (i = 1; i <= n; i++) print newest[order[i]] }' >"$work/chosen"
+	pack build/promises-static "$work/initramfs"
+	while read -r series version package suite; do
+		vmlinuz=$(fetch "$package" "$suite")
+		for mode in stock preempt; do # on a core each
+			parameters=
+			[ $mode = preempt ] && parameters='preempt=full PID_MAX=1000'
+			# shellcheck disable=SC2086
+			boot "$vmlinuz" "$work/initramfs" "$work/$version-$mode.log" PROMISES_SKIP=no $parameters &
+		done
+		wait
+		for mode in stock preempt; do
+			judge "$work/$version-$mode.log" "$series ($version, $mode)" "$version $mode"
+		done
+	done <"$work/chosen"
+}
+
+# One line of build/machines.tsv, in the place of an older one.
+record() { # record MACHINE KERNEL SECONDS LOG
+	made=$(sed -n 's/^1\.\.//p' "$4" | head -n 1)
+	kept=$(grep -ac '^ok ' "$4") skipped=$(grep -ac '^ok .* # SKIP' "$4")
+	grep -sv "^$1	" build/machines.tsv >"$work/others"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$triple" "$(stripped)" "${made:-0}" "$((kept - skipped))" \
+		"$skipped" "$2" "$3" | cat "$work/others" - >build/machines.tsv
+}
+stripped() { # the bytes of the library
+	local strip=strip
+	case $triple in *musl) ;; *) strip=$("$compiler-gcc" -print-prog-name=strip) ;; esac
+	"$strip" -o "$work/stripped" "$built"/libproc_connector.so.*.*.* && wc -c <"$work/stripped"
+}
+
+other_machine() { # other_machine MACHINE
+	machine "$1"
+	build "$1" >"$work/$1-build.log" 2>&1 || { ok 1 "$1 is built" "$work/$1-build.log"; return; }
+	log=$work/$1.log
+	began=$(date +%s)
+	if [ -z "$emulator" ]; then
+		kernel=$(uname -r)
+		{
+			if "$built/promises-static"; then verdict=kept; else verdict=broken; fi
+			echo "PROMISES ENDED on $kernel: $verdict"
+		} >"$log" 2>&1
+	else
+		tests/needs.sh "${emulator%% *}" "$package" cpio cpio >&2 || exit 1
+		for suite in $suites; do
+			add_suite "$suite" || continue
+			kernels_in "$suite"
+		done | sort -k2,2V | tail -n 1 >"$work/chosen"
+		read -r series kernel package suite <"$work/chosen" || { ok 1 "a kernel for $1 can be had"; return; }
+		vmlinuz=$(fetch "$package" "$suite")
+		pack "$built/promises-static" "$work/initramfs-$1"
+		began=$(date +%s)
+		boot "$vmlinuz" "$work/initramfs-$1" "$log"
+	fi
+	judge "$log" "$1 ($triple) on Linux $kernel" "$1 $kernel"
+	record "$1" "$kernel" $(($(date +%s) - began)) "$log"
+}
+
+: >"$work/rows"
+case ${1:-} in
+--machines)
+	shift
+	for each in ${*:-$all_machines}; do other_machine "$each"; done ;;
+--configured) this_machine configured ;;
+*) this_machine ;;
+esac
 [ $number -gt 0 ] || failed=1
 
 # Kernel x topic: promises kept / made.
 {
 	printf 'kernel'
-	topics=$(cat "$work"/*-stock.log |
+	topics=$(cut -f 2 "$work/rows" | tr '\n' '\0' | xargs -0 cat |
 		sed -n 's/^\(not \)\{0,1\}ok [0-9]* - \([a-z_]*\): .*/\2/p' | sort -u)
 	for topic in $topics; do printf '\t%s' "$topic"; done
 	echo
-	while read -r series version package suite; do
-		for mode in stock preempt; do
-			log=$work/$version-$mode.log
-			printf '%s %s' "$version" $mode
-			for topic in $topics; do
-				printf '\t%s/%s' "$(grep -ac "^ok [0-9]* - $topic: " "$log")" \
-					"$(grep -ac "ok [0-9]* - $topic: " "$log")"
-			done
-			echo
+	while IFS='	' read -r row log; do
+		printf '%s' "$row"
+		for topic in $topics; do
+			printf '\t%s/%s' "$(grep -ac "^ok [0-9]* - $topic: " "$log")" \
+				"$(grep -ac "ok [0-9]* - $topic: " "$log")"
 		done
-	done <"$work/chosen"
+		echo
+	done <"$work/rows"
 } >"$work/table"
 sed 's/^/# /' "$work/table"
 conclude

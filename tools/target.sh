@@ -47,5 +47,5 @@ made=$($cc -dumpmachine) bytes=$(echo __SIZEOF_POINTER__ | $cc -E -P -x c - | ta
 width=$(echo "$rust" | sed -n 's/^target_pointer_width="\(.*\)"/\1/p')
 family() { gnu "$1" | sed 's/-.*//; s/i686/x86_64/'; }
 [ "$(family "$made") $((${bytes:-0} * 8))" = "$(family "$target") $width" ] ||
-	error "the C compiler, $cc, is not one for $target: it compiles for $made. Name another one in CC."
+	error "the C compiler, $cc, is not one for $target: it compiles for $made. Name another one in CC"
 echo "cross $cc"

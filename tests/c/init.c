@@ -25,7 +25,7 @@ static void prepare(void)
 	mount_at("proc", "/proc");
 	mount_at("sysfs", "/sys");
 	mount_at("devtmpfs", "/dev");
-	int console = open("/dev/ttyS0", O_RDWR);
+	int console = open("/dev/console", O_RDWR);
 	for (int fd = 0; console >= 0 && fd < 3; fd++)
 		dup2(console, fd);
 	/* The kernel makes variables of what it does not know on its command line. */
