@@ -121,10 +121,10 @@ COMPACT = $$(case "$$($(CC) -dumpmachine) $$(LC_ALL=C $(CC) $(LDFLAGS) -Wl,--ver
     (riscv*' GNU ld ('*) echo -Wl,-z,noseparate-code,-T,src/capi/compact-riscv.ld ;; \
     (*) echo -Wl,-z,noseparate-code ;; esac)
 
-# On 32-bit ARM, the tables for unwinding name functions that only panics and exceptions call. Nothing here panics,
-# and without these names nothing needs libgcc_s.
-ALONE = $(if $(filter arm% thumb%,$(MACHINE)),$(addprefix -Wl$(COMMA)--defsym=,rust_eh_personality=pc_version \
-    __aeabi_unwind_cpp_pr0=0 __aeabi_unwind_cpp_pr1=0))
+# On 32-bit ARM and PowerPC, the tables for unwinding name functions that only panics and exceptions call. Nothing
+# here panics, and without these names nothing needs libgcc_s.
+ALONE = $(if $(filter arm% thumb% powerpc-%,$(MACHINE)),$(addprefix -Wl$(COMMA)--defsym=, \
+    rust_eh_personality=pc_version __aeabi_unwind_cpp_pr0=0 __aeabi_unwind_cpp_pr1=0))
 COMMA := ,
 
 # One object in which only pc_* is global, so that it collides with no other Rust library. It has no code of LLVM's
@@ -132,7 +132,7 @@ COMMA := ,
 $(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
 	$(CC) $(filter -fuse-ld=% -B%,$(LDFLAGS)) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
 	    -x c /dev/null -x none $(RUSTLIB)
-	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd $(BUILD)/proc_connector.o
+	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd -W rust_eh_personality $(BUILD)/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/proc_connector.o
 
