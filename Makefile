@@ -4,6 +4,7 @@
 # make test         what shows in three minutes that all works here; it installs nothing
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
+# make test-machines all of it for other machines, with their kernels: README.md's table
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make bench-race   only this: who catches the command lines of short programs?
@@ -229,6 +230,9 @@ programs: examples $(BUILD)/pcwatch $(PROGRAMS)
 test-kernels: build/promises-static
 	tests/kernels.sh
 
+test-machines:
+	tests/kernels.sh --machines && tests/machines-table.sh
+
 fuzz:
 	tests/fuzz.sh
 
@@ -293,4 +297,4 @@ clean:
 	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run test test-all \
-    test-kernels help fuzz soak bench bench-race bench-needs header clean FORCE
+    test-kernels test-machines help fuzz soak bench bench-race bench-needs header clean FORCE

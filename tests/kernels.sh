@@ -6,12 +6,13 @@
 # from the configured package sources, and, unless --configured is given, from other suites of the same mirror. Each
 # is booted as it comes, and with preempt=full and few process ids.
 #
-# With --machines, on other architectures: one kernel each, the newest that can be reached. Two of the machines are
-# this one: i386-compat has the 32-bit programs, and musl the ones with another C library. build/machines.tsv has the
-# results: machine, Rust's name, bytes of the stripped library, promises made, kept and skipped, kernel, seconds.
+# With --machines, on other architectures: one kernel each, the newest that can be reached. Three of the machines are
+# this one, with its running kernel: amd64, i386-compat with 32-bit programs, and musl with another C library. For arm64-musl and powerpc
+# everything is built, but nothing is run. build/machines.tsv has the results: machine, Rust's name, bytes of the
+# stripped library, promises made, kept and skipped, kernel, seconds.
 set -u
-cd "$(dirname "$0")/.."
-all_machines='ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel'
+cd "$(dirname "$0")/.." || exit 1
+all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel arm64-musl powerpc'
 work=$PWD/build/kernels
 mkdir -p "$work"
 . tests/tap.sh
@@ -20,7 +21,7 @@ mkdir -p "$work"
 
 # Debian's name of a machine gives Rust's name, the flavour of its kernels, where they are, and QEMU's command.
 machine() {
-	suites='trixie-backports sid' serial='-serial stdio' make='' architecture=$1 package=
+	suites='trixie-backports sid' serial='-serial stdio' make='' architecture=${1%-*} package='' emulator=''
 	case $1 in
 	amd64)
 		triple='' flavour=cloud-amd64 console=ttyS0 package=qemu-system-x86
@@ -47,8 +48,10 @@ machine() {
 	ppc64el) # with pages of 64K
 		triple=powerpc64le-unknown-linux-gnu flavour=powerpc64le-64k console=hvc0 package=qemu-system-ppc
 		emulator='qemu-system-ppc64 -accel tcg,thread=single -M pseries -cpu power9' ;;
-	i386-compat) triple=i686-unknown-linux-gnu emulator= ;;
-	musl) triple=$(uname -m)-unknown-linux-musl emulator= ;;
+	i386-compat) triple=i686-unknown-linux-gnu emulator=none ;;
+	musl) triple=$(uname -m)-unknown-linux-musl emulator=none ;;
+	arm64-musl) triple=aarch64-unknown-linux-musl suites=bookworm ;;
+	powerpc) triple=powerpc-unknown-linux-gnu ;;
 	*)
 		echo "kernels.sh: there is no machine $1; there are: $all_machines" >&2
 		exit 2 ;;
@@ -58,18 +61,28 @@ machine() {
 
 # What `make` needs for the machine: the C compiler, Rust's library, the kernel's headers.
 prepare() {
-	compiler=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//')
-	case $triple in
-	*musl)
+	[ -n "$triple" ] || return 0
+	gnu=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//; s/musl/gnu/')
+	case $1 in
+	musl)
 		tests/needs.sh musl-gcc musl-tools || return
-		headers=$work/headers
-		mkdir -p "$headers"
-		for folder in linux asm-generic "$(uname -m)-linux-gnu/asm"; do
-			ln -sfn "/usr/include/$folder" "$headers/${folder##*/}"
+		mkdir -p "$work/headers"
+		for headers in linux asm-generic "$(uname -m)-linux-gnu/asm"; do
+			ln -sfn "/usr/include/$headers" "$work/headers/${headers##*/}"
 		done
-		make="CC=musl-gcc -isystem $headers" ;;
-	*) tests/needs.sh "$compiler-gcc" "gcc-$(echo "$compiler" | tr _ -)" \
-		"/usr/$compiler/include/stdio.h" "libc6-dev-${1%-compat}-cross" || return ;;
+		make="CC=musl-gcc -isystem $work/headers" ;;
+	*) tests/needs.sh "$gnu-gcc" "gcc-$(echo "$gnu" | tr _ -)" \
+		"/usr/$gnu/include/stdio.h" "libc6-dev-${1%-*}-cross" || return ;;
+	esac
+	case $1 in arm64-musl) # what musl-tools is for this machine
+		tests/needs.sh musl-gcc musl-tools && add_suite "$suites" || return
+		fetch musl-dev "$suites" >/dev/null
+		specs=$work/packages/musl-dev/musl-gcc.specs
+		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|${specs%/*}/root/usr/lib/$2-linux-musl|g
+			s|/usr/include/[a-z0-9_]*-linux-musl|${specs%/*}/root/usr/include/$2-linux-musl|g
+			s|-isystem include%s|& -isystem /usr/$gnu/include|; s|ld-musl-[a-z0-9_]*|ld-musl-$2|" \
+			"/usr/lib/$(uname -m)-linux-musl/musl-gcc.specs" >"$specs"
+		make="CC=$gnu-gcc -specs $specs" ;;
 	esac
 	# Rust has no library for armel that could be downloaded; cargo builds it.
 	if [ "$1" = armel ]; then
@@ -81,8 +94,8 @@ prepare() {
 		! command -v rustup >/dev/null || rustup target add "$triple"
 	fi
 }
-build() { # build MACHINE: the promises
-	prepare "$1" && make --no-print-directory TARGET="$triple" ${make:+"$make"} "$built/promises-static"
+build() { # build MACHINE: all that make builds
+	prepare "$1" "${triple%%-*}" && make --no-print-directory --keep-going TARGET="$triple" ${make:+"$make"} programs
 }
 
 # ---- The kernels ----
@@ -192,29 +205,34 @@ this_machine() { # with one argument: the configured sources alone
 	done <"$work/chosen"
 }
 
-# One line of build/machines.tsv, in the place of an older one.
-record() { # record MACHINE KERNEL SECONDS LOG
-	made=$(sed -n 's/^1\.\.//p' "$4" | head -n 1)
-	kept=$(grep -ac '^ok ' "$4") skipped=$(grep -ac '^ok .* # SKIP' "$4")
-	grep -sv "^$1	" build/machines.tsv >"$work/others"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$triple" "$(stripped)" "${made:-0}" "$((kept - skipped))" \
-		"$skipped" "$2" "$3" | cat "$work/others" - >build/machines.tsv
-}
 stripped() { # the bytes of the library
-	local strip=strip
-	case $triple in *musl) ;; *) strip=$("$compiler-gcc" -print-prog-name=strip) ;; esac
-	"$strip" -o "$work/stripped" "$built"/libproc_connector.so.*.*.* && wc -c <"$work/stripped"
+	"$("$([ -z "$triple" ] || [ "$1" = musl ] || echo "$gnu-")gcc" -print-prog-name=strip)" -o "$work/stripped" \
+		"$built"/libproc_connector.so.*.*.* && wc -c <"$work/stripped"
+}
+# One line of build/machines.tsv, in the place of an older one.
+record() { # record MACHINE [KERNEL SECONDS LOG]
+	made='' kept='' skipped=''
+	if [ $# -gt 1 ]; then
+		made=$(sed -n 's/^1\.\.//p' "$4" | head -n 1) skipped=$(grep -ac '^ok .* # SKIP' "$4")
+		kept=$(($(grep -ac '^ok ' "$4") - skipped))
+	fi
+	grep -sv "^$1	" build/machines.tsv >"$work/others"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${triple:-x86_64-unknown-linux-gnu}" "$(stripped "$1")" "$made" "$kept" "$skipped" \
+		"${2:-}" "${3:-}" | cat "$work/others" - >build/machines.tsv
 }
 
 other_machine() { # other_machine MACHINE
 	machine "$1"
-	build "$1" >"$work/$1-build.log" 2>&1 || { ok 1 "$1 is built" "$work/$1-build.log"; return; }
+	[ "$1" != amd64 ] || emulator=none
+	rm -f "$built/promises-static"
+	build "$1" >"$work/$1-build.log" 2>&1
+	ok $? "$1: the libraries, the examples, pcwatch and the tests are built" "$work/$1-build.log"
+	[ -n "$emulator" ] && [ -e "$built/promises-static" ] || { record "$1"; return; }
 	log=$work/$1.log
-	began=$(date +%s)
-	if [ -z "$emulator" ]; then
-		kernel=$(uname -r)
+	if [ "$emulator" = none ]; then
+		kernel=$(uname -r) began=$(date +%s)
 		{
-			if "$built/promises-static"; then verdict=kept; else verdict=broken; fi
+			if PROMISES_FLOOD=20000 PROMISES_RUNS=1 "$built/promises-static"; then verdict=kept; else verdict=broken; fi
 			echo "PROMISES ENDED on $kernel: $verdict"
 		} >"$log" 2>&1
 	else
@@ -229,7 +247,7 @@ other_machine() { # other_machine MACHINE
 		began=$(date +%s)
 		boot "$vmlinuz" "$work/initramfs-$1" "$log"
 	fi
-	judge "$log" "$1 ($triple) on Linux $kernel" "$1 $kernel"
+	judge "$log" "$1 ($triple), Linux $kernel" "$1 $kernel"
 	record "$1" "$kernel" $(($(date +%s) - began)) "$log"
 }
 

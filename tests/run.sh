@@ -44,8 +44,9 @@ run_rest() {
 	take_turns=$(echo "$*" | tr ' ' ,) # because they follow the events of this kernel
 	set -- "$@" tests/compilers.sh tests/building.sh tests/miri.sh
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
-	[ "${CI:-}" = true ] && set -- "$@" tests/fuzz-replay.sh tests/kernels-configured.sh
-	step prove --timer --jobs 2 --rules "seq={$take_turns}" --rules 'par=**' "$@"
+	[ "${CI:-}" = true ] && set -- "$@" tests/fuzz-replay.sh tests/kernels-configured.sh tests/kernels-machines.sh
+	step prove --timer --jobs 2 --rules "seq={$take_turns}" \
+		--rules 'seq=tests/kernels-*.sh' --rules 'par=**' "$@" # each kernel has a processor
 }
 
 [ $# -gt 0 ] || set -- core rest

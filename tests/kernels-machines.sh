@@ -1,0 +1,3 @@
+#!/bin/sh
+# The promises on a machine with pages of 64K, and on a 32-bit one.
+exec "$(dirname "$0")/kernels.sh" --machines ppc64el i386

@@ -1,0 +1,19 @@
+#!/bin/sh
+# machines-table.sh: writes build/machines.tsv, which kernels.sh --machines makes, into README.md as a table.
+set -eu
+cd "$(dirname "$0")/.."
+table=$(awk -F '\t' '
+	BEGIN {
+		print "| machine | Rust'\''s name | shared library, stripped | promises kept | kernel |"
+		print "|---|---|---|---|---|"
+	}
+	{
+		size = $3 == "" ? "does not build" : sprintf("%d,%03d bytes", $3 / 1000, $3 % 1000)
+		kept = $4 == "" ? "not run" : $5 " of " $4 ($6 > 0 ? ", " $6 " do not apply" : "")
+		printf "| %s | `%s` | %s | %s | %s |\n", $1, $2, size, kept, $7
+	}' build/machines.tsv)
+awk -v table="$table" '
+	/^<!-- end of machines -->$/ { inside = 0 }
+	!inside { print }
+	/^<!-- machines/ { print table; inside = 1 }' README.md >build/README.md
+cat build/README.md >README.md
