@@ -5,6 +5,7 @@ set -eu
 version=$1 shared=$2 static=$3
 header=include/proc_connector.h map=src/capi/proc_connector.map
 nm=${NM:-nm} readelf=${READELF:-readelf}
+libc='libc\.so\|libc\.so\.6\|libc\.so\.6\.1\|libc\.musl-.*'
 export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,7 +36,8 @@ same "other dynamic symbols" "" \
 	"$($nm -D --defined-only "$shared" | grep -v ' T pc_' | grep -v ' A PROC_CONNECTOR_' || true)"
 
 # glibc calls itself libc.so.6, or libc.so.6.1 on Alpha; musl libc.so, or libc.musl-x86_64.so.1 in Alpine.
-same "NEEDED but the C library" "" "$(dynamic NEEDED | grep -vx 'libc\.so\(\.6\(\.1\)\{0,1\}\)\{0,1\}\|libc\.musl-.*' || true)"
+same "libraries needed that are not the C library" "" "$(dynamic NEEDED | grep -vx "$libc" || true)"
+same "C libraries needed" 1 "$(dynamic NEEDED | grep -cx "$libc")"
 same "versions that are not the C library's" "" "$($readelf -VW "$shared" | sed -n 's/.*Name: \([^ ]*\)  *Flags.*/\1/p' |
 	grep -v '^GLIBC_\|^PROC_CONNECTOR_\|^libproc_connector\.so' || true)"
 same "constructors" "" "$($readelf -SW "$shared" "$static" | grep -oE '\.(init|fini|preinit)(_array)?\>|\.[cd]tors' || true)"

@@ -76,10 +76,12 @@ prepare() {
 	esac
 	case $1 in arm64-musl) # what musl-tools is for this machine
 		tests/needs.sh musl-gcc musl-tools && add_suite "$suites" || return
-		fetch musl-dev "$suites" >/dev/null
-		specs=$work/packages/musl-dev/musl-gcc.specs
-		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|${specs%/*}/root/usr/lib/$2-linux-musl|g
-			s|/usr/include/[a-z0-9_]*-linux-musl|${specs%/*}/root/usr/include/$2-linux-musl|g
+		specs=$work/packages/musl-gcc.specs
+		for package in musl musl-dev; do fetch $package "$suites" >/dev/null; done
+		root=$work/packages/musl-dev/root
+		cp -a "$work/packages/musl/root/lib/$2-linux-musl" "$root/usr/lib"
+		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|$root/usr/lib/$2-linux-musl|g
+			s|/usr/include/[a-z0-9_]*-linux-musl|$root/usr/include/$2-linux-musl|g
 			s|-isystem include%s|& -isystem /usr/$gnu/include|; s|ld-musl-[a-z0-9_]*|ld-musl-$2|" \
 			"/usr/lib/$(uname -m)-linux-musl/musl-gcc.specs" >"$specs"
 		make="CC=$gnu-gcc -specs $specs" ;;
