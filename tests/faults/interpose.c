@@ -38,12 +38,21 @@ static bool fails(const char *function)
 		return fails(#name) ? (failure) : real arguments;                                  \
 	}
 
+/* In two places the C libraries have types of their own. */
+#ifdef __GLIBC__
+typedef __SOCKADDR_ARG address_argument;
+typedef int recvmmsg_flags;
+#else
+typedef struct sockaddr *address_argument;
+typedef unsigned recvmmsg_flags;
+#endif
+
 WRAP(ssize_t, -1, recvfrom,
-     (int fd, void *data, size_t size, int flags, __SOCKADDR_ARG address,
+     (int fd, void *data, size_t size, int flags, address_argument address,
       socklen_t *address_size),
      (fd, data, size, flags, address, address_size))
 WRAP(int, -1, recvmmsg,
-     (int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout),
+     (int fd, struct mmsghdr *headers, unsigned count, recvmmsg_flags flags, struct timespec *timeout),
      (fd, headers, count, flags, timeout))
 WRAP(int, -1, ppoll,
      (struct pollfd *set, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
