@@ -94,7 +94,7 @@ PROMISE(bad_options, "pc_open refuses bad options; nothing is written or left op
 	longer.tail[15] = 0;
 	/* Not even looked at: what says so is not initialised. */
 	options = (struct pc_options)PC_OPTIONS_INIT;
-	options.size = (size_t)1 << 40;
+	options.size = SIZE_MAX;
 	check_refused(&options, -E2BIG);
 	struct pc_connector *pc;
 	CHECK_EQ(pc_open(&pc, &longer.options), 0);

@@ -334,7 +334,7 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	check_refused(&options, error)
 	REFUSED(size, 0, -EINVAL);
 	REFUSED(size, offsetof(struct pc_table_options, max_watches) - 1, -EINVAL);
-	REFUSED(size, (size_t)1 << 40, -E2BIG);
+	REFUSED(size, SIZE_MAX, -E2BIG);
 	REFUSED(size, 4097, -E2BIG);
 	REFUSED(fields, 1u << 5, -EINVAL);
 	REFUSED(fields, 1u << 31, -EINVAL);
