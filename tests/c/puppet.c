@@ -123,7 +123,11 @@ static void *fork_from_thread(void *child)
 
 static pid_t sibling(void)
 {
+#ifdef __s390__ /* The kernel takes the stack first. */
+	pid_t child = (pid_t)syscall(SYS_clone, 0, CLONE_PARENT | SIGCHLD, 0, 0, 0);
+#else
 	pid_t child = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+#endif
 	if (child == 0)
 		stay();
 	return child;
