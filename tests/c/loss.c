@@ -123,8 +123,7 @@ PROMISE(default_queue, "the default queue holds 30,000 events of a sleeping read
 static void flood_once(void *unused)
 {
 	(void)unused;
-	const char *events = getenv("PROMISES_FLOOD");
-	flood(events ? atol(events) : 200000);
+	flood(repetitions(200000));
 }
 
 struct trial {

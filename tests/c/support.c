@@ -101,6 +101,12 @@ void flood(long count)
 		prctl(PR_SET_NAME, "flood");
 }
 
+long repetitions(long most)
+{
+	const char *flood = getenv("PROMISES_FLOOD");
+	return flood ? (long)((long long)most * atol(flood) / 200000) : most;
+}
+
 pid_t start_child(void (*f)(void *), void *argument)
 {
 	pid_t child = fork();

@@ -36,6 +36,8 @@ struct pc_stats stats_of(const struct pc_connector *pc);
 /* Renames the calling thread: one COMM event, the cheapest there is. */
 void rename_self(const char *name);
 void flood(long count);
+/* What stands for `most` repetitions: fewer on slow machines, where PROMISES_FLOOD is less than 200,000. */
+long repetitions(long most);
 
 /* Runs f in a forked child. */
 pid_t start_child(void (*f)(void *), void *argument);

@@ -128,32 +128,29 @@ PROMISE(unawaited, "the exit code of a process whose parent ignores SIGCHLD is i
 		CHECK(try < 30);
 }
 
-enum { MANY_THREADS = 20000 };
-
 static void *end_at_once(void *unused)
 {
 	return unused;
 }
 
-static void have_many_threads(void *unused)
+static void have_many_threads(void *count)
 {
-	for (int i = 0; i < MANY_THREADS; i++) {
+	for (long i = 0; i < *(const long *)count; i++) {
 		pthread_t thread;
 		CHECK_EQ(pthread_create(&thread, NULL, end_at_once, NULL), 0);
 		pthread_join(thread, NULL);
 	}
-	(void)unused;
 	_exit(7);
 }
 
 /* How many events the table receives meanwhile, and how many of processes there are. */
-static uint64_t received_of_many_threads(uint64_t *of_processes)
+static uint64_t received_of_many_threads(long threads, uint64_t *of_processes)
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));
 	struct pc_connector *pc = open_connector(PC_MASK_FORK | PC_MASK_EXEC | PC_MASK_EXIT,
 						 PC_FILTER_NO_THREADS, 0);
 	uint64_t before = table_stats(&f).received;
-	pid_t child = start_child(have_many_threads, NULL);
+	pid_t child = start_child(have_many_threads, &threads);
 	const struct pc_change *change = exit_of(&f, child);
 	CHECK_CODE(change, 7 << 8);
 	uint64_t received = table_stats(&f).received - before;
@@ -167,10 +164,11 @@ static uint64_t received_of_many_threads(uint64_t *of_processes)
 
 PROMISE(many_threads, "the threads of a process that has many cost a table no events, except in a sandbox")
 {
+	long threads = repetitions(20000);
 	uint64_t of_processes;
 	skip_if_instrumented();
-	uint64_t received = received_of_many_threads(&of_processes);
-	CHECK(received < of_processes + MANY_THREADS / 2);
+	uint64_t received = received_of_many_threads(threads, &of_processes);
+	CHECK(received < of_processes + (uint64_t)threads / 2);
 	deny(SYS_getcpu, ENOSYS); /* a seccomp filter */
-	CHECK(received_of_many_threads(&of_processes) >= MANY_THREADS);
+	CHECK(received_of_many_threads(threads, &of_processes) >= (uint64_t)threads);
 }
