@@ -140,7 +140,7 @@ static void thread_about(void)
 
 static void flood_a_little(void)
 {
-	flood(random_below(4000));
+	flood((long)random_below(4000));
 }
 
 static void (*const DEEDS[])(void) = {

@@ -83,8 +83,8 @@ static bool is_end(uint32_t kind)
 
 static void check_order(struct follower *f, const struct pc_change *change)
 {
-	uint64_t id = change->process.id;
-	CHECK(id > 0 && id < 1 << 24);
+	CHECK(change->process.id > 0 && change->process.id < 1 << 24);
+	size_t id = (size_t)change->process.id;
 	if (f->count == f->room || id >= f->ids)
 		make_room(f, (f->count > id ? f->count : id) * 2 + 1024);
 	uint32_t last = f->last[id];

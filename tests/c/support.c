@@ -253,7 +253,7 @@ uint32_t raw_answer(int fd)
 {
 	unsigned char message[256];
 	for (;;) {
-		ssize_t size = recv(fd, message, sizeof(message), MSG_DONTWAIT);
+		ssize_t size = recvfrom(fd, message, sizeof(message), MSG_DONTWAIT, NULL, NULL);
 		if (size < 0 && errno == ENOBUFS)
 			continue;
 		if (size < 0)

@@ -103,7 +103,7 @@ static void work(void *unused)
 			waitpid(child, NULL, 0);
 			break;
 		default:
-			flood(random_below(5000));
+			flood((long)random_below(5000));
 			usleep(random_below(100));
 		}
 	}
