@@ -9,7 +9,7 @@
 
 /* What the promise itself needs, to make events and to exit. */
 #define OWN SYS_prctl, SYS_exit_group, SYS_getpid
-/* What libc calls, where its system call is not the one of the function's name. */
+/* What libc calls, where its system call is not, or not always, the one of the function's name. */
 #if defined(__i386__) || defined(__s390x__)
 #define FOR_SOCKETS SYS_socketcall
 #else
@@ -17,7 +17,7 @@
 #endif
 #ifdef SYS_clock_gettime64
 #define CLOCK SYS_clock_gettime64
-#define TIMED SYS_ppoll_time64, SYS_recvmmsg_time64, CLOCK
+#define TIMED SYS_ppoll, SYS_ppoll_time64, SYS_recvmmsg_time64, CLOCK
 #else
 #define CLOCK SYS_clock_gettime
 #define TIMED SYS_ppoll, CLOCK
