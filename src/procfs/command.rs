@@ -70,9 +70,9 @@ pub(crate) fn read_command(tree: Tree<'_>, pid: i32, block: &mut [u8]) -> Comman
         }
         Err(Errno(error)) => command.line_error = -error,
     }
+    // At least one byte is left, and a path that fills the rest has no room for its NUL.
     let at = command.executable_at();
-    let last = block.len().saturating_sub(1);
-    let part = block.get_mut(at..last).unwrap_or_default();
+    let part = block.get_mut(at..).unwrap_or_default();
     match file::read_link(tree, pid, b"exe", part) {
         Ok(length) => {
             command.executable_error = 0;
