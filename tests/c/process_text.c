@@ -474,8 +474,15 @@ static void remove_title(void *unused)
 		.env_end = own_field(51),
 		.exe_fd = (uint32_t)-1,
 	};
+	/* A 64-bit kernel has one layout for all programs. */
+	struct {
+		uint64_t addresses[11], auxv;
+		uint32_t auxv_size, exe_fd;
+	} wide = { .exe_fd = map.exe_fd };
+	memcpy(wide.addresses, &map, sizeof(wide.addresses));
 	(void)unused;
-	wait_ready(prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) == 0 ? "y" : "n");
+	wait_ready(prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) == 0 ||
+		   prctl(PR_SET_MM, PR_SET_MM_MAP, &wide, sizeof(wide), 0) == 0 ? "y" : "n");
 }
 
 PROMISE(rewritten, "pc_process_texts gives a command line that the process rewrote, as /proc shows it")
