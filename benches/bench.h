@@ -12,7 +12,7 @@ enum {
 	WRITER_CPU = 0, /* makes the events */
 	READER_CPU = 1, /* takes them */
 	BATCH = 64,
-	QUEUE = 32 << 20, /* bytes: our default, given to everybody */
+	QUEUE = 36 << 20, /* bytes: our default, given to everybody */
 };
 
 /* One way to receive events. */

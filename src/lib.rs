@@ -61,7 +61,7 @@
 //! leader is not always the process exit, because other threads may live on: ask [`process_alive`].
 //!
 //! # Loss and recovery
-//! Events wait in a queue of 32 MiB, which holds some 35,000 of them. When the queue is full, the
+//! Events wait in a queue of 36 MiB, which holds at least 32,000 of them. When the queue is full, the
 //! kernel discards events. The stream reports every loss: as a [`View::Overrun`] with the exact
 //! number, or as [`Error::Overrun`] from the methods of 0.3. [`Stats::lost`] has the sum.
 //!
@@ -144,7 +144,7 @@
 //! | 8 | `set_recv_buf_size(8 << 20)` is `Ok` and gives less; `1 << 32` gives nothing | the queue gets the size that was asked for (as `SO_RCVBUF` then shows), or the call returns `Os(EPERM)` or `Os(EINVAL)` | 0.3 truncates the number, and the kernel caps it |
 //! | 9 | `recv_timeout` spins below 1 ms, and panics with `Duration::MAX` | any duration works, in nanoseconds | 0.3 waits in milliseconds |
 //! | 10 | too small a buffer loses the event; when nothing is pending, `recv` returns `Os` and `recv_raw` returns `WouldBlock` | `recv` needs no buffer; `recv_raw` returns `BufferTooSmall` and keeps the event; both return `WouldBlock` | 0.3 receives before it checks the size |
-//! | 11 | the queue holds some 250 events | the queue holds some 35,000 events (32 MiB); remove a `set_recv_buf_size` call that asks for less | the system's default is too small for process events |
+//! | 11 | the queue holds some 250 events | the queue holds at least 32,000 events (36 MiB); remove a `set_recv_buf_size` call that asks for less | the system's default is too small for process events |
 //! | 12 | `subscribe()` sends a LISTEN each time | `subscribe()` sends a LISTEN only if unsubscribed; it still removes the filter, which [`resume`](ProcConnector::resume) keeps | kernels before 6.6 count every LISTEN |
 //! | 13 | `subscribe_filtered(EventMask(0))` hangs | only overruns arrive; bits that stand for none of the nine kinds ask for unknown kinds | |
 //! | 14 | the descriptor blocks until `set_nonblocking()` | the descriptor never blocks; `set_nonblocking()` affects the methods only | event loops need a non-blocking descriptor |

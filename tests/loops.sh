@@ -11,7 +11,7 @@ root=$PWD stage=$PWD/build/stage work=$(mktemp -d)
 declare -A pids=() before=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 . tests/tap.sh
-make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+make --no-print-directory stage build/promises >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 # A copy, because pkg-config puts backslashes into paths with letters like "é", as this folder may have.
 cp -a "$stage" "$work/stage"
 export PKG_CONFIG_PATH=$work/stage/lib/pkgconfig
@@ -171,9 +171,10 @@ for example in "${examples[@]}"; do
 	ok $? "the example '$example' exits with 0 on SIGINT" "$work/$example.err"
 done
 
-# How many events are queued decides what the last wake-up before the silence leaves. The kernel charges
-# 768 to 960 bytes for each, so that these queues hold about as many as are received at a time.
-near_32=$(seq 24576 768 30720) near_64=$(seq 49152 1536 61440)
+# How many events are queued decides what the last wake-up before the silence leaves. These queues hold about as
+# many as are received at a time.
+bytes=$(build/promises 'loss: the kernel charges' | sed -n 's/^# \([0-9]*\) bytes per event$/\1/p')
+near_32=$(seq $((bytes * 28)) "$bytes" $((bytes * 36))) near_64=$(seq $((bytes * 56)) $((bytes * 2)) $((bytes * 72)))
 rm "$work/truth"
 tell keep
 for example in poll epoll-edge thread recovery; do

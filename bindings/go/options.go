@@ -25,7 +25,7 @@ const (
 	MaskAll      Mask = C.PC_MASK_ALL     // the nine kinds that kernels send today
 )
 
-// Options say what to receive and how much to queue. The zero value: everything, 32 MiB.
+// Options say what to receive and how much to queue. The zero value: everything, 36 MiB.
 type Options struct {
 	// Events to receive; 0: everything, unknown kinds included.
 	Events Mask
@@ -36,7 +36,8 @@ type Options struct {
 	NonzeroExit bool
 	// Subscribed is for [Adopt]: the socket's previous owner has subscribed it already.
 	Subscribed bool
-	// QueueBytes is the budget as the kernel counts it: 768 to 960 per event. 0: 32 MiB.
+	// QueueBytes is the budget as the kernel counts it: 704 to 1,152 per event,
+	// depending on the machine. 0: 36 MiB.
 	QueueBytes int
 }
 

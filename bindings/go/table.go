@@ -81,7 +81,7 @@ func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }
 
-// TableOptions are how to open a table. The zero value stands for all fields, a queue of 32 MiB, and 64
+// TableOptions are how to open a table. The zero value stands for all fields, a queue of 36 MiB, and 64
 // for both numbers of processes.
 type TableOptions struct {
 	Fields     Fields // to keep up to date; parent and start always are

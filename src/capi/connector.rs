@@ -69,13 +69,13 @@ pub struct pc_options {
     pub events: u32,
     /// PC_FILTER_* and PC_OPEN_* bits.
     pub flags: u32,
-    /// The budget of the queue in bytes, at most INT_MAX; 0: 32 MiB, some 35,000 events.
+    /// The budget of the queue in bytes, at most INT_MAX; 0: 36 MiB, at least 32,000 events.
     ///
-    /// The kernel charges 768 to 960 bytes per event (measured on Linux 5.10 to 7.3). Memory is in
-    /// use only while events are pending, but a stalled reader can pin the whole budget. Without
+    /// The kernel charges 704 to 1,152 bytes per event, depending on the machine: pc_options(3). Memory
+    /// is in use only while events are pending, but a stalled reader can pin the whole budget. Without
     /// CAP_NET_ADMIN the kernel grants at most twice the sysctl net.core.rmem_max, which on a stock
-    /// system is room for 440 events: raise the sysctl. pc_stats.rcvbuf_bytes shows what the kernel
-    /// granted. On AF_UNIX the budget has no effect.
+    /// system is room for some 440 events: raise the sysctl. pc_stats.rcvbuf_bytes shows what the
+    /// kernel granted. On AF_UNIX the budget has no effect.
     pub rcvbuf_bytes: u32,
     /// How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
     /// 0, the default: not at all.
@@ -95,7 +95,7 @@ const PC_OPTIONS_INIT: pc_options =
 /// on, every event is delivered or counted as lost.
 ///
 /// out:      receives the handle, which pc_close() ends.
-/// options:  what to receive, and how much to queue; NULL: everything, 32 MiB.
+/// options:  what to receive, and how much to queue; NULL: everything, 36 MiB.
 ///
 /// Returns 0 or an error, each with its own text in pc_strerror():
 /// -EINVAL, -E2BIG     bad options; PC_OPEN_SUBSCRIBED is for pc_open_fd() only

@@ -138,7 +138,7 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
 /// pc_table_count() answers whether all that a job started is gone.
 ///
 /// out:      receives the table, which pc_table_close() ends.
-/// options:  what to keep, and how much to queue; NULL: all fields, 32 MiB.
+/// options:  what to keep, and how much to queue; NULL: all fields, 36 MiB.
 ///
 /// Returns 0, an error of pc_open(), or
 /// -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace

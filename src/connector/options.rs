@@ -2,8 +2,8 @@
 
 use crate::protocol::filter::Filter;
 
-/// The queue budget when the caller asks for none: some 35,000 events.
-pub(super) const DEFAULT_BUDGET: u32 = 32 << 20;
+/// The queue budget when the caller asks for none: at least 32,000 events on every machine (see `loss.rs`).
+pub(super) const DEFAULT_BUDGET: u32 = 36 << 20;
 
 /// How to open a handle.
 #[derive(Clone, Copy)]

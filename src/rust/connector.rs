@@ -54,7 +54,7 @@ pub struct ProcConnector {
 }
 
 impl ProcConnector {
-    /// Opens a connector that receives everything, with a queue of 32 MiB.
+    /// Opens a connector that receives everything, with a queue of 36 MiB.
     ///
     /// The call never blocks. It returns once the kernel has acknowledged this subscription. From
     /// then on, every event is delivered or counted as lost.
@@ -309,9 +309,9 @@ impl ProcConnector {
         Stats::of(&self.connector)
     }
 
-    /// Gives the queue a budget of `bytes`. The kernel charges 768 to 960 bytes per event.
+    /// Gives the queue a budget of `bytes`. The kernel charges 704 to 1,152 bytes per event, depending on the machine.
     ///
-    /// [`new`](Self::new) asks for 32 MiB already. Memory is in use only while events are pending,
+    /// [`new`](Self::new) asks for 36 MiB already. Memory is in use only while events are pending,
     /// but a stalled reader can pin the whole budget.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Receives everything, with a queue of 32 MiB.
+    /// Receives everything, with a queue of 36 MiB.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -42,9 +42,9 @@ impl Options {
     /// The budget of the queue in bytes, from 1 to `i32::MAX`. With any other number, opening fails
     /// with `EINVAL`.
     ///
-    /// The kernel charges 768 to 960 bytes per event. Without `CAP_NET_ADMIN` it grants at most
-    /// twice the sysctl `net.core.rmem_max`. [`Stats::queue_bytes`](crate::Stats::queue_bytes) has
-    /// what was granted.
+    /// The kernel charges 704 to 1,152 bytes per event, depending on the machine. Without
+    /// `CAP_NET_ADMIN` it grants at most twice the sysctl `net.core.rmem_max`.
+    /// [`Stats::queue_bytes`](crate::Stats::queue_bytes) has what was granted.
     #[must_use]
     pub fn queue_bytes(self, bytes: usize) -> Self {
         Self { queue_bytes: Some(bytes), ..self }

@@ -38,7 +38,7 @@ pub struct TableOptions<'fd> {
 }
 
 impl<'fd> TableOptions<'fd> {
-    /// Keeps all fields, with a queue of 32 MiB.
+    /// Keeps all fields, with a queue of 36 MiB.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -223,7 +223,7 @@ pub struct ProcessTable {
 }
 
 impl ProcessTable {
-    /// Opens a table that keeps all fields, with a queue of 32 MiB.
+    /// Opens a table that keeps all fields, with a queue of 36 MiB.
     ///
     /// # Errors
     /// Those of [`ProcConnector::new`](crate::ProcConnector::new), or

@@ -1,11 +1,13 @@
 /* Every loss is announced in time and counted exactly. */
 #include "witness.h"
 
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,15 +111,37 @@ PROMISE(endless_flood, "a slow reader under an endless flood gets mostly events,
 	pc_close(pc);
 }
 
-PROMISE(default_queue, "the default queue holds 30,000 events of a sleeping reader")
+PROMISE(default_queue, "the default queue holds 32,000 events of a sleeping reader")
 {
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
-	if (stats_of(pc).rcvbuf_bytes < 32u << 20)
+	if (stats_of(pc).rcvbuf_bytes < DEFAULT_QUEUE)
 		skip("without CAP_NET_ADMIN the queue is bounded by net.core.rmem_max");
-	flood(30000);
-	CHECK(drain(pc) >= 30000);
+	flood(32000);
+	CHECK(drain(pc) >= 32000);
 	CHECK_EQ(stats_of(pc).lost, 0);
 	pc_close(pc);
+}
+
+/* 0 if other programs renamed themselves meanwhile. The kernel's sizes are multiples of 64. */
+static uint32_t charge(void)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 1 << 20);
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t size = sizeof(memory);
+	flood(100);
+	CHECK_EQ(getsockopt(pc_fd(pc), SOL_SOCKET, SO_MEMINFO, memory, &size), 0);
+	uint32_t used = memory[SK_MEMINFO_RMEM_ALLOC], count = (uint32_t)drain(pc);
+	pc_close(pc);
+	return used % count == 0 && used / count % 64 == 0 ? used / count : 0;
+}
+
+PROMISE(bytes_per_event, "the kernel charges as many bytes for an event as pc_options(3) says, 704 to 1,152")
+{
+	uint32_t bytes;
+	for (int trial = 1; (bytes = charge()) == 0; trial++)
+		CHECK(trial < TRIALS);
+	printf("# %u bytes per event\n", bytes);
+	CHECK(bytes >= 704 && bytes <= 1152);
 }
 
 static void flood_once(void *unused)

@@ -260,7 +260,7 @@ static void unprivileged(void *unused)
 	unsigned rmem_max = 0;
 	CHECK(file && fscanf(file, "%u", &rmem_max) == 1);
 	fclose(file);
-	unsigned expected = rmem_max > 16u << 20 ? 32u << 20 : rmem_max * 2;
+	unsigned expected = rmem_max > DEFAULT_QUEUE / 2 ? DEFAULT_QUEUE : rmem_max * 2;
 	CHECK_EQ(stats_of(pc).rcvbuf_bytes, expected);
 	pc_close(pc);
 }
@@ -294,7 +294,7 @@ static void adopt_unprivileged(void *descriptor)
 	options.flags = PC_OPEN_SUBSCRIBED;
 	struct pc_connector *pc;
 	CHECK_EQ(pc_open_fd(&pc, fd, &options), 0);
-	CHECK_EQ(stats_of(pc).rcvbuf_bytes, 32 << 20);
+	CHECK_EQ(stats_of(pc).rcvbuf_bytes, DEFAULT_QUEUE);
 	rename_self("handed down");
 	await_event(pc, PC_EVENT_COMM, getpid());
 	CHECK_EQ(pc_check(pc), needs_privilege() ? -EPERM : 0);
@@ -304,7 +304,7 @@ static void adopt_unprivileged(void *descriptor)
 PROMISE(handed_down, "an unprivileged child can adopt what a privileged parent has subscribed, on any kernel")
 {
 	struct pc_connector *keeper = open_connector(PC_MASK_EXEC, 0, 0);
-	int fd = raw_socket(true), half = 16 << 20;
+	int fd = raw_socket(true), half = DEFAULT_QUEUE / 2;
 	raw_request(fd, 1, 1); /* PROC_CN_MCAST_LISTEN */
 	CHECK_PERMITTED(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)));
 	in_child(adopt_unprivileged, &fd);

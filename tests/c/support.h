@@ -16,6 +16,8 @@ enum { PATIENCE_MS = 60000 };
  * time; what the library does wrong it does each time. So what they could disturb is tried so often.
  */
 enum { TRIALS = 20 };
+/* Bytes of the queue if the caller names none, and the kernel allows it. */
+enum { DEFAULT_QUEUE = 36 << 20 };
 
 uint64_t now_ns(void);
 

@@ -101,7 +101,7 @@ fn the_queue_is_as_large_as_was_asked_for_or_there_is_an_error() {
         assert_eq!(result, 0);
         bytes as usize
     };
-    assert_eq!(kernels(), 32 << 20);
+    assert_eq!(kernels(), 36 << 20);
     for bytes in [8 << 20, 64 << 20, 100_001, 16 << 10] {
         connector.set_recv_buf_size(bytes).expect("set_recv_buf_size");
         assert_eq!(kernels(), bytes.next_multiple_of(2));

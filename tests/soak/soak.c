@@ -226,7 +226,7 @@ static void on_alarm(int number)
 
 static void choose(struct report *report, struct reader *reader)
 {
-	static const uint32_t queues[] = { 2304, 8192, 65536, 212992, 1 << 20, 32 << 20 };
+	static const uint32_t queues[] = { 2304, 8192, 65536, 212992, 1 << 20, 36 << 20 };
 	static const size_t batches[] = { 1, 1, 2, 7, 64, 100 };
 	static const unsigned paces[] = { 0, 0, 1000, 5000, 50000 };
 	static const uint32_t masks[] = { PC_MASK_ALL, PC_MASK_COMM,
