@@ -81,6 +81,7 @@ endif
 
 all: $(SHARED) $(STATIC) $(BUILD)/proc_connector.pc
 	NM='$(NM)' READELF='$(READELF)' tests/consistency.sh $(VERSION) $(SHARED) $(STATIC)
+	CC='$(CC)' tests/layouts.sh $(BUILD)/layouts
 
 # One crate type at a time: built together they silently lose link-time optimisation.
 $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
@@ -88,7 +89,8 @@ $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	@$(CC) $(LDFLAGS) -shared -nostdlib -o $(@D)/nothing.so -x c /dev/null -x none -lc || \
 	    { echo "The compiler cannot link a library for $(MACHINE): $(CC) $(LDFLAGS)" >&2; false; }
 	TARGET='$(TARGET)' CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib \
-	    --no-default-features --features $(FEATURES) --crate-type staticlib -- -C llvm-args='$(KNOWN)' $(INLINE)
+	    --no-default-features --features $(FEATURES) --crate-type staticlib -- --cfg layouts \
+	    -C llvm-args='$(KNOWN)' $(INLINE)
 
 # They make the library 5 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
@@ -129,11 +131,13 @@ ALONE = $(if $(filter arm% thumb% powerpc-%,$(MACHINE)),$(addprefix -Wl$(COMMA)-
 COMMA := ,
 
 # One object in which only pc_* is global, so that it collides with no other Rust library. It has no code of LLVM's
-# own, which plugins of linkers would read. (The empty object is for lld, which asks the first one for the machine.)
+# own, which plugins of linkers would read. The structs' layouts are for tests/layouts.sh alone. (The empty object is
+# for lld, which asks the first one for the machine.)
 $(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
 	$(CC) $(filter -fuse-ld=% -B%,$(LDFLAGS)) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
 	    -x c /dev/null -x none $(RUSTLIB)
-	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd -W rust_eh_personality $(BUILD)/proc_connector.o
+	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd -W rust_eh_personality \
+	    --dump-section .pc_layouts=$(BUILD)/layouts -R .pc_layouts $(BUILD)/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/proc_connector.o
 

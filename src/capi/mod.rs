@@ -12,6 +12,8 @@ mod arguments;
 mod connector;
 mod event;
 mod handle;
+#[cfg(all(layouts, feature = "table"))]
+mod layout;
 mod library;
 mod process;
 #[cfg(feature = "table")]
