@@ -93,7 +93,7 @@
  *  pc_recv_many
  *
  *  pc_set_filter          socket, setsockopt, getsockopt, bind, sendto, recvfrom, close, write,
- *  pc_subscribe           futex, getrandom; to explain a silent kernel: newfstatat (stat), openat,
+ *  pc_subscribe           futex, getrandom; to explain a silent kernel: readlinkat, openat,
  *  pc_unsubscribe         read
  *  pc_check
  *  pc_table_check

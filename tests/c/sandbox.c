@@ -22,11 +22,6 @@
 #define CLOCK SYS_clock_gettime
 #define TIMED SYS_ppoll, CLOCK
 #endif
-#ifdef SYS_newfstatat
-#define STAT SYS_newfstatat
-#else
-#define STAT SYS_statx
-#endif
 #ifdef SYS_mmap2
 #define ALLOCATING SYS_brk, SYS_mmap2
 #else
@@ -36,7 +31,7 @@
 #define RECEIVING FOR_SOCKETS, TIMED, SYS_getsockopt, SYS_read
 #define CONTROLLING                                                                                \
 	SYS_socket, SYS_setsockopt, SYS_getsockopt, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_close, \
-		SYS_write, SYS_futex, SYS_getrandom, CLOCK, STAT, SYS_openat, SYS_read
+		SYS_write, SYS_futex, SYS_getrandom, CLOCK, SYS_readlinkat, SYS_openat, SYS_read
 #define FOLLOWING                                                                                  \
 	RECEIVING, ALLOCATING, SYS_openat, SYS_close, SYS_kill, SYS_tgkill, SYS_getdents64,        \
 		SYS_lseek, SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_capget,  \
