@@ -6,10 +6,11 @@
 # from the configured package sources, and, unless --configured is given, from other suites of the same mirror. Each
 # is booted as it comes, and with preempt=full and few process ids.
 #
-# With --machines, on other architectures: one kernel each, the newest that can be reached. Three of the machines are
-# this one, with its running kernel: amd64, i386-compat with 32-bit programs, and musl with another C library. For arm64-musl and powerpc
-# everything is built, but nothing is run. build/machines.tsv has the results: machine, Rust's name, bytes of the
-# stripped library, promises made, kept and skipped, kernel, seconds.
+# With --machines, on other architectures, as many at a time as there are processors: one kernel each, the newest that
+# can be reached. Three of the machines are this one, with its running kernel: amd64, i386-compat with 32-bit programs,
+# and musl with another C library. For arm64-musl and powerpc everything is built, but nothing is run.
+# build/machines.tsv has the results: machine, Rust's name, bytes of the stripped library, promises made, kept and
+# skipped, kernel, seconds.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel arm64-musl powerpc'
@@ -22,6 +23,7 @@ mkdir -p "$work"
 # Debian's name of a machine gives Rust's name, the flavour of its kernels, where they are, and QEMU's command.
 machine() {
 	suites='trixie-backports sid' serial='-serial stdio' make='' architecture=${1%-*} package='' emulator=''
+	unset RUSTC_BOOTSTRAP
 	case $1 in
 	amd64)
 		triple='' flavour=cloud-amd64 console=ttyS0 package=qemu-system-x86
@@ -57,47 +59,54 @@ machine() {
 		exit 2 ;;
 	esac
 	built=build${triple:+/$triple}
+	gnu=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//; s/musl/gnu/')
+	specs=$work/packages/musl-gcc.specs
+	case $1 in
+	armel) # Rust has no library for it that could be downloaded; cargo builds it.
+		export RUSTC_BOOTSTRAP=1
+		make="CARGO=cargo -Zbuild-std=core" ;;
+	musl) make="CC=musl-gcc -isystem $work/headers" ;;
+	arm64-musl) make="CC=$gnu-gcc -specs $specs" ;;
+	esac
 }
 
-# What `make` needs for the machine: the C compiler, Rust's library, the kernel's headers.
-prepare() {
-	[ -n "$triple" ] || return 0
-	gnu=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//; s/musl/gnu/')
+# What the machine needs: a C compiler, Rust's library, the kernel's headers; QEMU and a kernel.
+prepare() { # prepare MACHINE
+	if [ -n "$emulator" ] && [ "$emulator" != none ]; then
+		tests/needs.sh "${emulator%% *}" "$package" cpio cpio || return
+		for suite in $suites; do
+			add_suite "$suite" && kernels_in "$suite"
+		done | sort -k2,2V | tail -n 1 >"$work/chosen"
+		read -r series kernel package suite <"$work/chosen" || { echo "no kernel for $1 can be reached"; return 1; }
+		echo "$kernel $(fetch "$package" "$suite")" >"$work/$1-kernel"
+	fi
 	case $1 in
+	amd64) return ;;
 	musl)
 		tests/needs.sh musl-gcc musl-tools || return
 		mkdir -p "$work/headers"
 		for headers in linux asm-generic "$(uname -m)-linux-gnu/asm"; do
 			ln -sfn "/usr/include/$headers" "$work/headers/${headers##*/}"
-		done
-		make="CC=musl-gcc -isystem $work/headers" ;;
+		done ;;
 	*) tests/needs.sh "$gnu-gcc" "gcc-$(echo "$gnu" | tr _ -)" \
 		"/usr/$gnu/include/stdio.h" "libc6-dev-${1%-*}-cross" || return ;;
 	esac
 	case $1 in arm64-musl) # what musl-tools is for this machine
 		tests/needs.sh musl-gcc musl-tools && add_suite "$suites" || return
-		specs=$work/packages/musl-gcc.specs
 		for package in musl musl-dev; do fetch $package "$suites" >/dev/null; done
-		root=$work/packages/musl-dev/root
-		cp -a "$work/packages/musl/root/lib/$2-linux-musl" "$root/usr/lib"
-		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|$root/usr/lib/$2-linux-musl|g
-			s|/usr/include/[a-z0-9_]*-linux-musl|$root/usr/include/$2-linux-musl|g
-			s|-isystem include%s|& -isystem /usr/$gnu/include|; s|ld-musl-[a-z0-9_]*|ld-musl-$2|" \
-			"/usr/lib/$(uname -m)-linux-musl/musl-gcc.specs" >"$specs"
-		make="CC=$gnu-gcc -specs $specs" ;;
+		root=$work/packages/musl-dev/root other=${triple%%-*}-linux-musl
+		cp -a "$work/packages/musl/root/lib/$other" "$root/usr/lib"
+		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|$root/usr/lib/$other|g
+			s|/usr/include/[a-z0-9_]*-linux-musl|$root/usr/include/$other|g
+			s|-isystem include%s|& -isystem /usr/$gnu/include|; s|ld-musl-[a-z0-9_]*|ld-musl-${triple%%-*}|" \
+			"/usr/lib/$(uname -m)-linux-musl/musl-gcc.specs" >"$specs" ;;
 	esac
-	# Rust has no library for armel that could be downloaded; cargo builds it.
-	if [ "$1" = armel ]; then
-		export RUSTC_BOOTSTRAP=1
-		make="CARGO=cargo -Zbuild-std=core"
-		! command -v rustup >/dev/null || rustup component add rust-src
-	else
-		unset RUSTC_BOOTSTRAP
-		! command -v rustup >/dev/null || rustup target add "$triple"
+	if command -v rustup >/dev/null; then
+		case $1 in
+		armel) rustup component add rust-src ;;
+		*) rustup target add "$triple" ;;
+		esac
 	fi
-}
-build() { # build MACHINE: all that make builds
-	prepare "$1" "${triple%%-*}" && make --no-print-directory --keep-going TARGET="$triple" ${make:+"$make"} programs
 }
 
 # ---- The kernels ----
@@ -155,22 +164,22 @@ fetch() { # fetch PACKAGE SUITE: prints the path of its vmlinuz
 # ---- The boots ----
 
 pack() { # pack PROGRAM FILE: an initramfs
-	rm -rf "$work/root"
-	mkdir -p "$work/root"
-	cp "$1" "$work/root/init"
-	(cd "$work/root" && find . | cpio --quiet -o -H newc | gzip) >"$2"
+	rm -rf "$2-root"
+	mkdir -p "$2-root"
+	cp "$1" "$2-root/init"
+	(cd "$2-root" && find . | cpio --quiet -o -H newc | gzip) >"$2"
 }
 boot() { # boot VMLINUZ INITRAMFS LOG PARAMETER …
 	vmlinuz=$1 initramfs=$2 log=$3
 	shift 3
 	# shellcheck disable=SC2086
-	timeout -k 5 900 $emulator -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot -net none \
+	timeout -k 5 1800 $emulator -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot -net none \
 		$serial -monitor none -kernel "$vmlinuz" -initrd "$initramfs" \
 		-append "console=$console panic=-1 quiet PROMISES_FLOOD=20000 PROMISES_RUNS=1 $*" \
 		</dev/null 2>&1 | tr -d '\r' >"$log"
 }
 judge() { # judge LOG SENTENCE ROW: the last line of the log says how it ended; ROW is its line of the table
-	grep -a '^not ok\|^# tests\|panic' "$1" >"$work/broken"
+	grep -a '^not ok\|^# tests\|Kernel panic' "$1" >"$work/broken"
 	grep -a -q '^PROMISES ENDED on .*: kept$' "$1"
 	ok $? "$2" "$work/broken"
 	printf '%s\t%s\n' "$3" "$1" >>"$work/rows"
@@ -207,57 +216,78 @@ this_machine() { # with one argument: the configured sources alone
 	done <"$work/chosen"
 }
 
-stripped() { # the bytes of the library
-	"$("$([ -z "$triple" ] || [ "$1" = musl ] || echo "$gnu-")gcc" -print-prog-name=strip)" -o "$work/stripped" \
-		"$built"/libproc_connector.so.*.*.* && wc -c <"$work/stripped"
-}
 # One line of build/machines.tsv, in the place of an older one.
 record() { # record MACHINE [KERNEL SECONDS LOG]
-	made='' kept='' skipped=''
+	made='' kept='' skipped='' bytes=''
+	"$("$([ -z "$triple" ] || [ "$1" = musl ] || echo "$gnu-")gcc" -print-prog-name=strip)" -o "$work/stripped" \
+		"$built"/libproc_connector.so.*.*.* && bytes=$(wc -c <"$work/stripped")
 	if [ $# -gt 1 ]; then
 		made=$(sed -n 's/^1\.\.//p' "$4" | head -n 1) skipped=$(grep -ac '^ok .* # SKIP' "$4")
 		kept=$(($(grep -ac '^ok ' "$4") - skipped))
 	fi
 	grep -sv "^$1	" build/machines.tsv >"$work/others"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${triple:-x86_64-unknown-linux-gnu}" "$(stripped "$1")" "$made" "$kept" "$skipped" \
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${triple:-x86_64-unknown-linux-gnu}" "$bytes" "$made" "$kept" "$skipped" \
 		"${2:-}" "${3:-}" | cat "$work/others" - >build/machines.tsv
 }
 
-other_machine() { # other_machine MACHINE
-	machine "$1"
-	[ "$1" != amd64 ] || emulator=none
+try() { # try MACHINE: builds all that make builds, and runs the promises
 	rm -f "$built/promises-static"
-	build "$1" >"$work/$1-build.log" 2>&1
-	ok $? "$1: the libraries, the examples, pcwatch and the tests are built" "$work/$1-build.log"
-	[ -n "$emulator" ] && [ -e "$built/promises-static" ] || { record "$1"; return; }
-	log=$work/$1.log
+	make --no-print-directory --keep-going TARGET="$triple" ${make:+"$make"} programs >"$work/$1-build.log" 2>&1
+	echo $? >"$work/$1-built"
+	[ -n "$emulator" ] && [ -e "$built/promises-static" ] || return
+	began=$(date +%s)
 	if [ "$emulator" = none ]; then
-		kernel=$(uname -r) began=$(date +%s)
+		kernel=$(uname -r)
 		{
 			if PROMISES_FLOOD=20000 PROMISES_RUNS=1 "$built/promises-static"; then verdict=kept; else verdict=broken; fi
 			echo "PROMISES ENDED on $kernel: $verdict"
-		} >"$log" 2>&1
+		} >"$work/$1.log" 2>&1
 	else
-		tests/needs.sh "${emulator%% *}" "$package" cpio cpio >&2 || exit 1
-		for suite in $suites; do
-			add_suite "$suite" || continue
-			kernels_in "$suite"
-		done | sort -k2,2V | tail -n 1 >"$work/chosen"
-		read -r series kernel package suite <"$work/chosen" || { ok 1 "a kernel for $1 can be had"; return; }
-		vmlinuz=$(fetch "$package" "$suite")
+		read -r kernel vmlinuz <"$work/$1-kernel"
 		pack "$built/promises-static" "$work/initramfs-$1"
-		began=$(date +%s)
-		boot "$vmlinuz" "$work/initramfs-$1" "$log"
+		boot "$vmlinuz" "$work/initramfs-$1" "$work/$1.log"
 	fi
-	judge "$log" "$1 ($triple), Linux $kernel" "$1 $kernel"
-	record "$1" "$kernel" $(($(date +%s) - began)) "$log"
+	echo "$kernel $(($(date +%s) - began))" >"$work/$1-ran"
 }
 
-: >"$work/rows"
+one_of_all() { # one_of_all MACHINE: here, this one is tried with its own kernel, too
+	machine "$1"
+	[ "$1" != amd64 ] || emulator=none
+}
+other_machines() { # other_machines MACHINE …
+	emulated=
+	for each; do
+		one_of_all "$each"
+		rm -f "$work/$each-built" "$work/$each-ran"
+		prepare "$each" >"$work/$each-build.log" 2>&1 || continue
+		if [ "$emulator" = none ]; then echo 1 >"$work/$each-built"; else emulated="$emulated $each"; fi
+	done
+	# shellcheck disable=SC2086
+	printf '%s\n' $emulated | xargs -r -P "$(nproc)" -n 1 tests/kernels.sh --try
+	for each; do
+		one_of_all "$each"
+		[ "$emulator" != none ] || [ ! -e "$work/$each-built" ] || try "$each" # whose kernel is one for all
+		ok "$(cat "$work/$each-built" || echo 1)" "$each: the libraries, the examples, pcwatch and the tests are built" "$work/$each-build.log"
+		if [ -e "$work/$each-ran" ]; then
+			read -r kernel seconds <"$work/$each-ran"
+			judge "$work/$each.log" "$each${triple:+ ($triple)}, Linux $kernel" "$each $kernel"
+			record "$each" "$kernel" "$seconds" "$work/$each.log"
+		else
+			record "$each"
+		fi
+	done
+}
+
+[ "${1:-}" = --try ] || : >"$work/rows"
 case ${1:-} in
 --machines)
 	shift
-	for each in ${*:-$all_machines}; do other_machine "$each"; done ;;
+	# shellcheck disable=SC2086
+	other_machines ${*:-$all_machines} ;;
+--try) # one of them
+	machine "$2"
+	try "$2"
+	exit ;;
 --configured) this_machine configured ;;
 *) this_machine ;;
 esac
