@@ -419,6 +419,7 @@ PROMISE(deaf, "pc_table_check repairs a deaf kernel: the descriptor becomes read
 		from = f.count;
 		order(&puppet, 'n');
 		dismiss(&dying, 'q');
+		usleep(100000); /* an EXIT may be made after wait(2) has returned */
 		silent = hear(&f, 0) == NULL;
 		before = now_ns();
 		repaired = pc_table_check(f.table);
