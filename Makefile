@@ -223,7 +223,7 @@ $(BUILD)/promises $(BUILD)/promises-static: $(wildcard tests/c/*.c)
 $(BUILD)/faults: $(wildcard tests/faults/*.c) \
     $(addprefix tests/c/,promise.c failure.c init.c support.c)
 $(BUILD)/soak: tests/soak/soak.c $(addprefix tests/c/,failure.c support.c suspects.c witness.c)
-$(BUILD)/promises-static: LINK = -static
+$(BUILD)/promises-static: LINK = -static -Wl,--fatal-warnings
 $(BUILD)/faults: LINK = -rdynamic -ldl
 $(PROGRAMS): $(wildcard tests/c/*.h tests/faults/*.h) stage
 	$(CC) -g $(WARN) $(filter %.c,$^) -o $@ -pthread $(LINK) $(RPATH) \
