@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -102,6 +103,22 @@ PROMISE(controlling, "checking, pausing, resuming and filtering make only the sy
 PROMISE(repairing, "the repair of a deaf kernel makes only the system calls that the header lists")
 {
 	in_child(control_confined, (void *)1);
+}
+
+static void ask_from_elsewhere_confined(void *unused)
+{
+	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
+	(void)unused;
+	if (unshare(CLONE_NEWUSER) != 0)
+		skip("cannot make a user namespace");
+	CONFINE(CONTROLLING);
+	CHECK_EQ(pc_check(pc), -EOPNOTSUPP);
+	exit(0);
+}
+
+PROMISE(explaining, "explaining why the kernel is silent makes only the system calls that the header lists")
+{
+	in_child(ask_from_elsewhere_confined, NULL);
 }
 
 static void close_confined(void *unused)
