@@ -12,16 +12,16 @@
 #define OWN SYS_prctl, SYS_exit_group, SYS_getpid
 /* What libc calls, where its system call is not, or not always, the one of the function's name. */
 #if defined(__i386__) || defined(__s390x__)
-#define FOR_SOCKETS SYS_socketcall
+#define RECVFROM SYS_socketcall
 #else
-#define FOR_SOCKETS SYS_recvfrom, SYS_recvmmsg
+#define RECVFROM SYS_recvfrom
 #endif
 #ifdef SYS_clock_gettime64
 #define CLOCK SYS_clock_gettime64
 #define TIMED SYS_ppoll, SYS_ppoll_time64, SYS_recvmmsg_time64, CLOCK
 #else
 #define CLOCK SYS_clock_gettime
-#define TIMED SYS_ppoll, CLOCK
+#define TIMED SYS_ppoll, SYS_recvmmsg, CLOCK
 #endif
 #ifdef SYS_mmap2
 #define ALLOCATING SYS_brk, SYS_mmap2
@@ -29,7 +29,7 @@
 #define ALLOCATING SYS_brk, SYS_mmap
 #endif
 
-#define RECEIVING FOR_SOCKETS, TIMED, SYS_getsockopt, SYS_read
+#define RECEIVING RECVFROM, TIMED, SYS_getsockopt, SYS_read
 #define CONTROLLING                                                                                \
 	SYS_socket, SYS_setsockopt, SYS_getsockopt, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_close, \
 		SYS_write, SYS_futex, SYS_getrandom, CLOCK, SYS_readlinkat, SYS_openat, SYS_read
@@ -77,7 +77,7 @@ static void control_confined(void *deaf)
 	struct pc_connector *pc = open_connector(PC_MASK_COMM, 0, 0);
 	/* deafen() makes no other calls, but makes them through libc. */
 	if (deaf)
-		CONFINE(CONTROLLING, FOR_SOCKETS);
+		CONFINE(CONTROLLING, RECVFROM);
 	else
 		CONFINE(CONTROLLING);
 	int repaired;
