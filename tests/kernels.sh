@@ -8,9 +8,9 @@
 #
 # With --machines, on other architectures, as many at a time as there are processors: one kernel each, the newest that
 # can be reached. Three of the machines are this one, with its running kernel: amd64, i386-compat with 32-bit programs,
-# and musl with another C library. For arm64-musl and powerpc everything is built, but nothing is run.
+# and musl with another C library. For powerpc everything is built, but nothing is run.
 # build/machines.tsv has the results: machine, Rust's name, bytes of the stripped library, promises made, kept and
-# skipped, kernel, seconds.
+# skipped, kernel, seconds, bytes of the queue per event.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel arm64-musl powerpc'
@@ -52,7 +52,9 @@ machine() {
 		emulator='qemu-system-ppc64 -accel tcg,thread=single -M pseries -cpu power9' ;;
 	i386-compat) triple=i686-unknown-linux-gnu emulator=none ;;
 	musl) triple=$(uname -m)-unknown-linux-musl emulator=none ;;
-	arm64-musl) triple=aarch64-unknown-linux-musl suites=bookworm ;;
+	arm64-musl) # on arm64's kernel
+		machine arm64
+		triple=aarch64-unknown-linux-musl ;;
 	powerpc) triple=powerpc-unknown-linux-gnu ;;
 	*)
 		echo "kernels.sh: there is no machine $1; there are: $all_machines" >&2
@@ -66,7 +68,7 @@ machine() {
 		export RUSTC_BOOTSTRAP=1
 		make="CARGO=cargo -Zbuild-std=core" ;;
 	musl) make="CC=musl-gcc -isystem $work/headers" ;;
-	arm64-musl) make="CC=$gnu-gcc -specs $specs" ;;
+	arm64-musl) make="CC=$gnu-gcc -mno-outline-atomics -specs $specs" ;; # libgcc's need glibc
 	esac
 }
 
@@ -92,8 +94,8 @@ prepare() { # prepare MACHINE
 		"/usr/$gnu/include/stdio.h" "libc6-dev-${1%-*}-cross" || return ;;
 	esac
 	case $1 in arm64-musl) # what musl-tools is for this machine
-		tests/needs.sh musl-gcc musl-tools && add_suite "$suites" || return
-		for package in musl musl-dev; do fetch $package "$suites" >/dev/null; done
+		tests/needs.sh musl-gcc musl-tools && add_suite bookworm || return
+		for package in musl musl-dev; do fetch $package bookworm >/dev/null; done
 		root=$work/packages/musl-dev/root other=${triple%%-*}-linux-musl
 		cp -a "$work/packages/musl/root/lib/$other" "$root/usr/lib"
 		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|$root/usr/lib/$other|g
@@ -216,18 +218,23 @@ this_machine() { # with one argument: the configured sources alone
 	done <"$work/chosen"
 }
 
-# One line of build/machines.tsv, in the place of an older one.
-record() { # record MACHINE [KERNEL SECONDS LOG]
-	made='' kept='' skipped='' bytes=''
-	"$("$([ -z "$triple" ] || [ "$1" = musl ] || echo "$gnu-")gcc" -print-prog-name=strip)" -o "$work/stripped" \
-		"$built"/libproc_connector.so.*.*.* && bytes=$(wc -c <"$work/stripped")
-	if [ $# -gt 1 ]; then
-		made=$(sed -n 's/^1\.\.//p' "$4" | head -n 1) skipped=$(grep -ac '^ok .* # SKIP' "$4")
-		kept=$(($(grep -ac '^ok ' "$4") - skipped))
+# One line of build/machines.tsv, in the place of an older one. What does not build has no size.
+record() { # record MACHINE BUILT [KERNEL SECONDS LOG]
+	made='' kept='' skipped='' bytes='' per_event=''
+	[ "$2" = 0 ] && "$("$([ -z "$triple" ] || [ "$1" = musl ] || echo "$gnu-")gcc" -print-prog-name=strip)" \
+		-o "$work/stripped" "$built"/libproc_connector.so.*.*.* && bytes=$(wc -c <"$work/stripped")
+	if [ $# -gt 2 ]; then
+		made=$(sed -n 's/^1\.\.//p' "$5" | head -n 1) skipped=$(grep -ac '^ok .* # SKIP' "$5")
+		kept=$(($(grep -ac '^ok ' "$5") - skipped))
+		per_event=$(sed -n 's/^# \([0-9]*\) bytes per event$/\1/p' "$5")
 	fi
-	grep -sv "^$1	" build/machines.tsv >"$work/others"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${triple:-x86_64-unknown-linux-gnu}" "$bytes" "$made" "$kept" "$skipped" \
-		"${2:-}" "${3:-}" | cat "$work/others" - >build/machines.tsv
+	touch build/machines.tsv
+	cp build/machines.tsv "$work/before"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "${triple:-x86_64-unknown-linux-gnu}" "$bytes" "$made" "$kept" \
+		"$skipped" "${3:-}" "${4:-}" "$per_event" >"$work/line"
+	for other in $all_machines; do
+		if [ "$other" = "$1" ]; then cat "$work/line"; else grep "^$other	" "$work/before"; fi
+	done >build/machines.tsv
 }
 
 try() { # try MACHINE: builds all that make builds, and runs the promises
@@ -267,13 +274,14 @@ other_machines() { # other_machines MACHINE …
 	for each; do
 		one_of_all "$each"
 		[ "$emulator" != none ] || [ ! -e "$work/$each-built" ] || try "$each" # whose kernel is one for all
-		ok "$(cat "$work/$each-built" || echo 1)" "$each: the libraries, the examples, pcwatch and the tests are built" "$work/$each-build.log"
+		result=$(cat "$work/$each-built" || echo 1)
+		ok "$result" "$each: the libraries, the examples, pcwatch and the tests are built" "$work/$each-build.log"
 		if [ -e "$work/$each-ran" ]; then
 			read -r kernel seconds <"$work/$each-ran"
 			judge "$work/$each.log" "$each${triple:+ ($triple)}, Linux $kernel" "$each $kernel"
-			record "$each" "$kernel" "$seconds" "$work/$each.log"
+			record "$each" "$result" "$kernel" "$seconds" "$work/$each.log"
 		else
-			record "$each"
+			record "$each" "$result"
 		fi
 	done
 }

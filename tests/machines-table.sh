@@ -4,13 +4,13 @@ set -eu
 cd "$(dirname "$0")/.."
 table=$(awk -F '\t' '
 	BEGIN {
-		print "| machine | Rust'\''s name | shared library, stripped | promises kept | kernel |"
-		print "|---|---|---|---|---|"
+		print "| machine | Rust'\''s name | builds | shared library, stripped | promises kept | kernel | queue per event |"
+		print "|---|---|---|---|---|---|---|"
 	}
 	{
-		size = $3 == "" ? "does not build" : sprintf("%d,%03d bytes", $3 / 1000, $3 % 1000)
+		size = $3 == "" ? "no | " : sprintf("yes | %d,%03d bytes", $3 / 1000, $3 % 1000)
 		kept = $4 == "" ? "not run" : $5 " of " $4 ($6 > 0 ? ", " $6 " do not apply" : "")
-		printf "| %s | `%s` | %s | %s | %s |\n", $1, $2, size, kept, $7
+		printf "| %s | `%s` | %s | %s | %s | %s |\n", $1, $2, size, kept, $7, $9 == "" ? "" : $9 " bytes"
 	}' build/machines.tsv)
 awk -v table="$table" '
 	/^<!-- end of machines -->$/ { inside = 0 }
