@@ -32,7 +32,7 @@ static long now_ms(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (long)now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
 }
 
 /* Returns one of these values, or an error: then it is not known whether the process exited. */

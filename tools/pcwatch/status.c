@@ -13,7 +13,10 @@ static const char *signal_name(int number, char buffer[16])
 		[SIGKILL] = "KILL", [SIGUSR1] = "USR1",	    [SIGSEGV] = "SEGV", [SIGUSR2] = "USR2",
 		[SIGPIPE] = "PIPE", [SIGALRM] = "ALRM",	    [SIGTERM] = "TERM", [SIGXCPU] = "XCPU",
 		[SIGXFSZ] = "XFSZ", [SIGVTALRM] = "VTALRM", [SIGPROF] = "PROF", [SIGPOLL] = "POLL",
-		[SIGPWR] = "PWR",   [SIGSYS] = "SYS",	    [SIGSTKFLT] = "STKFLT",
+		[SIGPWR] = "PWR",   [SIGSYS] = "SYS",
+#ifdef SIGSTKFLT /* not on MIPS */
+		[SIGSTKFLT] = "STKFLT",
+#endif
 	};
 	bool named = number < (int)(sizeof(NAMES) / sizeof(*NAMES)) && NAMES[number];
 	snprintf(buffer, 16, named ? "SIG%s" : "signal %.0s%d", named ? NAMES[number] : "", number);
