@@ -8,12 +8,12 @@
 #
 # With --machines, on other architectures, as many at a time as there are processors: one kernel each, the newest that
 # can be reached. Three of the machines are this one, with its running kernel: amd64, i386-compat with 32-bit programs,
-# and musl with another C library. For powerpc everything is built, but nothing is run.
+# and musl with another C library. For powerpc and x32 everything is built, but nothing is run.
 # build/machines.tsv has the results: machine, Rust's name, bytes of the stripped library, promises made, kept and
 # skipped, kernel, seconds, bytes of the queue per event.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel arm64-musl powerpc'
+all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel arm64-musl powerpc x32'
 work=$PWD/build/kernels
 mkdir -p "$work"
 . tests/tap.sh
@@ -56,6 +56,7 @@ machine() {
 		machine arm64
 		triple=aarch64-unknown-linux-musl ;;
 	powerpc) triple=powerpc-unknown-linux-gnu ;;
+	x32) triple=x86_64-unknown-linux-gnux32 ;;
 	*)
 		echo "kernels.sh: there is no machine $1; there are: $all_machines" >&2
 		exit 2 ;;
@@ -64,7 +65,7 @@ machine() {
 	gnu=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//; s/musl/gnu/')
 	specs=$work/packages/musl-gcc.specs
 	case $1 in
-	armel) # Rust has no library for it that could be downloaded; cargo builds it.
+	armel | x32) # Rust has no library for them that could be downloaded; cargo builds it.
 		export RUSTC_BOOTSTRAP=1
 		make="CARGO=cargo -Zbuild-std=core" ;;
 	musl) make="CC=musl-gcc -isystem $work/headers" ;;
@@ -105,7 +106,7 @@ prepare() { # prepare MACHINE
 	esac
 	if command -v rustup >/dev/null; then
 		case $1 in
-		armel) rustup component add rust-src ;;
+		armel | x32) rustup component add rust-src ;;
 		*) rustup target add "$triple" ;;
 		esac
 	fi
