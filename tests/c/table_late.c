@@ -32,6 +32,8 @@ static void start_thread_and_exit_with(void *code)
 
 static void *outlive_leader(void *unused)
 {
+	while (pc_process_alive(getpid()) != 2)
+		usleep(100);
 	usleep(20000);
 	_exit(9);
 	return unused;
