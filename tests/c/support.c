@@ -213,12 +213,14 @@ void stop_flood(pid_t child)
 	end_child(child);
 }
 
+/* Without libc, which on some machines makes other system calls for these. */
 int raw_socket(bool joined)
 {
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
+	int fd = (int)syscall(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			      NETLINK_CONNECTOR);
 	CHECK(fd >= 0);
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = joined ? 1 : 0 };
-	CHECK_EQ(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	CHECK_EQ(syscall(SYS_bind, fd, &address, sizeof(address)), 0);
 	return fd;
 }
 
@@ -245,15 +247,14 @@ void raw_request(int fd, uint32_t operation, uint32_t ack)
 	put_headers(message, 4, 0, ack);
 	put(message, 36, operation);
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	CHECK_EQ(sendto(fd, message, sizeof(message), 0, (struct sockaddr *)&kernel,
-			sizeof(kernel)), sizeof(message));
+	CHECK_EQ(syscall(SYS_sendto, fd, message, sizeof(message), 0, &kernel, sizeof(kernel)), sizeof(message));
 }
 
 uint32_t raw_answer(int fd)
 {
 	unsigned char message[256];
 	for (;;) {
-		ssize_t size = recvfrom(fd, message, sizeof(message), MSG_DONTWAIT, NULL, NULL);
+		long size = syscall(SYS_recvfrom, fd, message, sizeof(message), MSG_DONTWAIT, NULL, NULL);
 		if (size < 0 && errno == ENOBUFS)
 			continue;
 		if (size < 0)
@@ -365,15 +366,35 @@ void deny(int number, int error)
 	install(program, 4);
 }
 
-void allow_only(const int *numbers, size_t count)
+enum { INSTRUCTIONS_MAX = 200 };
+
+/* Returns how many instructions there are. */
+static size_t allow(struct sock_filter *program, const int *numbers, size_t count, unsigned verdict_on_others)
 {
-	struct sock_filter program[100] = { LOAD_NUMBER };
-	size_t used = 1;
-	CHECK(count < 49);
+	size_t used = 0;
+	CHECK(count * 2 + 2 <= INSTRUCTIONS_MAX);
+	program[used++] = (struct sock_filter)LOAD_NUMBER;
 	for (size_t i = 0; i < count; i++) {
 		program[used++] = (struct sock_filter)IF_NUMBER(numbers[i]);
 		program[used++] = (struct sock_filter)VERDICT(SECCOMP_RET_ALLOW);
 	}
-	program[used++] = (struct sock_filter)VERDICT(SECCOMP_RET_KILL_PROCESS);
-	install(program, used);
+	program[used++] = (struct sock_filter)VERDICT(verdict_on_others);
+	return used;
+}
+
+void allow_only(const int *numbers, size_t count)
+{
+	struct sock_filter program[INSTRUCTIONS_MAX];
+	install(program, allow(program, numbers, count, SECCOMP_RET_KILL_PROCESS));
+}
+
+int notify_of_others(const int *numbers, size_t count)
+{
+	struct sock_filter instructions[INSTRUCTIONS_MAX];
+	struct sock_fprog program = { .filter = instructions };
+	program.len = (unsigned short)allow(instructions, numbers, count, SECCOMP_RET_USER_NOTIF);
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	CHECK(fd > 0);
+	return (int)fd;
 }

@@ -98,5 +98,7 @@ void exhaust_memory(void);
 void deny(int number, int error);
 /* From now on, any other system call than these ends the process. */
 void allow_only(const int *numbers, size_t count);
+/* From now on, any other system call than these waits for an answer through the descriptor that is returned. */
+int notify_of_others(const int *numbers, size_t count);
 
 #endif
