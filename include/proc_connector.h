@@ -114,6 +114,7 @@
  *  pc_process_read
  *
  *  pc_process_texts       those of pc_process_alive; readlinkat, sched_yield
+ *
  *  pc_wake_soon           sched_getattr, sched_setattr
  *
  *  pc_table_next          those of pc_recv and pc_process_alive; getdents64, lseek, epoll_ctl,
@@ -128,6 +129,17 @@
  * Where the vDSO lacks the clock, every listed function also calls clock_gettime, except
  * pc_interrupt, pc_table_interrupt, pc_close, pc_release, pc_table_close, pc_process_alive,
  * pc_process_read, pc_process_texts and pc_wake_soon.
+ *
+ * On some machines, the C library makes other calls instead. A filter must allow those, too:
+ *
+ *  Call                   Instead, or as well
+ *  ----                   -------------------
+ *  recvfrom               socketcall: on s390x and i386 (it stands for all calls of sockets)
+ *  recvmmsg               recvmmsg_time64: on machines of 32 bits
+ *  ppoll                  ppoll_time64: on machines of 32 bits
+ *  clock_gettime          clock_gettime64: on machines of 32 bits
+ *  timerfd_settime        timerfd_settime64: on machines of 32 bits
+ *  mmap                   mmap2: on machines of 32 bits
  *
  * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
  * takes a handle and is listed also calls getpid, to know a forked child.

@@ -178,7 +178,7 @@ boot() { # boot VMLINUZ INITRAMFS LOG PARAMETER …
 	# shellcheck disable=SC2086
 	timeout -k 5 1800 $emulator -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot -net none \
 		$serial -monitor none -kernel "$vmlinuz" -initrd "$initramfs" \
-		-append "console=$console panic=-1 quiet PROMISES_FLOOD=20000 PROMISES_RUNS=1 $*" \
+		-append "console=$console panic=-1 quiet PROMISES_FLOOD=20000 PROMISES_RUNS=1 PROMISES_CALLS=1 $*" \
 		</dev/null 2>&1 | tr -d '\r' >"$log"
 }
 judge() { # judge LOG SENTENCE ROW: the last line of the log says how it ended; ROW is its line of the table
@@ -247,7 +247,7 @@ try() { # try MACHINE: builds all that make builds, and runs the promises
 	if [ "$emulator" = none ]; then
 		kernel=$(uname -r)
 		{
-			if PROMISES_FLOOD=20000 PROMISES_RUNS=1 "$built/promises-static"; then verdict=kept; else verdict=broken; fi
+			if PROMISES_CALLS=1 PROMISES_FLOOD=20000 PROMISES_RUNS=1 "$built/promises-static"; then verdict=kept; else verdict=broken; fi
 			echo "PROMISES ENDED on $kernel: $verdict"
 		} >"$work/$1.log" 2>&1
 	else
@@ -280,6 +280,8 @@ other_machines() { # other_machines MACHINE …
 		if [ -e "$work/$each-ran" ]; then
 			read -r kernel seconds <"$work/$each-ran"
 			judge "$work/$each.log" "$each${triple:+ ($triple)}, Linux $kernel" "$each $kernel"
+			tests/system-calls.py "$each" "$work/$each.log" >"$work/calls" 2>&1
+			ok $? "$each: the system calls are those of the header and of docs/system-calls.md" "$work/calls"
 			record "$each" "$result" "$kernel" "$seconds" "$work/$each.log"
 		else
 			record "$each" "$result"

@@ -40,7 +40,7 @@ run_rest() {
 	RUSTDOCFLAGS='-D warnings' step cargo doc --locked --quiet --no-deps
 	step cargo test --locked --quiet
 	set -- tests/abi.sh tests/promises-more.sh tests/sanitizers.sh tests/loops.sh tests/pcwatch-more.sh \
-		tests/daemon.py tests/whoranwhat.py tests/bench.sh tests/cpp.sh tests/go.sh tests/packages.sh
+		tests/daemon.py tests/whoranwhat.py tests/system-calls.py tests/bench.sh tests/cpp.sh tests/go.sh tests/packages.sh
 	take_turns=$(echo "$*" | tr ' ' ,) # because they follow the events of this kernel
 	set -- "$@" tests/compilers.sh tests/building.sh tests/miri.sh
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
