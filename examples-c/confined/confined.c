@@ -28,11 +28,15 @@ static const int allowed[] = {
 	SYS_sendto, SYS_close, SYS_munmap, SYS_madvise, SYS_brk,
 	/* The end of a signal handler, and of the program. */
 	SYS_rt_sigreturn, SYS_exit_group,
-	/* On some machines of 32 bits, libc makes these calls instead, and on some it has one for sockets. */
+#ifdef SYS_sigreturn
+	SYS_sigreturn,
+#endif
+	/* On machines of 32 bits, libc makes these calls instead, */
 #ifdef SYS_ppoll_time64
 	SYS_ppoll_time64, SYS_recvmmsg_time64, SYS_clock_gettime64,
 #endif
-#ifdef SYS_socketcall
+	/* and on two machines it receives through the one for all calls of sockets. */
+#if defined(__i386__) || defined(__s390x__)
 	SYS_socketcall,
 #endif
 };
