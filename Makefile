@@ -86,8 +86,7 @@ all: $(SHARED) $(STATIC) $(BUILD)/proc_connector.pc
 # One crate type at a time: built together they silently lose link-time optimisation.
 $(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -shared -nostdlib -o $(@D)/nothing.so -x c /dev/null -x none -lc || \
-	    { echo "The compiler cannot link a library for $(MACHINE): $(CC) $(LDFLAGS)" >&2; false; }
+	@CC='$(CC)' OBJCOPY='$(OBJCOPY)' tools/linker.sh '$(MACHINE)' '$(CHOICE)' $(CC) $(LDFLAGS)
 	TARGET='$(TARGET)' CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib \
 	    --no-default-features --features $(FEATURES) --crate-type staticlib -- --cfg layouts \
 	    -C llvm-args='$(KNOWN)' $(INLINE)
@@ -116,6 +115,8 @@ $(SHARED): $(RUSTLIB) $(MAP) $(wildcard src/capi/*.ld) | $(BUILD)
 	ln -sf $(@F) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $(@D)/libproc_connector.so
 
+CHOICE = $(filter -fuse-ld=% -B%,$(LDFLAGS))
+
 # What makes the file smaller, as far as this linker has it and the machine's sections allow it.
 COMPACT = $$(case "$$($(CC) -dumpmachine) $$(LC_ALL=C $(CC) $(LDFLAGS) -Wl,--version 2>/dev/null)" in \
     (*' GNU gold'*) ;; \
@@ -134,7 +135,7 @@ COMMA := ,
 # own, which plugins of linkers would read. The structs' layouts are for tests/layouts.sh alone. (The empty object is
 # for lld, which asks the first one for the machine.)
 $(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
-	$(CC) $(filter -fuse-ld=% -B%,$(LDFLAGS)) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
+	$(CC) $(CHOICE) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
 	    -x c /dev/null -x none $(RUSTLIB)
 	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd -W rust_eh_personality \
 	    --dump-section .pc_layouts=$(BUILD)/layouts -R .pc_layouts $(BUILD)/proc_connector.o

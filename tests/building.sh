@@ -4,8 +4,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 uutils=/usr/lib/cargo/bin/coreutils
-tests/needs.sh busybox busybox toybox toybox $uutils/cp rust-coreutils ld.gold binutils ld.lld lld \
-	ld.mold mold >&2
+tests/needs.sh busybox busybox toybox toybox $uutils/cp rust-coreutils ld.gold binutils ld.lld lld ld.mold mold clang clang \
+	powerpc64le-linux-gnu-gcc gcc-powerpc64le-linux-gnu >&2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -90,18 +90,37 @@ unusable a:b "a colon"
 unusable a%b "a percent sign"
 unusable "$(printf 'jos\351')" "characters that are not UTF-8"
 
-links() { # links VARIABLE=VALUE: both libraries, from what cargo made
+links() { # links VARIABLE=VALUE …: both libraries, from what cargo made
 	rm -f "$tree"/build/libproc_connector.* "$tree/build/proc_connector.o"
-	(cd "$tree" && env "$1" make all CARGO=false) && small 69632
+	(cd "$tree" && env "$@" make all CARGO=false) && small 69632
 }
-for linker in gold lld mold; do
+printf '#include <proc_connector.h>\nint main(void) { return pc_version() != PC_VERSION; }\n' >"$work/version.c"
+links_all() { # links_all COMPILER LINKER: and a program with each of the libraries
+	ln -sfn "$tree/build" "$work/linked"
+	links "CC=$1" "LDFLAGS=-fuse-ld=$2" || return
+	for library in .a .so; do
+		"$1" -fuse-ld="$2" -I include "$work/version.c" "$work/linked/libproc_connector$library" \
+			-o "$work/version" && LD_LIBRARY_PATH="$work/linked" "$work/version" || return
+	done
+}
+for linker in bfd gold lld mold; do
 	promised="the libraries can be linked with $linker"
 	absent ld.$linker "$promised" && continue
-	promise "$promised, named in LDFLAGS" links LDFLAGS=-fuse-ld=$linker
+	for compiler in gcc clang; do
+		absent $compiler "$promised by $compiler" ||
+			promise "$promised by $compiler, named in LDFLAGS, and programs with them" links_all $compiler $linker
+	done
 	mkdir "$work/$linker"
 	ln -s "$(command -v ld.$linker)" "$work/$linker/ld"
 	promise "$promised, named ld" links "PATH=$work/$linker:$PATH"
 done
+unfit() { # unfit TRIPLE LINKER WORDS: make refuses this linker for the machine before it builds anything
+	! (cd "$tree" && make TARGET="$1" CARGO='cargo -Zbuild-std=core' LDFLAGS="-fuse-ld=$2") >"$work/refusal" 2>&1 &&
+		cat "$work/refusal" && grep -q "^$3" "$work/refusal" && [ -z "$(ls "$tree/build/$1/cargo")" ]
+}
+promised="make refuses gold for ppc64 before it builds anything"
+absent powerpc64le-linux-gnu-gcc "$promised" ||
+	promise "$promised" unfit powerpc64le-unknown-linux-gnu gold 'GNU gold leaves addresses writable'
 
 commands() { # commands SET: a folder with the set's versions of the commands that make install may use
 	[ "$1" != uutils ] || { echo $uutils; return; }
