@@ -2,6 +2,7 @@
 # make TARGET=…     for another machine, in build/TRIPLE/: docs/packaging.md
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
 # make test         what shows in three minutes that all works here; it installs nothing
+# make check        for packagers: what needs no privilege, no network and none of the kernel's events
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
@@ -37,7 +38,7 @@ $(error $(wordlist 2,99,$(FOUND)))
 else ifeq ($(firstword $(FOUND)),cross)
 BUILD := build/$(TARGET)
 CC    := $(wordlist 2,99,$(FOUND))
-RUNS  := $(filter run test test-% fuzz soak bench bench-race,$(MAKECMDGOALS))
+RUNS  := $(filter run check test test-% fuzz soak bench bench-race,$(MAKECMDGOALS))
 $(if $(RUNS),$(error make $(firstword $(RUNS)) runs what it builds, which is for $(TARGET): unset TARGET and CARGO_BUILD_TARGET))
 endif
 endif
@@ -204,6 +205,9 @@ $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: examples-
 run: $(BUILD)/pcwatch
 	$< $(if $(DURATION),--duration $(DURATION))
 
+check:
+	tests/run.sh check
+
 test:
 	tests/run.sh core
 
@@ -292,5 +296,5 @@ header:
 clean:
 	rm -rf build target
 
-.PHONY: all connector-only install install-strip uninstall stage examples programs run test test-all \
+.PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
     test-kernels help fuzz soak bench bench-race bench-needs header clean FORCE
