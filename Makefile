@@ -159,22 +159,22 @@ $(BUILD)/stage.pc: override INCLUDEDIR = $${prefix}/include
 $(BUILD):
 	mkdir -p $@
 
-# $(call INSTALL,PC,LIB,INCLUDE,MAN)
-INSTALL = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
+# $(call PUT,PC,LIB,INCLUDE,MAN). (Not INSTALL: rpm's macro %make_install gives make a variable of that name.)
+PUT = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
     INCLUDE=$(call QUOTED,$(3)) MAN=$(call QUOTED,$(4)) STRIP_WITH='$(STRIP_WITH)' tools/install.sh
 
 install: all
-	$(call INSTALL,$(BUILD)/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
+	$(call PUT,$(BUILD)/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
 
 install-strip:
 	$(MAKE) install STRIP_WITH='$(STRIP)'
 
 uninstall:
-	$(call INSTALL,,$(LIB),$(INCLUDE),$(MAN)) --remove
+	$(call PUT,,$(LIB),$(INCLUDE),$(MAN)) --remove
 
 # The examples and pcwatch are built as any user's program is: against an installed library.
 stage: all $(BUILD)/stage.pc
-	@$(call INSTALL,$(BUILD)/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
+	@$(call PUT,$(BUILD)/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
 
 $(BUILD)/examples-c/%: examples-c/%.c stage
 	$(COMPILE_EXAMPLE)
