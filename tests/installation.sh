@@ -31,8 +31,11 @@ compiles() { # compiles COMPILER STANDARD FILE: the header alone and used, witho
 for standard in c99 c11 c2x; do
 	promise "the header compiles without a warning in $standard" compiles "${CC:-cc}" $standard "$work/program.c"
 done
+cpp() { # cpp SENTENCE COMMAND …: a promise, if there is a C++ compiler
+	if command -v "${CXX:-c++}" >/dev/null; then promise "$@"; else skip "$1" "${CXX:-c++} is not installed"; fi
+}
 for standard in c++11 c++20; do
-	promise "the header compiles without a warning in $standard" compiles "${CXX:-c++}" $standard "$work/program.cpp"
+	cpp "the header compiles without a warning in $standard" compiles "${CXX:-c++}" $standard "$work/program.cpp"
 done
 
 layout() {
@@ -85,7 +88,7 @@ link_cpp() {
 		$(pkg-config --cflags --libs proc_connector) &&
 		LD_LIBRARY_PATH="$prefix/lib" "$work/program-cpp"
 }
-promise "a C++ program runs" link_cpp
+cpp "a C++ program runs" link_cpp
 
 elsewhere() {
 	make install PREFIX=/p LIBDIR=/p/lib64 INCLUDEDIR=/p/inc MANDIR=/p/man DESTDIR="$work/dest" \

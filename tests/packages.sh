@@ -11,7 +11,7 @@ skip_all() {
 packages="libproc-connector0 libproc-connector-dev proc-connector-tools"
 { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || skip_all "installs packages: needs Debian, and root"
 tests/needs.sh dpkg-buildpackage dpkg-dev dh debhelper lintian lintian cmake cmake man man-db \
-	mandoc mandoc prove perl unshare util-linux setpriv util-linux >&2 ||
+	mandoc mandoc unshare util-linux setpriv util-linux >&2 ||
 	skip_all "needs dpkg-dev, debhelper, lintian, cmake, man-db and mandoc"
 # shellcheck disable=SC2086
 dpkg-query -W $packages 2>/dev/null | grep -q . && skip_all "the packages are installed: they are yours"

@@ -18,8 +18,8 @@ step() { echo "== $*"; "$@"; }
 run_check() {
 	step make build/promises build/examples-c/testing/made-up
 	step build/examples-c/testing/made-up
-	step prove tests/installation.sh tests/man.sh
-	step prove build/promises :: parsing: changes: AF_UNIX SEQPACKET made-up
+	step tests/prove.sh tests/installation.sh tests/man.sh
+	step tests/prove.sh build/promises :: parsing: changes: AF_UNIX SEQPACKET made-up
 }
 
 run_core() {
@@ -28,10 +28,9 @@ run_core() {
 	else
 		export TESTS_INSTALL=no
 	fi
-	tests/needs.sh prove perl
 	step make examples build/pcwatch build/promises
 	run_check
-	step prove tests/self.sh tests/artefacts.sh tests/snippets.sh tests/promises.sh \
+	step tests/prove.sh tests/self.sh tests/artefacts.sh tests/snippets.sh tests/promises.sh \
 		tests/examples.sh tests/pcwatch.sh tests/recording.sh tests/containers.sh
 }
 

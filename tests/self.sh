@@ -37,14 +37,29 @@ commands() { sed -n '/^## Two commands/,/^## /p' README.md | sed -n 's/^\(make [
 two() { [ "$(commands | paste -sd,)" = "make run,make test" ] && grep -x 'make test' .ci/run; }
 promise "README has two commands for newcomers, and CI runs the second of them" two
 run_once() { # run.sh runs each script of tests/ once, but for those that another script runs
-	grep -o 'tests/[a-z-]*\.\(sh\|py\)' tests/run.sh | grep -v 'tests/\(needs\|run\)\.sh' | sort >"$work/run"
+	grep -o 'tests/[a-z-]*\.\(sh\|py\)' tests/run.sh | grep -v 'tests/\(needs\|prove\|run\)\.sh' | sort >"$work/run"
 	uniq -d "$work/run" | tee "$work/twice"
-	printf 'tests/%s\n' consistency.sh fuzz.sh kernels.sh needs.sh pcwatch-steps.sh prototypes.sh run.sh tap.py \
+	printf 'tests/%s\n' consistency.sh fuzz.sh kernels.sh needs.sh pcwatch-steps.sh prototypes.sh prove.sh run.sh tap.py \
 		tap.sh under-load.sh | cat - "$work/run" |
 		sort >"$work/known"
 	printf '%s\n' tests/*.sh tests/*.py | sort | diff "$work/known" - && [ ! -s "$work/twice" ]
 }
 promise "run.sh runs each test script, and none twice" run_once
+
+# ---- What is counted ----
+
+result() { # result TAP STATUS: what prove.sh returns for a script that prints that and ends so
+	printf '#!/bin/sh\nprintf "%s"\nexit %s\n' "$1" "$2" >"$work/script"
+	chmod +x "$work/script"
+	tests/prove.sh "$work/script" >"$work/said"
+}
+counts() {
+	result '1..2\nok 1 - a\nok 2 - b # SKIP why\n' 0 && grep '2 promises, 1 skipped' "$work/said" &&
+		result '1..0 # SKIP why\n' 0 && grep 'skipped # SKIP why' "$work/said" &&
+		! result '1..2\nok 1 - a\nnot ok 2 - b\n' 0 && grep 'not ok 2 - b' "$work/said" &&
+		! result '1..2\nok 1 - a\n' 0 && ! result 'ok 1 - a\n' 0 && ! result '1..1\nok 1 - a\n' 3
+}
+promise "prove.sh notices promises that are not kept or missing, and scripts that fail" counts
 
 # ---- What is installed ----
 
