@@ -34,8 +34,10 @@ crates() {
 promise "the crates that the libraries need can be put into a folder" eval '(crates)'
 build() { (cd "$work/source" && CRATES=$work/crates/vendor unshare -n dpkg-buildpackage -us -uc -d); }
 promise "the Debian packages build and pass make check without network" build
+# The Standards-Version is that of sid, which the lintian of another suite may not know.
 no_complaint() {
-	lintian --allow-root --display-info --pedantic --fail-on error,warning,info,pedantic "$work"/*.changes
+	lintian --allow-root --display-info --pedantic --fail-on error,warning,info,pedantic \
+		--suppress-tags newer-standards-version "$work"/*.changes
 }
 promise "lintian has no complaint about the Debian packages" no_complaint
 # What the packages of several architectures have in common must not differ.
