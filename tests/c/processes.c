@@ -99,9 +99,10 @@ static void *exec_self_again(void *unused)
 	return unused;
 }
 
-__attribute__((constructor)) static void go_on_if_executed(int argc, char **argv)
+__attribute__((constructor)) static void go_on_if_executed(void)
 {
-	if (argc == 2 && strcmp(argv[1], "--exec-from-threads") == 0)
+	char *argv[3];
+	if (own_arguments(argv, 3) == 2 && strcmp(argv[1], "--exec-from-threads") == 0)
 		exec_from_threads();
 }
 

@@ -33,9 +33,10 @@ static void *exec_puppet(void *unused)
 	return unused;
 }
 
-__attribute__((constructor)) static void obey_if_executed(int argc, char **argv)
+__attribute__((constructor)) static void obey_if_executed(void)
 {
-	if (argc != 4 || strcmp(argv[1], "--puppet") != 0)
+	char *argv[5];
+	if (own_arguments(argv, 5) != 4 || strcmp(argv[1], "--puppet") != 0)
 		return;
 	become_puppet(atoi(argv[2]), atoi(argv[3]));
 	write(self.answers, &self.pid, sizeof(self.pid));

@@ -47,6 +47,11 @@ void in_child(void (*f)(void *), void *argument);
 /* fork() with this id, which must be free. */
 pid_t clone_with_id(pid_t id);
 
+/*
+ * The arguments of this program, up to `most`; how many they are. For constructors, to which only glibc gives them.
+ */
+int own_arguments(char *values[], int most);
+
 /* Replaces the process by a copy of this program that ends at once; signature of a thread. */
 void *exec_self(void *unused);
 /* An exec that fails when the old program is gone: a signal ends the process. */
@@ -81,6 +86,9 @@ int count_listeners(void);
 long count_sleeps(void);
 
 int open_descriptors(void);
+
+/* From now on, nothing more can be allocated. */
+void exhaust_memory(void);
 
 /* From now on, this system call fails with this error. */
 void deny(int number, int error);

@@ -127,7 +127,7 @@ PROMISE(realtime, "pc_wake_soon gets SCHED_FIFO with priority 1 where that is al
 PROMISE(realtime_kept, "pc_wake_soon leaves the priority and the policy of a realtime thread alone")
 {
 	struct sched_param nine = { .sched_priority = 9 };
-	if (sched_setscheduler(0, SCHED_RR, &nine) != 0)
+	if (syscall(SYS_sched_setscheduler, 0, SCHED_RR, &nine) != 0) /* musl's function always fails */
 		skip("no privilege for SCHED_RR");
 	struct attributes before = attributes();
 	CHECK_EQ(pc_wake_soon(PC_WAKE_REALTIME), PC_WAKE_REALTIME);
