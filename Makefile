@@ -5,6 +5,7 @@
 # make check        for packagers: what needs no privilege, no network and none of the kernel's events
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
+# make test-distributions  the Debian packages, in new chroots of stable and sid
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make bench-race   only this: who catches the command lines of short programs?
@@ -233,6 +234,9 @@ programs: examples $(BUILD)/pcwatch $(PROGRAMS)
 test-kernels: build/promises-static
 	tests/kernels.sh
 
+test-distributions:
+	tests/distributions.sh
+
 fuzz:
 	tests/fuzz.sh
 
@@ -297,4 +301,4 @@ clean:
 	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
-    test-kernels help fuzz soak bench bench-race bench-needs header clean FORCE
+    test-kernels test-distributions help fuzz soak bench bench-race bench-needs header clean FORCE
