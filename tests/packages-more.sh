@@ -16,6 +16,11 @@ source=$work/proc-connector-$version
 mkdir "$source"
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$source"
 
+versions() {
+	grep "^Version: *$version\$" packaging/fedora/proc-connector.spec && grep -x "pkgver=$version" packaging/alpine/APKBUILD
+}
+promise "the spec file and the APKBUILD have the version of Cargo.toml" versions
+
 # ---- Fedora ----
 
 crates() {
