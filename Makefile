@@ -2,9 +2,11 @@
 # make TARGET=…     for another machine, in build/TRIPLE/: docs/packaging.md
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
 # make test         what shows in three minutes that all works here; it installs nothing
+# make check        for packagers: what needs no privilege, no network and none of the kernel's events
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make test-machines all of it for other machines, with their kernels: README.md's table
+# make test-distributions  the Debian packages, in new chroots of stable and sid
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make bench-race   only this: who catches the command lines of short programs?
@@ -38,7 +40,7 @@ $(error $(wordlist 2,99,$(FOUND)))
 else ifeq ($(firstword $(FOUND)),cross)
 BUILD := build/$(TARGET)
 CC    := $(wordlist 2,99,$(FOUND))
-RUNS  := $(filter run test test-% fuzz soak bench bench-race,$(MAKECMDGOALS))
+RUNS  := $(filter run check test test-% fuzz soak bench bench-race,$(MAKECMDGOALS))
 $(if $(RUNS),$(error make $(firstword $(RUNS)) runs what it builds, which is for $(TARGET): unset TARGET and CARGO_BUILD_TARGET))
 endif
 endif
@@ -164,22 +166,22 @@ $(BUILD)/stage.pc: override INCLUDEDIR = $${prefix}/include
 $(BUILD):
 	mkdir -p $@
 
-# $(call INSTALL,PC,LIB,INCLUDE,MAN)
-INSTALL = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
+# $(call PUT,PC,LIB,INCLUDE,MAN). (Not INSTALL: rpm's macro %make_install gives make a variable of that name.)
+PUT = SHARED=$(SHARED) SONAME=$(SONAME) STATIC=$(STATIC) PC=$(1) LIB=$(call QUOTED,$(2)) \
     INCLUDE=$(call QUOTED,$(3)) MAN=$(call QUOTED,$(4)) STRIP_WITH='$(STRIP_WITH)' tools/install.sh
 
 install: all
-	$(call INSTALL,$(BUILD)/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
+	$(call PUT,$(BUILD)/proc_connector.pc,$(LIB),$(INCLUDE),$(MAN))
 
 install-strip:
 	$(MAKE) install STRIP_WITH='$(STRIP)'
 
 uninstall:
-	$(call INSTALL,,$(LIB),$(INCLUDE),$(MAN)) --remove
+	$(call PUT,,$(LIB),$(INCLUDE),$(MAN)) --remove
 
 # The examples and pcwatch are built as any user's program is: against an installed library.
 stage: all $(BUILD)/stage.pc
-	@$(call INSTALL,$(BUILD)/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
+	@$(call PUT,$(BUILD)/stage.pc,$(STAGE)/lib,$(STAGE)/include,$(STAGE)/share/man)
 
 $(BUILD)/examples-c/%: examples-c/%.c stage
 	$(COMPILE_EXAMPLE)
@@ -210,6 +212,9 @@ $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: examples-
 run: $(BUILD)/pcwatch
 	$< $(if $(DURATION),--duration $(DURATION))
 
+check:
+	tests/run.sh check
+
 test:
 	tests/run.sh core
 
@@ -237,6 +242,9 @@ test-kernels: build/promises-static
 
 test-machines:
 	tests/kernels.sh --machines && tests/machines-table.sh
+
+test-distributions:
+	tests/distributions.sh
 
 fuzz:
 	tests/fuzz.sh
@@ -301,5 +309,5 @@ header:
 clean:
 	rm -rf build target
 
-.PHONY: all connector-only install install-strip uninstall stage examples programs run test test-all \
-    test-kernels test-machines help fuzz soak bench bench-race bench-needs header clean FORCE
+.PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
+    test-kernels test-machines test-distributions help fuzz soak bench bench-race bench-needs header clean FORCE

@@ -468,8 +468,8 @@ fi
 hides="pcwatch --ends reports how many processes /proc hides"
 if [ "$(uname -r | awk -F. '{ print $1 * 1000 + $2 }')" -lt 6006 ]; then
 	skip "$hides" "Linux 6.6 is needed"
-elif ! command -v setpriv >found || ! command -v nsenter >found; then
-	skip "$hides" "setpriv and nsenter are needed"
+elif ! command -v setpriv >found || ! command -v nsenter >found || ! command -v mount >found; then
+	skip "$hides" "setpriv, nsenter and mount are needed"
 else
 	chmod 755 .
 	cp "$pcwatch" hidden-pcwatch
@@ -795,11 +795,16 @@ shows_flood() { ./actor flood 200; ended $pid; }
 # shellcheck disable=SC2016
 full limited.out "File too large" sh -c 'exec prlimit --fsize=10000 "$0" >limited.out' "$pcwatch"
 ok $? "at RLIMIT_FSIZE pcwatch stops with an error, and its file ends with a whole line" full.err limited.out
-mkdir small
-# shellcheck disable=SC2016
-full small.out "No space left" unshare --mount sh -c 'mount -t tmpfs -o size=8k small small || exit
-	echo "00:00:00.000 first line" >small/out; "$0" >>small/out; rc=$?; cp small/out small.out; exit $rc' "$pcwatch"
-ok $? "on a full disk pcwatch stops with an error, and its file ends with a whole line" full.err small.out
+on_disk="on a full disk pcwatch stops with an error, and its file ends with a whole line"
+if command -v mount >found; then
+	mkdir small
+	# shellcheck disable=SC2016
+	full small.out "No space left" unshare --mount sh -c 'mount -t tmpfs -o size=8k small small || exit
+		echo "00:00:00.000 first line" >small/out; "$0" >>small/out; rc=$?; cp small/out small.out; exit $rc' "$pcwatch"
+	ok $? "$on_disk" full.err small.out
+else
+	skip "$on_disk" "mount is needed"
+fi
 
 start flood --stats; flood=$pid
 settle flood.out

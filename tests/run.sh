@@ -1,6 +1,9 @@
 #!/bin/sh
-# run.sh [core] [rest]: what `make test` and `make test-all` run; both parts if none is named.
+# run.sh [check] [core] [rest]: what `make check`, `make test` and `make test-all` run; core and rest if no part
+# is named.
 #
+# check what passes where packages are built: it needs no privilege, no network and none of the kernel's
+#       events, and takes less than a minute. It installs nothing.
 # core  what a newcomer can wait for: the libraries and their installation, the documents, the
 #       promises on this kernel, the examples. It installs nothing; what lacks a tool is skipped.
 # rest  everything else. As root on Debian it installs the tools that are missing, and says so.
@@ -12,15 +15,22 @@ cd "$(dirname "$0")/.."
 
 step() { echo "== $*"; "$@"; }
 
+run_check() {
+	step make build/promises build/examples-c/testing/made-up
+	step build/examples-c/testing/made-up
+	step tests/prove.sh tests/installation.sh tests/man.sh
+	step tests/prove.sh build/promises :: parsing: changes: AF_UNIX SEQPACKET made-up
+}
+
 run_core() {
 	if [ "${CI:-}" = true ]; then
 		tests/needs.sh g++ g++ python3 python3 script bsdutils tmux tmux unshare util-linux
 	else
 		export TESTS_INSTALL=no
 	fi
-	tests/needs.sh prove perl
 	step make examples build/pcwatch build/promises
-	step prove tests/self.sh tests/artefacts.sh tests/man.sh tests/snippets.sh tests/promises.sh \
+	run_check
+	step tests/prove.sh tests/self.sh tests/artefacts.sh tests/snippets.sh tests/promises.sh \
 		tests/examples.sh tests/pcwatch.sh tests/recording.sh tests/containers.sh
 }
 
@@ -42,7 +52,7 @@ run_rest() {
 	set -- tests/abi.sh tests/promises-more.sh tests/sanitizers.sh tests/loops.sh tests/pcwatch-more.sh \
 		tests/daemon.py tests/whoranwhat.py tests/system-calls.py tests/bench.sh tests/cpp.sh tests/go.sh tests/packages.sh
 	take_turns=$(echo "$*" | tr ' ' ,) # because they follow the events of this kernel
-	set -- "$@" tests/compilers.sh tests/building.sh tests/miri.sh
+	set -- "$@" tests/compilers.sh tests/building.sh tests/packages-more.sh tests/miri.sh
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
 	[ "${CI:-}" = true ] && set -- "$@" tests/fuzz-replay.sh tests/kernels-configured.sh tests/kernels-machines.sh
 	step prove --timer --jobs 2 --rules "seq={$take_turns}" \
@@ -52,6 +62,7 @@ run_rest() {
 [ $# -gt 0 ] || set -- core rest
 for part; do
 	case $part in
+	check) (TESTS_INSTALL=no CI='' run_check) ;;
 	core | rest) (run_$part) ;;
 	*) echo "run.sh: there is no part $part" >&2; exit 2 ;;
 	esac

@@ -23,7 +23,8 @@ const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const JUMP_IF_EQUAL_X: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-const TAX: u16 = (libc::BPF_MISC | libc::BPF_TAX) as u16;
+/// BPF_TAX is 0. Older versions of the libc crate, such as Debian 13 has, do not name it.
+const TAX: u16 = libc::BPF_MISC as u16;
 
 /// How many processes a program can name whose threads are not wanted.
 #[cfg(feature = "table")]

@@ -633,7 +633,7 @@ PROMISE(sizes, "pc_process_texts fills a buffer of any size as snprintf() does, 
 
 PROMISE(bad_arguments, "pc_process_texts returns -EINVAL for bad arguments, and changes nothing")
 {
-	char buffer[8] = "as it is";
+	char buffer[] = "as it is";
 	struct pc_text texts[2] = { { PC_TEXT_COMMAND_LINE, 77, buffer, sizeof(buffer), 78 },
 				    { PC_TEXT_EXECUTABLE, 77, NULL, 1, 78 } };
 	CHECK_EQ(pc_process_texts(getpid(), 0, texts, 2), -EINVAL);
@@ -643,7 +643,7 @@ PROMISE(bad_arguments, "pc_process_texts returns -EINVAL for bad arguments, and 
 	CHECK_EQ(pc_process_texts(-getpid(), 0, texts, 1), -EINVAL);
 	CHECK_EQ(texts[0].error, 77);
 	CHECK_EQ(texts[0].length, 78);
-	CHECK(memcmp(buffer, "as it is", 8) == 0);
+	CHECK(strcmp(buffer, "as it is") == 0);
 }
 
 PROMISE(unknown_kind, "a text that this version does not know has -EINVAL, and the others are read")
