@@ -93,7 +93,7 @@
  *  pc_recv_many
  *
  *  pc_set_filter          socket, setsockopt, getsockopt, bind, sendto, recvfrom, close, write,
- *  pc_subscribe           futex, getrandom; to explain a silent kernel: readlinkat, openat,
+ *  pc_subscribe           futex, getrandom; to explain a silent kernel: newfstatat (stat), openat,
  *  pc_unsubscribe         read
  *  pc_check
  *  pc_table_check
@@ -134,6 +134,7 @@
  *
  *  Call                   Instead, or as well
  *  ----                   -------------------
+ *  newfstatat             statx: on machines of 32 bits; stat: with musl
  *  recvfrom               socketcall: on s390x and i386 (it stands for all calls of sockets)
  *  recvmmsg               recvmmsg_time64: on machines of 32 bits
  *  ppoll                  ppoll_time64: on machines of 32 bits

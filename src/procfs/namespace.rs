@@ -5,12 +5,12 @@ use super::file::Tree;
 #[cfg(feature = "table")]
 use super::stat::{self, Stat};
 use crate::errno::Errno;
-use crate::sys::{read_file, read_link};
+use crate::sys::{inode, read_file};
 
-/// Inodes of the initial namespaces (`PROC_PID_INIT_INO` and others in `include/linux/proc_ns.h`).
-const INITIAL_PID: u32 = 0xefff_fffc;
-const INITIAL_USER: u32 = 0xefff_fffd;
-const INITIAL_TIME: u32 = 0xefff_fffa;
+/// Inodes of the initial namespaces (`PROC_PID_INIT_INO` and `PROC_USER_INIT_INO` in
+/// `include/linux/proc_ns.h`).
+const INITIAL_PID: u64 = 0xefff_fffc;
+const INITIAL_USER: u64 = 0xefff_fffd;
 
 /// From what is best to what is worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,28 +29,15 @@ pub(crate) fn namespaces() -> Namespaces {
 }
 
 /// Whether this process is in the initial namespace of a kind, whose file and inode these are.
-///
-/// The file is a link, such as "pid:[4026531836]". stat(2) would give the number itself, but the system call
-/// that does this is another one on each machine.
 #[inline(never)]
-fn namespace(path: &[u8], initial: u32) -> Namespaces {
-    let mut buffer = [0; 32];
-    match read_link(None, path, &mut buffer) {
-        Ok(_) if number(&buffer) == initial => Namespaces::Initial,
+fn namespace(path: &[u8], initial: u64) -> Namespaces {
+    match inode(path) {
+        Ok(inode) if inode == initial => Namespaces::Initial,
         Ok(_) => Namespaces::Foreign,
         // A kernel without namespaces of this kind does not have the file.
-        Err(Errno(libc::ENOENT)) if read_link(None, b"/proc/self\0", &mut buffer).is_ok() => {
-            Namespaces::Initial
-        }
+        Err(Errno(libc::ENOENT)) if inode(b"/proc/self\0").is_ok() => Namespaces::Initial,
         Err(_) => Namespaces::Unknown,
     }
-}
-
-/// The number that the digits of `text` make.
-fn number(text: &[u8]) -> u32 {
-    text.iter()
-        .filter(|byte| byte.is_ascii_digit())
-        .fold(0, |number: u32, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit - b'0')))
 }
 
 /// Checks that the clocks of this process are those of the kernel's events.
@@ -58,6 +45,8 @@ fn number(text: &[u8]) -> u32 {
 /// # Errors
 /// `EOPNOTSUPP`: not the initial time namespace.
 pub(crate) fn require_initial_time() -> Result<(), Errno> {
+    /// `PROC_TIME_INIT_INO` in `include/linux/proc_ns.h`
+    const INITIAL_TIME: u64 = 0xefff_fffa;
     match namespace(b"/proc/self/ns/time\0", INITIAL_TIME) {
         Namespaces::Foreign => Err(Errno(libc::EOPNOTSUPP)),
         _ => Ok(()),

@@ -4,6 +4,7 @@ use super::{Fd, check, plain};
 use crate::errno::Errno;
 use crate::memory::OutSlice;
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
 /// A pointer to a path, which must end with a zero.
 fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
@@ -11,6 +12,35 @@ fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
         [.., 0] => Ok(path.as_ptr().cast()),
         _ => Err(Errno(libc::EINVAL)),
     }
+}
+
+/// stat(2). glibc's function would make the library need glibc 2.33.
+///
+/// # Safety
+/// `path` is terminated, and `status` is writable.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_pointer_width = "64")]
+unsafe fn stat(path: *const c_char, status: *mut libc::stat) -> libc::c_long {
+    // SAFETY: the caller vouches for both. On these machines the kernel's struct is libc's.
+    unsafe { libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path, status, 0) }
+}
+#[cfg(not(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64"
+)))]
+use libc::stat;
+
+/// The inode that `path` leads to.
+#[inline]
+pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
+    let path = terminated(path)?;
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path is terminated, and `status` has room for what stat() writes.
+    check(unsafe { stat(path, status.as_mut_ptr()) })?;
+    // SAFETY: stat() succeeded, so it has written all of the status.
+    let status = unsafe { status.assume_init() };
+    #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets
+    Ok(status.st_ino as u64)
 }
 
 /// An error of opening or reading a file of /proc as the library returns it: EACCES if the file may
@@ -77,6 +107,7 @@ pub(crate) fn read_file<'a>(
 ///
 /// # Errors
 /// `ENAMETOOLONG`: the path does not fit.
+#[cfg(feature = "table")]
 pub(crate) fn read_link(
     directory: Option<&Fd>,
     path: &[u8],

@@ -31,8 +31,8 @@ pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns,
 pub(crate) use fd::require_open;
 pub(crate) use fd::{Fd, Modes, take};
 #[cfg(feature = "table")]
-pub(crate) use file::{Mode, open, read};
-pub(crate) use file::{read_file, read_link};
+pub(crate) use file::{Mode, open, read, read_link};
+pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;
 pub(crate) use recv::*;

@@ -31,6 +31,13 @@
 #define SET_TIMER SYS_timerfd_settime
 #define TIMED SYS_ppoll, SYS_recvmmsg, CLOCK
 #endif
+#ifndef SYS_newfstatat
+#define STAT SYS_statx
+#elif defined(__GLIBC__) || !defined(SYS_stat)
+#define STAT SYS_newfstatat
+#else
+#define STAT SYS_newfstatat, SYS_stat
+#endif
 #ifdef SYS_mmap2
 #define ALLOCATING SYS_brk, SYS_mmap2
 #else
@@ -40,7 +47,7 @@
 #define RECEIVING RECVFROM, TIMED, SYS_getsockopt, SYS_read
 #define CONTROLLING                                                                                \
 	SYS_socket, SYS_setsockopt, SYS_getsockopt, SYS_bind, SYS_sendto, SYS_recvfrom, SYS_close, \
-		SYS_write, SYS_futex, SYS_getrandom, CLOCK, SYS_readlinkat, SYS_openat, SYS_read
+		SYS_write, SYS_futex, SYS_getrandom, CLOCK, STAT, SYS_openat, SYS_read
 #define FOLLOWING                                                                                  \
 	RECEIVING, ALLOCATING, SYS_openat, SYS_close, SYS_kill, SYS_tgkill, SYS_getdents64,        \
 		SYS_lseek, SYS_epoll_ctl, SYS_epoll_pwait, SYS_pidfd_open, SYS_ioctl, SYS_capget,  \
@@ -76,7 +83,14 @@ static const struct {
 	NAME(getrandom), NAME(getsockopt), NAME(ioctl), NAME(kill), NAME(lseek), NAME(madvise), NAME(mprotect),
 	NAME(mremap), NAME(munmap), NAME(openat), NAME(pidfd_open), NAME(ppoll), NAME(read), NAME(readlinkat),
 	NAME(recvfrom), NAME(recvmmsg), NAME(sched_getattr), NAME(sched_setattr), NAME(sched_yield), NAME(sendto),
-	NAME(setsockopt), NAME(socket), NAME(tgkill), NAME(timerfd_create), NAME(timerfd_settime), NAME(write),
+	NAME(setsockopt), NAME(socket), NAME(statx), NAME(tgkill), NAME(timerfd_create), NAME(timerfd_settime),
+	NAME(write),
+#ifdef SYS_newfstatat
+	NAME(newfstatat),
+#endif
+#ifdef SYS_stat
+	NAME(stat),
+#endif
 #ifdef SYS_mmap
 	NAME(mmap),
 #endif

@@ -59,6 +59,7 @@ static bool explains(int result)
 	case E2BIG:
 	case ENOSYS:
 	case EOPNOTSUPP:
+	case ETIMEDOUT:
 	case EPROTOTYPE:
 	case ECHILD:
 	case EPIPE:
@@ -67,8 +68,6 @@ static bool explains(int result)
 	case ESRCH:
 	case ENOBUFS:
 		return false;
-	case ETIMEDOUT: /* "is /proc mounted? …" */
-		return strcmp(call, "readlinkat") == 0;
 	case EACCES: /* "/proc …" */
 		return is_file;
 	case EPERM: /* "… a seccomp filter, an LSM …" */
