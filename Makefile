@@ -86,7 +86,7 @@ all: $(SHARED) $(STATIC) $(BUILD)/proc_connector.pc
 	CC='$(CC)' tests/layouts.sh $(BUILD)/layouts
 
 # One crate type at a time: built together they silently lose link-time optimisation.
-$(RUSTLIB): Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
+$(RUSTLIB): Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/cargo.sh
 	@mkdir -p $(@D)
 	@CC='$(CC)' OBJCOPY='$(OBJCOPY)' tools/linker.sh '$(MACHINE)' '$(CHOICE)' $(CC) $(LDFLAGS)
 	TARGET='$(TARGET)' CARGO='$(CARGO)' tools/cargo.sh $@ $(CARGO_DIR) rustc --locked --release --lib \
