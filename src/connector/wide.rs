@@ -33,7 +33,7 @@ mod words {
     /// read is at least as new as the one before, because stores release and loads acquire. So if
     /// both upper halves are equal, the number had this upper half from the first reading to the
     /// last, and the lower half belongs to it. Otherwise a store has changed the upper half
-    /// meanwhile, and the load begins again; a counter of events does that every 2^32 events.
+    /// meanwhile, and the number passes this upper half with zeros below.
     ///
     /// A load takes three words and as many memory barriers, and nearly every store takes one
     /// barrier, of whatever order: this is at least `Relaxed`, and nobody needs these numbers to be
@@ -56,13 +56,10 @@ mod words {
         }
 
         pub(in super::super) fn load(&self, _: Ordering) -> u64 {
-            loop {
-                let upper = self.upper_again.load(Acquire);
-                let lower = self.lower.load(Acquire);
-                if self.upper.load(Acquire) == upper {
-                    return u64::from(upper) << 32 | u64::from(lower);
-                }
-            }
+            let upper_before = self.upper_again.load(Acquire);
+            let lower = self.lower.load(Acquire);
+            let upper = self.upper.load(Acquire);
+            u64::from(upper) << 32 | u64::from(if upper == upper_before { lower } else { 0 })
         }
 
         /// For the thread that stores. It sees its own words, so it needs no barrier.
@@ -116,7 +113,9 @@ mod tests {
             let mut last = 0;
             while !done.load(Relaxed) {
                 let value = number.load(Relaxed);
-                assert!(value % STEP == 0 && value >= last, "{value:#x} after {last:#x}");
+                let passed = value as u32 == 0;
+                assert!(value % STEP == 0 || passed, "{value:#x} was not stored");
+                assert!(value >= last, "{value:#x} after {last:#x}");
                 last = value;
             }
         });
