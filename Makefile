@@ -139,10 +139,15 @@ COMMA := ,
 $(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
 	$(CC) $(CHOICE) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
 	    -x c /dev/null -x none $(RUSTLIB)
-	$(OBJCOPY) -w --keep-global-symbol='pc_*' -R .llvmbc -R .llvmcmd -W rust_eh_personality \
+	$(READELF) -sW $(BUILD)/proc_connector.o | awk '$$6 == "HIDDEN" { print $$8, "pc." $$8 }' >$(BUILD)/hidden
+	$(OBJCOPY) -w $(KEPT) -R .llvmbc -R .llvmcmd -W rust_eh_personality \
 	    --dump-section .pc_layouts=$(BUILD)/layouts -R .pc_layouts $(BUILD)/proc_connector.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/proc_connector.o
+
+# On MIPS, an instruction has one kind of relocation for a local symbol and another for a global one, and objcopy
+# changes symbols alone. So they stay global there, hidden as Rust made them, with names that nothing else has.
+KEPT = $(if $(filter mips%,$(MACHINE)),--redefine-syms=$(BUILD)/hidden,--keep-global-symbol='pc_*')
 
 # What a program that does without the process table could have.
 connector-only:

@@ -13,7 +13,7 @@
 # skipped, kernel, seconds, bytes of the queue per event.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel arm64-musl powerpc x32'
+all_machines='amd64 ppc64el s390x armhf i386 i386-compat musl arm64 riscv64 armel mipsel arm64-musl powerpc x32'
 work=$PWD/build/kernels
 mkdir -p "$work"
 . tests/tap.sh
@@ -22,7 +22,7 @@ mkdir -p "$work"
 
 # Debian's name of a machine gives Rust's name, the flavour of its kernels, where they are, and QEMU's command.
 machine() {
-	suites='trixie-backports sid' serial='-serial stdio' make='' architecture=${1%-*} package='' emulator=''
+	suites='trixie-backports sid' serial='-serial stdio' make='' architecture=${1%-*} package='' emulator='' processors=2
 	unset RUSTC_BOOTSTRAP
 	case $1 in
 	amd64)
@@ -50,6 +50,9 @@ machine() {
 	ppc64el) # with pages of 64K
 		triple=powerpc64le-unknown-linux-gnu flavour=powerpc64le-64k console=hvc0 package=qemu-system-ppc
 		emulator='qemu-system-ppc64 -accel tcg,thread=single -M pseries -cpu power9' ;;
+	mipsel) # Debian 12 is the last one with kernels for it. Its kernel stalls on QEMU's second processor.
+		triple=mipsel-unknown-linux-gnu flavour=4kc-malta suites=bookworm console=ttyS0 package=qemu-system-mips
+		emulator='qemu-system-mipsel -accel tcg,thread=single -M malta -cpu 24Kf' processors=1 ;;
 	i386-compat) triple=i686-unknown-linux-gnu emulator=none ;;
 	musl) triple=$(uname -m)-unknown-linux-musl emulator=none ;;
 	arm64-musl) # on arm64's kernel
@@ -65,7 +68,7 @@ machine() {
 	gnu=$(echo "$triple" | sed 's/^armv[0-9a-z]*/arm/; s/^riscv64gc/riscv64/; s/-unknown//; s/musl/gnu/')
 	specs=$work/packages/musl-gcc.specs
 	case $1 in
-	armel | x32) # Rust has no library for them that could be downloaded; cargo builds it.
+	armel | mipsel | x32) # Rust has no library for them that could be downloaded; cargo builds it.
 		export RUSTC_BOOTSTRAP=1
 		make="CARGO=cargo -Zbuild-std=core" ;;
 	musl) make="CC=musl-gcc -isystem $work/headers" ;;
@@ -106,7 +109,7 @@ prepare() { # prepare MACHINE
 	esac
 	if command -v rustup >/dev/null; then
 		case $1 in
-		armel | x32) rustup component add rust-src ;;
+		armel | mipsel | x32) rustup component add rust-src ;;
 		*) rustup target add "$triple" ;;
 		esac
 	fi
@@ -176,7 +179,7 @@ boot() { # boot VMLINUZ INITRAMFS LOG PARAMETER …
 	vmlinuz=$1 initramfs=$2 log=$3
 	shift 3
 	# shellcheck disable=SC2086
-	timeout -k 5 1800 $emulator -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot -net none \
+	timeout -k 5 1800 $emulator -smp $processors -m 1024 -nodefaults -no-user-config -display none -no-reboot -net none \
 		$serial -monitor none -kernel "$vmlinuz" -initrd "$initramfs" \
 		-append "console=$console panic=-1 quiet PROMISES_FLOOD=20000 PROMISES_RUNS=1 PROMISES_CALLS=1 $*" \
 		</dev/null 2>&1 | tr -d '\r' >"$log"

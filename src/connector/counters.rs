@@ -1,6 +1,6 @@
 //! The statistics of a handle: what became of each datagram.
 
-use super::wide::AtomicU64;
+use super::wide::{self, AtomicU64};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Numbers that any thread may read. Only the receiving thread writes them, except `repaired`,
@@ -22,7 +22,7 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     #[inline]
     pub(crate) fn add(&self, count: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+        wide::add(&self.0, count);
     }
 
     pub(crate) fn get(&self) -> u64 {
