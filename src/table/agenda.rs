@@ -76,6 +76,7 @@ pub(super) struct Agenda {
     /// Every event that was queued before this moment has been handled.
     horizon_ns: u64,
     events_since_scan_step: u32,
+    events_since_watch: u32,
     pub hearing: Hearing,
     /// Read after the batch was received, so that the machine had slept no longer than this when any
     /// of its events was generated.
@@ -100,6 +101,7 @@ impl Agenda {
             is_exit_pending: false,
             horizon_ns: 0,
             events_since_scan_step: 0,
+            events_since_watch: 0,
             slept: Slept(0),
         }
     }
@@ -141,6 +143,10 @@ impl Agenda {
         if self.event().is_some() {
             return Some(Job::Judge);
         }
+        // A queue that is never empty must not hide the exits that no event reports.
+        if quiet == Quiet::Unknown && self.events_since_watch >= BATCH as u32 {
+            return Some(Job::Watch);
+        }
         // An empty queue moves the horizon, for which the exits wait.
         if quiet < Quiet::Queue || has_announcement || exited.is_some() || has_backlog {
             return Some(Job::Receive);
@@ -172,6 +178,7 @@ impl Agenda {
         self.horizon_ns = self.horizon_ns();
         self.handled += 1;
         self.events_since_scan_step += 1;
+        self.events_since_watch += 1;
         self.is_exit_pending = false;
     }
 
@@ -254,6 +261,11 @@ impl Agenda {
     /// Whether the table agrees with /proc, but for events that it has not handled.
     pub(super) const fn is_synced(&self) -> bool {
         self.is_synced && self.doubt.is_none()
+    }
+
+    /// No pidfd was readable. Whether it was asked because of many events, so that more may be queued.
+    pub(super) fn finish_watch(&mut self) -> bool {
+        core::mem::take(&mut self.events_since_watch) >= BATCH as u32
     }
 
     /// The scan takes a step.

@@ -221,7 +221,10 @@ impl Follower {
             leaderless::look_at_watched(&mut self.census, slot, world)?;
             return Ok(Outcome::Worked(LOOK));
         }
-        let Some(slot) = self.next_of_round(world) else { return Ok(Outcome::Nothing(Quiet::All)) };
+        let Some(slot) = self.next_of_round(world) else {
+            let is_quiet = !self.agenda.finish_watch();
+            return Ok(if is_quiet { Outcome::Nothing(Quiet::All) } else { Outcome::Worked(0) });
+        };
         let life = self.census.at(slot).life;
         self.census.set_life(slot, life); // behind the others
         // If this fails, the next round tries again.

@@ -402,6 +402,23 @@ PROMISE(endless_flood, "a flood that never ends does not delay the table's recov
 	close_follower(&f);
 }
 
+PROMISE(flooded_exit, "a flood that never ends does not hide the exit of a process whose leader exited before")
+{
+	skip_if_instrumented(); /* valgrind has no pidfd_open */
+	struct follower f = open_unheard(TABLE_OPTIONS(.fields = 0, .max_work = 1));
+	struct puppet puppet = start_puppet();
+	order(&puppet, 'l');
+	while (state_of(&f, puppet.pid) != PC_PROCESS_LEADER_GONE)
+		hear(&f, 1);
+	dismiss(&puppet, 'q');
+	while (state_of(&f, puppet.pid) != -1) {
+		flood(40); /* more than the next call takes */
+		hear(&f, 0);
+		CHECK_EQ(table_stats(&f).lost, 0); /* after a loss, /proc would show it */
+	}
+	close_follower(&f);
+}
+
 PROMISE(deaf, "pc_table_check repairs a deaf kernel: the descriptor becomes readable, and the table reports what the kernel did not")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
