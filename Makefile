@@ -96,11 +96,13 @@ $(RUSTLIB): Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/
 # They make the library 5 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
 # jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), no code moved out of loops or copied to
-# other paths for speed, nothing kept in a register because it may be needed again, registers saved in one place
-# and moved where that is short, and memcpy() or memset() for more than 32 bytes.
+# other paths for speed, nothing kept in a register because it may be needed again, equal ends of blocks joined,
+# tables of jumps for five cases or more, registers saved in one place and moved where that is short, and memcpy()
+# or memset() for more than 32 bytes.
 SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-size \
     -disable-machine-licm -disable-machine-cse -enable-pre=false -enable-load-pre=false \
-    -enable-shrink-wrap=false -split-spill-mode=size -max-store-memcpy=2 -max-store-memset=2
+    -tail-merge-size=2 -min-jump-table-entries=5 -enable-shrink-wrap=false \
+    -split-spill-mode=size -max-store-memcpy=2 -max-store-memset=2
 # Without those that the compiler does not know: it would refuse them.
 KNOWN = $(foreach option,$(SMALLER),$(shell $(RUSTC) -C llvm-args=$(option) --print sysroot >/dev/null 2>&1 && \
     echo $(option)))
