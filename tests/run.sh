@@ -42,7 +42,7 @@ run_rest() {
 	set -- tests/abi.sh tests/promises-more.sh tests/sanitizers.sh tests/loops.sh tests/pcwatch-more.sh \
 		tests/daemon.py tests/whoranwhat.py tests/bench.sh tests/cpp.sh tests/go.sh tests/packages.sh
 	take_turns=$(echo "$*" | tr ' ' ,) # because they follow the events of this kernel
-	set -- "$@" tests/compilers.sh tests/building.sh tests/miri.sh
+	set -- "$@" tests/pcwatch-fleet.py tests/compilers.sh tests/building.sh tests/miri.sh
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
 	[ "${CI:-}" = true ] && set -- "$@" tests/fuzz-replay.sh tests/kernels-configured.sh
 	step prove --timer --jobs 2 --rules "seq={$take_turns}" --rules 'par=**' "$@"

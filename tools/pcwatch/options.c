@@ -131,6 +131,13 @@ static const char *parse_name(const char *text)
 	return text;
 }
 
+static const char *parse_host(const char *text)
+{
+	if (!*text || strlen(text) > HOST_NAME_MAX)
+		bad_usage("--host: '%s' is not a name of 1 to %d bytes", text, HOST_NAME_MAX);
+	return text;
+}
+
 /* argv[0] is the command, if there is one. */
 static void check_command(char **argv, bool separated, bool chosen)
 {
@@ -156,6 +163,8 @@ static void check_combinations(bool chosen)
 		bad_usage("--tree cannot be combined with --show, --user, --cgroup, --name or --pid");
 	if (options.family && (options.tree || chosen || options.pid))
 		bad_usage("--family cannot be combined with --events, --pid or --tree");
+	if (options.host && !options.json)
+		bad_usage("--host needs --json");
 	if (options.realtime && options.no_hurry)
 		bad_usage("--realtime cannot be combined with --no-hurry");
 	/* sysctl kernel.sched_rt_runtime_us: a realtime program that never sleeps is stopped 50 ms each second. */
@@ -194,6 +203,7 @@ void parse_options(int argc, char **argv)
 		{ "show", required_argument, NULL, 'o' },
 		{ "cmdline-bytes", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "host", optional_argument, NULL, 'H' },
 		{ "output", required_argument, NULL, 'O' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
@@ -228,6 +238,10 @@ void parse_options(int argc, char **argv)
 			options.command_bytes = (size_t)parse_number("cmdline-bytes", optarg, DIGITS);
 			break;
 		case 'j': options.json = true; break;
+		case 'H':
+			options.host = true;
+			options.host_name = optarg ? parse_host(optarg) : NULL;
+			break;
 		case 'O': options.output = optarg; break;
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;

@@ -52,7 +52,7 @@ enum { /* what --show can add to a record */
 };
 struct options {
 	uint32_t events; /* to show: PC_MASK_* bits */
-	bool no_threads, ends, failed, tree, json, stats, no_hurry, realtime;
+	bool no_threads, ends, failed, tree, json, stats, no_hurry, realtime, host;
 	pid_t root; /* of the tree; 0: all processes */
 	double seconds; /* 0: without limit */
 	uint64_t count; /* 0: without limit */
@@ -60,6 +60,7 @@ struct options {
 	uint32_t show; /* SHOW_* bits */
 	size_t command_bytes; /* of a command line, at most */
 	const char *output; /* the name of a file; NULL: stdout or, with a command, stderr */
+	const char *host_name; /* in place of the machine's name; may be NULL */
 	char **command; /* to run; NULL: none */
 	bool leader; /* do not wait for what the command has started */
 	pid_t family; /* a process: show it and its descendants; 0: all processes */
@@ -77,6 +78,13 @@ uint64_t clock_ns(int clock);
 uint64_t now_ns(void); /* CLOCK_MONOTONIC, like the timestamps of events */
 void note_clocks(void); /* at least once a second, so that a step of a clock is noticed in time */
 uint64_t time_of_day_ns(uint64_t timestamp_ns); /* CLOCK_REALTIME */
+
+/* host.c: what names this machine. */
+enum { ID_SIZE = 33 };
+struct host {
+	char name[HOST_NAME_MAX + 1], machine[ID_SIZE], boot[ID_SIZE]; /* empty: not known */
+};
+bool read_host(struct host *host);
 
 /* stop.c: whether pcwatch goes on, and what stops it. */
 extern bool running;

@@ -2,13 +2,14 @@
 #include "pcwatch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PIPE_COLUMNS = 256, FEWEST_COLUMNS = 20 };
+enum { PIPE_COLUMNS = 256, FEWEST_COLUMNS = 20, SCHEMA = 1 };
 
 static uint64_t shown[KINDS], total_shown, undecided;
 static long line_start; /* in out */
@@ -35,6 +36,27 @@ static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 	return buffer;
 }
 
+/* Adds the fields of --host. They are a quarter of an object, so they are made once, and not for each. */
+static void name_host(void)
+{
+	static struct host host;
+	static char *fields;
+	static size_t size;
+	if (read_host(&host)) {
+		FILE *lines = out;
+		free(fields);
+		out = open_memstream(&fields, &size);
+		if (!out)
+			abort();
+		string("host", NULL, *host.name ? host.name : NULL);
+		string("machine_id", NULL, *host.machine ? host.machine : NULL);
+		string("boot_id", NULL, *host.boot ? host.boot : NULL);
+		fclose(out);
+		out = lines;
+	}
+	fwrite(fields, 1, size, out);
+}
+
 /*
  * Numbers the lines of this run, so that a consumer notices that a line is missing. The name of the
  * run distinguishes a restart, after which the numbers begin at 1 again.
@@ -46,7 +68,9 @@ static void number_line(void)
 	while (!run)
 		if (getrandom(&run, sizeof(run), GRND_NONBLOCK) != sizeof(run))
 			run = (uint32_t)(now_ns() ^ clock_ns(CLOCK_REALTIME) ^ (uint64_t)getpid() << 20);
-	fprintf(out, ",\"line\":%llu,\"run\":\"%08x\"", (unsigned long long)++lines, run);
+	fprintf(out, ",\"line\":%llu,\"run\":\"%08x\",\"schema\":%d", (unsigned long long)++lines, run, SCHEMA);
+	if (options.host)
+		name_host();
 }
 
 static void begin_object(const char *event, uint64_t timestamp_ns)
