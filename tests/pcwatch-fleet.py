@@ -4,7 +4,7 @@
 pcwatch gets made-up events from a socket in the place of the kernel's: this script counts what it sends, needs
 no privilege, and disturbs nobody. While pcwatch does not read, sending blocks, as it would not with the kernel.
 """
-import atexit, json, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import atexit, json, os, re, resource, select, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True
 from tap import conclude, ok, skip, within
@@ -16,16 +16,36 @@ os.chdir(work)
 atexit.register(shutil.rmtree, work, ignore_errors=True)
 
 with open("feed.c", "w") as file:
-    file.write("""
+    file.write(r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <proc_connector.h>
+#include <string.h>
 int pc_open(struct pc_connector **out, const struct pc_options *options) { return pc_open_fd(out, 9, options); }
 int pc_table_open(struct pc_table **out, const struct pc_table_options *options)
 { return pc_table_open_fd(out, 9, options); }
+/* On a socket pair nothing is lost, so a COMM with this name stands for an overrun. Its pid is how many are lost. */
+int pc_recv_many(struct pc_connector *pc, struct pc_event *events, size_t size, int timeout_ms)
+{
+	int count = ((int (*)(struct pc_connector *, struct pc_event *, size_t, int))dlsym(RTLD_NEXT, "pc_recv_many"))
+		(pc, events, size, timeout_ms);
+	for (int i = 0; i < count; i++) {
+		if (events[i].kind != PC_EVENT_COMM || strcmp(events[i].data.comm.comm, "lost") != 0)
+			continue;
+		struct pc_event_overrun overrun = { .lost = events[i].data.comm.pid, .since_ns = events[i].timestamp_ns,
+			.reason = events[i].data.comm.pid ? PC_LOST_QUEUE : PC_LOST_DEAF };
+		events[i].kind = PC_EVENT_OVERRUN;
+		events[i].data.overrun = overrun;
+	}
+	return count;
+}
 """)
-if subprocess.run(["cc", "-w", "-shared", "-fPIC", "-I" + ROOT + "/include", "feed.c", "-o", "feed.so"]).returncode:
+if subprocess.run(["cc", "-w", "-shared", "-fPIC", "-I" + ROOT + "/include", "feed.c", "-o", "feed.so", "-ldl"]).returncode:
     print("Bail out! cc is needed")
     sys.exit(1)
 
+NOTHING = os.open("/dev/null", os.O_RDWR)
+os.dup2(NOTHING, 9)  # no other descriptor gets this number
 PID = 4194304  # more than any id
 FORK, EXEC, EXIT, COMM = 1, 2, 0x80000000, 0x200
 
@@ -36,16 +56,12 @@ class Watch:
     def __init__(self, *options, stdout=subprocess.PIPE, prefix=(), environ={}):
         self.feed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.feed.settimeout(60)
-        spare = os.dup(9) if os.path.exists("/proc/self/fd/9") else None
         os.dup2(theirs.fileno(), 9)
         theirs.close()
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([*prefix, PCWATCH, *options], pass_fds=[9], stdout=stdout, stderr=self.errors,
                                         env={**os.environ, **environ, "LD_PRELOAD": work + "/feed.so"})
-        os.close(9)
-        if spare is not None:
-            os.dup2(spare, 9)
-            os.close(spare)
+        os.dup2(NOTHING, 9)
         self.sent = 0
         atexit.register(self.kill)
 
@@ -128,5 +144,184 @@ else:
     skip(promise, "unshare and root are needed")
 ok(refuses("--host needs --json", "--host") and refuses("--host: '' is not a name of 1 to 64 bytes", "--json", "--host="),
    "--host without --json and an empty name are refused")
+
+# ---- A reader that does not read ----
+
+try:
+    from jsonschema import Draft202012Validator
+
+    with open(ROOT + "/docs/pcwatch.schema.json") as file:
+        validator = Draft202012Validator(json.load(file))
+except ImportError:
+    validator = None
+
+
+def numbers(lines, produced):
+    """Says what is wrong with the numbers: received + announced lost == produced."""
+    last = announced = 0
+    for line in lines:
+        missing = line["line"] - last - 1
+        if missing != (line["dropped"] if line["event"] == "dropped" else 0):
+            return "line %d comes after %d: %s" % (line["line"], last, line)
+        announced += missing
+        last = line["line"]
+    received = sum(line["event"] not in ("dropped", "stats") for line in lines)
+    if received + announced != produced:
+        return "%d received, %d announced, %d produced" % (received, announced, produced)
+    return None
+
+
+def invalid(lines):
+    """Returns lines of rare kinds that the schema does not describe."""
+    rare = [line for line in lines if line["event"] in ("dropped", "stats", "overrun")] + lines[:3]
+    return [line for line in rare if validator and not validator.is_valid(line)]
+
+
+class Reader:
+    """Reads the lines of a pipe or a socket when it is asked to."""
+
+    def __init__(self, fd):
+        self.fd, self.rest, self.lines = fd, b"", []
+
+    def read(self):
+        data = os.read(self.fd, 1 << 20)
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        self.lines += map(json.loads, lines)
+        return bool(data)
+
+    def until(self, condition):
+        while not condition(self.lines):
+            if not self.read():
+                return False
+        return True
+
+
+EVENTS = 30000  # of which the buffer does not hold a tenth
+for kind in "pipe", "socket":
+    if kind == "pipe":
+        end, theirs = os.pipe()
+    else:
+        ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        end, theirs = ours.detach(), other.detach()
+    watch = Watch("--json", "--host", "--show", "none", "--stats", "--drop=1000000", stdout=theirs)
+    os.close(theirs)
+    reader = Reader(end)
+    watch.comm()
+    reader.until(len)
+    for part in range(3):
+        for _ in range(EVENTS):
+            watch.comm()  # which blocks, and fails after a minute, if pcwatch does not read
+        # The announcement comes as soon as there is room, and not with the next event.
+        reader.until(lambda lines: sum(line["event"] == "dropped" for line in lines) > part)
+    watch.fork()
+    reader.until(lambda lines: lines[-1]["event"] == "fork")
+    memory = next(int(line.split()[1]) for line in open("/proc/%d/status" % watch.process.pid) if line.startswith("VmHWM"))
+    watch.process.send_signal(signal.SIGTERM)
+    while reader.read():
+        pass
+    wrong = numbers(reader.lines, watch.sent)
+    ok(watch.process.wait(60) == 0 and not wrong and not reader.rest,
+       "while the reader of a %s stops, pcwatch --drop goes on: received + announced lost == produced" % kind,
+       (wrong, watch.said()))
+    drops = [line for line in reader.lines if line["event"] == "dropped"]
+    final = reader.lines[-1]
+    ok(final["event"] == "stats" and final["dropped"] == sum(drop["dropped"] for drop in drops) > EVENTS
+       and len(drops) < 30 and not invalid(reader.lines),
+       "the totals have the number of dropped lines, and the schema describes the announcements", (final, drops))
+    ok(memory < 12000, "the buffer of pcwatch --drop does not grow", "%d KiB" % memory)
+    os.close(end)
+
+# Losses of events that were to be announced while nobody read.
+end, theirs = os.pipe()
+watch = Watch("--json", "--show", "none", "--drop=131072", stdout=theirs)
+os.close(theirs)
+reader = Reader(end)
+watch.comm()
+reader.until(len)
+for lost in (7, 30):
+    for _ in range(3000):
+        watch.comm()
+    if lost:
+        watch.comm(b"lost", pid=lost)
+reader.until(lambda lines: lines[-1]["event"] == "dropped")
+drops = [line["lost"] for line in reader.lines if line["event"] == "dropped"]
+for _ in range(3000):
+    watch.comm()
+watch.comm(b"lost", pid=0)
+reader.until(lambda lines: lines[-1]["event"] == "dropped" and lines[-1]["lost"] is None)
+ok(drops == [37], "the announcement of dropped lines has the number of lost events that they reported", reader.lines[-1])
+watch.stop()
+os.close(end)
+
+for drop in "--drop=131072", None:
+    end, theirs = os.pipe()
+    watch = Watch("--json", "--show", "none", "--stats", *filter(None, [drop]), stdout=theirs)
+    os.close(theirs)
+    watch.comm()
+    within(5, lambda: select.select([end], [], [], 0)[0])
+    watch.feed.settimeout(1)
+    try:
+        for _ in range(20000):
+            watch.comm()
+    except TimeoutError:
+        pass
+    stuck = watch.sent < 20000
+    start = time.monotonic()
+    status, said = watch.stop(), watch.said()
+    if drop:
+        ok(not stuck and status == 0 and re.fullmatch(r"pcwatch: stdout: \d+ lines were not taken at the end\n", said)
+           and time.monotonic() - start < 30,
+           "at the end, pcwatch --drop waits a moment, and says how many lines the reader has not taken", (stuck, status, said))
+        reader = Reader(end)
+        while reader.read():
+            pass
+        # The last that would have come are the announcement, which stands for the lines before it, and the totals.
+        left = int(said.split()[2])
+        ok(reader.lines[-1]["line"] < 20001 and left < 2000 and numbers(reader.lines, len(reader.lines)) is None and not reader.rest,
+           "what the reader finds after that are whole lines", reader.lines[-1])
+    else:
+        ok(stuck and status == 0, "without --drop, pcwatch waits for the reader, and the kernel's queue fills", watch.sent)
+    os.close(end)
+
+# As text.
+end, theirs = os.pipe()
+watch = Watch("--drop=131072", stdout=theirs)
+os.close(theirs)
+watch.comm()
+text = os.read(end, 1 << 20)
+for _ in range(10000):
+    watch.comm()
+while b" dropped " not in text:
+    text += os.read(end, 1 << 20)
+watch.stop()
+while data := os.read(end, 1 << 20):
+    text += data
+os.close(end)
+announced = re.findall(rb"^\d\d:\d\d:\d\d\.\d{3} dropped  .* dropped (\d+) lines since \d\d:\d\d:\d\d\.\d{3}$", text, re.MULTILINE)
+ok(text.count(b" comm ") + sum(map(int, announced)) == watch.sent, "pcwatch --drop announces in text, too, how many lines it has dropped",
+   (text.count(b" comm "), announced, watch.sent))
+
+# A file that takes no more, as on a full disk, and takes some later. A limit does that without a disk.
+limit, more = 300000, 900000
+watch = Watch("--json", "--show", "none", "--stats", "--drop=131072", "--output", "full.out")
+resource.prlimit(watch.process.pid, resource.RLIMIT_FSIZE, (limit, limit * 100))
+for _ in range(5000):
+    watch.comm()
+full = within(5, lambda: "too large" in watch.said())
+whole = open("full.out", "rb").read().endswith(b"\n")
+for _ in range(100):
+    watch.comm()
+resource.prlimit(watch.process.pid, resource.RLIMIT_FSIZE, (limit * 100, limit * 100))
+within(5, lambda: b'"dropped"' in open("full.out", "rb").read())
+watch.comm()
+status = watch.stop()
+lines = [json.loads(line) for line in open("full.out", "rb").read().splitlines()]
+wrong = numbers(lines, watch.sent)
+ok(full and whole and status == 0 and not wrong and watch.said() == "pcwatch: full.out: File too large\n",
+   "when a file takes no more, pcwatch --drop says so once, and goes on when there is room: nothing is uncounted",
+   (full, whole, status, wrong, watch.said()))
+ok(refuses("--drop: the buffer has at least 131072 bytes, and not 1000", "--drop=1000")
+   and refuses("--drop: 'x' is not a number above 0 and below 1000000000", "--drop=x")
+   and refuses("--tree cannot be combined with --drop", "--tree", "--drop"), "a buffer that is too small is refused")
 
 conclude()

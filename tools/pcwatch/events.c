@@ -170,6 +170,8 @@ static void show(const struct pc_event *event, const struct task *old, const cha
 {
 	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
 	pid_t pid = who(event);
+	if (event->kind == PC_EVENT_OVERRUN)
+		note_loss(event->data.overrun.lost, event->data.overrun.reason == PC_LOST_DEAF);
 	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
 		return;
 	if (options.json) {

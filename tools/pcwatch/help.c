@@ -35,6 +35,8 @@ const char HELP_OPTIONS[] =
 	"  --json         print one JSON object per line; see docs/json.md\n"
 	"  --host[=NAME]  add the machine's name, or NAME, its machine id and its boot id to each object\n"
 	"  --output FILE  write to FILE instead of stdout, or, with a command, of stderr\n"
+	"  --drop[=BYTES] do not wait for a reader of the output that is slow, or for a disk that is full:\n"
+	"                 keep BYTES, 4194304 by default, then drop lines, and report how many\n"
 	"  --duration S   stop after S seconds, such as 2.5\n"
 	"  --count N      stop after N records: events, overruns or process exits\n"
 	"  --stats        print totals at the end: on stderr or, with --json, on stdout as the last\n"

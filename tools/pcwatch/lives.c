@@ -170,6 +170,7 @@ static void show_doubt(const struct pc_change *change)
 
 static void show_loss(const struct pc_change *change)
 {
+	note_loss(change->lost, change->flags & PC_CHANGE_DEAF);
 	if (!begin_record("overrun", change->timestamp_ns, "\033[1;7;31m"))
 		return;
 	columns(0, 0, NULL);

@@ -90,6 +90,8 @@ static void follow(const struct view *view)
 		}
 		view->drain();
 		flush_ns = flush_soon();
+		if (announce_dropped())
+			flush_ns = flush_soon();
 	}
 }
 
@@ -138,7 +140,7 @@ int run(const struct view *view)
 	view->get_stats(&stats);
 	if (options.stats && !output_gone)
 		show_totals(&stats, now_ns() - start_ns, wake);
-	flush();
+	finish_output();
 	view->close();
 	return exit_status;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15 };
+enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15, BUFFER_BYTES = 4 << 20, LEAST_BUFFER_BYTES = 128 << 10 };
 
 struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES };
 
@@ -131,6 +131,14 @@ static const char *parse_name(const char *text)
 	return text;
 }
 
+static size_t parse_buffer(const char *text)
+{
+	double number = parse_number("drop", text, "0123456789");
+	if (number < LEAST_BUFFER_BYTES)
+		bad_usage("--drop: the buffer has at least %d bytes, and not %s", LEAST_BUFFER_BYTES, text);
+	return (size_t)number;
+}
+
 static const char *parse_host(const char *text)
 {
 	if (!*text || strlen(text) > HOST_NAME_MAX)
@@ -163,6 +171,8 @@ static void check_combinations(bool chosen)
 		bad_usage("--tree cannot be combined with --show, --user, --cgroup, --name or --pid");
 	if (options.family && (options.tree || chosen || options.pid))
 		bad_usage("--family cannot be combined with --events, --pid or --tree");
+	if (options.tree && options.buffer_bytes)
+		bad_usage("--tree cannot be combined with --drop");
 	if (options.host && !options.json)
 		bad_usage("--host needs --json");
 	if (options.realtime && options.no_hurry)
@@ -205,6 +215,7 @@ void parse_options(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "host", optional_argument, NULL, 'H' },
 		{ "output", required_argument, NULL, 'O' },
+		{ "drop", optional_argument, NULL, 'D' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "stats", no_argument, NULL, 's' },
@@ -243,6 +254,7 @@ void parse_options(int argc, char **argv)
 			options.host_name = optarg ? parse_host(optarg) : NULL;
 			break;
 		case 'O': options.output = optarg; break;
+		case 'D': options.buffer_bytes = optarg ? parse_buffer(optarg) : BUFFER_BYTES; break;
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;
 		case 's': options.stats = true; break;

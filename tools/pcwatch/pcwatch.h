@@ -59,6 +59,7 @@ struct options {
 	uint64_t spin_ns; /* how long to wait without sleeping */
 	uint32_t show; /* SHOW_* bits */
 	size_t command_bytes; /* of a command line, at most */
+	size_t buffer_bytes; /* of --drop; 0: wait for the reader of stdout */
 	const char *output; /* the name of a file; NULL: stdout or, with a command, stderr */
 	const char *host_name; /* in place of the machine's name; may be NULL */
 	char **command; /* to run; NULL: none */
@@ -99,6 +100,10 @@ extern FILE *out; /* collects whole lines until they are written */
 extern bool output_gone; /* stdout takes no more output */
 void prepare_lines(void);
 int write_lines(void);
+size_t lines_waiting(void); /* how many bytes --drop keeps, because stdout does not take them */
+uint64_t lines_again_ns(void); /* when to try again */
+bool lines_fault(int *error); /* a file takes no more, and that has not been reported */
+uint64_t finish_lines(void);
 void give_up(int status);
 
 /* escape.c: untrusted text, made safe to print. */
@@ -136,6 +141,8 @@ void flush(void);
 uint64_t flush_due_ns(void); /* when to write, at the earliest */
 uint64_t flush_soon(void); /* when that is due: returns when to come again */
 void end_line(void); /* of out */
+size_t room_left(void); /* bytes that --drop may keep besides */
+void finish_output(void);
 void complain(const char *what, const char *why);
 
 /* record.c: one line of text, or one JSON object. */
@@ -143,7 +150,9 @@ enum { STARTS = PC_EVENT_UNKNOWN + 1, KINDS }; /* of records: PC_EVENT_*, and 0 
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
-void end_notice(void);
+bool end_notice(void);
+void note_loss(uint64_t lost, bool deaf); /* before the record that reports it */
+bool announce_dropped(void);
 void text(const char *words);
 void column(int width, const char *word, size_t length);
 size_t room_in_line(void);
