@@ -9,9 +9,22 @@ import atexit, json, os, re, resource, select, shutil, signal, socket, struct, s
 sys.dont_write_bytecode = True
 from tap import conclude, ok, skip, within
 
+for package in "jsonschema", "prometheus_client":
+    subprocess.run([os.path.dirname(os.path.abspath(__file__)) + "/needs.sh", "/usr/lib/python3/dist-packages/" + package,
+                    "python3-" + package.replace("_", "-")], stdout=sys.stderr)
+try:
+    from jsonschema import Draft202012Validator
+    from prometheus_client.parser import text_string_to_metric_families
+except ImportError:
+    if sys.executable != "/usr/bin/python3" and os.access("/usr/bin/python3", os.X_OK):
+        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])  # Debian's, which has what Debian installs
+    Draft202012Validator = text_string_to_metric_families = None
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PCWATCH = os.path.realpath(sys.argv[1]) if len(sys.argv) > 1 else ROOT + "/build/pcwatch"
 work = tempfile.mkdtemp()
+UMASK = os.umask(0)
+os.umask(UMASK)
 os.chdir(work)
 atexit.register(shutil.rmtree, work, ignore_errors=True)
 
@@ -147,13 +160,10 @@ ok(refuses("--host needs --json", "--host") and refuses("--host: '' is not a nam
 
 # ---- A reader that does not read ----
 
-try:
-    from jsonschema import Draft202012Validator
-
+validator = None
+if Draft202012Validator:
     with open(ROOT + "/docs/pcwatch.schema.json") as file:
         validator = Draft202012Validator(json.load(file))
-except ImportError:
-    validator = None
 
 
 def numbers(lines, produced):
@@ -322,6 +332,104 @@ ok(full and whole and status == 0 and not wrong and watch.said() == "pcwatch: fu
    (full, whole, status, wrong, watch.said()))
 ok(refuses("--drop: the buffer has at least 131072 bytes, and not 1000", "--drop=1000")
    and refuses("--drop: 'x' is not a number above 0 and below 1000000000", "--drop=x")
-   and refuses("--tree cannot be combined with --drop", "--tree", "--drop"), "a buffer that is too small is refused")
+   and refuses("--tree cannot be combined with --drop or --metrics", "--tree", "--drop"), "a buffer that is too small is refused")
+
+# ---- Metrics ----
+
+
+def metrics(path):
+    """Returns the values of a file in Prometheus's format by name and label; {} if there is none."""
+    try:
+        with open(path) as file:
+            text = file.read()
+    except OSError:
+        return {}
+    values = {}
+    for family in text_string_to_metric_families(text):
+        assert family.documentation and family.type in ("counter", "gauge"), family
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter"), sample
+            key = sample.name.removeprefix("pcwatch_"), *sample.labels.values()
+            assert key not in values, key
+            values[key] = sample.value
+    return values
+
+
+REST = "all other programs"
+
+
+def work_for(watch, name, count=1, code=0):
+    """Processes of one program: each is forked by process 1, whose program counts it, runs its own and exits."""
+    for _ in range(count):
+        watch.fork()
+        watch.comm(name)  # as the program's own name: /proc has no such process
+        watch.execed()
+        watch.comm(name)
+        watch.exit(code)
+
+
+if text_string_to_metric_families:
+    end = []
+    watch = Watch("--json", "--events", "exec", "--drop", "--metrics", "m.prom", "--metrics-top=6", "--metrics-interval=0.1",
+                  stdout=subprocess.DEVNULL)
+    odd = [b'q"uo\\te', b"li\nne", b"caf\xc3\xa9", b"\xff\xfe"]
+    work_for(watch, b"good", 7)
+    work_for(watch, b"bad", 3, 256)
+    for number, name in enumerate(odd):
+        work_for(watch, name, 1, 9)
+    watch.comm(b"lost", pid=5)
+    watch.comm(b"lost", pid=0)
+    within(5, lambda: metrics("m.prom").get(("overruns_total", "deaf")) == 1)
+    seen = metrics("m.prom")
+    expected = {
+        ("events_total", "fork"): 14, ("events_total", "exec"): 14, ("events_total", "exit"): 14, ("events_total", "comm"): 28,
+        ("events_total", "uid"): 0, ("received_events_total",): 72, ("lost_events_total",): 0, ("overruns_total", "queue"): 1,
+        ("overruns_total", "deaf"): 1, ("deafness_repairs_total",): 0, ("forks_total",): 14, ("execs_total",): 14,
+        ("exits_total",): 14, ("failed_exits_total",): 7, ("lines_total",): 16, ("dropped_lines_total",): 0,
+        ("waiting_bytes",): 0, ("program_exits_total", "good"): 7, ("program_failed_exits_total", "good"): 0,
+        ("program_exits_total", "bad"): 3, ("program_failed_exits_total", "bad"): 3,
+        ("program_exits_total", 'q"uo\\\\te'): 1, ("program_exits_total", "li\nne"): 1, ("program_exits_total", "caf\u00e9"): 1,
+        ("program_exits_total", REST): 1,
+    }
+    wrong = {key: (seen.get(key), expected[key]) for key in expected if seen.get(key) != expected[key]}
+    ok(not wrong, "the file of --metrics has what happened, in Prometheus's format", wrong)
+    # Another program becomes more frequent than those that have a place.
+    before = seen
+    for _ in range(40):
+        work_for(watch, b"\xff\xfe", 20)
+        time.sleep(0.02)
+        now = metrics("m.prom")
+        fallen = {key: (before[key], now.get(key)) for key in before if key in now and now[key] < before[key]}
+        if fallen or ("program_exits_total", "\\xff\\xfe") in now:
+            break
+        before = now
+    ok(not fallen and ("program_exits_total", "\\xff\\xfe") in now and ("program_exits_total", "good") in now,
+       "a program that has become more frequent gets a place in the file, and no count falls", (fallen, now))
+    places = [key for key in now if key[0] == "program_exits_total"]
+    watch.stop()
+    ok(len(places) == 7, "--metrics-top is how many programs have a place, besides the rest", places)
+    if shutil.which("promtool"):
+        check = subprocess.run(["promtool", "check", "metrics"], stdin=open("m.prom"), capture_output=True, text=True)
+        ok(check.returncode == 0, "promtool finds nothing wrong with the file of --metrics", check.stderr)
+    watch = Watch("--json", "--drop=131072", "--metrics", "dropped.prom", "--metrics-interval=0.1", stdout=subprocess.PIPE)
+    for _ in range(10000):
+        watch.comm()
+    within(5, lambda: sum(metrics("dropped.prom").get((key,), 0) for key in ("lines_total", "dropped_lines_total")) == 10000)
+    now = metrics("dropped.prom")
+    ok(now["lines_total",] + now["dropped_lines_total",] == 10000 and now["dropped_lines_total",] > 5000
+       and 0 < now["waiting_bytes",] <= 131072, "the metrics have the number of dropped lines while nobody reads", now)
+    watch.kill()
+else:
+    skip("the file of --metrics has what happened, in Prometheus's format", "python3-prometheus-client is needed")
+mode = os.stat("m.prom").st_mode & 0o777 if os.path.exists("m.prom") else 0o644
+ok(mode == 0o644 & ~UMASK and not os.path.exists("m.prom.tmp"), "others may read the file of --metrics, and no other file remains",
+   oct(mode))
+os.mkdir("folder")
+watch = Watch("--metrics", "folder")
+watch.process.wait(60)
+ok(watch.process.returncode == 1 and watch.said() == "pcwatch: folder: Is a directory\n",
+   "pcwatch does not start if the file of --metrics cannot be written", watch.said())
+ok(refuses("--metrics-top: at most 100 programs are counted by name, and not 101", "--metrics-top=101")
+   and refuses("--metrics: '' is not the name of a file", "--metrics="), "wrong options of --metrics are explained")
 
 conclude()

@@ -26,7 +26,8 @@ run_core() {
 
 run_rest() {
 	tests/needs.sh g++ g++ clang clang valgrind valgrind prove perl python3 python3 script bsdutils \
-		unshare util-linux tmux tmux /usr/lib/python3/dist-packages/jsonschema python3-jsonschema
+		unshare util-linux tmux tmux /usr/lib/python3/dist-packages/jsonschema python3-jsonschema \
+		/usr/lib/python3/dist-packages/prometheus_client python3-prometheus-client
 	step cargo fmt --check
 	for features in '' --no-default-features '--no-default-features --features capi' \
 		'--no-default-features --features capi,table' --all-features; do

@@ -78,12 +78,19 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool update_metrics(const struct view *view)
+{
+	struct pc_stats stats;
+	view->get_stats(&stats);
+	return write_metrics(&stats);
+}
+
 static void follow(const struct view *view)
 {
 	uint64_t flush_ns = NEVER;
 	for (uint64_t check_ns = now_ns() + CHECK_MS * NS_PER_MS; running;) {
 		uint64_t wake_ns = view->wake_ns ? view->wake_ns() : NEVER;
-		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, flush_ns)));
+		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, earliest(flush_ns, metrics_due_ns()))));
 		if (running && now_ns() >= check_ns) {
 			check(view);
 			check_ns = now_ns() + CHECK_MS * NS_PER_MS;
@@ -92,6 +99,8 @@ static void follow(const struct view *view)
 		flush_ns = flush_soon();
 		if (announce_dropped())
 			flush_ns = flush_soon();
+		if (now_ns() >= metrics_due_ns())
+			update_metrics(view);
 	}
 }
 
@@ -130,6 +139,8 @@ int run(const struct view *view)
 		return 1;
 	}
 	listen_to(fd);
+	if (options.metrics && !update_metrics(view))
+		return 1;
 	if (options.seconds > 0)
 		deadline_ns = start_ns + (uint64_t)(options.seconds * 1e9);
 	show_header();
@@ -141,6 +152,8 @@ int run(const struct view *view)
 	if (options.stats && !output_gone)
 		show_totals(&stats, now_ns() - start_ns, wake);
 	finish_output();
+	if (options.metrics)
+		update_metrics(view);
 	view->close();
 	return exit_status;
 }

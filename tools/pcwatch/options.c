@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15, BUFFER_BYTES = 4 << 20, LEAST_BUFFER_BYTES = 128 << 10 };
+enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15, BUFFER_BYTES = 4 << 20, LEAST_BUFFER_BYTES = 128 << 10,
+       METRICS_INTERVAL_S = 15, METRICS_TOP = 20, LONGEST_TOP = 100 };
 
-struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES };
+struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES,
+			   .metrics_interval_ns = METRICS_INTERVAL_S * NS_PER_S, .metrics_top = METRICS_TOP };
 
 __attribute__((noreturn)) static void suggest_help(void)
 {
@@ -131,6 +133,21 @@ static const char *parse_name(const char *text)
 	return text;
 }
 
+static const char *parse_metrics(const char *text)
+{
+	if (!*text || text[strlen(text) - 1] == '/')
+		bad_usage("--metrics: '%s' is not the name of a file", text);
+	return text;
+}
+
+static size_t parse_top(const char *text)
+{
+	double number = parse_number("metrics-top", text, "0123456789");
+	if (number > LONGEST_TOP)
+		bad_usage("--metrics-top: at most %d programs are counted by name, and not %s", LONGEST_TOP, text);
+	return (size_t)number;
+}
+
 static size_t parse_buffer(const char *text)
 {
 	double number = parse_number("drop", text, "0123456789");
@@ -171,8 +188,8 @@ static void check_combinations(bool chosen)
 		bad_usage("--tree cannot be combined with --show, --user, --cgroup, --name or --pid");
 	if (options.family && (options.tree || chosen || options.pid))
 		bad_usage("--family cannot be combined with --events, --pid or --tree");
-	if (options.tree && options.buffer_bytes)
-		bad_usage("--tree cannot be combined with --drop");
+	if (options.tree && (options.buffer_bytes || options.metrics))
+		bad_usage("--tree cannot be combined with --drop or --metrics");
 	if (options.host && !options.json)
 		bad_usage("--host needs --json");
 	if (options.realtime && options.no_hurry)
@@ -215,6 +232,9 @@ void parse_options(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "host", optional_argument, NULL, 'H' },
 		{ "output", required_argument, NULL, 'O' },
+		{ "metrics", required_argument, NULL, 'm' },
+		{ "metrics-interval", required_argument, NULL, 'i' },
+		{ "metrics-top", required_argument, NULL, 'T' },
 		{ "drop", optional_argument, NULL, 'D' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
@@ -254,6 +274,12 @@ void parse_options(int argc, char **argv)
 			options.host_name = optarg ? parse_host(optarg) : NULL;
 			break;
 		case 'O': options.output = optarg; break;
+		case 'm': options.metrics = parse_metrics(optarg); break;
+		case 'i':
+			options.metrics_interval_ns =
+				(uint64_t)(parse_number("metrics-interval", optarg, ".0123456789") * 1e9);
+			break;
+		case 'T': options.metrics_top = parse_top(optarg); break;
 		case 'D': options.buffer_bytes = optarg ? parse_buffer(optarg) : BUFFER_BYTES; break;
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;

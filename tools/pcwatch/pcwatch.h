@@ -60,6 +60,9 @@ struct options {
 	uint32_t show; /* SHOW_* bits */
 	size_t command_bytes; /* of a command line, at most */
 	size_t buffer_bytes; /* of --drop; 0: wait for the reader of stdout */
+	const char *metrics; /* the name of a file; NULL: none */
+	uint64_t metrics_interval_ns;
+	size_t metrics_top; /* how many programs are counted by name */
 	const char *output; /* the name of a file; NULL: stdout or, with a command, stderr */
 	const char *host_name; /* in place of the machine's name; may be NULL */
 	char **command; /* to run; NULL: none */
@@ -121,6 +124,7 @@ void line_add_name(struct line *line, const char *name);
 void line_add_argument(struct line *line, const char *argument, size_t length);
 bool json_string(const char *text, size_t length);
 void json_base64(const char *bytes, size_t length);
+void label(FILE *file, const char *name);
 
 /* screen.c: the whole terminal. */
 extern struct screen {
@@ -151,6 +155,7 @@ bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
 bool end_notice(void);
+uint64_t lines_made(void), lines_dropped(void);
 void note_loss(uint64_t lost, bool deaf); /* before the record that reports it */
 bool announce_dropped(void);
 void text(const char *words);
@@ -165,6 +170,14 @@ void since(uint64_t since_ns);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
 void count_undecided(void);
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake);
+
+/* metrics.c: what --metrics counts. */
+enum deed { FORKED, EXECUTED, EXITED, FAILED, DEEDS }; /* of a process */
+void count_event(uint32_t kind);
+void count_overrun(bool deaf);
+void count_deed(enum deed deed, const char *name);
+uint64_t metrics_due_ns(void);
+bool write_metrics(const struct pc_stats *stats);
 
 /* status.c: wait(2) statuses. */
 const char *status_text(int code, bool known, char buffer[40]);

@@ -94,6 +94,17 @@ static void begin_object(const char *event, uint64_t timestamp_ns)
 	fprintf(out, "{\"event\":\"%s\",\"time\":\"%s\"", event, wall_time(timestamp_ns, time));
 }
 
+/* How many lines were made besides those that were dropped. */
+uint64_t lines_made(void)
+{
+	return lines - total_dropped;
+}
+
+uint64_t lines_dropped(void)
+{
+	return total_dropped;
+}
+
 /* Before the record that reports a loss of events. */
 void note_loss(uint64_t lost, bool deaf)
 {
