@@ -4,7 +4,7 @@
 pcwatch gets made-up events from a socket in the place of the kernel's: this script counts what it sends, needs
 no privilege, and disturbs nobody. While pcwatch does not read, sending blocks, as it would not with the kernel.
 """
-import atexit, json, os, re, resource, select, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import atexit, ctypes, json, os, re, resource, select, shlex, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True
 from tap import conclude, ok, skip, within
@@ -431,5 +431,151 @@ ok(watch.process.returncode == 1 and watch.said() == "pcwatch: folder: Is a dire
    "pcwatch does not start if the file of --metrics cannot be written", watch.said())
 ok(refuses("--metrics-top: at most 100 programs are counted by name, and not 101", "--metrics-top=101")
    and refuses("--metrics: '' is not the name of a file", "--metrics="), "wrong options of --metrics are explained")
+
+# ---- As a service ----
+
+UNIT = ROOT + "/tools/pcwatch/pcwatch.service"
+DEFAULTS = ROOT + "/tools/pcwatch/default/pcwatch"
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19}
+
+
+def settings(key):
+    with open(UNIT) as file:
+        return re.findall("^%s=(.*)$" % key, file.read(), re.M)
+
+
+def known_calls(name):
+    """The system calls that systemd means by a name or by a group such as @file-system."""
+    if name[0] != "@":
+        return {name}
+    listed = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True).stdout
+    return set().union(*(known_calls(line.strip()) for line in listed.splitlines()[1:] if line.strip()[:1] not in ("", "#")))
+
+
+def seccomp_program():
+    """SystemCallFilter= and RestrictAddressFamilies=, as a BPF program: what is not allowed fails with EPERM."""
+    allowed = {"execve"}
+    for line in settings("SystemCallFilter"):
+        calls = set().union(*map(known_calls, line.lstrip("~").split()))
+        allowed = allowed - calls if line[0] == "~" else allowed | calls
+    source = "#include <sys/syscall.h>\n" + "".join("\n= SYS_%s" % call for call in sorted(allowed) + ["socket"])
+    numbers = [int(n) for n in re.findall(r"^= (\d+)$", subprocess.run(["cc", "-E", "-P", "-"], input=source, text=True, check=True,
+                                                                       stdout=subprocess.PIPE).stdout, re.M)]
+
+    def code(operation, value, yes=0, no=0):
+        return struct.pack("HBBI", operation, yes, no, value)
+
+    LOAD, IF_EQUAL, RETURN, ALLOW, REFUSE = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000
+    families = [getattr(socket, name) for name in settings("RestrictAddressFamilies")[0].split()]
+    program = code(LOAD, 0) + code(IF_EQUAL, numbers.pop(), 0, len(families) * 2 + 2) + code(LOAD, 16)
+    for family in families:
+        program += code(IF_EQUAL, family, 0, 1) + code(RETURN, ALLOW)
+    program += code(RETURN, REFUSE | 97)  # EAFNOSUPPORT
+    for number in sorted(set(numbers)):
+        program += code(IF_EQUAL, number, 0, 1) + code(RETURN, ALLOW)
+    return program + code(RETURN, REFUSE | 1)
+
+
+def confine(program, capabilities):
+    """The user, the capabilities and the filters that systemd gives the service."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prctl(*arguments):
+        if libc.prctl(*[ctypes.c_ulong(a) for a in arguments + (0,) * (5 - len(arguments))]) != 0:
+            raise OSError(ctypes.get_errno(), "prctl%r" % (arguments,))
+
+    prctl(8, 1)  # PR_SET_KEEPCAPS
+    for capability in range(64):
+        if capability not in capabilities:
+            libc.prctl(*[ctypes.c_ulong(a) for a in (24, capability, 0, 0, 0)])  # PR_CAPBSET_DROP
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    mask = sum(1 << capability for capability in capabilities)
+    if libc.capset(struct.pack("Ii", 0x20080522, 0), struct.pack("6I", mask, mask, mask, 0, 0, 0)) != 0:
+        raise OSError("capset")
+    for capability in capabilities:
+        prctl(47, 2, capability)  # PR_CAP_AMBIENT_RAISE
+    prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
+    buffer = ctypes.create_string_buffer(program)
+    filters = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer)))
+    prctl(22, 2, ctypes.addressof(filters))  # SECCOMP_MODE_FILTER
+
+
+def exec_start(options=None):
+    """The command line of the unit, with these options in place of the unit's own."""
+    environment = dict(re.match('"?([^=]*)=(.*?)"?$', line).groups() for line in settings("Environment"))
+    words = settings("ExecStart")[0].replace("/run/pcwatch", work + "/run").split()
+    assert words.pop() == "$PCWATCH_OPTIONS" and words.pop(0) == "/usr/bin/pcwatch"
+    return [PCWATCH, *words, *shlex.split(environment["PCWATCH_OPTIONS"] if options is None else options)], environment
+
+
+os.chmod(work, 0o755)
+notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notified.bind("manager")
+os.chmod("manager", 0o777)
+notified.settimeout(60)
+os.mkdir("run")
+os.chmod("run", 0o777)
+
+
+def serve(**options):
+    command, environment = exec_start()
+    return subprocess.Popen(command, text=True, env={**os.environ, **environment, "NOTIFY_SOCKET": work + "/manager",
+                                                     "WATCHDOG_USEC": "3000000"}, **options)
+
+
+promise = "as the service's user, with its capabilities and filters, pcwatch works, and reports that to the manager"
+if os.geteuid() == 0 and shutil.which("systemd-analyze"):
+    program = seccomp_program()
+    capabilities = [CAPABILITIES[name] for name in settings("AmbientCapabilities")[0].split()]
+    with open("service.out", "w") as out, open("service.err", "w") as err:
+        service = serve(stdout=out, stderr=err, preexec_fn=lambda: confine(program, capabilities))
+    atexit.register(service.kill)
+    heard = [notified.recv(4096).decode() for _ in range(3)]
+    with open("/proc/%d/status" % service.pid) as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    service.terminate()
+    last = notified.recv(4096).decode()
+    code = service.wait(60)
+    with open("service.out") as out, open("service.err") as err:
+        lines, said = [json.loads(line) for line in out], err.read()
+    values = metrics("run/pcwatch.prom") if text_string_to_metric_families else {("queue_bytes",): 33554432}
+    ok(code == 0 and said == "" and heard[0] == "READY=1" and last == "STOPPING=1"
+       and all(re.fullmatch(r"WATCHDOG=1\nSTATUS=\d+ events received, \d+ lost; \d+ lines written, \d+ dropped", ping) for ping in heard[1:])
+       and lines[-1]["event"] == "stats" and values["queue_bytes",] == 33554432
+       and status["CapEff"] == "%016x" % sum(1 << capability for capability in capabilities) and status["Seccomp"] == "2",
+       promise, (code, said, heard, last, values, status.get("CapEff")))
+    unconfined = json.loads(run("--json", "--stats", "--duration", "0.1").stdout.splitlines()[-1])
+    ok(lines[-1]["wake"] == unconfined["wake"], "the service gets the same slice as any user", (lines[-1], unconfined))
+else:
+    skip(promise, "root and systemd-analyze are needed")
+
+said = []
+for options in "--evnts exec", "--events exe", "--show user,exec", "--user no-such-user", "--metrics-top=1000", "stray", "--drop=1":
+    command, environment = exec_start(options)
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    said += [(options, ran.returncode, ran.stderr)]
+ok(all(code == 2 and re.fullmatch("pcwatch: /etc/default/pcwatch: .*\n", line) for _, code, line in said),
+   "about wrong options, the service's log has one line, which names the file", said)
+# Each example of the file is right, and the first one is what the unit does by itself.
+with open(DEFAULTS) as file:
+    examples = re.findall('^#PCWATCH_OPTIONS="(.*)"$', file.read(), re.M)
+wrong = []
+for example in examples:
+    if "--cgroup" not in example:  # a cgroup that need not be here
+        command, environment = exec_start(example + " --help")
+        wrong += [example] * (subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0)
+ok(len(examples) == 5 and exec_start(examples[0]) == exec_start() and not wrong, "each example of /etc/default/pcwatch is right", wrong)
+if shutil.which("systemd-analyze"):
+    with open(UNIT) as source, open("pcwatch.service", "w") as copy:
+        copy.write(source.read().replace("/usr/bin/pcwatch", PCWATCH))
+    ran = subprocess.run(["systemd-analyze", "verify", "--man=no", "./pcwatch.service"], capture_output=True, text=True)
+    ok(ran.returncode == 0 and ran.stderr == "", "systemd-analyze verify finds nothing wrong with the unit", ran)
+    ran = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=20", "./pcwatch.service"],
+                         capture_output=True, text=True)
+    ok(ran.returncode == 0, "systemd-analyze security finds an exposure of at most 2.0", ran.stdout[-300:] + ran.stderr)
+else:
+    skip("systemd-analyze finds nothing wrong with the unit", "systemd-analyze is needed")
 
 conclude()

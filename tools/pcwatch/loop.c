@@ -73,6 +73,21 @@ static void check(const struct view *view)
 	last_error = error;
 }
 
+/* Tells the service manager that the loop still runs, and what systemctl(1) shows as the status. */
+static void ping(const struct view *view)
+{
+	static uint64_t due_ns;
+	struct pc_stats stats;
+	uint64_t interval_ns = ping_interval_ns();
+	if (!interval_ns || now_ns() < due_ns)
+		return;
+	due_ns = now_ns() + interval_ns;
+	view->get_stats(&stats);
+	notify("WATCHDOG=1\nSTATUS=%llu events received, %llu lost; %llu lines written, %llu dropped",
+	       (unsigned long long)stats.received, (unsigned long long)stats.lost,
+	       (unsigned long long)lines_made(), (unsigned long long)lines_dropped());
+}
+
 static uint64_t earliest(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -93,6 +108,7 @@ static void follow(const struct view *view)
 		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, earliest(flush_ns, metrics_due_ns()))));
 		if (running && now_ns() >= check_ns) {
 			check(view);
+			ping(view);
 			check_ns = now_ns() + CHECK_MS * NS_PER_MS;
 		}
 		view->drain();
@@ -145,7 +161,9 @@ int run(const struct view *view)
 		deadline_ns = start_ns + (uint64_t)(options.seconds * 1e9);
 	show_header();
 	flush();
+	notify("READY=1");
 	follow(view);
+	notify("STOPPING=1");
 	flush();
 	screen_leave();
 	view->get_stats(&stats);

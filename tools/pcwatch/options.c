@@ -13,15 +13,30 @@ enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15, BUFFER_BYTES = 4 << 20, LEAST
 struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES,
 			   .metrics_interval_ns = METRICS_INTERVAL_S * NS_PER_S, .metrics_top = METRICS_TOP };
 
+/*
+ * What messages begin with. A service names the file of its options here, and its log has one line that says what
+ * is wrong.
+ */
+static char origin[NAME_MAX] = NAME;
+static const char *options_file;
+
+static void name_origin(void)
+{
+	options_file = getenv("PCWATCH_OPTIONS_FILE");
+	if (options_file)
+		snprintf(origin, sizeof(origin), NAME ": %s", options_file);
+}
+
 __attribute__((noreturn)) static void suggest_help(void)
 {
-	fputs("Try '" NAME " --help'.\n", stderr);
+	if (!options_file)
+		fputs("Try '" NAME " --help'.\n", stderr);
 	exit(2);
 }
 
 __attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list arguments)
 {
-	fputs(NAME ": ", stderr);
+	fprintf(stderr, "%s: ", origin);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
 }
@@ -56,7 +71,8 @@ static uint32_t parse_event(const char *name, size_t length)
 		if (strlen(known) == length && memcmp(name, known, length) == 0)
 			return 1u << kind;
 	}
-	bad_usage("--events: unknown event '%.*s'", (int)length, name);
+	bad_usage("--events: unknown event '%.*s': there are fork, exec, exit, uid, gid, sid, ptrace, comm, coredump, "
+		  "unknown and all", (int)length, name);
 }
 
 static uint32_t parse_column(const char *name, size_t length)
@@ -71,7 +87,8 @@ static uint32_t parse_column(const char *name, size_t length)
 	for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++)
 		if (strlen(NAMES[i]) == length && memcmp(name, NAMES[i], length) == 0)
 			return 1u << i;
-	bad_usage("--show: unknown column '%.*s'", (int)length, name);
+	bad_usage("--show: unknown column '%.*s': there are user, parent, tty, session, nspid, container, cgroup, exe, "
+		  "cwd, all and none", (int)length, name);
 }
 
 static uint32_t parse_list(const char *list, uint32_t (*parse)(const char *name, size_t length))
@@ -246,9 +263,10 @@ void parse_options(int argc, char **argv)
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static char name[] = NAME;
 	bool chosen = false, shown = false;
-	argv[0] = name; /* which starts the messages of getopt_long() */
+	name_origin();
+	argv[0] = origin; /* which starts the messages of getopt_long() */
+	opterr = !options_file;
 	for (int option; (option = getopt_long(argc, argv, "+", LONG, NULL)) != -1;) {
 		switch (option) {
 		case 'e': options.events = parse_list(optarg, parse_event); chosen = true; break;
@@ -291,7 +309,10 @@ void parse_options(int argc, char **argv)
 		case 'v':
 			print_and_exit(NAME " (proc_connector %u.%u.%u)\n", pc_version() >> 16,
 				       pc_version() >> 8 & 0xff, pc_version() & 0xff);
-		default: suggest_help(); /* getopt_long() has written the error */
+		default:
+			if (options_file)
+				bad_usage("'%s' is no option, or lacks its value: pcwatch(1) has all", argv[optind - 1]);
+			suggest_help(); /* getopt_long() has written the error */
 		}
 	}
 	check_combinations(chosen);

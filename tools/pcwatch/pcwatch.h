@@ -34,6 +34,10 @@ char *find_cgroup(const char *path);
 enum { TERMINAL_MAX = 64 };
 const char *terminal_name(int number, char buffer[TERMINAL_MAX]);
 
+/* notify.c: messages to the service manager. */
+__attribute__((format(printf, 1, 2))) void notify(const char *format, ...);
+uint64_t ping_interval_ns(void);
+
 /* help.c: the text of --help. */
 extern const char HELP_OPTIONS[], HELP_OUTPUT[];
 
