@@ -4,7 +4,7 @@
 pcwatch gets made-up events from a socket in the place of the kernel's: this script counts what it sends, needs
 no privilege, and disturbs nobody. While pcwatch does not read, sending blocks, as it would not with the kernel.
 """
-import atexit, ctypes, json, os, re, resource, select, shlex, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import array, atexit, ctypes, fcntl, json, os, re, resource, select, shlex, shutil, signal, socket, struct, subprocess, sys, tempfile, termios, time
 
 sys.dont_write_bytecode = True
 from tap import conclude, ok, skip, within
@@ -106,8 +106,7 @@ class Watch:
         return self.process.wait(60)
 
     def said(self):
-        self.errors.seek(0)
-        return self.errors.read().decode()
+        return os.pread(self.errors.fileno(), 1 << 20, 0).decode()  # the offset is that of pcwatch
 
 
 def run(*options):
@@ -330,6 +329,90 @@ wrong = numbers(lines, watch.sent)
 ok(full and whole and status == 0 and not wrong and watch.said() == "pcwatch: full.out: File too large\n",
    "when a file takes no more, pcwatch --drop says so once, and goes on when there is room: nothing is uncounted",
    (full, whole, status, wrong, watch.said()))
+# A server that is not there yet, goes away and comes again.
+watch = Watch("--json", "--show", "none", "--stats", "--drop=131072", "--output", "unix:server")
+watch.comm()
+received, lasts = [], []
+for round in range(3):
+    waiting = within(5, lambda: watch.said().count("\n") == round + 1)
+    for _ in range(5000 * round):
+        watch.comm()
+    time.sleep(0.2)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind("server")
+    server.listen()
+    server.settimeout(60)
+    reader = Reader(server.accept()[0].detach())
+    server.close()
+    os.unlink("server")
+    for _ in range(10):
+        watch.comm()
+    reader.until(lambda lines: sum(line.get("dropped", 1) for line in received + lines) == watch.sent)
+    received += reader.lines
+    if round < 2:
+        os.close(reader.fd)
+        watch.comm()
+        lasts += [waiting]
+watch.process.send_signal(signal.SIGTERM)
+reader.lines = []
+while reader.read():
+    pass
+received += reader.lines
+wrong, code, said = numbers(received, watch.sent), watch.process.wait(60), watch.said()
+ok(not wrong and code == 0 and received[-1]["event"] == "stats" and re.fullmatch(
+    r"pcwatch: unix:server: No such file or directory\n(pcwatch: unix:server: Broken pipe\n){2}", said),
+   "pcwatch --drop --output unix:PATH connects again to a server that was gone: nothing is uncounted", (wrong, code, said))
+os.close(reader.fd)
+watch = Watch("--output", "unix:server")
+ok(watch.process.wait(60) == 1 and watch.said() == "pcwatch: unix:server: No such file or directory\n",
+   "without --drop, pcwatch does not start if there is no server", watch.said())
+
+# A line that a server has got in part goes to the next one as a whole.
+server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+server.bind("parts")
+server.listen()
+watch = Watch("--json", "--show", "none", "--drop", "--cmdline-bytes=1000000", "--output", "unix:parts")
+watch.comm()
+first = server.accept()[0]
+# Its command line is longer than what a socket takes at once.
+long = subprocess.Popen(["sh", "-c", "read line", "x" * 100000, "y" * 100000, "z" * 100000], stdin=subprocess.PIPE)
+within(5, lambda: contents("/proc/%d/cmdline" % long.pid))  # empty for a moment while the program starts
+for _ in range(3):
+    watch.execed(long.pid)
+within(5, lambda: array.array("i", fcntl.ioctl(first, termios.FIONREAD, struct.pack("i", 0)))[0] > 100000)
+time.sleep(0.2)
+first.close()
+reader = Reader(server.accept()[0].detach())
+watch.comm()
+try:
+    reader.until(lambda lines: lines and lines[-1]["line"] == watch.sent)
+    numbered, why = [line["line"] for line in reader.lines], ""
+except ValueError as error:
+    numbered, why = [], error
+ok(numbered == [2, 3, 4, 5], "the next server gets whole lines, from the one on that the last server has not got the end of",
+   (numbered, why))
+long.communicate()
+watch.stop()
+server.close()
+
+# A log that is renamed, as logrotate does it.
+with open("log", "w") as file:
+    file.write("earlier\n")
+watch = Watch("--json", "--show", "none", "--drop", "--output", "log", "--append")
+watch.comm()
+within(5, lambda: contents("log").endswith("}"))
+os.rename("log", "log.1")
+watch.process.send_signal(signal.SIGHUP)
+within(5, lambda: os.path.exists("log"))
+watch.comm()
+within(5, lambda: contents("log").endswith("}"))
+watch.stop()
+old, new = contents("log.1").splitlines(), contents("log").splitlines()
+ok(old[0] == "earlier" and json.loads(old[1])["line"] == 1 and [json.loads(line)["line"] for line in new] == [2],
+   "with --append, a file keeps what it has, and is opened again at SIGHUP", (old, new))
+ok(refuses("--append needs the name of a file with --output", "--append")
+   and refuses("--output: 'unix:' has no path of 1 to 107 bytes", "--output=unix:"), "wrong outputs are explained")
+
 ok(refuses("--drop: the buffer has at least 131072 bytes, and not 1000", "--drop=1000")
    and refuses("--drop: 'x' is not a number above 0 and below 1000000000", "--drop=x")
    and refuses("--tree cannot be combined with --drop or --metrics", "--tree", "--drop"), "a buffer that is too small is refused")
@@ -405,7 +488,8 @@ if text_string_to_metric_families:
         before = now
     ok(not fallen and ("program_exits_total", "\\xff\\xfe") in now and ("program_exits_total", "good") in now,
        "a program that has become more frequent gets a place in the file, and no count falls", (fallen, now))
-    places = [key for key in now if key[0] == "program_exits_total"]
+    places = {key: now[key] for key in now if key[0] == "program_exits_total"}
+    ok(now["exits_total",] - sum(places.values()) == 1, "what a program did that has lost its place is not taken for another's", now)
     watch.stop()
     ok(len(places) == 7, "--metrics-top is how many programs have a place, besides the rest", places)
     if shutil.which("promtool"):
@@ -566,7 +650,7 @@ for example in examples:
     if "--cgroup" not in example:  # a cgroup that need not be here
         command, environment = exec_start(example + " --help")
         wrong += [example] * (subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0)
-ok(len(examples) == 5 and exec_start(examples[0]) == exec_start() and not wrong, "each example of /etc/default/pcwatch is right", wrong)
+ok(len(examples) == 7 and exec_start(examples[0]) == exec_start() and not wrong, "each example of /etc/default/pcwatch is right", wrong)
 if shutil.which("systemd-analyze"):
     with open(UNIT) as source, open("pcwatch.service", "w") as copy:
         copy.write(source.read().replace("/usr/bin/pcwatch", PCWATCH))

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { GRACE_MS = 1000, LONGEST_GRACE_MS = 10000, SOON_MS = 1, LATER_MS = 20, FAULT_MS = 1000 };
@@ -23,6 +24,7 @@ bool output_gone;
 static char *lines; /* what out holds */
 static size_t length;
 static mode_t kind; /* of stdout */
+static bool connected; /* to --output unix:PATH */
 
 /*
  * What --drop keeps: the bytes from head to tail. There is a quarter more memory than it may keep, so that it has
@@ -31,10 +33,32 @@ static mode_t kind; /* of stdout */
 static struct {
 	char *bytes;
 	size_t size, head, tail;
+	bool whole; /* the first byte of the memory begins a line */
 	uint64_t again_ns;
 	int error; /* of a file, since when it has not been possible to write all; 0: none */
 	bool reported;
 } kept;
+
+/* Puts a connection to --output unix:PATH in the place of stdout. Returns 0, or -1 with errno set. */
+int connect_output(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	strcpy(address.sun_path, options.socket); /* its length was checked */
+	/* Otherwise connect(2) would wait for a server that does not accept. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	close(fd);
+	kind = S_IFSOCK;
+	connected = true;
+	return 0;
+}
 
 void prepare_lines(void)
 {
@@ -47,6 +71,7 @@ void prepare_lines(void)
 	kept.bytes = options.buffer_bytes ? malloc(kept.size) : NULL; /* uses no memory before it is written to */
 	if (options.buffer_bytes && !kept.bytes)
 		abort();
+	kept.whole = true;
 }
 
 void give_up(int status)
@@ -159,18 +184,52 @@ static size_t some_lines(const char *text, size_t size)
 }
 
 /*
+ * Connects again. A server that is gone has not got the end of a line that was begun: the next one gets that line
+ * from its beginning or, if that is not kept any longer, the line after it.
+ */
+static bool reconnect(void)
+{
+	const char *before = memrchr(kept.bytes, '\n', kept.head), *end;
+	if (now_ns() < kept.again_ns)
+		return false;
+	if (connect_output() < 0) {
+		kept.error = errno;
+		kept.again_ns = now_ns() + FAULT_MS * NS_PER_MS;
+		return false;
+	}
+	kept.error = 0;
+	if (before || kept.whole)
+		kept.head = before ? (size_t)(before + 1 - kept.bytes) : 0;
+	else if (kept.head && (end = memchr(kept.bytes + kept.head, '\n', kept.tail - kept.head)))
+		kept.head = (size_t)(end + 1 - kept.bytes);
+	return true;
+}
+
+static int lose_reader(void)
+{
+	if (!options.socket || !options.buffer_bytes)
+		return EPIPE;
+	connected = false;
+	kept.error = EPIPE;
+	kept.again_ns = now_ns() + LATER_MS * NS_PER_MS;
+	return 0;
+}
+
+/*
  * Writes as much as stdout takes at once. Returns 0, or EPIPE if the reader is gone. A file that takes no more
  * may do so later, when a disk has room again.
  */
 static int write_kept(void)
 {
 	bool progress = false;
+	if (options.socket && !connected && !reconnect())
+		return 0;
 	while (kept.head < kept.tail) {
 		struct pollfd reader = { STDOUT_FILENO, POLLOUT, 0 };
 		size_t size = some_lines(kept.bytes + kept.head, kept.tail - kept.head);
 		poll(&reader, 1, 0);
 		if (reader.revents & (POLLERR | POLLHUP))
-			return EPIPE;
+			return lose_reader();
 		if (!reader.revents || !fits(size))
 			break;
 		ssize_t wrote = write_once(kept.bytes + kept.head, size);
@@ -178,7 +237,7 @@ static int write_kept(void)
 			continue;
 		if (wrote < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET)) {
 			if (errno != EAGAIN)
-				return EPIPE;
+				return lose_reader();
 			break;
 		}
 		if (wrote < 0) {
@@ -194,6 +253,7 @@ static int write_kept(void)
 	}
 	if (kept.head == kept.tail) {
 		kept.head = kept.tail = 0;
+		kept.whole = true;
 		kept.error = 0;
 		kept.reported = false;
 	}
@@ -205,6 +265,7 @@ static int write_kept(void)
 static void keep(void)
 {
 	if (kept.size - kept.tail < length) {
+		kept.whole = kept.head == 0 ? kept.whole : kept.bytes[kept.head - 1] == '\n';
 		memmove(kept.bytes, kept.bytes + kept.head, kept.tail - kept.head);
 		kept.tail -= kept.head;
 		kept.head = 0;

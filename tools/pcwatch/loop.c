@@ -35,6 +35,12 @@ static void take_signal(void)
 	case SIGWINCH:
 	case SIGTSTP:
 	case SIGCONT: screen_signal((int)info.ssi_signo); break;
+	case SIGHUP:
+		if (options.append) {
+			reopen_output();
+			break;
+		}
+		/* fall through */
 	default:
 		if (!signal_job((int)info.ssi_signo, info.ssi_code > 0))
 			stop(0);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15, BUFFER_BYTES = 4 << 20, LEAST_BUFFER_BYTES = 128 << 10,
-       METRICS_INTERVAL_S = 15, METRICS_TOP = 20, LONGEST_TOP = 100 };
+       METRICS_INTERVAL_S = 15, METRICS_TOP = 20, LONGEST_TOP = 100, LONGEST_ADDRESS = 107 };
 
 struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES,
 			   .metrics_interval_ns = METRICS_INTERVAL_S * NS_PER_S, .metrics_top = METRICS_TOP };
@@ -150,6 +150,15 @@ static const char *parse_name(const char *text)
 	return text;
 }
 
+static void parse_output(const char *text)
+{
+	static const char SOCKET[] = "unix:";
+	options.output = text;
+	options.socket = strncmp(text, SOCKET, sizeof(SOCKET) - 1) == 0 ? text + sizeof(SOCKET) - 1 : NULL;
+	if (options.socket && (!*options.socket || strlen(options.socket) > LONGEST_ADDRESS))
+		bad_usage("--output: '%s' has no path of 1 to %d bytes", text, LONGEST_ADDRESS);
+}
+
 static const char *parse_metrics(const char *text)
 {
 	if (!*text || text[strlen(text) - 1] == '/')
@@ -207,6 +216,8 @@ static void check_combinations(bool chosen)
 		bad_usage("--family cannot be combined with --events, --pid or --tree");
 	if (options.tree && (options.buffer_bytes || options.metrics))
 		bad_usage("--tree cannot be combined with --drop or --metrics");
+	if (options.append && (!options.output || options.socket))
+		bad_usage("--append needs the name of a file with --output");
 	if (options.host && !options.json)
 		bad_usage("--host needs --json");
 	if (options.realtime && options.no_hurry)
@@ -252,6 +263,7 @@ void parse_options(int argc, char **argv)
 		{ "metrics", required_argument, NULL, 'm' },
 		{ "metrics-interval", required_argument, NULL, 'i' },
 		{ "metrics-top", required_argument, NULL, 'T' },
+		{ "append", no_argument, NULL, 'a' },
 		{ "drop", optional_argument, NULL, 'D' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
@@ -291,7 +303,8 @@ void parse_options(int argc, char **argv)
 			options.host = true;
 			options.host_name = optarg ? parse_host(optarg) : NULL;
 			break;
-		case 'O': options.output = optarg; break;
+		case 'O': parse_output(optarg); break;
+		case 'a': options.append = true; break;
 		case 'm': options.metrics = parse_metrics(optarg); break;
 		case 'i':
 			options.metrics_interval_ns =

@@ -19,7 +19,14 @@ static uint64_t flushed_ns; /* when flush() was called last */
  */
 int redirect_output(void)
 {
-	int fd = options.output ? open(options.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+	int how = options.append ? O_APPEND : O_TRUNC;
+	if (options.socket && connect_output() == 0)
+		return 0;
+	if (options.socket && !options.buffer_bytes)
+		return -1;
+	/* With --drop, lines are kept until a server takes them. */
+	int fd = options.socket	   ? open("/dev/null", O_WRONLY | O_CLOEXEC)
+		 : options.output  ? open(options.output, O_WRONLY | O_CREAT | how | O_CLOEXEC, 0666)
 		 : options.command ? STDERR_FILENO
 				   : STDOUT_FILENO;
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
@@ -27,6 +34,14 @@ int redirect_output(void)
 	if (fd > STDERR_FILENO)
 		close(fd);
 	return 0;
+}
+
+/* When a file was renamed, as logrotate(8) does: goes on in a new one of the old name. */
+void reopen_output(void)
+{
+	flush();
+	if (redirect_output() < 0)
+		complain(options.output, strerror(errno));
 }
 
 void prepare_output(void)

@@ -68,6 +68,8 @@ struct options {
 	uint64_t metrics_interval_ns;
 	size_t metrics_top; /* how many programs are counted by name */
 	const char *output; /* the name of a file; NULL: stdout or, with a command, stderr */
+	bool append; /* to that file, and open it again at SIGHUP */
+	const char *socket; /* the path of a socket to write to; NULL: none */
 	const char *host_name; /* in place of the machine's name; may be NULL */
 	char **command; /* to run; NULL: none */
 	bool leader; /* do not wait for what the command has started */
@@ -105,6 +107,7 @@ void stop(int status);
 /* lines.c: what is written to stdout. */
 extern FILE *out; /* collects whole lines until they are written */
 extern bool output_gone; /* stdout takes no more output */
+int connect_output(void);
 void prepare_lines(void);
 int write_lines(void);
 size_t lines_waiting(void); /* how many bytes --drop keeps, because stdout does not take them */
@@ -144,6 +147,7 @@ void screen_signal(int number);
 /* output.c: stdout and stderr. */
 extern bool on_terminal, coloured;
 int redirect_output(void);
+void reopen_output(void);
 void prepare_output(void);
 void flush(void);
 uint64_t flush_due_ns(void); /* when to write, at the earliest */
