@@ -494,7 +494,7 @@ start all --json --stats
 all=$pid
 start allends --json --ends --stats
 allends=$pid
-start allnone --json --show none --events exec,exit
+start allnone --json --host --show none --events exec,exit
 allnone=$pid
 background user 0
 release
@@ -541,7 +541,7 @@ assert expected <= kinds, expected - kinds
 for object in objects[:20] + objects[-20:]:
     assert validator.is_valid(object), object
     assert not validator.is_valid({**object, "another": 1}), object
-    for key in "event", "time", "line", "run":
+    for key in "event", "time", "line", "run", "schema":
         assert not validator.is_valid({known: object[known] for known in object if known != key}), (key, object)
 # The page names each key.
 with open(sys.argv[2]) as file:

@@ -44,7 +44,8 @@ run_core() {
 
 run_rest() {
 	tests/needs.sh g++ g++ clang clang valgrind valgrind prove perl python3 python3 script bsdutils \
-		unshare util-linux tmux tmux /usr/lib/python3/dist-packages/jsonschema python3-jsonschema
+		unshare util-linux tmux tmux /usr/lib/python3/dist-packages/jsonschema python3-jsonschema \
+		/usr/lib/python3/dist-packages/prometheus_client python3-prometheus-client
 	step cargo fmt --check
 	for features in '' --no-default-features '--no-default-features --features capi' \
 		'--no-default-features --features capi,table' --all-features; do
@@ -60,7 +61,7 @@ run_rest() {
 	set -- tests/abi.sh tests/promises-more.sh tests/sanitizers.sh tests/loops.sh tests/pcwatch-more.sh \
 		tests/daemon.py tests/whoranwhat.py tests/system-calls.py tests/bench.sh tests/cpp.sh tests/go.sh tests/packages.sh
 	take_turns=$(echo "$*" | tr ' ' ,) # because they follow the events of this kernel
-	set -- "$@" tests/compilers.sh tests/building.sh tests/packages-more.sh tests/miri.sh
+	set -- "$@" tests/pcwatch-fleet.py tests/compilers.sh tests/building.sh tests/packages-more.sh tests/miri.sh
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
 	[ "${CI:-}" = true ] && set -- "$@" tests/fuzz-replay.sh tests/kernels-configured.sh tests/kernels-machines.sh
 	step prove --timer --jobs 2 --rules "seq={$take_turns}" \

@@ -127,6 +127,30 @@ bool json_string(const char *text, size_t length)
 	return complete;
 }
 
+/*
+ * A label of Prometheus, in quotes. Its text must be UTF-8, and two names must not become one: so a byte that is not
+ * UTF-8 becomes \\xff, and a backslash two, before the quoting of the format doubles each backslash.
+ */
+void label(FILE *file, const char *name)
+{
+	putc('"', file);
+	for (size_t size, length = strlen(name); length; name += size, length -= size) {
+		size = utf8_size(name, length);
+		if (!size)
+			fprintf(file, "\\\\x%02x", (unsigned char)*name);
+		else if (*name == '\\')
+			fputs("\\\\\\\\", file);
+		else if (*name == '\n')
+			fputs("\\n", file);
+		else if (*name == '"')
+			fputs("\\\"", file);
+		else
+			fwrite(name, 1, size, file);
+		size += !size;
+	}
+	putc('"', file);
+}
+
 /* RFC 4648, section 4. */
 void json_base64(const char *bytes, size_t length)
 {

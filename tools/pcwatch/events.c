@@ -170,6 +170,8 @@ static void show(const struct pc_event *event, const struct task *old, const cha
 {
 	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
 	pid_t pid = who(event);
+	if (event->kind == PC_EVENT_OVERRUN)
+		note_loss(event->data.overrun.lost, event->data.overrun.reason == PC_LOST_DEAF);
 	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
 		return;
 	if (options.json) {
@@ -246,6 +248,25 @@ static void notice_end(const struct pc_event *event)
 		stop(0);
 }
 
+/* For --metrics. A thread is no process: the process exits when its first thread does, or soon after. */
+static void count(const struct pc_event *event, const char *exec_name)
+{
+	const union pc_event_data *data = &event->data;
+	count_event(event->kind);
+	if (event->kind == PC_EVENT_OVERRUN)
+		count_overrun(data->overrun.reason == PC_LOST_DEAF);
+	if (event->kind == PC_EVENT_FORK && data->fork.child_pid == data->fork.child_tgid)
+		count_deed(FORKED, name_of(data->fork.child_pid));
+	if (event->kind == PC_EVENT_EXEC)
+		count_deed(EXECUTED, exec_name);
+	if (event->kind != PC_EVENT_EXIT || data->exit.pid != data->exit.tgid)
+		return;
+	const char *name = name_of(data->exit.pid);
+	count_deed(EXITED, name);
+	if (data->exit.exit_code)
+		count_deed(FAILED, name);
+}
+
 static void take(const struct pc_event *event, struct program *program)
 {
 	static struct facts others;
@@ -255,6 +276,8 @@ static void take(const struct pc_event *event, struct program *program)
 		return;
 	struct task old = before(pid);
 	learn(event, program->name);
+	if (options.metrics)
+		count(event, program->name);
 	if (options.cgroup && event->kind == PC_EVENT_FORK)
 		inherit_cgroup(&event->data.fork);
 	if (options.events & 1u << event->kind || event->kind == PC_EVENT_OVERRUN) {
@@ -323,6 +346,8 @@ static int open_events(void)
 	const uint32_t naming = PC_MASK_FORK | PC_MASK_EXEC | PC_MASK_COMM;
 	struct pc_options subscription = PC_OPTIONS_INIT;
 	subscription.events = options.events;
+	if (options.metrics)
+		subscription.events |= naming | PC_MASK_EXIT;
 	/* A task that exits can often not be read from /proc any more: its name has to be followed. */
 	if (options.events & (PC_MASK_EXIT | PC_MASK_UID | PC_MASK_GID | PC_MASK_COMM))
 		subscription.events |= naming;

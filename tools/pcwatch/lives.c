@@ -170,6 +170,8 @@ static void show_doubt(const struct pc_change *change)
 
 static void show_loss(const struct pc_change *change)
 {
+	count_overrun(change->flags & PC_CHANGE_DEAF);
+	note_loss(change->lost, change->flags & PC_CHANGE_DEAF);
 	if (!begin_record("overrun", change->timestamp_ns, "\033[1;7;31m"))
 		return;
 	columns(0, 0, NULL);
@@ -214,6 +216,10 @@ static void take_process(const struct pc_change *change)
 		life->began_ns = change->timestamp_ns; /* before, its process waited for the table */
 	life->runs |= execs;
 	update(&life->facts, process);
+	if (starts || execs || is_end(change))
+		count_deed(starts ? FORKED : execs ? EXECUTED : EXITED, process_name(process));
+	if (is_end(change) && change->flags & PC_CHANGE_EXIT_CODE && change->exit_code)
+		count_deed(FAILED, process_name(process));
 	bool shown = is_end(change) || (options.family && !options.ends && (starts || execs));
 	if (shown && is_wanted(change, &life->facts)) {
 		if (is_end(change))

@@ -35,6 +35,12 @@ static void take_signal(void)
 	case SIGWINCH:
 	case SIGTSTP:
 	case SIGCONT: screen_signal((int)info.ssi_signo); break;
+	case SIGHUP:
+		if (options.append) {
+			reopen_output();
+			break;
+		}
+		/* fall through */
 	default:
 		if (!signal_job((int)info.ssi_signo, info.ssi_code > 0))
 			stop(0);
@@ -73,9 +79,31 @@ static void check(const struct view *view)
 	last_error = error;
 }
 
+/* Tells the service manager that the loop still runs, and what systemctl(1) shows as the status. */
+static void ping(const struct view *view)
+{
+	static uint64_t due_ns;
+	struct pc_stats stats;
+	uint64_t interval_ns = ping_interval_ns();
+	if (!interval_ns || now_ns() < due_ns)
+		return;
+	due_ns = now_ns() + interval_ns;
+	view->get_stats(&stats);
+	notify("WATCHDOG=1\nSTATUS=%llu events received, %llu lost; %llu lines written, %llu dropped",
+	       (unsigned long long)stats.received, (unsigned long long)stats.lost,
+	       (unsigned long long)lines_made(), (unsigned long long)lines_dropped());
+}
+
 static uint64_t earliest(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static bool update_metrics(const struct view *view)
+{
+	struct pc_stats stats;
+	view->get_stats(&stats);
+	return write_metrics(&stats);
 }
 
 static void follow(const struct view *view)
@@ -83,13 +111,18 @@ static void follow(const struct view *view)
 	uint64_t flush_ns = NEVER;
 	for (uint64_t check_ns = now_ns() + CHECK_MS * NS_PER_MS; running;) {
 		uint64_t wake_ns = view->wake_ns ? view->wake_ns() : NEVER;
-		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, flush_ns)));
+		wait_until(earliest(earliest(check_ns, deadline_ns), earliest(wake_ns, earliest(flush_ns, metrics_due_ns()))));
 		if (running && now_ns() >= check_ns) {
 			check(view);
+			ping(view);
 			check_ns = now_ns() + CHECK_MS * NS_PER_MS;
 		}
 		view->drain();
 		flush_ns = flush_soon();
+		if (announce_dropped())
+			flush_ns = flush_soon();
+		if (now_ns() >= metrics_due_ns())
+			update_metrics(view);
 	}
 }
 
@@ -128,17 +161,23 @@ int run(const struct view *view)
 		return 1;
 	}
 	listen_to(fd);
+	if (options.metrics && !update_metrics(view))
+		return 1;
 	if (options.seconds > 0)
 		deadline_ns = start_ns + (uint64_t)(options.seconds * 1e9);
 	show_header();
 	flush();
+	notify("READY=1");
 	follow(view);
+	notify("STOPPING=1");
 	flush();
 	screen_leave();
 	view->get_stats(&stats);
 	if (options.stats && !output_gone)
 		show_totals(&stats, now_ns() - start_ns, wake);
-	flush();
+	finish_output();
+	if (options.metrics)
+		update_metrics(view);
 	view->close();
 	return exit_status;
 }

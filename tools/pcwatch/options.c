@@ -7,19 +7,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15 };
+enum { COMMAND_BYTES = 4096, NAME_MAX_LENGTH = 15, BUFFER_BYTES = 4 << 20, LEAST_BUFFER_BYTES = 128 << 10,
+       METRICS_INTERVAL_S = 15, METRICS_TOP = 20, LONGEST_TOP = 100, LONGEST_ADDRESS = 107 };
 
-struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES };
+struct options options = { .events = PC_MASK_ALL | PC_MASK_UNKNOWN, .command_bytes = COMMAND_BYTES,
+			   .metrics_interval_ns = METRICS_INTERVAL_S * NS_PER_S, .metrics_top = METRICS_TOP };
+
+/*
+ * What messages begin with. A service names the file of its options here, and its log has one line that says what
+ * is wrong.
+ */
+static char origin[NAME_MAX] = NAME;
+static const char *options_file;
+
+static void name_origin(void)
+{
+	options_file = getenv("PCWATCH_OPTIONS_FILE");
+	if (options_file)
+		snprintf(origin, sizeof(origin), NAME ": %s", options_file);
+}
 
 __attribute__((noreturn)) static void suggest_help(void)
 {
-	fputs("Try '" NAME " --help'.\n", stderr);
+	if (!options_file)
+		fputs("Try '" NAME " --help'.\n", stderr);
 	exit(2);
 }
 
 __attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list arguments)
 {
-	fputs(NAME ": ", stderr);
+	fprintf(stderr, "%s: ", origin);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
 }
@@ -54,7 +71,8 @@ static uint32_t parse_event(const char *name, size_t length)
 		if (strlen(known) == length && memcmp(name, known, length) == 0)
 			return 1u << kind;
 	}
-	bad_usage("--events: unknown event '%.*s'", (int)length, name);
+	bad_usage("--events: unknown event '%.*s': there are fork, exec, exit, uid, gid, sid, ptrace, comm, coredump, "
+		  "unknown and all", (int)length, name);
 }
 
 static uint32_t parse_column(const char *name, size_t length)
@@ -69,7 +87,8 @@ static uint32_t parse_column(const char *name, size_t length)
 	for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++)
 		if (strlen(NAMES[i]) == length && memcmp(name, NAMES[i], length) == 0)
 			return 1u << i;
-	bad_usage("--show: unknown column '%.*s'", (int)length, name);
+	bad_usage("--show: unknown column '%.*s': there are user, parent, tty, session, nspid, container, cgroup, exe, "
+		  "cwd, all and none", (int)length, name);
 }
 
 static uint32_t parse_list(const char *list, uint32_t (*parse)(const char *name, size_t length))
@@ -131,6 +150,45 @@ static const char *parse_name(const char *text)
 	return text;
 }
 
+static void parse_output(const char *text)
+{
+	static const char SOCKET[] = "unix:";
+	options.output = text;
+	options.socket = strncmp(text, SOCKET, sizeof(SOCKET) - 1) == 0 ? text + sizeof(SOCKET) - 1 : NULL;
+	if (options.socket && (!*options.socket || strlen(options.socket) > LONGEST_ADDRESS))
+		bad_usage("--output: '%s' has no path of 1 to %d bytes", text, LONGEST_ADDRESS);
+}
+
+static const char *parse_metrics(const char *text)
+{
+	if (!*text || text[strlen(text) - 1] == '/')
+		bad_usage("--metrics: '%s' is not the name of a file", text);
+	return text;
+}
+
+static size_t parse_top(const char *text)
+{
+	double number = parse_number("metrics-top", text, "0123456789");
+	if (number > LONGEST_TOP)
+		bad_usage("--metrics-top: at most %d programs are counted by name, and not %s", LONGEST_TOP, text);
+	return (size_t)number;
+}
+
+static size_t parse_buffer(const char *text)
+{
+	double number = parse_number("drop", text, "0123456789");
+	if (number < LEAST_BUFFER_BYTES)
+		bad_usage("--drop: the buffer has at least %d bytes, and not %s", LEAST_BUFFER_BYTES, text);
+	return (size_t)number;
+}
+
+static const char *parse_host(const char *text)
+{
+	if (!*text || strlen(text) > HOST_NAME_MAX)
+		bad_usage("--host: '%s' is not a name of 1 to %d bytes", text, HOST_NAME_MAX);
+	return text;
+}
+
 /* argv[0] is the command, if there is one. */
 static void check_command(char **argv, bool separated, bool chosen)
 {
@@ -156,6 +214,12 @@ static void check_combinations(bool chosen)
 		bad_usage("--tree cannot be combined with --show, --user, --cgroup, --name or --pid");
 	if (options.family && (options.tree || chosen || options.pid))
 		bad_usage("--family cannot be combined with --events, --pid or --tree");
+	if (options.tree && (options.buffer_bytes || options.metrics))
+		bad_usage("--tree cannot be combined with --drop or --metrics");
+	if (options.append && (!options.output || options.socket))
+		bad_usage("--append needs the name of a file with --output");
+	if (options.host && !options.json)
+		bad_usage("--host needs --json");
 	if (options.realtime && options.no_hurry)
 		bad_usage("--realtime cannot be combined with --no-hurry");
 	/* sysctl kernel.sched_rt_runtime_us: a realtime program that never sleeps is stopped 50 ms each second. */
@@ -194,7 +258,13 @@ void parse_options(int argc, char **argv)
 		{ "show", required_argument, NULL, 'o' },
 		{ "cmdline-bytes", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "host", optional_argument, NULL, 'H' },
 		{ "output", required_argument, NULL, 'O' },
+		{ "metrics", required_argument, NULL, 'm' },
+		{ "metrics-interval", required_argument, NULL, 'i' },
+		{ "metrics-top", required_argument, NULL, 'T' },
+		{ "append", no_argument, NULL, 'a' },
+		{ "drop", optional_argument, NULL, 'D' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "stats", no_argument, NULL, 's' },
@@ -205,9 +275,10 @@ void parse_options(int argc, char **argv)
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static char name[] = NAME;
 	bool chosen = false, shown = false;
-	argv[0] = name; /* which starts the messages of getopt_long() */
+	name_origin();
+	argv[0] = origin; /* which starts the messages of getopt_long() */
+	opterr = !options_file;
 	for (int option; (option = getopt_long(argc, argv, "+", LONG, NULL)) != -1;) {
 		switch (option) {
 		case 'e': options.events = parse_list(optarg, parse_event); chosen = true; break;
@@ -228,7 +299,19 @@ void parse_options(int argc, char **argv)
 			options.command_bytes = (size_t)parse_number("cmdline-bytes", optarg, DIGITS);
 			break;
 		case 'j': options.json = true; break;
-		case 'O': options.output = optarg; break;
+		case 'H':
+			options.host = true;
+			options.host_name = optarg ? parse_host(optarg) : NULL;
+			break;
+		case 'O': parse_output(optarg); break;
+		case 'a': options.append = true; break;
+		case 'm': options.metrics = parse_metrics(optarg); break;
+		case 'i':
+			options.metrics_interval_ns =
+				(uint64_t)(parse_number("metrics-interval", optarg, ".0123456789") * 1e9);
+			break;
+		case 'T': options.metrics_top = parse_top(optarg); break;
+		case 'D': options.buffer_bytes = optarg ? parse_buffer(optarg) : BUFFER_BYTES; break;
 		case 'd': options.seconds = parse_number("duration", optarg, ".0123456789"); break;
 		case 'c': options.count = (uint64_t)parse_number("count", optarg, DIGITS); break;
 		case 's': options.stats = true; break;
@@ -239,7 +322,10 @@ void parse_options(int argc, char **argv)
 		case 'v':
 			print_and_exit(NAME " (proc_connector %u.%u.%u)\n", pc_version() >> 16,
 				       pc_version() >> 8 & 0xff, pc_version() & 0xff);
-		default: suggest_help(); /* getopt_long() has written the error */
+		default:
+			if (options_file)
+				bad_usage("'%s' is no option, or lacks its value: pcwatch(1) has all", argv[optind - 1]);
+			suggest_help(); /* getopt_long() has written the error */
 		}
 	}
 	check_combinations(chosen);

@@ -2,6 +2,7 @@
 #include "pcwatch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,14 @@ static uint64_t flushed_ns; /* when flush() was called last */
  */
 int redirect_output(void)
 {
-	int fd = options.output ? open(options.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+	int how = options.append ? O_APPEND : O_TRUNC;
+	if (options.socket && connect_output() == 0)
+		return 0;
+	if (options.socket && !options.buffer_bytes)
+		return -1;
+	/* With --drop, lines are kept until a server takes them. */
+	int fd = options.socket	   ? open("/dev/null", O_WRONLY | O_CLOEXEC)
+		 : options.output  ? open(options.output, O_WRONLY | O_CREAT | how | O_CLOEXEC, 0666)
 		 : options.command ? STDERR_FILENO
 				   : STDOUT_FILENO;
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
@@ -26,6 +34,14 @@ int redirect_output(void)
 	if (fd > STDERR_FILENO)
 		close(fd);
 	return 0;
+}
+
+/* When a file was renamed, as logrotate(8) does: goes on in a new one of the old name. */
+void reopen_output(void)
+{
+	flush();
+	if (redirect_output() < 0)
+		complain(options.output, strerror(errno));
 }
 
 void prepare_output(void)
@@ -39,20 +55,32 @@ void prepare_output(void)
 	coloured = on_terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 }
 
-/* Stops pcwatch if stdout fails, silently if the reader of a pipe is gone. */
-void flush(void)
+static const char *output_name(void)
 {
-	flushed_ns = now_ns();
+	return options.output ? options.output : options.command ? "stderr" : "stdout";
+}
+
+/* Stops pcwatch if stdout fails, silently if the reader of a pipe is gone. */
+static void write_out(void)
+{
 	if (output_gone)
 		return;
-	int error = write_lines();
+	int error = write_lines(), fault;
+	if (lines_fault(&fault))
+		complain(output_name(), strerror(fault));
 	if (!error && fflush(stdout) != 0) /* what --tree has drawn */
 		error = errno;
 	if (!error)
 		return;
 	if (error != EPIPE)
-		complain(options.output ? options.output : options.command ? "stderr" : "stdout", strerror(error));
+		complain(output_name(), strerror(error));
 	give_up(error != EPIPE);
+}
+
+void flush(void)
+{
+	flushed_ns = now_ns();
+	write_out();
 }
 
 /*
@@ -66,12 +94,28 @@ uint64_t flush_due_ns(void)
 
 uint64_t flush_soon(void)
 {
-	if (ftell(out) == 0 && !options.tree)
-		return NEVER;
-	if (now_ns() < flush_due_ns() && !options.tree)
-		return flush_due_ns();
+	if (options.tree || (ftell(out) > 0 && now_ns() >= flush_due_ns()))
+		flush();
+	else if (lines_waiting() && now_ns() >= lines_again_ns())
+		write_out();
+	uint64_t due_ns = ftell(out) > 0 ? flush_due_ns() : NEVER;
+	return lines_waiting() && lines_again_ns() < due_ns ? lines_again_ns() : due_ns;
+}
+
+size_t room_left(void)
+{
+	size_t used = (size_t)ftell(out) + lines_waiting();
+	return used < options.buffer_bytes ? options.buffer_bytes - used : 0;
+}
+
+/* Waits for the reader of stdout for a moment, and reports what it has not taken. */
+void finish_output(void)
+{
+	uint64_t left;
 	flush();
-	return NEVER;
+	if (options.buffer_bytes && !options.tree && (left = finish_lines()))
+		fprintf(stderr, NAME ": %s: %llu lines were not taken at the end\n", output_name(),
+			(unsigned long long)left);
 }
 
 void end_line(void)
@@ -81,8 +125,12 @@ void end_line(void)
 		flush();
 }
 
+/* With --drop, a message must not wait for the reader of stderr either. */
 void complain(const char *what, const char *why)
 {
+	struct pollfd reader = { STDERR_FILENO, POLLOUT, 0 };
+	if (options.buffer_bytes && poll(&reader, 1, 0) == 0)
+		return;
 	screen_leave();
 	fprintf(stderr, NAME ": %s: %s\n", what, why);
 }

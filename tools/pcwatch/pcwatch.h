@@ -34,6 +34,10 @@ char *find_cgroup(const char *path);
 enum { TERMINAL_MAX = 64 };
 const char *terminal_name(int number, char buffer[TERMINAL_MAX]);
 
+/* notify.c: messages to the service manager. */
+__attribute__((format(printf, 1, 2))) void notify(const char *format, ...);
+uint64_t ping_interval_ns(void);
+
 /* help.c: the text of --help. */
 extern const char HELP_OPTIONS[], HELP_OUTPUT[];
 
@@ -52,14 +56,21 @@ enum { /* what --show can add to a record */
 };
 struct options {
 	uint32_t events; /* to show: PC_MASK_* bits */
-	bool no_threads, ends, failed, tree, json, stats, no_hurry, realtime;
+	bool no_threads, ends, failed, tree, json, stats, no_hurry, realtime, host;
 	pid_t root; /* of the tree; 0: all processes */
 	double seconds; /* 0: without limit */
 	uint64_t count; /* 0: without limit */
 	uint64_t spin_ns; /* how long to wait without sleeping */
 	uint32_t show; /* SHOW_* bits */
 	size_t command_bytes; /* of a command line, at most */
+	size_t buffer_bytes; /* of --drop; 0: wait for the reader of stdout */
+	const char *metrics; /* the name of a file; NULL: none */
+	uint64_t metrics_interval_ns;
+	size_t metrics_top; /* how many programs are counted by name */
 	const char *output; /* the name of a file; NULL: stdout or, with a command, stderr */
+	bool append; /* to that file, and open it again at SIGHUP */
+	const char *socket; /* the path of a socket to write to; NULL: none */
+	const char *host_name; /* in place of the machine's name; may be NULL */
 	char **command; /* to run; NULL: none */
 	bool leader; /* do not wait for what the command has started */
 	pid_t family; /* a process: show it and its descendants; 0: all processes */
@@ -78,6 +89,13 @@ uint64_t now_ns(void); /* CLOCK_MONOTONIC, like the timestamps of events */
 void note_clocks(void); /* at least once a second, so that a step of a clock is noticed in time */
 uint64_t time_of_day_ns(uint64_t timestamp_ns); /* CLOCK_REALTIME */
 
+/* host.c: what names this machine. */
+enum { ID_SIZE = 33 };
+struct host {
+	char name[HOST_NAME_MAX + 1], machine[ID_SIZE], boot[ID_SIZE]; /* empty: not known */
+};
+bool read_host(struct host *host);
+
 /* stop.c: whether pcwatch goes on, and what stops it. */
 extern bool running;
 extern int exit_status;
@@ -89,8 +107,13 @@ void stop(int status);
 /* lines.c: what is written to stdout. */
 extern FILE *out; /* collects whole lines until they are written */
 extern bool output_gone; /* stdout takes no more output */
+int connect_output(void);
 void prepare_lines(void);
 int write_lines(void);
+size_t lines_waiting(void); /* how many bytes --drop keeps, because stdout does not take them */
+uint64_t lines_again_ns(void); /* when to try again */
+bool lines_fault(int *error); /* a file takes no more, and that has not been reported */
+uint64_t finish_lines(void);
 void give_up(int status);
 
 /* escape.c: untrusted text, made safe to print. */
@@ -108,6 +131,7 @@ void line_add_name(struct line *line, const char *name);
 void line_add_argument(struct line *line, const char *argument, size_t length);
 bool json_string(const char *text, size_t length);
 void json_base64(const char *bytes, size_t length);
+void label(FILE *file, const char *name);
 
 /* screen.c: the whole terminal. */
 extern struct screen {
@@ -123,11 +147,14 @@ void screen_signal(int number);
 /* output.c: stdout and stderr. */
 extern bool on_terminal, coloured;
 int redirect_output(void);
+void reopen_output(void);
 void prepare_output(void);
 void flush(void);
 uint64_t flush_due_ns(void); /* when to write, at the earliest */
 uint64_t flush_soon(void); /* when that is due: returns when to come again */
 void end_line(void); /* of out */
+size_t room_left(void); /* bytes that --drop may keep besides */
+void finish_output(void);
 void complain(const char *what, const char *why);
 
 /* record.c: one line of text, or one JSON object. */
@@ -135,7 +162,10 @@ enum { STARTS = PC_EVENT_UNKNOWN + 1, KINDS }; /* of records: PC_EVENT_*, and 0 
 bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
-void end_notice(void);
+bool end_notice(void);
+uint64_t lines_made(void), lines_dropped(void);
+void note_loss(uint64_t lost, bool deaf); /* before the record that reports it */
+bool announce_dropped(void);
 void text(const char *words);
 void column(int width, const char *word, size_t length);
 size_t room_in_line(void);
@@ -148,6 +178,14 @@ void since(uint64_t since_ns);
 void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
 void count_undecided(void);
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake);
+
+/* metrics.c: what --metrics counts. */
+enum deed { FORKED, EXECUTED, EXITED, FAILED, DEEDS }; /* of a process */
+void count_event(uint32_t kind);
+void count_overrun(bool deaf);
+void count_deed(enum deed deed, const char *name);
+uint64_t metrics_due_ns(void);
+bool write_metrics(const struct pc_stats *stats);
 
 /* status.c: wait(2) statuses. */
 const char *status_text(int code, bool known, char buffer[40]);

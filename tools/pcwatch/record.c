@@ -2,16 +2,33 @@
 #include "pcwatch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PIPE_COLUMNS = 256, FEWEST_COLUMNS = 20 };
+enum { PIPE_COLUMNS = 256, FEWEST_COLUMNS = 20, SCHEMA = 1 };
 
 static uint64_t shown[KINDS], total_shown, undecided;
-static long line_start; /* in out */
+static long record_start, line_start; /* in out; the record may begin with a colour */
+static uint64_t lines; /* of this run */
+static uint64_t line_ns; /* the time of the record that has been begun */
+
+/* A loss of events, which an overrun reports. */
+struct loss {
+	uint64_t events;
+	bool unknown;
+};
+static struct loss loss; /* of the record that is begun next */
+
+/* The lines that --drop has discarded, and that have not been announced yet. */
+static struct {
+	uint64_t lines, since_ns;
+	struct loss losses; /* which the overruns among these lines have reported */
+} dropped;
+static uint64_t total_dropped;
 
 /* Text shows the local time of day; JSON shows the date and time in UTC. */
 static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
@@ -35,18 +52,40 @@ static const char *wall_time(uint64_t timestamp_ns, char buffer[40])
 	return buffer;
 }
 
+/* Adds the fields of --host. They are a quarter of an object, so they are made once, and not for each. */
+static void name_host(void)
+{
+	static struct host host;
+	static char *fields;
+	static size_t size;
+	if (read_host(&host)) {
+		FILE *lines = out;
+		free(fields);
+		out = open_memstream(&fields, &size);
+		if (!out)
+			abort();
+		string("host", NULL, *host.name ? host.name : NULL);
+		string("machine_id", NULL, *host.machine ? host.machine : NULL);
+		string("boot_id", NULL, *host.boot ? host.boot : NULL);
+		fclose(out);
+		out = lines;
+	}
+	fwrite(fields, 1, size, out);
+}
+
 /*
  * Numbers the lines of this run, so that a consumer notices that a line is missing. The name of the
  * run distinguishes a restart, after which the numbers begin at 1 again.
  */
 static void number_line(void)
 {
-	static uint64_t lines;
 	static uint32_t run;
 	while (!run)
 		if (getrandom(&run, sizeof(run), GRND_NONBLOCK) != sizeof(run))
 			run = (uint32_t)(now_ns() ^ clock_ns(CLOCK_REALTIME) ^ (uint64_t)getpid() << 20);
-	fprintf(out, ",\"line\":%llu,\"run\":\"%08x\"", (unsigned long long)++lines, run);
+	fprintf(out, ",\"line\":%llu,\"run\":\"%08x\",\"schema\":%d", (unsigned long long)lines, run, SCHEMA);
+	if (options.host)
+		name_host();
 }
 
 static void begin_object(const char *event, uint64_t timestamp_ns)
@@ -55,12 +94,40 @@ static void begin_object(const char *event, uint64_t timestamp_ns)
 	fprintf(out, "{\"event\":\"%s\",\"time\":\"%s\"", event, wall_time(timestamp_ns, time));
 }
 
-/* Returns false, and begins no record, if --count is reached or stdout takes no more output. */
-bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
+/* How many lines were made besides those that were dropped. */
+uint64_t lines_made(void)
+{
+	return lines - total_dropped;
+}
+
+uint64_t lines_dropped(void)
+{
+	return total_dropped;
+}
+
+/* Before the record that reports a loss of events. */
+void note_loss(uint64_t lost, bool deaf)
+{
+	loss = (struct loss){ lost, deaf };
+}
+
+/* The line has its number, so that the gap in the numbers is as long as what is announced. */
+static void drop_line(void)
+{
+	if (!dropped.lines++)
+		dropped.since_ns = line_ns;
+	total_dropped++;
+	dropped.losses.events += loss.events;
+	dropped.losses.unknown |= loss.unknown;
+	loss = (struct loss){ 0 };
+}
+
+static void open_record(const char *event, uint64_t timestamp_ns, const char *colour)
 {
 	char time[40];
-	if ((options.count && total_shown == options.count) || output_gone)
-		return false;
+	lines++;
+	line_ns = timestamp_ns;
+	record_start = ftell(out);
 	if (options.json) {
 		begin_object(event, timestamp_ns);
 		nanoseconds("timestamp_ns", (long long)timestamp_ns);
@@ -70,19 +137,67 @@ bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
 		line_start = on_terminal ? ftell(out) : 0;
 		fprintf(out, "%s %-8s ", wall_time(timestamp_ns, time), event);
 	}
-	return true;
 }
 
-/* Ends a record that neither --count nor --stats counts. */
-void end_notice(void)
+static void show_dropped(void)
 {
+	open_record("dropped", now_ns(), "\033[1;7;31m");
+	columns(0, 0, NULL);
+	number("dropped", "dropped %lld lines", true, (long long)dropped.lines);
+	since(dropped.since_ns);
+	number("lost", dropped.losses.events ? ", with reports of %lld lost events" : NULL, !dropped.losses.unknown,
+	       (long long)dropped.losses.events);
+	text(dropped.losses.unknown ? ", with reports of an unknown number of lost events" : "");
+	dropped.lines = 0;
+	dropped.losses = (struct loss){ 0 };
 	fputs(options.json ? "}" : coloured ? "\033[m" : "", out);
 	end_line();
 }
 
+/*
+ * Announces what was dropped, once a quarter of the buffer is free: otherwise a slow reader would get an
+ * announcement for each line. Returns whether there was one.
+ */
+bool announce_dropped(void)
+{
+	if (!dropped.lines || output_gone || room_left() < options.buffer_bytes / 4)
+		return false;
+	show_dropped();
+	return true;
+}
+
+/* Returns false, and begins no record, if --count is reached or stdout takes no more output. */
+bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour)
+{
+	if ((options.count && total_shown == options.count) || output_gone)
+		return false;
+	if (dropped.lines && !announce_dropped()) {
+		lines++;
+		drop_line();
+		return false;
+	}
+	open_record(event, timestamp_ns, colour);
+	return true;
+}
+
+/* Ends a record that neither --count nor --stats counts. Returns false if it is dropped. */
+bool end_notice(void)
+{
+	fputs(options.json ? "}" : coloured ? "\033[m" : "", out);
+	if (options.buffer_bytes && room_left() == 0) {
+		fseek(out, record_start, SEEK_SET);
+		drop_line();
+		return false;
+	}
+	loss = (struct loss){ 0 };
+	end_line();
+	return true;
+}
+
 void end_record(uint32_t kind)
 {
-	end_notice();
+	if (!end_notice())
+		return;
 	shown[kind]++;
 	if (++total_shown == options.count)
 		stop(0);
@@ -212,7 +327,10 @@ void count_undecided(void)
 /* wake: what pc_wake_soon() has given; NULL: nothing. */
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake)
 {
+	if (dropped.lines)
+		show_dropped(); /* into the part of the buffer that is kept free for the end */
 	if (options.json) {
+		lines++;
 		begin_object("stats", now_ns());
 		number_line();
 	} else {
@@ -223,6 +341,7 @@ void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char 
 	total("shown", total_shown);
 	total("duration_ms", duration_ns / NS_PER_MS);
 	total("undecided", undecided);
+	total("dropped", total_dropped);
 	total("received", stats->received);
 	total("lost", stats->lost);
 	if (options.json)

@@ -13,8 +13,8 @@ uint64_t deadline_ns = NEVER;
 int prepare_signals(bool live)
 {
 	static const int TAKEN[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT };
-	/* Without a terminal to restore, pcwatch leaves all signals but SIGINT and SIGTERM alone. */
-	size_t count = live ? sizeof(TAKEN) / sizeof(*TAKEN) : 2;
+	/* Without a terminal to restore, pcwatch takes only SIGINT, SIGTERM and, for --append, SIGHUP. */
+	size_t count = live ? sizeof(TAKEN) / sizeof(*TAKEN) : options.append ? 3 : 2;
 	sigset_t taken;
 	sigemptyset(&taken);
 	for (size_t i = 0; i < count; i++)
