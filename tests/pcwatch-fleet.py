@@ -624,10 +624,10 @@ if os.geteuid() == 0 and shutil.which("systemd-analyze"):
     code = service.wait(60)
     with open("service.out") as out, open("service.err") as err:
         lines, said = [json.loads(line) for line in out], err.read()
-    values = metrics("run/pcwatch.prom") if text_string_to_metric_families else {("queue_bytes",): 33554432}
+    values = metrics("run/pcwatch.prom") if text_string_to_metric_families else {("queue_bytes",): 37748736}
     ok(code == 0 and said == "" and heard[0] == "READY=1" and last == "STOPPING=1"
        and all(re.fullmatch(r"WATCHDOG=1\nSTATUS=\d+ events received, \d+ lost; \d+ lines written, \d+ dropped", ping) for ping in heard[1:])
-       and lines[-1]["event"] == "stats" and values["queue_bytes",] == 33554432
+       and lines[-1]["event"] == "stats" and values["queue_bytes",] == 37748736
        and status["CapEff"] == "%016x" % sum(1 << capability for capability in capabilities) and status["Seccomp"] == "2",
        promise, (code, said, heard, last, values, status.get("CapEff")))
     unconfined = json.loads(run("--json", "--stats", "--duration", "0.1").stdout.splitlines()[-1])
