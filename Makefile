@@ -2,10 +2,10 @@
 # make TARGET=…     for another machine, in build/TRIPLE/: docs/packaging.md
 # make run          build all, then show this machine's process events (DURATION=5: for 5 seconds)
 # make test         what shows in three minutes that all works here; it installs nothing
-# make check        for packagers: what needs no privilege, no network and none of the kernel's events
+# make check        for packagers: the tests that need no privilege, no network and no process events
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
-# make test-machines all of it for other machines, with their kernels: README.md's table
+# make test-machines  the promises on other machines' kernels, under QEMU: the table in README.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
@@ -96,8 +96,8 @@ $(RUSTLIB): Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/
 # They make the library 5 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
 # jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), no code moved out of loops or copied to
-# other paths for speed, nothing kept in a register because it may be needed again, equal ends of blocks joined,
-# tables of jumps for five cases or more, registers saved in one place and moved where that is short, and memcpy()
+# other paths for speed, no value kept in a register only for a later use, equal ends of blocks joined, jump tables
+# only for five cases or more, registers saved in one place and spilled where that needs the least code, and memcpy()
 # or memset() for more than 32 bytes.
 SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-size \
     -disable-machine-licm -disable-machine-cse -enable-pre=false -enable-load-pre=false \
@@ -135,9 +135,9 @@ ALONE = $(if $(filter arm% thumb% powerpc-%,$(MACHINE)),$(addprefix -Wl$(COMMA)-
     rust_eh_personality=pc_version __aeabi_unwind_cpp_pr0=0 __aeabi_unwind_cpp_pr1=0))
 COMMA := ,
 
-# One object in which only pc_* is global, so that it collides with no other Rust library. It has no code of LLVM's
-# own, which plugins of linkers would read. The structs' layouts are for tests/layouts.sh alone. (The empty object is
-# for lld, which asks the first one for the machine.)
+# One object in which only pc_* is global, so that it collides with no other Rust library. It has no LLVM bitcode,
+# which linker plugins would read. The structs' layouts are for tests/layouts.sh alone. (lld takes the machine from
+# the first object, so that one is an empty object of the C compiler.)
 $(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
 	$(CC) $(CHOICE) -nostdlib -r $(ALONE) $(KEEP) -o $(BUILD)/proc_connector.o \
 	    -x c /dev/null -x none $(RUSTLIB)
@@ -147,8 +147,8 @@ $(STATIC): $(RUSTLIB) $(MAP) | $(BUILD)
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/proc_connector.o
 
-# On MIPS, an instruction has one kind of relocation for a local symbol and another for a global one, and objcopy
-# changes symbols alone. So they stay global there, hidden as Rust made them, with names that nothing else has.
+# On MIPS, relocations for local symbols differ from those for global ones, and objcopy would make the symbols local
+# without changing their relocations. So the symbols stay global and hidden, with names that nothing else has.
 KEPT = $(if $(filter mips%,$(MACHINE)),--redefine-syms=$(BUILD)/hidden,--keep-global-symbol='pc_*')
 
 # What a program that does without the process table could have.
