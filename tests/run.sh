@@ -60,12 +60,10 @@ run_rest() {
 	step cargo test --locked --quiet
 	set -- tests/abi.sh tests/promises-more.sh tests/sanitizers.sh tests/loops.sh tests/pcwatch-more.sh \
 		tests/daemon.py tests/whoranwhat.py tests/system-calls.py tests/bench.sh tests/cpp.sh tests/go.sh tests/packages.sh
-	take_turns=$(echo "$*" | tr ' ' ,) # because they follow the events of this kernel
 	set -- "$@" tests/pcwatch-fleet.py tests/compilers.sh tests/building.sh tests/packages-more.sh tests/miri.sh
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
 	[ "${CI:-}" = true ] && set -- "$@" tests/fuzz-replay.sh tests/kernels-configured.sh tests/kernels-machines.sh
-	step prove --timer --jobs 2 --rules "seq={$take_turns}" \
-		--rules 'seq=tests/kernels-*.sh' --rules 'par=**' "$@" # each kernel has a processor
+	step prove --timer "$@"
 }
 
 [ $# -gt 0 ] || set -- core rest
