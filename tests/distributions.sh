@@ -15,17 +15,13 @@ rm -rf "$work"
 mkdir -p "$work/source"
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
 
-mirror() {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
-		2>/dev/null | tr ' ' '\n' | sed -n 's|^\(http.*/debian\)/*$|\1|p' | head -n 1
-}
 # The sources are in /build/source, which belongs to an ordinary user. Hooks have the network.
 new() { # new NAME SUITE OPTION …: makes the chroot NAME
 	name=$1 suite=$2
 	shift 2
 	mmdebstrap --mode=root --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
 		--customize-hook="mkdir \"\$1/build\"; cp -R '$work/source' \"\$1/build\"; chown -R 1000:1000 \"\$1/build\"" \
-		"$@" "$suite" "$work/$name" "deb $(mirror) $suite main"
+		"$@" "$suite" "$work/$name" "deb $(tests/mirror.sh) $suite main"
 }
 depends() { echo "--customize-hook=chroot \"\$1\" apt-get build-dep -y $* /build/source"; }
 # The chroot becomes the root of all mounts, so that programs can make namespaces there as they can anywhere.
@@ -103,8 +99,8 @@ promise "cargo-c builds a library that a program runs with" cargo_c
 
 promise "stable has what README's two commands need" new fresh stable --include=rustc,cargo,gcc,make,pkg-config \
 	--customize-hook="cd '$work/source' && cargo vendor --quiet --locked \"\$1/build/crates\"
-		mkdir \"\$1/root/.cargo\" && printf '[source.crates-io]\nreplace-with = \"here\"
-			[source.here]\ndirectory = \"/build/crates\"\n' >\"\$1/root/.cargo/config.toml\""
+		mkdir \"\$1/build/.cargo\" && printf '[source.crates-io]\nreplace-with = \"here\"
+			[source.here]\ndirectory = \"/build/crates\"\n' >\"\$1/build/.cargo/config.toml\""
 promise "make run shows this machine's events with stable's cargo, gcc, make and pkg-config alone" \
 	inside fresh 'DURATION=2 make run | tee /tmp/shown && grep -q " exec " /tmp/shown'
 promise "make test passes there" inside fresh 'make test'

@@ -100,8 +100,8 @@ prepare() { # prepare MACHINE
 	case $1 in arm64-musl) # what musl-tools is for this machine
 		tests/needs.sh musl-gcc musl-tools && add_suite bookworm || return
 		for package in musl musl-dev; do fetch $package bookworm >/dev/null; done
-		root=$work/packages/musl-dev/root other=${triple%%-*}-linux-musl
-		cp -a "$work/packages/musl/root/lib/$other" "$root/usr/lib"
+		root=$work/packages/musl-dev/files other=${triple%%-*}-linux-musl
+		cp -a "$work/packages/musl/files/lib/$other" "$root/usr/lib"
 		sed "s|/usr/lib/[a-z0-9_]*-linux-musl|$root/usr/lib/$other|g
 			s|/usr/include/[a-z0-9_]*-linux-musl|$root/usr/include/$other|g
 			s|-isystem include%s|& -isystem /usr/$gnu/include|; s|ld-musl-[a-z0-9_]*|ld-musl-${triple%%-*}|" \
@@ -118,10 +118,6 @@ prepare() { # prepare MACHINE
 # ---- The kernels ----
 
 # A private apt: the system's own state stays as it is.
-mirror() {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
-		2>/dev/null | tr ' ' '\n' | sed -n 's|^\(http.*/debian\)/*$|\1|p' | head -n 1
-}
 folder_of() { echo "$work/$1${triple:+-$architecture}"; } # folder_of SUITE, on this machine
 apt_in() { # apt_in SUITE COMMAND …
 	local folder
@@ -139,7 +135,7 @@ add_suite() { # add_suite SUITE: says whether it can be reached
 	local folder
 	folder=$(folder_of "$1")
 	mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $1 main" \
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(tests/mirror.sh) $1 main" \
 		>"$folder/sources.list"
 	apt_in "$1" apt-get update -qq >"$folder/log" 2>&1 &&
 		! grep -q '^[EW]:' "$folder/log"
@@ -156,15 +152,15 @@ kernels_in() { # kernels_in SUITE|configured: "SERIES VERSION PACKAGE SUITE" of 
 }
 fetch() { # fetch PACKAGE SUITE: prints the path of its vmlinuz
 	folder=$work/packages/$1
-	if [ ! -d "$folder/root" ]; then
+	if [ ! -d "$folder/files" ]; then
 		mkdir -p "$folder"
 		(
 			cd "$folder" || exit 1
 			apt_in "$2" apt-get download -qq "$1"
-			dpkg -x ./*.deb root && rm -f ./*.deb
+			dpkg -x ./*.deb files && rm -f ./*.deb
 		) >"$folder/log" 2>&1
 	fi
-	find "$folder/root" -name 'vmlinu[xz]*' -type f | head -n 1
+	find "$folder/files" -name 'vmlinu[xz]*' -type f | head -n 1
 }
 
 # ---- The boots ----

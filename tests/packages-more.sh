@@ -23,11 +23,7 @@ promise "the spec file and the APKBUILD have the version of Cargo.toml" versions
 
 # ---- Fedora ----
 
-crates() {
-	cp -R "$source" "$work/crates" && cd "$work/crates" &&
-		sed -i '/^\[dev-dependencies\]/,/^$/d' Cargo.toml && cargo vendor --quiet
-}
-promise "the crates that the libraries need can be put into a folder" eval '(crates)'
+promise "the crates that the libraries need can be put into a folder" tests/vendor.sh "$source" "$work/crates"
 tar -C "$work" -czf "$work/proc-connector-$version.tar.gz" "${source##*/}"
 built() {
 	unshare -n rpmbuild -bb --nodeps --define "_topdir $work/rpm" --define "_sourcedir $work" \

@@ -27,11 +27,7 @@ trap 'exit 1' INT TERM
 mkdir "$work/source"
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
 # Debian's packages of the crates may be older than this machine's Rust, or absent: tests/distributions.sh has them.
-crates() {
-	cp -R "$work/source" "$work/crates" && cd "$work/crates" &&
-		sed -i '/^\[dev-dependencies\]/,/^$/d' Cargo.toml && cargo vendor --quiet
-}
-promise "the crates that the libraries need can be put into a folder" eval '(crates)'
+promise "the crates that the libraries need can be put into a folder" tests/vendor.sh "$work/source" "$work/crates"
 build() { (cd "$work/source" && CRATES=$work/crates/vendor unshare -n dpkg-buildpackage -us -uc -d); }
 promise "the Debian packages build and pass make check without network" build
 # The Standards-Version is that of sid, which the lintian of another suite may not know.
