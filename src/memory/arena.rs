@@ -24,9 +24,10 @@ impl<T> Arena<T> {
     pub(crate) fn new(first: T, tail: u32) -> Result<Self, Errno> {
         let padding = align_of::<T>() - 1;
         let stride = (size_of::<T>() + padding).saturating_add(tail as usize) & !padding;
-        let mut arena = Self { chunks: Chunks::new(stride), values: PhantomData };
-        arena.push(first)?;
-        Ok(arena)
+        let (chunks, room) = Chunks::new(stride, align_of::<T>())?;
+        // SAFETY: there is room for a value of this size and alignment, which nothing else uses.
+        unsafe { room.cast::<T>().write(first) };
+        Ok(Self { chunks, values: PhantomData })
     }
 
     /// Adds `value` at the end, with zeros behind it, and returns its index.
@@ -93,9 +94,12 @@ struct Chunks {
 unsafe impl Send for Chunks {}
 
 impl Chunks {
+    /// Chunks with one place, and that place.
     #[inline(never)]
-    const fn new(stride: usize) -> Self {
-        Self { chunks: [None; CHUNKS], len: 0, stride }
+    fn new(stride: usize, alignment: usize) -> Result<(Self, NonNull<u8>), Errno> {
+        let mut chunks = Self { chunks: [None; CHUNKS], len: 0, stride };
+        let (_, room) = chunks.push(alignment)?;
+        Ok((chunks, room))
     }
 
     /// A new place, filled with zeros, in a new chunk if need be, and its index.
