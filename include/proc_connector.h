@@ -1097,8 +1097,7 @@ int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
  * that it has done so much.
  *
  * A call returns as soon as there is a change. A new table reports each process as soon as it has read
- * it, up to the first one whose parent has a higher pid; the others when it has read all. With a family,
- * it reads all first.
+ * it and its parent. With a family, it reads all processes first, because an orphan may belong to it.
  *
  * change:      written only when 1 is returned.
  * timeout_ms:  how long to wait, as for pc_recv().

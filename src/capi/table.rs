@@ -465,8 +465,7 @@ pub unsafe extern "C" fn pc_change_format(
 /// that it has done so much.
 ///
 /// A call returns as soon as there is a change. A new table reports each process as soon as it has read
-/// it, up to the first one whose parent has a higher pid; the others when it has read all. With a family,
-/// it reads all first.
+/// it and its parent. With a family, it reads all processes first, because an orphan may belong to it.
 ///
 /// change:      written only when 1 is returned.
 /// timeout_ms:  how long to wait, as for pc_recv().

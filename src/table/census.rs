@@ -210,13 +210,11 @@ impl Census {
         }
     }
 
-    /// Whether the caller knows the parent of a process. The first process has none.
-    pub(super) fn is_parent_reported(&self, slot: Slot) -> bool {
+    /// Whether the parent of a process is in the table. The first process has none.
+    pub(super) fn has_parent(&self, slot: Slot) -> bool {
         let Entry { record, parent, .. } = self.entry(slot);
-        match parent {
-            Some(parent) => !self.at(*parent).is_unreported(),
-            None => record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0,
-        }
+        let is_first = record.process.parent_pid == 0 && record.process.valid & field::PARENT != 0;
+        parent.is_some() || is_first
     }
 
     /// Removes a process. Its children become orphans; `in_loss`: because events were lost.

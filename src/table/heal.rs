@@ -5,7 +5,7 @@ use super::follower::{Follower, LOOK, Outcome};
 use super::judge::{self, Recheck};
 use super::leaderless;
 use super::record::{Gone, Life};
-use super::report::{Change, change, field, remark};
+use super::report::{Change, Process, change, field, remark};
 use super::scan::{Cause, Scan, Visit, visit};
 use super::world::World;
 use crate::errno::Errno;
@@ -59,12 +59,12 @@ impl Follower {
                 return Ok(Outcome::Worked(LOOK));
             }
         };
-        let mut entered = None;
-        match self.census.find(pid) {
+        let mut found = self.census.find(pid);
+        match found {
             None => {
                 let mut look = Look::Absent;
                 self.look_alive(pid, &mut look, world)?;
-                entered = self.enter_looked_at(pid, &look, false, world)?;
+                found = self.enter_looked_at(pid, &look, false, world)?;
             }
             Some(slot) => {
                 if let Some(exit) = self.recheck(slot, cause, world)? {
@@ -72,27 +72,46 @@ impl Follower {
                 }
             }
         }
+        let next = found.filter(|slot| cause == Cause::Opening && self.is_next_to_report(*slot));
+        if let Some(slot) = next {
+            self.enter_parent(slot, world)?;
+        }
         self.agenda.scan = Scan::Listing { cause, done: pid };
         if is_listed {
             world.take_listed();
         }
-        match entered {
-            Some(slot) if cause == Cause::Opening && self.is_next_to_report(slot) => {
-                Ok(self.report_found(slot))
-            }
+        match next {
+            Some(slot) if self.census.has_parent(slot) => Ok(self.report_found(slot)),
             _ => Ok(Outcome::Worked(LOOK)),
         }
     }
 
-    /// Whether a process that the first scan found can be reported before the scan has ended: whether all with
-    /// lower pids have been reported, and its parent.
+    /// Whether a process that the first scan found can be reported before the scan has ended, as soon as its
+    /// parent is in the table: whether all with lower pids have been reported.
     fn is_next_to_report(&self, slot: Slot) -> bool {
         let Change { kind, process, .. } = &self.change;
         let is_first_or_next = *kind == change::FOUND || self.sequence == 0;
+        let record = self.census.at(slot);
         is_first_or_next
-            && self.census.at(slot).family.is_reported()
+            && record.is_unreported()
+            && record.family.is_reported()
             && self.census.above(process.pid) == Some(slot)
-            && self.census.is_parent_reported(slot)
+    }
+
+    /// Enters the parent of a process if the scan has not come to it yet, so that the report of the process
+    /// names it: it has a higher pid, as is usual once the pids have wrapped.
+    fn enter_parent(&mut self, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
+        let &Process { pid, parent_pid, .. } = &self.census.at(slot).process;
+        if parent_pid > pid && self.census.find(parent_pid).is_none() {
+            let mut look = Look::Absent;
+            self.look_alive(parent_pid, &mut look, world)?;
+            // A hidden one is not listed, and no scan enters it.
+            if look.sight().is_some() {
+                self.enter_looked_at(parent_pid, &look, false, world)?;
+            }
+        }
+        self.census.link(slot);
+        Ok(())
     }
 
     /// Compares a process of the table with what it is; the report of its exit, if its pid has

@@ -5,6 +5,7 @@
 //! EXIT of a pid's previous owner may come after the FORK of the next one, and /proc may be ahead of
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
+use super::family::Family;
 use super::record::{
     Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
 };
@@ -427,10 +428,14 @@ pub(super) enum Recheck {
     Hidden,
 }
 
-/// Whether a scan has to look at a process at all. The first scan looks at what was seen before the table
-/// was opened.
+/// Whether a scan has to look at a process at all. The first scan looks at the root of a family, which was
+/// seen before the table was opened.
 pub(super) fn is_rechecked(record: &Record, cause: Cause) -> bool {
-    record.gone().is_none() && record.is_unreported() == (cause == Cause::Opening)
+    let is_older = match cause {
+        Cause::Opening => record.family == Family::Root,
+        Cause::Doubt => true,
+    };
+    is_older && record.gone().is_none() && record.is_unreported() == (cause == Cause::Opening)
 }
 
 /// Judges a scan's look at a process.

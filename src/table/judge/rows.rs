@@ -13,7 +13,7 @@ use crate::table::agenda::{Agenda, Compared, Job, Quiet};
 use crate::table::census::Queue;
 use crate::table::compare::Comparison;
 use crate::table::family::Family;
-use crate::table::report::{change, field};
+use crate::table::report::{Change, change, field};
 use crate::table::scan::{Doubt, Due, Scan, Visit, visit};
 use scene::*;
 use stage::{Stage, verdict_of};
@@ -489,8 +489,9 @@ fn rechecks(rows: &mut Rows) {
         forked().exited(Own(0)), [false; 2]);
     looks("a scan leaves a process alone that vanished: its EXIT may be queued",
         forked().vanished(), [false; 2]);
-    looks("a scan leaves a process alone that it found itself: only the first scan looks at a process that was found \
-        before it", unreported(), [true, false]);
+    looks("a scan leaves a process alone that it found itself", unreported(), [false; 2]);
+    looks("only the first scan looks at the root of a family, which was found before it",
+        Record { family: Family::Root, ..unreported() }, [true, false]);
 }
 
 #[rustfmt::skip]
@@ -1512,6 +1513,26 @@ fn healing(rows: &mut Rows) {
     stage.show(PID, led());
     reports(rows, "what the first scan finds is FOUND, and then the table is /proc",
         &mut stage, &["7 found", "synced"]);
+
+    let child_of = |parent| led().with(|sight| sight.stat.parent = parent);
+    let mut stage = Stage::with([]);
+    let init = stage.slot(INIT);
+    stage.follower.census.remove(init, false);
+    stage.follower.agenda.scan = Scan::FIRST;
+    for (pid, parent) in [(5, 9), (6, 5), (9, 20), (20, INIT)] {
+        stage.show(pid, child_of(parent));
+    }
+    while matches!(stage.follower.agenda.scan, Scan::Listing { .. }) {
+        stage.run().unwrap();
+    }
+    let found = |change: &Change| {
+        (change.process.pid, change.process.parent_pid, change.process.parent_id != 0)
+    };
+    rows.row("the first scan reports each process as soon as it has read it and its parent, whose pid may be higher",
+        stage.changes.iter().map(found).collect::<Vec<_>>(),
+        vec![(INIT, 0, false), (5, 9, true), (6, 5, true), (9, 20, true), (20, INIT, true)]);
+    reports(rows, "what was reported before the end of the first scan is not reported again", &mut stage,
+        &["1 found", "5 found", "6 found", "9 found", "20 found", "synced"]);
 
     let mut stage = Stage::with([]);
     stage.hear(comm(DOG), led());
