@@ -1312,7 +1312,7 @@ enum pc_text_kind {
     PC_TEXT_CGROUP = 4,
     /*
      * The pid in the process's own PID namespace, in decimal digits: in a container, the pid that the
-     * process itself sees.
+     * process itself sees. A kernel without CONFIG_PID_NS does not show it: -ENODATA.
      */
     PC_TEXT_NSPID = 5,
 };
@@ -1323,7 +1323,8 @@ struct pc_text {
     uint32_t what;
     /*
      * 0: the text was read. Otherwise a negative errno value, about this text alone:
-     * -ENODATA          there is none: a kernel thread has no command line and no executable
+     * -ENODATA          there is none: a kernel thread has no command line and no executable, and without
+     *                   CONFIG_PID_NS no process has a PC_TEXT_NSPID
      * -EACCES           this process may not read it. For the executable and the directory of another
      *                   user's process, it needs CAP_SYS_PTRACE
      * -ESRCH            the process exited before this text was read

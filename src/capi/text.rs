@@ -25,7 +25,7 @@ pub enum pc_text_kind {
     /// hierarchy of version 1, and if there is none, that of the first hierarchy in /proc/PID/cgroup.
     PC_TEXT_CGROUP = 4,
     /// The pid in the process's own PID namespace, in decimal digits: in a container, the pid that the
-    /// process itself sees.
+    /// process itself sees. A kernel without CONFIG_PID_NS does not show it: -ENODATA.
     PC_TEXT_NSPID = 5,
 }
 
@@ -45,7 +45,8 @@ pub struct pc_text {
     /// The caller sets this: a value of enum pc_text_kind.
     pub what: u32,
     /// 0: the text was read. Otherwise a negative errno value, about this text alone:
-    /// -ENODATA          there is none: a kernel thread has no command line and no executable
+    /// -ENODATA          there is none: a kernel thread has no command line and no executable, and without
+    ///                   CONFIG_PID_NS no process has a PC_TEXT_NSPID
     /// -EACCES           this process may not read it. For the executable and the directory of another
     ///                   user's process, it needs CAP_SYS_PTRACE
     /// -ESRCH            the process exited before this text was read

@@ -22,7 +22,8 @@ use std::array;
 /// - `EINVAL`: `pid` is not positive, or above `i32::MAX`.
 ///
 /// A single text has an error of its own:
-/// - `ENODATA`: there is none. A kernel thread has no command line and no executable.
+/// - `ENODATA`: there is none. A kernel thread has no command line and no executable, and without
+///   `CONFIG_PID_NS` no process has a pid of its own namespace.
 /// - `EACCES`: this process may not read it. For the executable and the directory of another user's
 ///   process, it needs `CAP_SYS_PTRACE`.
 /// - `ESRCH`: the process exited before this text was read.
