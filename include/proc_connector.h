@@ -1362,7 +1362,8 @@ struct pc_text {
  * next one of the new program; the kernel then reports an EXEC.
  *
  * While a process takes up a program, as it still does when posix_spawn() returns, it has no texts. The
- * function then lets other threads run and looks again, up to 20 times.
+ * function then lets other threads run and looks again, up to 20 times. Before Linux 6.6, a kernel without
+ * preemption (CONFIG_PREEMPT_NONE) may not run the other threads: then the texts have -EAGAIN.
  *
  * A process vanishes from inside: a zombie has no command line, executable and directory any more. Texts
  * that were read before the process exited are given.

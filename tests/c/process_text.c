@@ -360,22 +360,41 @@ PROMISE(large, "pc_process_texts gives a command line of more than 2 MiB, and it
 	stop(child);
 }
 
+/* Whether the command line of this process shows up while this thread only offers its CPU to others. */
+static bool shows_up(pid_t pid)
+{
+	for (int looks = 0; looks < 20; looks++) {
+		struct shown shown = show_file(pid, "cmdline");
+		free(shown.text);
+		if (shown.exists)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
 PROMISE(spawned, "a program is read right after posix_spawn() returned, or the one that spawned it")
 {
 	char variable[32], *arguments[] = { "spawned", NULL }, *environment[] = { variable, NULL };
-	int early = 0, null = open("/dev/null", O_WRONLY);
+	int early = 0, early_by_hand = 0, null = open("/dev/null", O_WRONLY);
 	snprintf(variable, sizeof(variable), "STOP_IF_EXECUTED=%d", null);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 100; i++) {
 		pid_t child;
 		CHECK_EQ(posix_spawn(&child, own_path(), NULL, NULL, arguments, environment), 0);
-		struct pc_text text = { .what = PC_TEXT_COMMAND_LINE };
-		CHECK_EQ(pc_process_texts(child, 0, &text, 1), 0);
-		CHECK(text.error == 0 || text.error == -EAGAIN);
-		CHECK(text.error != 0 || text.length > 0);
-		early += text.error != 0;
+		if (i % 2 != 0) {
+			early_by_hand += !shows_up(child);
+		} else {
+			struct pc_text text = { .what = PC_TEXT_COMMAND_LINE };
+			CHECK_EQ(pc_process_texts(child, 0, &text, 1), 0);
+			CHECK(text.error == 0 || text.error == -EAGAIN);
+			CHECK(text.error != 0 || text.length > 0);
+			early += text.error != 0;
+		}
 		stop(child);
 	}
 	/* Without a second look, it is early nearly every time. */
+	if (early > 10 && early_by_hand > 5)
+		skip("on this kernel, sched_yield() does not let the new program run");
 	if (early > 10)
 		fail(__FILE__, __LINE__, "%d of 50 were not read", early);
 }
