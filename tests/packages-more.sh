@@ -28,6 +28,8 @@ tar -C "$work" -czf "$work/proc-connector-$version.tar.gz" "${source##*/}"
 built() {
 	unshare -n rpmbuild -bb --nodeps --define "_topdir $work/rpm" --define "_sourcedir $work" \
 		--define "crates $work/crates/vendor" --define '_libdir /usr/lib64' --define 'debug_package %{nil}' \
+		--define 'systemd_post() preset %{*}' --define 'systemd_preun() stop %{*}' \
+		--define 'systemd_postun_with_restart() restart %{*}' \
 		packaging/fedora/proc-connector.spec
 }
 promise "rpmbuild builds the packages and passes make check without network" built
@@ -36,7 +38,9 @@ contents() { # each file is in the package where it belongs, and there is no oth
 		name=$(rpm -qp --queryformat '%{NAME}' "$package") && rpm -qpl "$package" | sed "s/^/$name /" || return
 	done | grep -v '/share/\(doc\|licenses\)/\|/.build-id\|/man3/pc_' | sed 's/\.gz$//' | sort >"$work/contents"
 	sort <<END | diff - "$work/contents"
+proc-connector /etc/default/pcwatch
 proc-connector /usr/bin/pcwatch
+proc-connector /usr/lib/systemd/system/pcwatch.service
 proc-connector /usr/share/man/man1/pcwatch.1
 proc-connector-devel /usr/include/proc_connector.h
 proc-connector-devel /usr/include/proc_connector.hpp
@@ -53,6 +57,13 @@ provides() { rpm -qp --provides "$work"/rpm/RPMS/*/proc-connector-libs-*.rpm | g
 promise "rpm knows the versions of the library's symbols" provides
 requires() { rpm -qp --requires "$work"/rpm/RPMS/*/proc-connector-0*.rpm | grep "^$soname(PROC_CONNECTOR_0.1)"; }
 promise "the package of pcwatch needs that of the library" requires
+# Fedora's macros are words here. Nothing else runs, so nothing enables the service.
+scripts() {
+	rpm -qp --scripts "$work"/rpm/RPMS/*/proc-connector-0*.rpm | sed '/scriptlet/d; /^$/d' >"$work/scripts" &&
+		printf '%s pcwatch.service\n' preset stop restart | diff - "$work/scripts" &&
+		rpm -qp --configfiles "$work"/rpm/RPMS/*/proc-connector-0*.rpm | grep -x /etc/default/pcwatch
+}
+promise "the spec file leaves the state of pcwatch.service to Fedora's presets, and the options to the administrator" scripts
 
 # ---- Alpine ----
 

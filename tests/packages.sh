@@ -57,6 +57,13 @@ promise "with the installed packages, debian/tests/compile succeeds" compile
 promise "with the installed packages, debian/tests/watch succeeds" watch
 calls_itself() { pcwatch --help | grep -q '^Usage: pcwatch ' && pcwatch --version | grep -q '^pcwatch '; }
 promise "the installed pcwatch calls itself pcwatch" calls_itself
+off() { # whatever systemd would start
+	[ -f /usr/lib/systemd/system/pcwatch.service ] && [ -f /etc/default/pcwatch ] || return
+	find /etc/systemd /usr/lib/systemd /run/systemd -path '*.wants/pcwatch*' >"$work/wanted" 2>/dev/null
+	cat "$work/wanted"
+	[ ! -s "$work/wanted" ]
+}
+promise "after the installation, pcwatch.service is there, and off" off
 runs() { # runs PROGRAM: which would say on stderr why it cannot
 	rm -f "$work/events" "$work/errors"
 	"$1" >"$work/events" 2>"$work/errors" &
