@@ -134,13 +134,13 @@
  *
  *  Call                   Instead, or as well
  *  ----                   -------------------
- *  newfstatat             statx: on machines of 32 bits; stat: with musl
- *  recvfrom               socketcall: on s390x and i386 (it stands for all calls of sockets)
- *  recvmmsg               recvmmsg_time64: on machines of 32 bits
- *  ppoll                  ppoll_time64: on machines of 32 bits
- *  clock_gettime          clock_gettime64: on machines of 32 bits
- *  timerfd_settime        timerfd_settime64: on machines of 32 bits
- *  mmap                   mmap2: on machines of 32 bits
+ *  newfstatat             statx: on 32-bit machines; stat: with musl
+ *  recvfrom               socketcall: on s390x and i386 (it stands for all socket calls)
+ *  recvmmsg               recvmmsg_time64: on 32-bit machines
+ *  ppoll                  ppoll_time64: on 32-bit machines
+ *  clock_gettime          clock_gettime64: on 32-bit machines
+ *  timerfd_settime        timerfd_settime64: on 32-bit machines
+ *  mmap                   mmap2: on 32-bit machines
  *
  * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
  * takes a handle and is listed also calls getpid, to know a forked child.

@@ -31,11 +31,11 @@ static const int allowed[] = {
 #ifdef SYS_sigreturn
 	SYS_sigreturn,
 #endif
-	/* On machines of 32 bits, libc makes these calls instead, */
+	/* On 32-bit machines, libc makes these calls instead, */
 #ifdef SYS_ppoll_time64
 	SYS_ppoll_time64, SYS_recvmmsg_time64, SYS_clock_gettime64,
 #endif
-	/* and on two machines it receives through the one for all calls of sockets. */
+	/* and on two machines it receives through the one for all socket calls. */
 #if defined(__i386__) || defined(__s390x__)
 	SYS_socketcall,
 #endif
