@@ -71,17 +71,29 @@ for suite in stable sid; do
 	promise "autopkgtest of $suite passes" autopkgtests
 done
 
-# Cargo and rustc are named, because apt would choose a newer rustc-web, which has no library for i386.
-promise "stable has what the packages need to be built for i386" new cross stable --architectures=amd64,i386 \
-	--include=cargo,rustc,cargo-c,crossbuild-essential-i386,pkgconf "$(depends --host-architecture i386 -P cross,nocheck)"
-promise "stable builds the packages for i386" build cross -b -ai386 -Pcross,nocheck
+# Cargo and rustc are named, because apt would choose a newer rustc-web, which has no library for other machines.
+cross() { # cross ARCHITECTURE PACKAGES: as Debian's cross builders do it
+	promise "stable has what the packages need to be built for $1" new "cross-$1" stable --architectures="amd64,$1" \
+		--include="cargo,rustc,crossbuild-essential-$1$2" "$(depends --host-architecture "$1" -P cross,nocheck)"
+	promise "stable builds the packages for $1, without network" build "cross-$1" -b "-a$1" -Pcross,nocheck
+}
+cross i386 ,cargo-c,pkgconf
+cross arm64 ''
+for_arm64() { # nothing of the machine that built them
+	for package in "$work"/cross-arm64/build/*.deb; do
+		[ "$(dpkg-deb -f "$package" Architecture)" = arm64 ] && dpkg-deb -x "$package" "$work/arm64" || return
+	done
+	find "$work/arm64/usr/bin/pcwatch" "$work"/arm64/usr/lib/aarch64-linux-gnu/libproc_connector.so.0.* \
+		-exec readelf -h {} + >"$work/headers" && [ "$(grep -c 'Machine: *AArch64$' "$work/headers")" = 2 ]
+}
+promise "the packages that amd64 built for arm64 have programs of arm64" for_arm64
 # dpkg refuses packages of two architectures whose common files differ.
 together() {
 	inside both 'unshare --net dpkg --install ../lib*.deb'
 }
 promise "stable has what programs of amd64 and i386 need to be built" new both stable --architectures=amd64,i386 \
 	--include=libc6:i386,gcc,libc6-dev,gcc-i686-linux-gnu,libc6-dev-i386-cross,pkgconf,pkgconf:i386 \
-	--customize-hook="cp '$work'/build-stable/build/lib*_amd64.deb '$work'/cross/build/lib*_i386.deb \"\$1/build\""
+	--customize-hook="cp '$work'/build-stable/build/lib*_amd64.deb '$work'/cross-i386/build/lib*_i386.deb \"\$1/build\""
 promise "the libraries' packages of amd64 and i386 can be installed together" together
 compile() { inside both "CC=$1-gcc PKG_CONFIG=$1-pkg-config debian/tests/compile"; }
 promise "with both installed, a program compiles for amd64, and runs" compile x86_64-linux-gnu
@@ -89,7 +101,7 @@ promise "with both installed, a program compiles for i386, and runs" compile i68
 
 # shellcheck disable=SC2016
 cargo_c() {
-	inside cross 'cp -R . /build/cargo-c && cd /build/cargo-c && tools/crates.sh /usr/share/cargo/registry &&
+	inside cross-i386 'cp -R . /build/cargo-c && cd /build/cargo-c && tools/crates.sh /usr/share/cargo/registry &&
 		unshare --net cargo cinstall --release --no-default-features --features table --prefix=/usr &&
 		cc examples-c/testing/made-up.c examples-c/testing/feed.c -o /build/made-up \
 			$(pkg-config --cflags --libs proc_connector) &&
