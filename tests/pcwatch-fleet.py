@@ -662,4 +662,90 @@ if shutil.which("systemd-analyze"):
 else:
     skip("systemd-analyze finds nothing wrong with the unit", "systemd-analyze is needed")
 
+
+# ---- The FD store ----
+
+class Store:
+    """What systemd keeps: descriptors by their names."""
+    def __init__(self):
+        self.kept = {}
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind("store")
+        self.manager.settimeout(60)
+        self.outputs = []
+
+    def start(self, *options):
+        output = "run-%d" % len(self.outputs)
+        self.outputs.append(output)
+        name, fd = next(iter(self.kept.items()), ("", -1))
+        listen = 'test -z "$LISTEN_FDNAMES" || export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"'
+        with open(output, "w") as out:
+            service = subprocess.Popen(
+                ["sh", "-c", listen, PCWATCH, "--json", "--no-threads", *options], stdout=out, close_fds=False,
+                preexec_fn=lambda: name and os.dup2(fd, 3),
+                env={**os.environ, "NOTIFY_SOCKET": work + "/store", "FDSTORE": "1", "LISTEN_FDNAMES": name})
+        self.hear("READY=1")
+        return service
+
+    def hear(self, awaited):
+        """Receives messages up to the awaited one."""
+        lines = []
+        while awaited not in lines:
+            text, ancillary, _, _ = self.manager.recvmsg(4096, 1024)
+            lines = text.decode().split("\n")
+            name = lines[-1].replace("FDNAME=", "")
+            if "FDSTOREREMOVE=1" in lines and name in self.kept:
+                os.close(self.kept.pop(name))
+            if "FDSTORE=1" in lines:
+                self.kept[name], = array.array("i", ancillary[0][2])
+                os.set_inheritable(self.kept[name], False)
+
+    def stop(self, service, number):
+        service.send_signal(number)
+        if number == signal.SIGTERM:
+            self.hear("FDSTORE=1")  # the state in which this run ends
+        return service.wait(60)
+
+
+promise = "across restarts with an FD store no exec is missed", "after a kill, the next run reports that events may be missing", \
+    "a view that follows the table leaves no descriptor in the store"
+if run("--duration", "0.1").returncode == 0:
+    store, pids = Store(), []
+
+    def execute():
+        for _ in range(20):
+            child = subprocess.Popen(["true"])
+            pids.append(child.pid)
+            child.wait()
+
+    def shown(number):
+        with open(store.outputs[number]) as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
+
+    service = store.start("--events", "exec")
+    for end in signal.SIGTERM, signal.SIGTERM, signal.SIGKILL:
+        execute()
+        within(60, lambda: any(line.get("pid") == pids[-1] for line in shown(len(store.outputs) - 1)))
+        store.stop(service, end)
+        execute()
+        service = store.start("--events", "exec")
+    within(60, lambda: any(line.get("pid") == pids[-1] for line in shown(3)))
+    store.stop(service, signal.SIGTERM)
+    lines = [line for number in range(4) for line in shown(number)]
+    times = [sum(line.get("pid") == pid for line in lines) for pid in pids]
+    ok(set(times) == {1}, promise[0], times)
+    losses = [(number, line) for number in range(4) for line in shown(number) if line["event"] == "overrun"]
+    ok([(number, line["lost"], line["reason"], line["line"]) for number, line in losses] == [(3, None, "restart", 1)],
+       promise[1], losses)
+    if Draft202012Validator:
+        ok(validator.is_valid(losses[0][1]), "docs/pcwatch.schema.json has the reason of a restart", losses)
+    else:
+        skip("docs/pcwatch.schema.json has the reason of a restart", "python3-jsonschema is needed")
+    service = store.start("--failed")
+    store.stop(service, signal.SIGKILL)
+    ok(store.kept == {}, promise[2], store.kept)
+else:
+    for each in promise:
+        skip(each, "no process events")
+
 conclude()

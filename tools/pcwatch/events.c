@@ -6,7 +6,11 @@
 
 enum { BATCH = 64, BATCHES_PER_WAKE_UP = 16, FEW = 8 };
 
+/* A reason of an overrun that pcwatch makes itself, beside those of enum pc_lost_reason. */
+enum { RESTARTED = 100 };
+
 static struct pc_connector *pc;
+static struct legacy legacy; /* what the run after this one will know */
 
 /* What was read about an EXEC's process. */
 struct program {
@@ -79,6 +83,12 @@ static void exit_details(const struct pc_event_exit *exit)
 	parent(leader ? ", parent %lld" : NULL, exit->parent_pid, exit->parent_tgid);
 }
 
+static enum lost_reason lost_reason(const struct pc_event *overrun)
+{
+	uint32_t reason = overrun->data.overrun.reason;
+	return reason == RESTARTED ? LOST_AT_RESTART : reason == PC_LOST_DEAF ? LOST_DEAF : LOST_IN_QUEUE;
+}
+
 /* old: the names and ids of the task before the event. */
 static void details(const struct pc_event *event, const struct task *old, const struct facts *facts)
 {
@@ -122,7 +132,7 @@ static void details(const struct pc_event *event, const struct task *old, const 
 		parent("parent %lld", data->coredump.parent_pid, data->coredump.parent_tgid);
 		break;
 	case PC_EVENT_OVERRUN:
-		overrun(data->overrun.lost, data->overrun.since_ns, data->overrun.reason == PC_LOST_DEAF);
+		overrun(data->overrun.lost, data->overrun.since_ns, lost_reason(event));
 		break;
 	default:
 		number("what", "kernel event %lld", true, data->unknown.what);
@@ -171,7 +181,7 @@ static void show(const struct pc_event *event, const struct task *old, const cha
 	bool fork = event->kind == PC_EVENT_FORK, comm = event->kind == PC_EVENT_COMM;
 	pid_t pid = who(event);
 	if (event->kind == PC_EVENT_OVERRUN)
-		note_loss(event->data.overrun.lost, event->data.overrun.reason == PC_LOST_DEAF);
+		note_loss(event->data.overrun.lost, lost_reason(event));
 	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
 		return;
 	if (options.json) {
@@ -254,7 +264,7 @@ static void count(const struct pc_event *event, const char *exec_name)
 	const union pc_event_data *data = &event->data;
 	count_event(event->kind);
 	if (event->kind == PC_EVENT_OVERRUN)
-		count_overrun(data->overrun.reason == PC_LOST_DEAF);
+		count_overrun(lost_reason(event));
 	if (event->kind == PC_EVENT_FORK && data->fork.child_pid == data->fork.child_tgid)
 		count_deed(FORKED, name_of(data->fork.child_pid));
 	if (event->kind == PC_EVENT_EXEC)
@@ -341,6 +351,38 @@ static uint64_t next_printing_ns(void)
 	return event_count ? flush_due_ns() : NEVER;
 }
 
+/*
+ * Goes on with the socket of the run before, which has queued what happened in between. If that run was killed, events
+ * are missing that it had received and not shown. Returns a negative error if there is no such socket.
+ */
+static int succeed(struct pc_options *subscription)
+{
+	struct legacy before;
+	int fd = inherit(&before);
+	if (fd < 0)
+		return fd;
+	subscription->flags |= PC_OPEN_SUBSCRIBED;
+	uint32_t dropped = dropped_by(fd);
+	int error = pc_open_fd(&pc, fd, subscription);
+	subscription->flags &= ~PC_OPEN_SUBSCRIBED;
+	if (error < 0) {
+		disinherit(fd);
+		return error;
+	}
+	/* The library reports what the kernel drops from now on, and pcwatch what it has dropped since the last report. */
+	uint32_t lost = dropped - (uint32_t)before.dropped;
+	bool unknown = !before.complete || dropped != dropped_by(fd);
+	if (lost || unknown)
+		events[event_count++] = (struct pc_event){
+			.kind = PC_EVENT_OVERRUN,
+			.timestamp_ns = now_ns(),
+			.data.overrun = { .lost = unknown ? 0 : lost, .since_ns = before.since_ns,
+					  .reason = unknown ? RESTARTED : PC_LOST_QUEUE },
+		};
+	legacy.dropped = dropped;
+	return 0;
+}
+
 static int open_events(void)
 {
 	const uint32_t naming = PC_MASK_FORK | PC_MASK_EXEC | PC_MASK_COMM;
@@ -363,7 +405,12 @@ static int open_events(void)
 	names_tracked = (subscription.events & naming) == naming;
 	if (options.no_threads)
 		subscription.flags = PC_FILTER_NO_THREADS;
-	int error = pc_open(&pc, &subscription);
+	int error = succeed(&subscription);
+	if (error < 0)
+		error = pc_open(&pc, &subscription);
+	legacy.since_ns = now_ns();
+	if (error == 0)
+		bequeath(pc_fd(pc), &legacy);
 	if (options.pid && pc_process_alive(options.pid) <= 0)
 		stop(0); /* no event will report its exit */
 	return error < 0 ? error : pc_fd(pc);
@@ -381,7 +428,14 @@ static void get_event_stats(struct pc_stats *stats)
 
 static void close_events(void)
 {
-	pc_close(pc);
+	struct pc_stats stats;
+	pc_get_stats(pc, &stats, sizeof(stats));
+	legacy.dropped += stats.lost;
+	legacy.complete = !output_gone;
+	/* If the service manager keeps the socket, it stays subscribed: pc_close() would end that. */
+	int fd = pc_fd(pc);
+	if (!bequeath(fd, &legacy))
+		pc_close(pc);
 }
 
 const struct view event_view = {

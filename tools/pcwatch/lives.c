@@ -170,12 +170,13 @@ static void show_doubt(const struct pc_change *change)
 
 static void show_loss(const struct pc_change *change)
 {
-	count_overrun(change->flags & PC_CHANGE_DEAF);
-	note_loss(change->lost, change->flags & PC_CHANGE_DEAF);
+	enum lost_reason reason = change->flags & PC_CHANGE_DEAF ? LOST_DEAF : LOST_IN_QUEUE;
+	count_overrun(reason);
+	note_loss(change->lost, reason);
 	if (!begin_record("overrun", change->timestamp_ns, "\033[1;7;31m"))
 		return;
 	columns(0, 0, NULL);
-	overrun(change->lost, change->since_ns, change->flags & PC_CHANGE_DEAF);
+	overrun(change->lost, change->since_ns, reason);
 	end_record(PC_EVENT_OVERRUN);
 }
 

@@ -14,7 +14,7 @@ enum { CANDIDATES_PER_PLACE = 4, HASTE = 2, FEWEST = 8 };
 struct counts {
 	uint64_t of[DEEDS];
 };
-static uint64_t events[PC_EVENT_UNKNOWN + 1], overruns[2];
+static uint64_t events[PC_EVENT_UNKNOWN + 1], overruns[3];
 static struct counts all, rest;
 
 /*
@@ -57,9 +57,9 @@ void count_event(uint32_t kind)
 	events[kind]++;
 }
 
-void count_overrun(bool deaf)
+void count_overrun(enum lost_reason reason)
 {
-	overruns[deaf]++;
+	overruns[reason]++;
 }
 
 /* name: NULL if it is unknown. */
@@ -159,9 +159,10 @@ static void print(FILE *file, const struct pc_stats *stats)
 	}
 	single(file, "received_events_total", "counter", "Events received.", stats->received);
 	single(file, "lost_events_total", "counter", "Events that were lost because the queue was full.", stats->lost);
-	heading(file, "overruns_total", "counter", "Reports of lost events; with the reason deaf, of an unknown number.");
-	fprintf(file, "pcwatch_overruns_total{reason=\"queue\"} %llu\npcwatch_overruns_total{reason=\"deaf\"} %llu\n",
-		(unsigned long long)overruns[0], (unsigned long long)overruns[1]);
+	heading(file, "overruns_total", "counter", "Reports of lost events; of an unknown number, unless the reason is queue.");
+	for (enum lost_reason reason = LOST_IN_QUEUE; reason <= LOST_AT_RESTART; reason++)
+		fprintf(file, "pcwatch_overruns_total{reason=\"%s\"} %llu\n", REASONS[reason],
+			(unsigned long long)overruns[reason]);
 	single(file, "deafness_repairs_total", "counter", "How often pcwatch found that the kernel reported to nobody.",
 	       stats->repaired);
 	single(file, "queue_bytes", "gauge", "The budget of the kernel's queue.", stats->rcvbuf_bytes);

@@ -10,6 +10,40 @@
 
 enum { PINGS_PER_TIMEOUT = 3 };
 
+/* Sends lines, and with them a descriptor unless fd is -1. Returns whether they were sent. */
+static bool send_lines(const char *lines, int fd, int flags)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t length = path ? strlen(path) : 0;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (length == 0 || length >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, length);
+	if (*path == '@')
+		address.sun_path[0] = '\0'; /* an abstract address */
+	int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (manager < 0)
+		return false;
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(fd))];
+	} control = { .header = { CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS } };
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	struct iovec text = { (char *)lines, strlen(lines) };
+	/* The length leaves out the final NUL, which would be part of an abstract address. */
+	struct msghdr message = {
+		.msg_name = &address,
+		.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length),
+		.msg_iov = &text,
+		.msg_iovlen = 1,
+		.msg_control = fd < 0 ? NULL : control.space,
+		.msg_controllen = fd < 0 ? 0 : sizeof(control.space),
+	};
+	ssize_t sent = sendmsg(manager, &message, MSG_NOSIGNAL | flags);
+	close(manager);
+	return sent >= 0;
+}
+
 /*
  * Sends lines such as "READY=1". Does nothing if no service manager has started pcwatch. Only the first message
  * waits for a manager that is busy: the others come again.
@@ -17,27 +51,19 @@ enum { PINGS_PER_TIMEOUT = 3 };
 void notify(const char *format, ...)
 {
 	static bool sent;
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t length = path ? strlen(path) : 0;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char lines[200];
 	va_list arguments;
-	if (length == 0 || length >= sizeof(address.sun_path))
-		return;
 	va_start(arguments, format);
 	vsnprintf(lines, sizeof(lines), format, arguments);
 	va_end(arguments);
-	memcpy(address.sun_path, path, length);
-	if (*path == '@')
-		address.sun_path[0] = '\0'; /* an abstract address */
-	int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (manager < 0)
-		return;
-	/* The length leaves out the final NUL, which would be part of an abstract address. */
-	sendto(manager, lines, strlen(lines), MSG_NOSIGNAL | (sent ? MSG_DONTWAIT : 0), (struct sockaddr *)&address,
-	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
-	close(manager);
+	send_lines(lines, -1, sent ? MSG_DONTWAIT : 0);
 	sent = true;
+}
+
+/* Sends a descriptor, too. Waits for a manager that is busy, because this message does not come again. */
+bool notify_with(const char *lines, int fd)
+{
+	return send_lines(lines, fd, 0);
 }
 
 /*

@@ -36,7 +36,19 @@ const char *terminal_name(int number, char buffer[TERMINAL_MAX]);
 
 /* notify.c: messages to the service manager. */
 __attribute__((format(printf, 1, 2))) void notify(const char *format, ...);
+bool notify_with(const char *lines, int fd);
 uint64_t ping_interval_ns(void);
+
+/* store.c: the socket that the service manager keeps across restarts. */
+struct legacy { /* of the run before */
+	bool complete; /* it has shown every event that it received */
+	uint64_t since_ns; /* when it began, CLOCK_MONOTONIC */
+	uint64_t dropped; /* the part of dropped_by() that was reported, modulo 2^32 */
+};
+int inherit(struct legacy *legacy);
+void disinherit(int fd);
+bool bequeath(int fd, const struct legacy *legacy);
+uint32_t dropped_by(int fd);
 
 /* help.c: the text of --help. */
 extern const char HELP_OPTIONS[], HELP_OUTPUT[];
@@ -164,7 +176,9 @@ void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
 bool end_notice(void);
 uint64_t lines_made(void), lines_dropped(void);
-void note_loss(uint64_t lost, bool deaf); /* before the record that reports it */
+enum lost_reason { LOST_IN_QUEUE, LOST_DEAF, LOST_AT_RESTART }; /* how many are lost is known of the first only */
+extern const char *const REASONS[];
+void note_loss(uint64_t lost, enum lost_reason reason); /* before the record that reports it */
 bool announce_dropped(void);
 void text(const char *words);
 void column(int width, const char *word, size_t length);
@@ -175,14 +189,14 @@ void bytes(const char *key, const char *value, size_t length);
 void boolean(const char *key, bool known, bool value);
 void nanoseconds(const char *key, long long value);
 void since(uint64_t since_ns);
-void overrun(uint64_t lost, uint64_t since_ns, bool deaf);
+void overrun(uint64_t lost, uint64_t since_ns, enum lost_reason reason);
 void count_undecided(void);
 void show_totals(const struct pc_stats *stats, uint64_t duration_ns, const char *wake);
 
 /* metrics.c: what --metrics counts. */
 enum deed { FORKED, EXECUTED, EXITED, FAILED, DEEDS }; /* of a process */
 void count_event(uint32_t kind);
-void count_overrun(bool deaf);
+void count_overrun(enum lost_reason reason);
 void count_deed(enum deed deed, const char *name);
 uint64_t metrics_due_ns(void);
 bool write_metrics(const struct pc_stats *stats);

@@ -106,9 +106,9 @@ uint64_t lines_dropped(void)
 }
 
 /* Before the record that reports a loss of events. */
-void note_loss(uint64_t lost, bool deaf)
+void note_loss(uint64_t lost, enum lost_reason reason)
 {
-	loss = (struct loss){ lost, deaf };
+	loss = (struct loss){ lost, reason != LOST_IN_QUEUE };
 }
 
 /* The line has its number, so that the gap in the numbers is as long as what is announced. */
@@ -302,12 +302,16 @@ void since(uint64_t since_ns)
 	nanoseconds("since_ns", (long long)since_ns);
 }
 
-void overrun(uint64_t lost, uint64_t since_ns, bool deaf)
+const char *const REASONS[] = { "queue", "deaf", "restart" };
+
+void overrun(uint64_t lost, uint64_t since_ns, enum lost_reason reason)
 {
-	number("lost", "lost %lld events", !deaf, (long long)lost);
-	text(deaf ? "lost an unknown number of events" : "");
+	static const char *const FORMATS[] = { NULL, ": the kernel was %s", ": an unexpected %s" };
+	bool known = reason == LOST_IN_QUEUE;
+	number("lost", "lost %lld events", known, (long long)lost);
+	text(known ? "" : "lost an unknown number of events");
 	since(since_ns);
-	string("reason", deaf ? ": the kernel was %s" : NULL, deaf ? "deaf" : "queue");
+	string("reason", FORMATS[reason], REASONS[reason]);
 }
 
 static void total(const char *key, uint64_t value)

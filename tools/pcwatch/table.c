@@ -17,6 +17,7 @@ int open_table(void)
 	if (options.show & SHOW_SESSION)
 		wanted.fields |= PC_FIELD_SESSION;
 	wanted.family = options.family;
+	disinherit(inherit(&(struct legacy){ 0 })); /* of the view of events: this table reads /proc instead */
 	int error = pc_table_open(&table, &wanted);
 	return error < 0 ? error : pc_table_fd(table);
 }

@@ -1,0 +1,88 @@
+/*
+ * The socket that the service manager keeps while pcwatch is restarted, as FileDescriptorStoreMax= in the unit allows.
+ * Its name says how far this run has come. systemd before version 254 does not say whether it keeps a descriptor; then
+ * pcwatch asks for nothing.
+ */
+#include "pcwatch.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sock_diag.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FIRST_FD = 3, NAME_MAX_LENGTH = 100 };
+
+static char stored[NAME_MAX_LENGTH]; /* the name that the manager has; empty: none */
+
+static bool has_store(void)
+{
+	const char *max = getenv("FDSTORE");
+	return getenv("NOTIFY_SOCKET") && max && atol(max) > 0;
+}
+
+static void forget(void)
+{
+	char lines[NAME_MAX_LENGTH + 40];
+	snprintf(lines, sizeof(lines), "FDSTOREREMOVE=1\nFDNAME=%s", stored);
+	if (*stored)
+		notify_with(lines, -1);
+	*stored = '\0';
+}
+
+/*
+ * Returns the socket of the run before and what its name says, or -1. The variables are not for a command that
+ * pcwatch runs.
+ */
+int inherit(struct legacy *legacy)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"), *name = getenv("LISTEN_FDNAMES");
+	char state[16];
+	int fd = -1;
+	if (pid && count && name && atol(pid) == getpid() && atol(count) == 1) {
+		snprintf(stored, sizeof(stored), "%s", name);
+		fd = FIRST_FD;
+		if (sscanf(name, "events-%15[a-z]-%" SCNu64 "-%" SCNu64, state, &legacy->since_ns, &legacy->dropped) != 3 ||
+		    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+			close(fd);
+			forget();
+			fd = -1;
+		}
+		legacy->complete = fd >= 0 && strcmp(state, "complete") == 0;
+	}
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return fd;
+}
+
+/* Closes what the run before has left: this view cannot go on with it. */
+void disinherit(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	forget();
+}
+
+/* Has the manager keep the socket in the state that legacy describes. Returns whether it does. */
+bool bequeath(int fd, const struct legacy *legacy)
+{
+	if (!has_store())
+		return false;
+	forget();
+	snprintf(stored, sizeof(stored), "events-%s-%" PRIu64 "-%" PRIu64, legacy->complete ? "complete" : "running",
+		 legacy->since_ns, legacy->dropped);
+	char lines[NAME_MAX_LENGTH + 40];
+	snprintf(lines, sizeof(lines), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", stored);
+	return notify_with(lines, fd);
+}
+
+/* Returns how many events the kernel has dropped because the queue of the socket was full, modulo 2^32. */
+uint32_t dropped_by(int fd)
+{
+	uint32_t values[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(values);
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &size) == 0 ? values[SK_MEMINFO_DROPS] : 0;
+}
