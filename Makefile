@@ -7,6 +7,7 @@
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make test-machines  the promises on other machines' kernels, under QEMU: the table in README.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
+# make test-systems the Debian packages on a whole machine with systemd, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make bench-race   only this: who catches the command lines of short programs?
@@ -253,6 +254,9 @@ test-machines:
 test-distributions:
 	tests/distributions.sh
 
+test-systems:
+	tests/systems.sh
+
 fuzz:
 	tests/fuzz.sh
 
@@ -317,4 +321,4 @@ clean:
 	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
-    test-kernels test-machines test-distributions help fuzz soak bench bench-race bench-needs header clean FORCE
+    test-kernels test-machines test-distributions test-systems help fuzz soak bench bench-race bench-needs header clean FORCE
