@@ -11,6 +11,7 @@ enum { RESTARTED = 100 };
 
 static struct pc_connector *pc;
 static struct legacy legacy; /* what the run after this one will know */
+static uint64_t deaf_reports;
 
 /* What was read about an EXEC's process. */
 struct program {
@@ -182,6 +183,8 @@ static void show(const struct pc_event *event, const struct task *old, const cha
 	pid_t pid = who(event);
 	if (event->kind == PC_EVENT_OVERRUN)
 		note_loss(event->data.overrun.lost, lost_reason(event));
+	if (event->kind == PC_EVENT_OVERRUN && lost_reason(event) == LOST_DEAF)
+		deaf_reports++;
 	if (!begin_record(pc_event_name(event->kind), event->timestamp_ns, colour_of(event)))
 		return;
 	if (options.json) {
@@ -431,7 +434,8 @@ static void close_events(void)
 	struct pc_stats stats;
 	pc_get_stats(pc, &stats, sizeof(stats));
 	legacy.dropped += stats.lost;
-	legacy.complete = !output_gone;
+	/* The report of a repaired deafness is in this handle, not in the socket. */
+	legacy.complete = !output_gone && deaf_reports >= stats.repaired;
 	/* If the service manager keeps the socket, it stays subscribed: pc_close() would end that. */
 	int fd = pc_fd(pc);
 	if (!bequeath(fd, &legacy))
