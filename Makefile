@@ -6,6 +6,7 @@
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make test-machines  the promises on other machines' kernels, under QEMU: the table in README.md
+# make test-fleet  up to 50 nodes send to one server, through failures: the table in docs/fleet.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
 # make test-systems the Debian packages on a whole machine with systemd, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
@@ -217,6 +218,11 @@ $(BUILD)/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testin
 $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: PACKAGE = libpcap
 $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: examples-c/testing/cooked.h
 
+# It needs the client library of NATS, so that "make examples" leaves it out.
+$(BUILD)/pcwatch-nats: PACKAGE = libnats
+$(BUILD)/pcwatch-nats: examples-fleet/nats/pcwatch-nats.c stage
+	$(COMPILE_EXAMPLE)
+
 run: $(BUILD)/pcwatch
 	$< $(if $(DURATION),--duration $(DURATION))
 
@@ -250,6 +256,9 @@ test-kernels: build/promises-static
 
 test-machines:
 	tests/kernels.sh --machines && tests/machines-table.sh
+
+test-fleet: $(BUILD)/pcwatch
+	tests/fleet.py --nodes 1,10,50 --rate 1000 --steady 20 --outage 30 --table docs/fleet.md
 
 test-distributions:
 	tests/distributions.sh
@@ -321,4 +330,5 @@ clean:
 	rm -rf build target
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
-    test-kernels test-machines test-distributions test-systems help fuzz soak bench bench-race bench-needs header clean FORCE
+    test-kernels test-machines test-fleet test-distributions test-systems help fuzz soak bench bench-race bench-needs \
+    header clean FORCE

@@ -1,0 +1,309 @@
+/*
+ * pcwatch-nats: publishes the lines of `pcwatch --json --host` to NATS JetStream. It reads them from stdin.
+ *
+ *	cc -O2 pcwatch-nats.c -o pcwatch-nats $(pkg-config --cflags --libs libnats)
+ *	pcwatch --json --host --drop | pcwatch-nats --server tls://nats.example.org
+ *
+ * Each message has the id BOOT_ID-RUN-LINE, by which the server drops duplicates. A line is done when the server has
+ * acknowledged it. What is not acknowledged is sent again, for as long as that takes. Meanwhile pcwatch-nats reads no
+ * further, and pcwatch --drop keeps or counts the lines.
+ *
+ * `pcwatch-nats --take NAME` prints the lines of all machines. The server remembers under NAME what it has printed.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <nats/nats.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STREAM "PCWATCH"
+#define PREFIX "pcwatch"
+#define DAY_NS (24LL * 3600 * 1000000000)
+enum { BATCH = 500, WAIT_MS = 5000, LONGEST_LINE = 1000000 };
+
+static natsConnection *connection;
+static jsCtx *js;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static natsMsg *failed[BATCH];
+static int failed_count;
+static unsigned long long acknowledged, duplicates;
+
+static void fail(const char *what, const char *why)
+{
+	fprintf(stderr, "pcwatch-nats: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void check(natsStatus status, const char *what)
+{
+	if (status != NATS_OK)
+		fail(what, natsStatus_GetText(status));
+}
+
+/* Runs in a thread of the client. The message is the handler's. */
+static void take_ack(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckErr *error, void *closure)
+{
+	static bool reported;
+	(void)context;
+	(void)closure;
+	pthread_mutex_lock(&lock);
+	if (error) {
+		if (!reported)
+			fprintf(stderr, "pcwatch-nats: not acknowledged, trying again: %s\n",
+				error->ErrText ? error->ErrText : natsStatus_GetText(error->Err));
+		reported = true;
+		failed[failed_count++] = message;
+	} else {
+		acknowledged++;
+		duplicates += ack->Duplicate;
+		natsMsg_Destroy(message);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* Finds the value of a key. In a text, a quotation mark is escaped, so no text looks like a key. */
+static const char *value_of(const char *line, const char *key, size_t *length)
+{
+	const char *at = strstr(line, key);
+	if (!at)
+		return NULL;
+	at += strlen(key);
+	*length = strcspn(at, "\",}");
+	return at;
+}
+
+/* In a subject, only these characters are without a meaning of their own. */
+static void append_token(char *subject, const char *text, size_t length)
+{
+	char *to = subject + strlen(subject);
+	*to++ = '.';
+	for (; length--; text++)
+		*to++ = (*text >= '0' && *text <= '9') || ((*text | 32) >= 'a' && (*text | 32) <= 'z') || *text == '-'
+				? *text
+				: '_';
+	*to = '\0';
+}
+
+static natsStatus publish(natsMsg **message, const char *id)
+{
+	jsPubOptions options;
+	natsStatus status;
+	jsPubOptions_Init(&options);
+	options.MsgId = id;
+	/* While the client connects again, it buffers only some messages. */
+	while ((status = js_PublishMsgAsync(js, message, id ? &options : NULL)) == NATS_INSUFFICIENT_BUFFER ||
+	       status == NATS_TIMEOUT)
+		usleep(100000);
+	return status;
+}
+
+static void publish_line(const char *line, size_t size)
+{
+	static const char *const KEYS[] = { "\"boot_id\":\"", "\"run\":\"", "\"line\":", "\"host\":\"", "\"event\":\"" };
+	const char *values[5];
+	size_t lengths[5];
+	char id[128], subject[256] = PREFIX;
+	natsMsg *message;
+	for (int i = 0; i < 5; i++) {
+		values[i] = value_of(line, KEYS[i], &lengths[i]);
+		if (!values[i] || lengths[i] > 64)
+			fail("not a line of pcwatch --json --host", line);
+	}
+	snprintf(id, sizeof(id), "%.*s-%.*s-%.*s", (int)lengths[0], values[0], (int)lengths[1], values[1], (int)lengths[2],
+		 values[2]);
+	append_token(subject, values[3], lengths[3]);
+	append_token(subject, values[4], lengths[4]);
+	check(natsMsg_Create(&message, subject, NULL, line, (int)size), "memory");
+	check(publish(&message, id), "publish");
+}
+
+/* Waits until each line of the batch is acknowledged. Sends again what is not, with the id that it had. */
+static void finish_batch(void)
+{
+	jsPubOptions options;
+	jsPubOptions_Init(&options);
+	options.MaxWait = WAIT_MS;
+	for (;;) {
+		natsMsgList pending = { NULL, 0 };
+		natsMsg *again[BATCH];
+		natsStatus status = js_PublishAsyncComplete(js, &options);
+		if (status == NATS_TIMEOUT && js_PublishAsyncGetPendingList(&pending, js) != NATS_OK)
+			pending.Count = 0;
+		pthread_mutex_lock(&lock);
+		int count = failed_count;
+		memcpy(again, failed, (size_t)count * sizeof(*again));
+		failed_count = 0;
+		pthread_mutex_unlock(&lock);
+		if (status == NATS_OK && count == 0)
+			break;
+		if (status != NATS_OK && status != NATS_TIMEOUT)
+			check(status, "publish");
+		if (count)
+			sleep(1); /* the stream is full, or has no leader */
+		for (int i = 0; i < count; i++)
+			check(publish(&again[i], NULL), "publish");
+		for (int i = 0; i < pending.Count; i++)
+			check(publish(&pending.Msgs[i], NULL), "publish");
+		natsMsgList_Destroy(&pending);
+	}
+}
+
+static void publish_all(void)
+{
+	static char buffer[LONGEST_LINE];
+	size_t used = 0;
+	ssize_t size;
+	while ((size = read(STDIN_FILENO, buffer + used, sizeof(buffer) - 1 - used)) != 0) {
+		if (size < 0 && errno != EINTR)
+			fail("stdin", strerror(errno));
+		used += size > 0 ? (size_t)size : 0;
+		char *line = buffer, *end;
+		int count = 0;
+		while ((end = memchr(line, '\n', used - (size_t)(line - buffer)))) {
+			*end = '\0';
+			publish_line(line, (size_t)(end - line));
+			line = end + 1;
+			if (++count == BATCH) {
+				finish_batch();
+				count = 0;
+			}
+		}
+		finish_batch();
+		used -= (size_t)(line - buffer);
+		memmove(buffer, line, used);
+		if (used == sizeof(buffer) - 1)
+			fail("stdin", "a line is too long");
+	}
+	fprintf(stderr, "pcwatch-nats: %llu lines, of which the server had %llu already\n", acknowledged, duplicates);
+}
+
+static void take(const char *name, bool once)
+{
+	natsSubscription *subscription;
+	check(js_PullSubscribe(&subscription, js, PREFIX ".>", name, NULL, NULL, NULL), "subscribe");
+	for (;;) {
+		natsMsgList list = { NULL, 0 };
+		natsStatus status = natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS / 5, NULL);
+		if (status == NATS_TIMEOUT && once)
+			break;
+		if (status != NATS_OK && status != NATS_TIMEOUT)
+			check(status, "fetch");
+		for (int i = 0; i < list.Count; i++) {
+			fwrite(natsMsg_GetData(list.Msgs[i]), 1, (size_t)natsMsg_GetDataLength(list.Msgs[i]), stdout);
+			putchar('\n');
+		}
+		if (fflush(stdout) != 0)
+			fail("stdout", strerror(errno));
+		for (int i = 0; i < list.Count; i++) /* not before they are written */
+			natsMsg_Ack(list.Msgs[i], NULL);
+		natsMsgList_Destroy(&list);
+	}
+	natsSubscription_Destroy(subscription);
+}
+
+/* Makes the stream if there is none. Tries until the server answers. */
+static void prepare_stream(int days, int window_s)
+{
+	static const char *subjects[] = { PREFIX ".>" };
+	jsStreamConfig config;
+	jsErrCode code;
+	natsStatus status;
+	bool reported = false;
+	jsStreamConfig_Init(&config);
+	config.Name = STREAM;
+	config.Subjects = subjects;
+	config.SubjectsLen = 1;
+	config.Storage = js_FileStorage;
+	config.MaxAge = days * DAY_NS;
+	config.Duplicates = window_s * 1000000000LL;
+	for (;;) {
+		jsStreamInfo *info = NULL;
+		status = js_GetStreamInfo(&info, js, STREAM, NULL, &code);
+		jsStreamInfo_Destroy(info);
+		if (status == NATS_NOT_FOUND) {
+			status = js_AddStream(NULL, js, &config, NULL, &code);
+			if (status == NATS_ERR && code == JSStreamNameExistErr)
+				status = NATS_OK; /* another machine was faster */
+		}
+		if (status == NATS_OK)
+			return;
+		if (status != NATS_TIMEOUT && status != NATS_NO_RESPONDERS && status != NATS_CONNECTION_DISCONNECTED)
+			check(status, "the stream " STREAM);
+		const char *why = NULL;
+		natsConnection_GetLastError(connection, &why);
+		if (!reported)
+			fprintf(stderr, "pcwatch-nats: no answer from the server, trying again: %s\n",
+				why && *why ? why : natsStatus_GetText(status));
+		reported = true;
+		sleep(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option OPTIONS[] = {
+		{ "server", required_argument, NULL, 's' }, { "ca", required_argument, NULL, 'a' },
+		{ "cert", required_argument, NULL, 'c' },   { "key", required_argument, NULL, 'k' },
+		{ "name", required_argument, NULL, 'n' },   { "take", required_argument, NULL, 't' },
+		{ "once", no_argument, NULL, 'o' },
+		{ "days", required_argument, NULL, 'd' },   { "window", required_argument, NULL, 'w' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *server = "nats://localhost:4222", *ca = NULL, *cert = NULL, *key = NULL, *name = NULL, *taker = NULL;
+	int days = 7, window_s = 1800, option;
+	bool once = false;
+	while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
+		switch (option) {
+		case 's': server = optarg; break;
+		case 'a': ca = optarg; break;
+		case 'c': cert = optarg; break;
+		case 'k': key = optarg; break;
+		case 'n': name = optarg; break;
+		case 't': taker = optarg; break;
+		case 'o': once = true; break;
+		case 'd': days = atoi(optarg); break;
+		case 'w': window_s = atoi(optarg); break;
+		default: optind = argc + 1; break;
+		}
+	if (optind != argc || days < 1 || window_s < 1) {
+		fprintf(stderr, "Usage: pcwatch-nats [--server URL] [--ca FILE] [--cert FILE --key FILE] [--name NAME]\n"
+				"                    [--days DAYS] [--window SECONDS] [--take NAME [--once]]\n");
+		return 2;
+	}
+	natsOptions *options;
+	jsOptions context;
+	check(natsOptions_Create(&options), "memory");
+	check(natsOptions_SetURL(options, server), server);
+	natsOptions_SetMaxReconnect(options, -1);
+	natsOptions_SetReconnectWait(options, 1000);
+	natsOptions_SetPingInterval(options, 5000); /* notices a connection that was cut */
+	natsOptions_SetMaxPingsOut(options, 2);
+	natsOptions_SetRetryOnFailedConnect(options, true, NULL, NULL);
+	if (ca)
+		check(natsOptions_LoadCATrustedCertificates(options, ca), ca);
+	if (cert && key)
+		check(natsOptions_LoadCertificatesChain(options, cert, key), cert);
+	if (name) /* of the server in its certificate, if the URL has another */
+		check(natsOptions_SetExpectedHostname(options, name), name);
+	natsStatus status = natsConnection_Connect(&connection, options);
+	if (status != NATS_NOT_YET_CONNECTED)
+		check(status, server);
+	jsOptions_Init(&context);
+	context.PublishAsync.AckHandler = take_ack;
+	check(natsConnection_JetStream(&js, connection, &context), "JetStream");
+	prepare_stream(days, window_s);
+	if (taker)
+		take(taker, once);
+	else
+		publish_all();
+	jsCtx_Destroy(js);
+	natsConnection_Close(connection);
+	natsConnection_Destroy(connection);
+	natsOptions_Destroy(options);
+	nats_Close();
+	return 0;
+}

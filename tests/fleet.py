@@ -1,0 +1,423 @@
+#!/usr/bin/env python3
+"""Fleets of pcwatch with an engine between their nodes and a server: examples-fleet/. Prints TAP.
+
+fleet.py [--nodes 1,10,50] [--engines rsyslog,nats] [--rate EVENTS] [--steady SECONDS] [--outage SECONDS] [--table FILE]
+
+Each node is a pcwatch, which a recording of this machine's events is replayed to, and what ships its lines. As root,
+the nodes and the server have network namespaces of their own. While lines flow, the server is killed and comes back, a
+node is killed and restarted, a node's network is cut and healed, and a node's disk is full for a while. At the end each
+line is accounted for.
+
+FLEET_HOOK=COMMAND lets other machines join: COMMAND ENGINE FOLDER is started when the server listens, and is to exit when
+its machines have sent all. FOLDER has pcwatch-node.sh, and gets a file NAME.json for each machine, with all that pcwatch
+wrote there. These lines are then compared with what the server has, like those of the nodes.
+"""
+import argparse, atexit, collections, fcntl, glob, json, os, resource, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+
+sys.dont_write_bytecode = True
+from tap import conclude, ok, skip, within
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PCWATCH = ROOT + "/build/pcwatch"
+PORTS = {"rsyslog": 2514, "nats": 4222}
+SERVER = "server.example.org"
+MARK, END = "<!-- fleet: make test-fleet -->\n", "<!-- end of fleet -->\n"
+SIOCOUTQ = 0x5411
+parser = argparse.ArgumentParser()
+parser.add_argument("--nodes", default="3")
+parser.add_argument("--engines", default="rsyslog,nats")
+parser.add_argument("--rate", type=int, default=600)
+parser.add_argument("--steady", type=float, default=3)
+parser.add_argument("--outage", type=float, default=4)
+parser.add_argument("--table")
+arguments = parser.parse_args()
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+omrelp = (glob.glob("/usr/lib/*/rsyslog/omrelp.so") or ["/no/omrelp.so"])[0]
+if subprocess.run([ROOT + "/tests/needs.sh", "cc", "gcc", "openssl", "openssl", "rsyslogd", "rsyslog", omrelp, "rsyslog-relp",
+                   "nats-server", "nats-server", "/usr/include/nats/nats.h", "libnats-dev", "/usr/include/pcap/pcap.h",
+                   "libpcap-dev"], stdout=sys.stderr).returncode:
+    if os.environ.get("CI") == "true":
+        sys.exit(1)
+    print("1..0 # SKIP its tools are not installed")
+    sys.exit(0)
+work = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, work, ignore_errors=True)
+os.chdir(work)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+for command in (["make", "-s", "-C", ROOT, "build/pcwatch", "build/pcwatch-nats", "build/examples-c/testing/record"],
+                ["cc", "-w", "-shared", "-fPIC", "-I" + ROOT + "/include", ROOT + "/tests/fleet/feed.c", "-o", "feed.so", "-ldl"]):
+    if subprocess.run(command, stdout=sys.stderr).returncode:
+        print("Bail out! %s" % command)
+        sys.exit(1)
+NOTHING = os.open("/dev/null", os.O_RDWR)
+os.dup2(NOTHING, 9)  # no other descriptor gets this number
+
+
+def datagrams(path):
+    """The messages of a recording: behind a header of 24 bytes, each has one of 16 and a pseudo-header of 16."""
+    with open(path, "rb") as file:
+        data = file.read()
+    found, at = [], 24
+    while at < len(data):
+        size = struct.unpack_from("=I", data, at + 8)[0]
+        found.append(data[at + 32:at + 16 + size])
+        at += 16 + size
+    return found
+
+
+def record():
+    workload = "for i in 1 2 3 4 5 6 7 8 9 10; do sh -c '/bin/true; (cat /dev/null; exit 3); sort </dev/null | uniq -c'; done"
+    for _ in range(5):
+        ran = subprocess.run([ROOT + "/build/examples-c/testing/record", "events.pcap", "sh", "-c", workload], capture_output=True)
+        if ran.returncode == 0 and not ran.stderr and len(datagrams("events.pcap")) > 100:
+            return datagrams("events.pcap")
+    print("Bail out! %s" % ran.stderr.decode())
+    sys.exit(1)
+
+
+EVENTS = record()
+
+# ---- Networks ----
+
+HUB = "pcf%d" % os.getpid()
+SPACES = os.geteuid() == 0 and subprocess.run(["ip", "netns", "add", HUB], stderr=subprocess.DEVNULL).returncode == 0
+ADDRESS = "10.77.0.1" if SPACES else "127.0.0.1"
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+def inside(space):
+    return ["ip", "netns", "exec", space] if SPACES else []
+
+
+def remove(space):
+    if os.path.exists("/run/netns/" + space):
+        ip("netns", "del", space)
+
+
+if SPACES:
+    atexit.register(remove, HUB)
+    ip("-n", HUB, "link", "set", "lo", "up")
+    ip("-n", HUB, "link", "add", "hub", "type", "bridge")
+    ip("-n", HUB, "addr", "add", ADDRESS + "/16", "dev", "hub")
+    ip("-n", HUB, "link", "set", "hub", "up")
+
+# ---- Processes ----
+
+
+def start(command, space=None, log=None, **options):
+    process = subprocess.Popen([*(inside(space) if space else []), *command], start_new_session=True, stdin=subprocess.DEVNULL,
+                               stdout=log or subprocess.DEVNULL, stderr=subprocess.STDOUT, **options)
+    if log:
+        log.close()
+    atexit.register(kill, process)
+    return process
+
+
+def kill(process):
+    """Ends a process and what it has started, at once."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def usage(processes):
+    """Seconds of CPU time and MiB of memory of processes, with what they have started."""
+    seconds = memory = 0
+    groups = [process.pid for process in processes]
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) in groups:
+            seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            memory += int(fields[21]) * resource.getpagesize() / 2**20
+    return seconds, memory
+
+
+def substituted(text, folder, node):
+    """A configuration with this test's folders in place of the system's."""
+    for path in "/etc/pcwatch-fleet", "/var/log/pcwatch-fleet", "/var/lib/nats":
+        text = text.replace(path, folder + path)
+    text = text.replace('"/var/log/pcwatch/', '"%s/' % node)
+    return text.replace('target="%s"' % SERVER, 'target="%s"' % ADDRESS).replace("0.0.0.0:", ADDRESS + ":")
+
+
+class Rsyslog:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def start(self, source, folder, space):
+        with open(source) as file:
+            text = substituted(file.read(), self.folder, folder)
+        with open(folder + "/rsyslog.conf", "w") as file:
+            file.write('global(workDirectory="%s")\n%s' % (folder, text))
+        return start(["rsyslogd", "-n", "-f", folder + "/rsyslog.conf", "-i", "NONE"], space, open(folder + "/log", "a"))
+
+    def server(self):
+        os.makedirs(self.folder + "/server", exist_ok=True)
+        return self.start(self.folder + "/etc/rsyslog.d/pcwatch-server.conf", self.folder + "/server", HUB)
+
+    def shipper(self, node):
+        return self.start(self.folder + "/node/etc/rsyslog.d/pcwatch-node.conf", node.folder, node.space)
+
+    def lines(self):
+        found = []
+        for path in glob.glob(self.folder + "/var/log/pcwatch-fleet/*/*.json"):
+            with open(path, "rb") as file:
+                found += file.read().splitlines()
+        return found
+
+
+class Nats:
+    def __init__(self, folder):
+        self.folder, self.taken = folder, folder + "/taken"
+        keys = folder + "/etc/pcwatch-fleet/"
+        self.client = [ROOT + "/build/pcwatch-nats", "--server", "tls://%s:4222" % ADDRESS, "--ca", keys + "ca.crt", "--cert",
+                       keys + "node.crt", "--key", keys + "node.key", "--name", SERVER]
+
+    def server(self):
+        os.makedirs(self.folder + "/server", exist_ok=True)
+        with open(ROOT + "/examples-fleet/nats/server.conf") as file, open(self.folder + "/server/nats.conf", "w") as copy:
+            copy.write(substituted(file.read(), self.folder, "").replace("100GB", "1GB"))
+        return start(["nats-server", "-c", self.folder + "/server/nats.conf"], HUB, open(self.folder + "/server/log", "a"))
+
+    def shipper(self, node):
+        follow = ["sh", "-c", 'tail -n +1 -F "$0" 2>/dev/null | "$@"', node.folder + "/events.json"]
+        return start([*follow, *self.client], node.space, open(node.folder + "/log", "a"))
+
+    def lines(self):
+        with open(self.taken, "ab") as file:
+            subprocess.run([*inside(HUB), *self.client, "--take", "account", "--once"], stdout=file, check=True)
+        with open(self.taken, "rb") as file:
+            return file.read().splitlines()
+
+
+class Node:
+    def __init__(self, engine, folder, number):
+        self.engine, self.number, self.name = engine, number, "node-%02d" % number
+        self.space = "%s-%d" % (HUB, number)
+        self.folder = "%s/%s" % (folder, self.name)
+        self.at = number * 7  # in the recording
+        self.fed = []  # how many events each run of pcwatch got
+        self.killed = set()  # runs
+        os.mkdir(self.folder)
+        if SPACES:
+            ip("netns", "add", self.space)
+            atexit.register(remove, self.space)
+            ip("-n", HUB, "link", "add", "n%d" % number, "type", "veth", "peer", "name", "eth0", "netns", self.space)
+            ip("-n", HUB, "link", "set", "n%d" % number, "master", "hub", "up")
+            ip("-n", self.space, "addr", "add", "10.77.1.%d/16" % (1 + number), "dev", "eth0")
+            ip("-n", self.space, "link", "set", "eth0", "up")
+        self.start()
+
+    def start(self):
+        self.fed.append(0)
+        self.feed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.feed.settimeout(60)
+        os.dup2(theirs.fileno(), 9)
+        theirs.close()
+        # In the namespace, sysfs is mounted anew, and nothing else differs.
+        self.watch = start([PCWATCH, "--json", "--host=" + self.name, "--drop=131072", "--stats", "--show",
+                            "user,parent,tty,session,nspid,container,cgroup", "--output", self.folder + "/events.json", "--append",
+                            "--metrics", self.folder + "/pcwatch.prom"], log=open(self.folder + "/watch.log", "a"),
+                           pass_fds=[9], env={**os.environ, "LD_PRELOAD": work + "/feed.so"})
+        os.dup2(NOTHING, 9)
+        self.ship = self.engine.shipper(self)
+
+    def send(self, count=1):
+        for _ in range(count):
+            self.feed.send(EVENTS[self.at % len(EVENTS)])
+            self.at += 1
+        self.fed[-1] += count
+
+    def kill(self):
+        self.killed.add(len(self.fed) - 1)
+        kill(self.watch)
+        kill(self.ship)
+        self.feed.close()
+
+    def has_read_all(self):
+        return struct.unpack("i", fcntl.ioctl(self.feed, SIOCOUTQ, struct.pack("i", 0)))[0] == 0
+
+    def stop(self):
+        """As a service manager stops pcwatch; the shipper goes on."""
+        within(10, self.has_read_all)
+        time.sleep(0.05)
+        self.watch.terminate()
+        self.watch.wait(60)
+
+    def runs(self):
+        """The numbers of the lines that pcwatch wrote, by run, in their order."""
+        found = collections.OrderedDict()
+        with open(self.folder + "/events.json", "rb") as file:
+            for line in file:
+                record = json.loads(line)
+                found.setdefault((record["boot_id"], record["run"]), []).append(record["line"])
+        return found
+
+
+def account(records, fed):
+    """Returns what is wrong with the numbers of a run, whose lines received + announced lost == produced, and how many
+    lines were announced as dropped. fed: None if pcwatch was killed: nobody knows which events it had read."""
+    last = announced = received = 0
+    for record in records:
+        missing = record["dropped"] if record["event"] == "dropped" else 0
+        if record["line"] - last - 1 != missing:
+            return "line %d follows %d" % (record["line"], last), announced
+        announced += missing
+        last = record["line"]
+        received += record["event"] not in ("dropped", "stats")
+    if fed is not None and received + announced != fed:
+        return "%d received, %d announced, %d produced" % (received, announced, fed), announced
+    return None, announced
+
+
+def feed(nodes, seconds, rate):
+    """Feeds these nodes together with so many events per second. Returns the rate that was reached."""
+    begin, sent = time.monotonic(), 0
+    while (elapsed := time.monotonic() - begin) < seconds:
+        due = int(rate * elapsed)
+        for index in range(sent, due if nodes else 0):
+            nodes[index % len(nodes)].send()
+        sent = due
+        time.sleep(0.01)
+    return sent / (time.monotonic() - begin)
+
+
+def key_of(line):
+    record = json.loads(line)
+    return record["host"], record["boot_id"], record["run"], record["line"]
+
+
+rows = []
+
+
+def run(name, count):
+    folder = "%s/%s-%d" % (work, name, count)
+    title = "%s, %d node%s: " % (name, count, "s" * (count > 1))
+    os.makedirs(folder + "/node")
+    subprocess.run(["sh", ROOT + "/examples-fleet/setup.sh", SERVER], cwd=folder, env={**os.environ, "ROOT": folder},
+                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["sh", "pcwatch-node.sh"], cwd=folder, env={**os.environ, "ROOT": folder + "/node"}, check=True)
+    engine = {"rsyslog": Rsyslog, "nats": Nats}[name](folder)
+    server = engine.server()
+
+    def listens():
+        probe = "import socket; socket.create_connection(('%s', %d), 1)" % (ADDRESS, PORTS[name])
+        return subprocess.run([*inside(HUB), sys.executable, "-c", probe], stderr=subprocess.DEVNULL).returncode == 0
+    if not within(10, listens):
+        ok(False, title + "the server starts", open(folder + "/server/log").read())
+        return
+    nodes = [Node(engine, folder, number) for number in range(count)]
+    hook = start(["sh", "-c", os.environ["FLEET_HOOK"] + ' "$@"', "hook", name, folder]) if os.environ.get("FLEET_HOOK") else None
+    feed(nodes, 1 + count / 10, arguments.rate)
+    first = nodes[0]
+    before, node_before = usage([server]), usage([first.watch, first.ship])
+    began = time.monotonic()
+    rate = feed(nodes, arguments.steady, arguments.rate)
+    elapsed = (time.monotonic() - began) / 100
+    after, node_after = usage([server]), usage([first.watch, first.ship])
+    rows.append((name, count, rate, (after[0] - before[0]) / elapsed, after[1], (node_after[0] - node_before[0]) / elapsed, node_after[1]))
+
+    kill(server)
+    feed(nodes, arguments.outage, arguments.rate)
+    server = engine.server()
+    feed(nodes, 2, arguments.rate)
+    first.kill()
+    feed(nodes[1:], 1, arguments.rate)
+    first.start()
+    cut, full = nodes[-1], nodes[count // 2]
+    if SPACES:
+        ip("-n", HUB, "link", "set", "n%d" % cut.number, "down")
+    # A disk that is full: a limit does that without a disk.
+    limit = os.stat(full.folder + "/events.json").st_size, resource.RLIM_INFINITY
+    resource.prlimit(full.watch.pid, resource.RLIMIT_FSIZE, limit)
+    full.send(2000)
+    feed(nodes, arguments.outage / 2, arguments.rate)
+    resource.prlimit(full.watch.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    if SPACES:
+        ip("-n", HUB, "link", "set", "n%d" % cut.number, "up")
+    feed(nodes, 3, arguments.rate)
+    for node in nodes:
+        node.stop()
+    if hook:
+        ok(hook.wait() == 0, title + "the other machines have sent all", hook.returncode)
+
+    produced = {}
+    for path in glob.glob(folder + "/node-*/events.json") + glob.glob(folder + "/*.json"):
+        with open(path, "rb") as file:
+            produced.update((key_of(line), line) for line in file.read().splitlines())
+    received = []
+
+    def complete():
+        received[:] = engine.lines()
+        return len(set(received)) >= len(produced)
+    begin = time.monotonic()
+    while not complete() and time.monotonic() - begin < 60 + 10 * arguments.outage:
+        time.sleep(1)
+    seconds = time.monotonic() - begin
+    unique, wrong = {}, []
+    for line in received:
+        key = key_of(line)
+        if unique.setdefault(key, line) != line or produced.get(key) != line:
+            wrong.append(line)
+    lost = sorted(set(produced) - set(unique))
+    ok(not wrong, title + "each line at the server is as pcwatch wrote it", wrong[:3])
+    ok(not lost, title + "each line that a node wrote is at the server", "%d: %s" % (len(lost), lost[:5]))
+    announced, faults, held = collections.Counter(), [], 0
+    for node in nodes:
+        runs = node.runs()
+        if len(runs) != len(node.fed):
+            faults.append((node.name, len(runs), len(node.fed)))
+        for index, ((boot, run_name), numbers) in enumerate(runs.items()):
+            here = [json.loads(unique[key]) for number in numbers if (key := (node.name, boot, run_name, number)) in unique]
+            killed = index in node.killed
+            fault, dropped = account(here, None if killed else node.fed[index])
+            announced[node.name] += dropped
+            if killed:
+                held += node.fed[index] - len(here) - dropped
+            if fault:
+                faults.append((node.name, run_name, fault))
+    ok(not faults, title + "for each node, received + announced lost == produced", faults[:5])
+    ok(announced[full.name] > 0, title + "what pcwatch dropped while a disk was full is announced", announced)
+    again = len(received) - len(unique)
+    print("# %s%d lines; %d more announced as dropped; %d duplicates; all there %.0f s after the end; "
+          "%d events were in the hands of a pcwatch that was killed" % (title, len(unique), sum(announced.values()), again, seconds, held))
+    if name == "nats":
+        with open(first.folder + "/events.json") as file:  # once more, on purpose
+            ran = subprocess.run([*inside(first.space), *engine.client], stdin=file, capture_output=True, text=True)
+        sent = sum(map(len, first.runs().values()))
+        ok(again == 0 and ran.stderr == "pcwatch-nats: %d lines, of which the server had %d already\n" % (sent, sent)
+           and len(engine.lines()) == len(received), title + "the server drops what is sent twice", (again, ran.stderr))
+    if lost or wrong or faults:
+        for path in [folder + "/server/log", first.folder + "/log", cut.folder + "/log", full.folder + "/watch.log"]:
+            with open(path) as file:
+                print("".join("# %s: %s" % (path[len(work):], line) for line in file.readlines()[-8:]))
+    for process in [*(node.ship for node in nodes), server]:
+        kill(process)
+    for node in nodes:
+        remove(node.space)
+
+
+for engine_name in arguments.engines.split(","):
+    for nodes_count in map(int, arguments.nodes.split(",")):
+        run(engine_name, nodes_count)
+if not SPACES:
+    skip("a node whose network was cut sends all lines later", "network namespaces need root")
+
+table = ["| engine | nodes | lines/s in all | server: CPU | server: memory | a node: CPU | a node: memory |", "|---|---|---|---|---|---|---|"]
+table += ["| %s | %d | %.0f | %.1f %% | %.0f MiB | %.1f %% | %.0f MiB |" % row for row in rows]
+print("\n".join("# " + line for line in table))
+if arguments.table:
+    with open(arguments.table) as file:
+        head, rest = file.read().split(MARK)
+    with open(arguments.table, "w") as file:
+        file.write(head + MARK + "\n".join(table) + "\n" + END + rest.split(END)[1])
+conclude()
