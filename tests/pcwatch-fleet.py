@@ -12,6 +12,7 @@ from tap import conclude, ok, skip, within
 for package in "jsonschema", "prometheus_client":
     subprocess.run([os.path.dirname(os.path.abspath(__file__)) + "/needs.sh", "/usr/lib/python3/dist-packages/" + package,
                     "python3-" + package.replace("_", "-")], stdout=sys.stderr)
+subprocess.run([os.path.dirname(os.path.abspath(__file__)) + "/needs.sh", "promtool", "prometheus"], stdout=sys.stderr)
 try:
     from jsonschema import Draft202012Validator
     from prometheus_client.parser import text_string_to_metric_families
@@ -468,8 +469,18 @@ if text_string_to_metric_families:
     watch.stop()
     ok(len(places) == 7, "--metrics-top is how many programs have a place, besides the rest", places)
     if shutil.which("promtool"):
-        check = subprocess.run(["promtool", "check", "metrics"], stdin=open("m.prom"), capture_output=True, text=True)
+        with open("m.prom") as file:
+            check = subprocess.run(["promtool", "check", "metrics"], stdin=file, capture_output=True, text=True)
         ok(check.returncode == 0, "promtool finds nothing wrong with the file of --metrics", check.stderr)
+        with open(ROOT + "/examples-fleet/alerts.yaml") as file:
+            rules = file.read()
+        check = subprocess.run(["promtool", "check", "rules", ROOT + "/examples-fleet/alerts.yaml"], capture_output=True, text=True)
+        with open("m.prom") as file:
+            absent = set(re.findall(r"pcwatch_[a-z_]+", rules)) - set(re.findall(r"^pcwatch_[a-z_]+", file.read(), re.M))
+        ok(check.returncode == 0 and not absent, "promtool accepts the rules for alerts, and the file has what these need",
+           (check.stderr, absent))
+    else:
+        skip("promtool finds nothing wrong with the file of --metrics", "promtool is needed")
     watch = Watch("--json", "--drop=131072", "--metrics", "dropped.prom", "--metrics-interval=0.1", stdout=subprocess.PIPE)
     for _ in range(10000):
         watch.comm()
