@@ -27,6 +27,12 @@ static const char *between(const char *name, size_t length, const char *prefix, 
 	return buffer;
 }
 
+/* CRI-O and Podman watch each container by a process that is outside, in "crio-conmon-ID.scope". */
+static bool ends_in_monitor(const char *name, size_t length)
+{
+	return length >= 7 && strncmp(name + length - 7, "conmon-", 7) == 0;
+}
+
 /*
  * Returns the container that one component of a path names; NULL if it names none. An id may stand behind
  * the name of its engine, as in "docker-ID.scope".
@@ -35,7 +41,8 @@ static const char *named(const char *name, size_t length, char buffer[CONTAINER_
 {
 	size_t end = length > 6 && strncmp(name + length - 6, ".scope", 6) == 0 ? length - 6 : length;
 	size_t start = end > ID_LENGTH ? end - ID_LENGTH : 0;
-	if (is_id(name + start, end - start) && (start == 0 || !isalnum((unsigned char)name[start - 1]))) {
+	if (is_id(name + start, end - start) && (start == 0 || !isalnum((unsigned char)name[start - 1])) &&
+	    !ends_in_monitor(name, start)) {
 		snprintf(buffer, CONTAINER_MAX, "%.*s", ID_LENGTH, name + start);
 		return buffer;
 	}
