@@ -145,4 +145,58 @@ kill -TERM $pid_of_broker
 wait $pid_of_broker && [ ! -s "$work/broker.err" ] && [ ! -e "$work/socket" ]
 ok $? "the broker ends with 0 on SIGTERM, and cleans up" "$work/broker.err"
 
+# ---- The image ----
+
+# What the Containerfile runs and copies, without an engine: $work/image has exactly the image's files.
+if ! echo 'int main(void) { return 0; }' | cc -static -x c - -o "$work/static" 2>/dev/null; then
+	skip "the commands of the Containerfile make an image with one file" "there is no static libc"
+	conclude
+fi
+sed -n 's|^RUN ||p' examples-fleet/Containerfile | sed "s|/image|$work/image|g" >"$work/build"
+sh -e "$work/build" >"$work/log" 2>&1 && [ "$(cd "$work/image" && find . -type f)" = ./pcwatch ]
+ok $? "the commands of the Containerfile make an image with one file" "$work/log"
+in_image="the image works with the arguments, mounts and capabilities of kubernetes.yaml"
+if [ "$(id -u)" = 0 ] && command -v python3 >/dev/null; then
+	sed -n '/^          args:/,/^          env:/s/^            - //p' examples-fleet/kubernetes.yaml |
+		sed 's/\$(NODE_NAME)/node-1/' >"$work/arguments"
+	cat >"$work/contain.py" <<-'END'
+		# In the folder of the image, a root file system that is read-only.
+		import ctypes, os, subprocess, sys
+		libc = ctypes.CDLL(None)
+		def mount(*words):
+		    subprocess.run(["mount", *words], check=True)
+		mount("--bind", ".", ".")
+		os.chdir(os.getcwd())
+		os.makedirs("proc")
+		os.makedirs("etc")
+		os.makedirs("run/pcwatch")
+		mount("--rbind", "/proc", "proc")
+		for file in "etc/machine-id", "etc/passwd":
+		    open(file, "w").close()
+		    if os.path.exists("/" + file):
+		        mount("--bind", "/" + file, file)
+		mount("-t", "tmpfs", "tmpfs", "run/pcwatch")
+		mount("-o", "remount,bind,ro", ".")
+		os.chroot(".")
+		for capability in range(64):
+		    if capability != 12:  # CAP_NET_ADMIN
+		        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+		libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+		os.execve("/pcwatch", ["/pcwatch", *sys.argv[1:]], {})
+	END
+	mapfile -t arguments <"$work/arguments"
+	(cd "$work/image" && exec unshare --mount python3 "$work/contain.py" "${arguments[@]}") >"$work/out" 2>"$work/err" &
+	image=$!
+	pids=("$image")
+	executed() { /bin/true; grep -q '"event":"exec".*"host":"node-1".*"comm":"true".*"user":"root"' "$work/out"; }
+	within 10 executed && grep -qx 'pcwatch_queue_bytes 37748736' "/proc/$image/root/run/pcwatch/pcwatch.prom" &&
+		grep -qx 'CapEff:.0000000000001000' "/proc/$image/status"
+	ok $? "$in_image" "$work/err" "$work/out"
+	kill -TERM $image
+	wait $image && tail -n 1 "$work/out" | grep -q '"event":"stats"' && [ ! -s "$work/err" ]
+	ok $? "in the image, pcwatch ends with its totals on SIGTERM" "$work/err"
+else
+	skip "$in_image" "root and python3 are needed"
+fi
+
 conclude
