@@ -31,6 +31,8 @@ parser.add_argument("--steady", type=float, default=3)
 parser.add_argument("--outage", type=float, default=4)
 parser.add_argument("--table")
 arguments = parser.parse_args()
+if arguments.table:
+    arguments.table = os.path.abspath(arguments.table)
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 omrelp = (glob.glob("/usr/lib/*/rsyslog/omrelp.so") or ["/no/omrelp.so"])[0]
 if subprocess.run([ROOT + "/tests/needs.sh", "cc", "gcc", "openssl", "openssl", "rsyslogd", "rsyslog", omrelp, "rsyslog-relp",
