@@ -5,8 +5,8 @@ fleet.py [--nodes 1,10,50] [--engines rsyslog,nats] [--rate EVENTS] [--steady SE
 
 Each node is a pcwatch, which a recording of this machine's events is replayed to, and what ships its lines. As root,
 the nodes and the server have network namespaces of their own. While lines flow, the server is killed and comes back, a
-node is killed and restarted, a node's network is cut and healed, and a node's disk is full for a while. At the end each
-line is accounted for.
+node is killed and restarted, before that and after it, a node's network is cut and healed, and a node's disk is full for
+a while. At the end each line is accounted for.
 
 FLEET_HOOK=COMMAND lets other machines join: COMMAND ENGINE FOLDER is started when the server listens, and is to exit when
 its machines have sent all. FOLDER has pcwatch-node.sh, and gets a file NAME.json for each machine, with all that pcwatch
@@ -328,13 +328,17 @@ def run(name, count):
     after, node_after = usage([server]), usage([first.watch, first.ship])
     rows.append((name, count, rate, (after[0] - before[0]) / elapsed, after[1], (node_after[0] - node_before[0]) / elapsed, node_after[1]))
 
+    def restart():
+        first.kill()
+        feed(nodes[1:], 1, arguments.rate)
+        first.start()
     kill(server)
-    feed(nodes, arguments.outage, arguments.rate)
+    feed(nodes, arguments.outage / 2, arguments.rate)
+    restart()
+    feed(nodes, arguments.outage / 2, arguments.rate)
     server = engine.server()
     feed(nodes, 2, arguments.rate)
-    first.kill()
-    feed(nodes[1:], 1, arguments.rate)
-    first.start()
+    restart()
     cut, full = nodes[-1], nodes[count // 2]
     if SPACES:
         ip("-n", HUB, "link", "set", "n%d" % cut.number, "down")
