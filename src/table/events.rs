@@ -69,7 +69,9 @@ impl Follower {
         let slot = if look.sight().is_some_and(|sight| !is_younger(sight)) {
             self.enter_looked_at(pid, &look, false, world)?
         } else {
-            let found = Found::new(event.timestamp_ns, true, false);
+            let at_ns = event.timestamp_ns;
+            let fork = OwnFork::Earlier { by_ns: at_ns };
+            let found = Found { at_ns, is_reported: false, fork };
             Some(self.census.insert(Record::exited_unseen(pid, found))?)
         };
         Ok(slot.map_or(Outcome::Worked(LOOK), |slot| self.report_found(slot)))

@@ -5,7 +5,7 @@ use super::census::{Census, Slot};
 use super::compare::Comparison;
 use super::judge::Clock;
 use super::leaderless;
-use super::record::{ExitCode, Found, Origin, Record, Threads};
+use super::record::{ExitCode, Found, Origin, OwnFork, Record, Threads};
 use super::report::{Change, field};
 use super::unheard::Unheard;
 use super::world::World;
@@ -120,7 +120,8 @@ impl Follower {
             Look::Absent => Ok(None),
             Look::Hidden => {
                 let Clock { now_ns, slept } = world.clock();
-                let origin = Origin::Found(Found::new(now_ns, false, is_reported));
+                let found = Found { at_ns: now_ns, is_reported, fork: OwnFork::Expected };
+                let origin = Origin::Found(found);
                 self.census.insert(Record::hidden(pid, now_ns + slept.0, origin)).map(Some)
             }
         }
@@ -134,7 +135,8 @@ impl Follower {
         is_reported: bool,
         world: &mut impl World,
     ) -> Result<Slot, Errno> {
-        self.enter(pid, sight, Origin::Found(Found::of(sight, is_reported)), world)
+        let ended_ns = world.clock().now_ns;
+        self.enter(pid, sight, Origin::Found(Found::of(sight, ended_ns, is_reported)), world)
     }
 
     /// Enters a process that a look showed.

@@ -243,9 +243,13 @@ fn judge_fork(record: &Record, event: &Event, slept: Slept) -> Verdict {
 /// Whether a FORK may be that of a process that was found before its FORK came, although the FORK is
 /// much younger than the process: the parent was preempted, or the machine has slept since.
 fn is_fork_doubtful(record: &Record, event: &Event, slept: Slept) -> bool {
-    matches!(record.origin, Origin::Found(found)
-        if found.fork != OwnFork::Seen && !is_own_fork(record, &found, event, slept))
-        && record.gone().is_none()
+    let Origin::Found(found) = record.origin else { return false };
+    let may_come = match found.fork {
+        OwnFork::Expected => true,
+        OwnFork::Earlier { by_ns } => event.timestamp_ns <= by_ns,
+        OwnFork::Seen => false,
+    };
+    may_come && !is_own_fork(record, &found, event, slept) && record.gone().is_none()
 }
 
 /// Whether a FORK is that of a process that was found before its FORK came.

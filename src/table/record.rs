@@ -87,8 +87,8 @@ pub(super) struct Found {
 pub(super) enum OwnFork {
     /// The FORK may still be queued.
     Expected,
-    /// The process had run when it was found: the kernel generated its FORK before the look ended.
-    Earlier,
+    /// The process had run when it was found, so the kernel had generated its FORK before: by this moment.
+    Earlier { by_ns: u64 },
     /// The FORK came, or an event of the process that the kernel generated later.
     Seen,
 }
@@ -148,16 +148,12 @@ pub(super) enum ExitCode {
 }
 
 impl Found {
-    /// A process that a look showed.
-    pub(super) const fn of(sight: &Sight, is_reported: bool) -> Self {
+    /// A process that a look showed, which had ended at this moment.
+    pub(super) const fn of(sight: &Sight, ended_ns: u64, is_reported: bool) -> Self {
         // What has lost its leader has run.
         let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
-        Self::new(sight.taken_ns, has_run, is_reported)
-    }
-
-    pub(super) const fn new(at_ns: u64, has_run: bool, is_reported: bool) -> Self {
-        let fork = if has_run { OwnFork::Earlier } else { OwnFork::Expected };
-        Self { at_ns, is_reported, fork }
+        let fork = if has_run { OwnFork::Earlier { by_ns: ended_ns } } else { OwnFork::Expected };
+        Self { at_ns: sight.taken_ns, is_reported, fork }
     }
 }
 

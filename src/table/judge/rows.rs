@@ -112,12 +112,17 @@ fn asked(record: impl Into<Option<Record>>, heard: Heard) -> Question {
 
 /// A process that a scan found that soon, and whose FORK may still come.
 fn found_at(ms: u64) -> Record {
-    Record { origin: Origin::Found(Found::new(ms * MS, false, true)), ..found() }
+    Record { origin: awaited(ms * MS), ..found() }
 }
 
-/// A process that had run when a scan found it that soon.
+/// A process that had run when a scan found it that soon, by a look that took no time.
 fn found_running_at(ms: u64) -> Record {
-    Record { origin: Origin::Found(Found::new(ms * MS, true, true)), ..found() }
+    found_running_by(ms, ms)
+}
+
+/// A process that had run when a scan found it, by a look that took so long.
+fn found_running_by(ms: u64, by_ms: u64) -> Record {
+    Record { origin: had_run(ms * MS, by_ms * MS), ..found() }
 }
 
 // ---- Single events ----
@@ -162,8 +167,12 @@ fn forks_of_known_pids(rows: &mut Rows) {
         found(), fork(), led().started(1_990), exit_first());
     rows.event("a late FORK is the process's own if the process is still there: its parent was preempted",
         found(), fork(), led(), OwnFork);
-    rows.event("a late FORK of a process that had run is its own, too, if the process is still there",
-        found_running(), fork(), led(), OwnFork);
+    rows.event("a late FORK of a process that had run is its own, too, if the look took that long",
+        found_running_by(1_500, 2_000), fork(), led(), OwnFork);
+    rows.event("a FORK from after a look is not that of a process that had run, even if /proc calls both equally old",
+        found_running(), fork(), unasked(), exit_first());
+    rows.event("a FORK from during a look behind which nobody has the pid is the next owner's",
+        found_running_by(1_500, 2_000), fork(), nobody(), exit_first());
     rows.event("a late FORK behind which nobody has the pid is the next owner's",
         found(), fork(), nobody(), exit_first());
     rows.event("a FORK from the moment of the look is not from before it",
@@ -175,7 +184,7 @@ fn forks_of_known_pids(rows: &mut Rows) {
         found_at(1_005), fork().at(1_020), led().started(1_020),
         exit_first_at(1_020));
     rows.event("a process that had run when it was found was forked before: a FORK within a tick is another's",
-        found_running_at(1_005), fork().at(1_006), nobody(),
+        found_running_at(1_005), fork().at(1_006), unasked(),
         exit_first_at(1_006));
     rows.event("a second FORK from before a process was found is its own: the first one was a previous owner's",
         found().fork_seen(), fork().at(1_400), unasked(), OwnFork);

@@ -50,20 +50,33 @@ pub fn forked_unseen() -> Record {
     Record::inherited(PID, INIT, &Process { comm: CAT, ..Process::EMPTY }, origin)
 }
 
+/// A process was found at this moment, and reported. Its FORK may still come.
+pub fn awaited(at_ns: u64) -> Origin {
+    Origin::Found(Found { at_ns, is_reported: true, fork: OwnFork::Expected })
+}
+
+/// A process that had run was found by a look between these moments, and reported.
+pub fn had_run(at_ns: u64, by_ns: u64) -> Origin {
+    Origin::Found(Found { at_ns, is_reported: true, fork: OwnFork::Earlier { by_ns } })
+}
+
 /// A process that a scan found at 1,500 ms and reported, and whose FORK may still come.
 pub fn found() -> Record {
     let sight = Sight { taken_ns: FOUND, ..sight(Condition::Led) };
-    Record::seen(PID, &sight, Origin::Found(Found::new(FOUND, false, true)))
+    Record::seen(PID, &sight, awaited(FOUND))
 }
 
 /// A process that had run when a scan found it.
 pub fn found_running() -> Record {
-    Record { origin: Origin::Found(Found::new(FOUND, true, true)), ..found() }
+    Record { origin: had_run(FOUND, FOUND), ..found() }
 }
 
 /// A process that a scan found and has not reported.
 pub fn unreported() -> Record {
-    Record { origin: Origin::Found(Found::new(FOUND, false, false)), ..found() }
+    Record {
+        origin: Origin::Found(Found { at_ns: FOUND, is_reported: false, fork: OwnFork::Expected }),
+        ..found()
+    }
 }
 
 /// A child of pid 1 that a scan found and has not reported.
