@@ -99,12 +99,12 @@ $(RUSTLIB): Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
 # jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), no code moved out of loops or copied to
 # other paths for speed, no value kept in a register only for a later use, equal ends of blocks joined, jump tables
-# only for five cases or more, registers saved in one place and spilled where that needs the least code, and memcpy()
-# or memset() for more than 32 bytes.
+# only for five cases or more, registers saved in one place and spilled where that needs the least code, memcpy()
+# or memset() for more than 32 bytes, and instructions in an order that needs few registers.
 SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-size \
     -disable-machine-licm -disable-machine-cse -enable-pre=false -enable-load-pre=false \
     -tail-merge-size=2 -min-jump-table-entries=5 -enable-shrink-wrap=false \
-    -split-spill-mode=size -max-store-memcpy=2 -max-store-memset=2
+    -split-spill-mode=size -max-store-memcpy=2 -max-store-memset=2 -pre-RA-sched=list-burr
 # Without those that the compiler does not know: it would refuse them.
 KNOWN = $(foreach option,$(SMALLER),$(shell $(RUSTC) -C llvm-args=$(option) --print sysroot >/dev/null 2>&1 && \
     echo $(option)))
