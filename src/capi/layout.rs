@@ -70,7 +70,7 @@ const LINES: &[Line] = layouts! {
     pc_stats: received filtered lost foreign malformed repaired rcvbuf_bytes hidden reserved2;
     pc_table_options: size fields flags rcvbuf_bytes max_work max_watches proc_fd spin_us family text_bytes reserved;
     pc_process: id parent_id start_boottime_ns user pid parent_pid session valid ruid euid rgid egid comm state
-        reserved sequence reserved2;
+        reserved sequence pidfd_inode reserved2;
     pc_change: kind flags timestamp_ns lost since_ns exit_code hidden sequence reserved2 process;
     pc_command: command_line executable command_line_length executable_length command_line_error executable_error
         flags reserved;

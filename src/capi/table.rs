@@ -53,6 +53,14 @@ pub const PC_TABLE_SUBSCRIBED: u32 = 1u32 << 1;
 /// opens the directory again, so the caller may close proc_fd afterwards.
 pub const PC_TABLE_PROC_FD: u32 = 1u32 << 2;
 
+/// pc_table_options.flags: identify each process by the inode of its pidfds (pc_process.pidfd_inode) rather
+/// than by its start time, from Linux 6.9 on. So a process is not taken for an earlier owner of its pid
+/// that started within the same 10 ms: one whose exit is still to be handled, or whose events were lost.
+/// That can happen where the pids are few (kernel.pid_max), and where clone3(2) sets them. A look
+/// at a process (10 to 14 us) costs 1 us more where it reads ids through a pidfd anyway (Linux 6.15), and
+/// otherwise 4 us. Before Linux 6.9 the flag changes nothing.
+pub const PC_TABLE_PIDFD_INODES: u32 = 1u32 << 3;
+
 /// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -245,13 +253,14 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         text_bytes,
         reserved,
     } = options;
-    let known = flags & !(PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD) == 0;
+    let known =
+        PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD | PC_TABLE_PIDFD_INODES;
     let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
     if has_proc_fd && proc_fd < 0 {
         return Err(Errno(libc::EBADF)); // AT_FDCWD would be another directory.
     }
     if fields & !field::ALL != 0
-        || !known
+        || flags & !known != 0
         || !has_proc_fd && proc_fd != 0
         || c_int::try_from(rcvbuf_bytes).is_err()
         || text_bytes > MAX_TEXT_BYTES
@@ -270,6 +279,7 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         spin_us,
         text_bytes,
         ignores_threads: flags & PC_TABLE_IGNORE_THREADS != 0,
+        pidfd_inodes: flags & PC_TABLE_PIDFD_INODES != 0,
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
         max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },
     })
@@ -334,7 +344,12 @@ pub struct pc_process {
     /// walks through the table and passes the changes on can put both together: a change with a higher
     /// number came later. 0 from pc_process_read().
     pub sequence: u64,
-    pub reserved2: [u64; 2],
+    /// The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
+    /// On machines of 32 bits these are its lower 32 bits, which come back after 2^31 processes and threads.
+    /// 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), and if
+    /// the process exited while it was read.
+    pub pidfd_inode: u64,
+    pub reserved2: u64,
 }
 
 /// What a change reports: values of pc_change.kind.
@@ -778,6 +793,7 @@ const _: () = {
     assert!(size_of::<pc_change>() == 168 && size_of::<Change>() == 168);
     assert!(offset_of!(pc_change, timestamp_ns) == offset_of!(Change, timestamp_ns));
     assert!(offset_of!(pc_process, sequence) == offset_of!(Process, sequence));
+    assert!(offset_of!(pc_process, pidfd_inode) == offset_of!(Process, pidfd_inode));
     assert!(offset_of!(pc_change, sequence) == offset_of!(Change, sequence));
     assert!(offset_of!(pc_change, exit_code) == offset_of!(Change, exit_code));
     assert!(offset_of!(pc_change, process) == offset_of!(Change, process));

@@ -2,7 +2,8 @@
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
 use super::arguments::status;
-use crate::procfs::{Text, TextKind, read_texts};
+use super::table::pc_process;
+use crate::procfs::{Owner, Text, TextKind, read_texts};
 use core::ffi::{c_char, c_int};
 use core::mem::offset_of;
 use core::ptr::NonNull;
@@ -114,7 +115,42 @@ pub unsafe extern "C" fn pc_process_texts(
     texts: *mut pc_text,
     count: usize,
 ) -> c_int {
-    let Some(texts) = NonNull::new(texts).filter(|_| pid > 0 && count > 0) else {
+    let owner = Owner::new(pid, start_boottime_ns, 0);
+    // SAFETY: `texts` is NULL, or the caller vouches for `count` texts.
+    unsafe { read_into(owner, texts, count) }
+}
+
+/// Reads texts of a process, as pc_process_texts() does, and uses the surest identity that the pc_process has.
+///
+///     if (pc_process_texts_of(&change.process, &text, 1) == 0 && text.error == 0)
+///
+/// If pidfd_inode is not 0, the library opens a pidfd when it has read the texts, and compares its inode. The
+/// process then had its pid all the time, because a pid never comes back to an earlier owner. So the texts
+/// are never those of another process, even if that started in the same 10 ms. Otherwise the start time is
+/// compared, and if that is 0, nothing.
+///
+/// process:  a process of a table or of pc_process_read(). Its pid, pidfd_inode and start_boottime_ns count.
+/// texts:    count texts, as for pc_process_texts().
+///
+/// Returns what pc_process_texts() returns; -EINVAL if process is NULL; or, if pidfd_inode is not 0, an error of
+/// pidfd_open(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_process_texts_of(
+    process: *const pc_process,
+    texts: *mut pc_text,
+    count: usize,
+) -> c_int {
+    // SAFETY: `process` is NULL or readable.
+    let Some(process) = (unsafe { process.as_ref() }) else { return -libc::EINVAL };
+    let owner = Owner::new(process.pid, process.start_boottime_ns, process.pidfd_inode);
+    // SAFETY: `texts` is NULL, or the caller vouches for `count` texts.
+    unsafe { read_into(owner, texts, count) }
+}
+
+/// # Safety
+/// `texts` is NULL, or there are `count` texts, whose buffers are NULL or as large as they say.
+unsafe fn read_into(owner: Owner, texts: *mut pc_text, count: usize) -> c_int {
+    let Some(texts) = NonNull::new(texts).filter(|_| owner.pid > 0 && count > 0) else {
         return -libc::EINVAL;
     };
     // SAFETY: pc_text and Text are laid out alike, which is checked when this is compiled, and any bytes
@@ -124,5 +160,5 @@ pub unsafe extern "C" fn pc_process_texts(
     if texts.iter().any(|text| text.room.is_impossible()) {
         return -libc::EINVAL;
     }
-    status(read_texts(pid, start_boottime_ns, texts))
+    status(read_texts(&owner, texts))
 }

@@ -21,12 +21,14 @@ pub(crate) use command::{Command, kept, read_command};
 pub(crate) use listing::Listing;
 pub use liveness::{Liveness, process_alive};
 #[cfg(feature = "table")]
-pub(crate) use sight::{Ids, Look, Sight, look, read_alive};
+pub(crate) use sight::{Look, Sight, Wanted, look, read_alive};
+#[cfg(all(feature = "table", any(test, all(fuzzing, feature = "std"))))]
+pub(crate) use stat::Stat;
 #[cfg(feature = "table")]
-pub(crate) use stat::{Condition, Image, Stat, TICK_NS};
+pub(crate) use stat::{Condition, Image, TICK_NS};
 #[cfg(feature = "table")]
 pub(crate) use status::{Credentials, is_sandboxed};
 #[cfg(feature = "table")]
 pub use text::TextKind;
 #[cfg(feature = "table")]
-pub(crate) use text::{Text, read_texts};
+pub(crate) use text::{Owner, Text, read_texts};

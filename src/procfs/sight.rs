@@ -4,7 +4,7 @@ use super::file::Tree;
 use super::stat::{self, Stat};
 use super::status::{self, Credentials};
 use crate::errno::Errno;
-use crate::sys::{self, monotonic_ns};
+use crate::sys::{self, Fd, inode_of, is_readable, monotonic_ns, pidfd, pidfd_inode};
 
 /// What one look at /proc showed of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,17 +14,20 @@ pub(crate) struct Sight {
     pub stat: Stat,
     /// `None` if the caller did not ask for the ids.
     pub credentials: Option<Credentials>,
+    /// The inode of the process's pidfds, which no other process has; 0: not asked for, or not known.
+    pub pidfd_inode: u64,
 }
 
-/// Where a look finds the ids of a process.
+/// What a look shows besides /proc/PID/stat, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ids {
-    /// They are not asked for.
-    None,
-    /// In /proc/PID/status.
-    Status,
-    /// In what the kernel reports about a pidfd, from Linux 6.13. That takes a third of the time.
-    Pidfd,
+pub(crate) struct Wanted {
+    /// The ids of the process.
+    pub ids: bool,
+    /// The inode of its pidfds. Only a kernel where each process has one may be asked.
+    pub inode: bool,
+    /// Ask its pidfd, for the inode and for the ids. From Linux 6.13 on, that takes a third of the time that
+    /// /proc/PID/status takes.
+    pub pidfd: bool,
 }
 
 /// What a look at a pid shows.
@@ -54,17 +57,34 @@ impl Look {
 impl Sight {
     /// A sight that begins at this moment, of a process that is still to be read.
     const fn begin(taken_ns: u64) -> Self {
-        Self { taken_ns, stat: Stat::NONE, credentials: None }
+        Self { taken_ns, stat: Stat::NONE, credentials: None, pidfd_inode: 0 }
     }
 
     /// Reads the process. False if there is none.
-    fn read(&mut self, tree: Tree<'_>, pid: i32, ids: Ids) -> Result<bool, Errno> {
+    fn read(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<bool, Errno> {
+        let opened = match if wanted.pidfd { pidfd(pid) } else { Ok(Fd::NONE) } {
+            Ok(pidfd) => pidfd,
+            // Nothing else needs to be read. (Between two leaders there is a process all the same.)
+            Err(error @ Errno(libc::ESRCH)) if !sys::leader_exists(pid) => return Err(error),
+            Err(_) => Fd::NONE,
+        };
+        if wanted.inode {
+            self.pidfd_inode = inode_of(&opened);
+        }
         // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
         // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
-        if ids != Ids::None {
-            self.credentials = status::read_credentials(tree, pid, ids == Ids::Pidfd)?;
+        if wanted.ids {
+            self.credentials = status::read_credentials(tree, pid, &opened)?;
         }
-        stat::read(tree, pid, &mut self.stat)
+        let is_shown = stat::read(tree, pid, &mut self.stat)?;
+        // The process of the pidfd still had its pid when /proc was read if it has not exited, or if a new pidfd
+        // of the pid is again its own: a process that was reaped never gets the pid back.
+        let is_lasting =
+            || is_readable(&opened) == Ok(false) || pidfd_inode(pid) == Ok(self.pidfd_inode);
+        if self.pidfd_inode != 0 && !is_lasting() {
+            self.pidfd_inode = 0;
+        }
+        Ok(is_shown)
     }
 }
 
@@ -72,10 +92,10 @@ impl Sight {
 ///
 /// # Errors
 /// Those that are about this program ([`Errno::is_shortage`]), not about the process.
-pub(crate) fn look(tree: Tree<'_>, pid: i32, ids: Ids, look: &mut Look) -> Result<(), Errno> {
+pub(crate) fn look(tree: Tree<'_>, pid: i32, wanted: Wanted, look: &mut Look) -> Result<(), Errno> {
     *look = Look::Shown(Sight::begin(monotonic_ns()));
     let Look::Shown(sight) = look else { return Ok(()) };
-    let result = sight.read(tree, pid, ids);
+    let result = sight.read(tree, pid, wanted);
     if result == Ok(true) {
         return Ok(());
     }
@@ -96,9 +116,10 @@ pub(crate) fn look(tree: Tree<'_>, pid: i32, ids: Ids, look: &mut Look) -> Resul
 pub(crate) fn read_alive(pid: i32) -> Result<Option<Sight>, Errno> {
     let mut sight = Sight::begin(0);
     let mut before = Stat::NONE;
+    let wanted = Wanted { ids: true, inode: false, pidfd: false };
     for _ in 0..10 {
         if !stat::read(Tree::OWN, pid, &mut before)?
-            || !sight.read(Tree::OWN, pid, Ids::Status)?
+            || !sight.read(Tree::OWN, pid, wanted)?
             || sight.stat.condition.is_zombie()
         {
             break;

@@ -2,7 +2,7 @@
 
 use super::file::{self, Tree};
 use crate::errno::Errno;
-use crate::sys::{self, read_file};
+use crate::sys::{self, Fd, read_file};
 
 /// The number that `text` begins with, and the rest of the text.
 fn decimal(mut text: &[u8]) -> (u32, &[u8]) {
@@ -23,25 +23,19 @@ pub(crate) struct Credentials {
     pub egid: u32,
 }
 
-/// Reads the ids of the process `tgid`; `None` if no task has this id. A pidfd, if it is asked, knows them in a
+/// Reads the ids of the process `tgid`; `None` if no task has this id. Its pidfd, if it is open, knows them in a
 /// third of the time.
 ///
 /// # Errors
-/// `ESRCH`: no process has this id, so nothing else needs to be read. Otherwise those of reading a file.
+/// Those of reading a file.
 pub(super) fn read_credentials(
     tree: Tree<'_>,
     tgid: i32,
-    asks_pidfd: bool,
+    pidfd: &Fd,
 ) -> Result<Option<Credentials>, Errno> {
-    if asks_pidfd {
-        match sys::ids(tgid) {
-            Ok([ruid, rgid, euid, egid]) => {
-                return Ok(Some(Credentials { ruid, euid, rgid, egid }));
-            }
-            // Between two leaders there is one all the same.
-            Err(error @ Errno(libc::ESRCH)) if !sys::leader_exists(tgid) => return Err(error),
-            Err(_) => {}
-        }
+    let asked = if pidfd.is_none() { Err(Errno(libc::EBADF)) } else { sys::ids(pidfd) };
+    if let Ok([ruid, rgid, euid, egid]) = asked {
+        return Ok(Some(Credentials { ruid, euid, rgid, egid }));
     }
     // Both lines stand before everything that may be long. A name cannot forge them, because the
     // kernel escapes line breaks in it.

@@ -4,7 +4,7 @@ use super::file::{self, Tree};
 use super::stat::{self, Condition, Stat};
 use crate::errno::Errno;
 use crate::memory::{OutSlice, Room};
-use crate::sys::{Fd, Mode, give_way, open, read, read_link};
+use crate::sys::{self, Fd, Mode, give_way, open, read, read_link};
 
 /// Which text of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +48,33 @@ const GONE: Errno = Errno(libc::ESRCH);
 /// There was no such text when it was looked for. The process's state says why.
 const MISSING: i32 = -libc::ENOENT;
 
-/// Reads texts of the process `pid`, if that started at `start_ns`; 0 stands for any start.
+/// A process, as far as the caller knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner {
+    pub pid: i32,
+    /// `mark` is the inode of the process's pidfds. Otherwise it is the process's start.
+    pub has_inode: bool,
+    /// 0: not known.
+    pub mark: u64,
+}
+
+impl Owner {
+    /// A process by the inode of its pidfds if that is known, otherwise by its start.
+    pub(crate) const fn new(pid: i32, start_ns: u64, pidfd_inode: u64) -> Self {
+        let has_inode = pidfd_inode != 0;
+        Self { pid, has_inode, mark: if has_inode { pidfd_inode } else { start_ns } }
+    }
+
+    /// `ESRCH` unless the pid, whose owner was read, belongs to this process.
+    fn confirm(&self, stat: &Stat) -> Result<(), Errno> {
+        // The caller knew the process before the texts were read. A pid that was passed on does not come back to
+        // an earlier owner. So if the process has its pid now, it had it all the time.
+        let seen = if self.has_inode { sys::pidfd_inode(self.pid)? } else { stat.start_ns };
+        if self.mark == 0 || self.mark == seen { Ok(()) } else { Err(GONE) }
+    }
+}
+
+/// Reads texts of a process.
 ///
 /// The directory /proc/PID is opened once. The kernel binds its descriptor to the process
 /// (`fs/proc/base.c`), so all texts are those of one process, even if the pid has another owner later. Texts
@@ -57,11 +83,11 @@ const MISSING: i32 = -libc::ENOENT;
 /// # Errors
 /// `ESRCH`: the process has exited, or this is not its pid, or the id of a thread. Otherwise those of
 /// [`stat::read`]. No text is given then.
-pub(crate) fn read_texts(pid: i32, start_ns: u64, texts: &mut [Text<'_>]) -> Result<(), Errno> {
+pub(crate) fn read_texts(owner: &Owner, texts: &mut [Text<'_>]) -> Result<(), Errno> {
     let (mut left, mut odd) = (ATTEMPTS, 0);
     let reason = loop {
-        let missing = read_all(pid, texts);
-        let reason = why_missing(pid, start_ns);
+        let missing = read_all(owner.pid, texts);
+        let reason = why_missing(owner);
         if missing == 0 || !matches!(reason, Ok(..=0)) {
             break reason;
         }
@@ -120,14 +146,12 @@ fn read_all(pid: i32, texts: &mut [Text<'_>]) -> u32 {
 
 /// Why a process may lack texts. It should have them all if this is 0, and soon if this is negative.
 #[inline]
-fn why_missing(pid: i32, start_ns: u64) -> Result<i32, Errno> {
+fn why_missing(owner: &Owner) -> Result<i32, Errno> {
     let mut stat = Stat::NONE;
-    if !stat::read(Tree::OWN, pid, &mut stat)? {
+    if !stat::read(Tree::OWN, owner.pid, &mut stat)? {
         return Err(GONE);
     }
-    if start_ns != 0 && start_ns != stat.start_ns {
-        return Err(GONE);
-    }
+    owner.confirm(&stat)?;
     Ok(match stat.condition {
         Condition::Zombie { .. } => libc::ESRCH,
         _ if stat.is_kernel_thread => libc::ENODATA,

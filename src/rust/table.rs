@@ -2,10 +2,10 @@
 
 use super::connector::nanoseconds;
 use super::options::{budget, microseconds};
-use super::text::process_texts;
+use super::text::texts_of;
 use super::{Error, Result, Stats};
 use crate::errno::Errno;
-use crate::procfs::{TextKind, kept};
+use crate::procfs::{Owner, TextKind, kept};
 use crate::sys::Fd;
 use crate::table::{
     self, Change, DEFAULT_WATCHES, DEFAULT_WORK, MAX_TEXT_BYTES, Process, Remote, Table, field,
@@ -28,6 +28,7 @@ pub struct TableOptions<'fd> {
     max_work: Option<u32>,
     family: Option<i32>,
     ignores_threads: bool,
+    pidfd_inodes: bool,
     is_subscribed: bool,
     max_watches: Option<u32>,
     spin: Duration,
@@ -109,6 +110,14 @@ impl<'fd> TableOptions<'fd> {
         Self { text_bytes: bytes, ..self }
     }
 
+    /// Identifies each process by the inode of its pidfds ([`Process::pidfd_inode`]), which no other process has.
+    /// So a process is not taken for an earlier owner of its pid that started within the same 10 ms. Each reading
+    /// of a process then costs a pidfd, as the C header says. Before Linux 6.9 this changes nothing.
+    #[must_use]
+    pub fn pidfd_inodes(self) -> Self {
+        Self { pidfd_inodes: true, ..self }
+    }
+
     /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
     #[must_use]
     pub fn subscribed(self) -> Self {
@@ -180,6 +189,7 @@ impl<'fd> TableOptions<'fd> {
             spin_us: microseconds(self.spin),
             text_bytes: self.text_bytes,
             ignores_threads: self.ignores_threads,
+            pidfd_inodes: self.pidfd_inodes,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
             max_work,
         })
@@ -484,12 +494,16 @@ impl fmt::Debug for TableRemote {
 }
 
 impl Process {
-    /// Reads texts of this process: [`process_texts`](crate::process_texts) with its pid and its start.
+    /// Reads texts of this process, as [`process_texts`](crate::process_texts) does, which knows its pid and its
+    /// start. If [`pidfd_inode`](Self::pidfd_inode) is known, it identifies the process instead of the start.
     ///
     /// # Errors
-    /// Those of [`process_texts`](crate::process_texts).
+    /// Those of [`process_texts`](crate::process_texts), and if the inode is known, of pidfd_open(2).
     pub fn texts<const N: usize>(&self, kinds: [TextKind; N]) -> Result<[Result<Vec<u8>>; N]> {
-        process_texts(self.pid, self.start_boottime_ns, kinds)
+        if self.pid <= 0 {
+            return Err(Errno(libc::EINVAL).into());
+        }
+        texts_of(&Owner::new(self.pid, self.start_boottime_ns, self.pidfd_inode), kinds)
     }
 
     /// Reads one process from /proc, without a table. Returns `None` if the process has exited, is

@@ -3,7 +3,7 @@
 use super::Result;
 use crate::errno::Errno;
 use crate::memory::Room;
-use crate::procfs::{Text, TextKind, read_texts};
+use crate::procfs::{Owner, Text, TextKind, read_texts};
 use std::array;
 
 /// Reads texts of a process, such as its command line.
@@ -48,6 +48,14 @@ pub fn process_texts<const N: usize>(
     kinds: [TextKind; N],
 ) -> Result<[Result<Vec<u8>>; N]> {
     let pid = pid.try_into().ok().filter(|pid| *pid > 0).ok_or(Errno(libc::EINVAL))?;
+    texts_of(&Owner::new(pid, start_boottime_ns, 0), kinds)
+}
+
+/// Reads texts of a process.
+pub(super) fn texts_of<const N: usize>(
+    owner: &Owner,
+    kinds: [TextKind; N],
+) -> Result<[Result<Vec<u8>>; N]> {
     let mut buffers: [Vec<u8>; N] = array::from_fn(|_| vec![0; 512]);
     loop {
         let mut kinds = kinds.iter();
@@ -56,7 +64,7 @@ pub fn process_texts<const N: usize>(
             error: 0,
             room: Room::over(buffer),
         });
-        read_texts(pid, start_boottime_ns, &mut texts)?;
+        read_texts(owner, &mut texts)?;
         let results = texts.map(|text| (text.error, text.room.length()));
         if results.iter().zip(&buffers).all(|((_, length), buffer)| *length < buffer.len()) {
             let mut results = results.into_iter();

@@ -1,6 +1,6 @@
 //! Small files of /proc.
 
-use super::{Fd, check, plain};
+use super::{Fd, check, errno, plain};
 use crate::errno::Errno;
 use crate::memory::OutSlice;
 use core::ffi::c_char;
@@ -14,39 +14,61 @@ fn terminated(path: &[u8]) -> Result<*const c_char, Errno> {
     }
 }
 
-/// stat(2). glibc's function would make the library need glibc 2.33.
+/// fstatat(2). glibc's function would make the library need glibc 2.33.
 ///
 /// # Safety
 /// `path` is terminated, and `status` is writable.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[cfg(target_pointer_width = "64")]
-unsafe fn stat(path: *const c_char, status: *mut libc::stat) -> libc::c_long {
+unsafe fn fstatat(
+    directory: i32,
+    path: *const c_char,
+    status: *mut libc::stat,
+    flags: i32,
+) -> libc::c_long {
     // SAFETY: the caller vouches for both. On these machines the kernel's struct is libc's.
-    unsafe { libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path, status, 0) }
+    unsafe { libc::syscall(libc::SYS_newfstatat, directory, path, status, flags) }
 }
 #[cfg(not(all(
     any(target_arch = "x86_64", target_arch = "aarch64"),
     target_pointer_width = "64"
 )))]
-use libc::stat;
+use libc::fstatat;
 
 /// The inode that `path` leads to.
 #[inline]
 pub(crate) fn inode(path: &[u8]) -> Result<u64, Errno> {
-    let path = terminated(path)?;
-    let mut status = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: the path is terminated, and `status` has room for what stat() writes.
-    check(unsafe { stat(path, status.as_mut_ptr()) })?;
-    // SAFETY: stat() succeeded, so it has written all of the status.
+    match inode_at(libc::AT_FDCWD, terminated(path)?, 0) {
+        0 => Err(errno()),
+        inode => Ok(inode),
+    }
+}
+
+/// The inode of an open file; 0 if there is none.
+#[cfg(feature = "table")]
+#[inline]
+pub(crate) fn inode_of(file: &Fd) -> u64 {
+    inode_at(file.raw(), c"".as_ptr(), libc::AT_EMPTY_PATH)
+}
+
+/// The inode of what `path`, a terminated one, leads to; 0 and an `errno` if there is none. No file system has an
+/// inode 0.
+#[cfg_attr(feature = "table", inline(never))]
+fn inode_at(directory: i32, path: *const c_char, flags: i32) -> u64 {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the path is terminated, and `status` has room for what fstatat() writes.
+    unsafe { fstatat(directory, path, status.as_mut_ptr(), flags) };
+    // SAFETY: any bytes are a valid status. If fstatat() has failed, they are the zeros.
     let status = unsafe { status.assume_init() };
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets
-    Ok(status.st_ino as u64)
+    let inode = status.st_ino as u64;
+    inode
 }
 
 /// An error of opening or reading a file of /proc as the library returns it: EACCES if the file may
 /// not be read. ENOENT and ESRCH, after which the process is gone, are for the caller to look at.
 #[cold]
-const fn unreadable(error: Errno) -> Errno {
+pub(super) const fn unreadable(error: Errno) -> Errno {
     match error {
         Errno(libc::ENOENT | libc::ESRCH | libc::EACCES) => error,
         Errno(libc::EPERM) => Errno(libc::EACCES),

@@ -31,7 +31,7 @@ pub(crate) use {directory::Directory, epoll::Epoll, pidfd::*, time::boottime_ns,
 pub(crate) use fd::require_open;
 pub(crate) use fd::{Fd, Modes, take};
 #[cfg(feature = "table")]
-pub(crate) use file::{Mode, open, read, read_link};
+pub(crate) use file::{Mode, inode_of, open, read, read_link};
 pub(crate) use file::{inode, read_file};
 pub(crate) use fork::ForkGuard;
 pub(crate) use lock::Lock;

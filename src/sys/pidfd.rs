@@ -1,15 +1,15 @@
 //! Descriptors of processes.
 
-use super::{Fd, check, fork::own_pid, is_readable, leader_exists, plain};
+use super::file::unreadable;
+use super::{Fd, check, fork::own_pid, inode_of, is_readable, leader_exists};
 use crate::errno::Errno;
 
 /// A descriptor that becomes readable when the process exits, with its last thread.
+///
+/// # Errors
+/// The kernel's own: `ESRCH` if there is no process.
+#[inline(never)]
 pub(crate) fn pidfd(tgid: i32) -> Result<Fd, Errno> {
-    open(tgid).map_err(plain)
-}
-
-#[inline]
-fn open(tgid: i32) -> Result<Fd, Errno> {
     // SAFETY: pidfd_open() takes no pointer. It makes its descriptor close-on-exec.
     let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, tgid, 0) })?;
     // SAFETY: pidfd_open() has made this descriptor, and nothing else has its number.
@@ -21,7 +21,7 @@ fn open(tgid: i32) -> Result<Fd, Errno> {
 /// # Errors
 /// `EMFILE`, `ENFILE`, `ENOMEM`.
 pub(crate) fn is_alive(tgid: i32) -> Result<bool, Errno> {
-    match open(tgid) {
+    match pidfd(tgid) {
         Ok(pidfd) => is_readable(&pidfd).map(|has_exited| !has_exited),
         Err(error) if error.is_shortage() => Err(error),
         // No process has this id, or it is a thread's.
@@ -54,16 +54,31 @@ fn info_of(pidfd: &Fd) -> Result<Info, Errno> {
     Ok(info)
 }
 
-/// The user and group ids of a process, without /proc: real and effective, in the order ruid, rgid, euid,
-/// egid.
-pub(crate) fn ids(tgid: i32) -> Result<[u32; 4], Errno> {
-    let info = info_of(&open(tgid)?)?;
+/// The user and group ids of the process of a pidfd, without /proc: real and effective, in the order ruid,
+/// rgid, euid, egid.
+pub(crate) fn ids(pidfd: &Fd) -> Result<[u32; 4], Errno> {
+    let info = info_of(pidfd)?;
     let [_pid, _tgid, _ppid, ruid, rgid, euid, egid, ..] = info.ids;
     if info.mask & PIDFD_INFO_CREDS == 0 {
         Err(Errno(libc::ENODATA))
     } else {
         Ok([ruid, rgid, euid, egid])
     }
+}
+
+/// Whether each process's pidfds have an inode of their own, from Linux 6.9 on. Before, every pidfd has the inode
+/// of `other`, a descriptor without a file, such as an epoll instance.
+pub(crate) fn has_pidfd_inodes(other: &Fd) -> bool {
+    pidfd(own_pid()).is_ok_and(|pidfd| inode_of(&pidfd) != inode_of(other))
+}
+
+/// The inode of a process's pidfds. The kernel numbers each process and thread since it booted (`pidfs_add_pid` in
+/// `fs/pidfs.c`), so no other process gets the number: not even the next owner of the pid.
+///
+/// # Errors
+/// `ESRCH`: there is no process. `EACCES`: a seccomp filter refuses pidfds.
+pub(crate) fn pidfd_inode(tgid: i32) -> Result<u64, Errno> {
+    Ok(inode_of(&pidfd(tgid).map_err(unreadable)?))
 }
 
 /// How a process exited, as far as its pidfd knows.

@@ -186,6 +186,9 @@ impl Follower {
         let process = &mut self.census.at_mut(slot).process;
         process.start_boottime_ns = sight.stat.start_ns;
         process.valid |= field::START;
+        if sight.pidfd_inode != 0 {
+            process.pidfd_inode = sight.pidfd_inode;
+        }
         let comparison = Comparison { sight: *sight, fields, kept: self.fields };
         self.agenda.compared = Some(Compared { slot, comparison, flags });
     }

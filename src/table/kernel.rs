@@ -8,7 +8,7 @@ use super::world::World;
 use crate::connector::Receiver;
 use crate::errno::Errno;
 use crate::memory::OutSlice;
-use crate::procfs::{self, Command, Ids, Listing, Look};
+use crate::procfs::{self, Command, Listing, Look, Wanted};
 use crate::protocol::event::Event;
 use crate::sys::{self, Fd, PidfdExit, boottime_ns, monotonic_ns};
 
@@ -19,6 +19,8 @@ pub(super) struct Senses {
     pub watches: Watches,
     /// See [`World::shows_exit_status`].
     pub shows_exit_status: bool,
+    /// Looks show the inodes of pidfds.
+    pub shows_inodes: bool,
 }
 
 /// The kernel, for the duration of one call.
@@ -52,13 +54,11 @@ impl World for Kernel<'_> {
     }
 
     fn look(&self, pid: i32, with_credentials: bool, look: &mut Look) -> Result<(), Errno> {
-        let ids = match with_credentials {
-            false => Ids::None,
-            // Such a kernel has both.
-            true if self.senses.shows_exit_status => Ids::Pidfd,
-            true => Ids::Status,
-        };
-        procfs::look(self.senses.listing.tree(), pid, ids, look)
+        let Senses { shows_inodes: inode, shows_exit_status, .. } = *self.senses;
+        // A kernel that shows an exit status shows the ids, too.
+        let pidfd = inode || with_credentials && shows_exit_status;
+        let wanted = Wanted { ids: with_credentials, inode, pidfd };
+        procfs::look(self.senses.listing.tree(), pid, wanted, look)
     }
 
     fn read_command(&self, pid: i32, block: &mut [u8]) -> Command {

@@ -44,7 +44,7 @@ pub use report::{Change, Process, change, field, remark, state};
 
 use crate::connector::{self, OpenOptions};
 use crate::errno::Errno;
-use crate::procfs::{self, Command, Ids, Listing, Look, namespace};
+use crate::procfs::{self, Command, Listing, Look, Wanted, namespace};
 use crate::protocol::event::kind;
 use crate::protocol::filter::{Filter, NO_THREADS};
 use crate::sys::{self, Fd, monotonic_ns};
@@ -77,6 +77,8 @@ pub(crate) struct OpenTableOptions {
     pub budget: Option<u32>,
     /// Do not receive the FORKs of threads, which show that an exit code is the process's own.
     pub ignores_threads: bool,
+    /// Identify processes by the inodes of their pidfds, where the kernel has them.
+    pub pidfd_inodes: bool,
     /// How many processes without leaders may be waited for, with a descriptor each.
     pub max_watches: u32,
     /// How many processes one call may look at.
@@ -152,8 +154,12 @@ impl Table {
         let filter = filter_for(options).ok_or(Errno(libc::EINVAL))?;
         let parts = Parts::new(options)?;
         let mut root = Look::Absent;
+        let is_kernels = !parts.listing.tree().is_made_up;
+        let shows_inodes =
+            options.pidfd_inodes && is_kernels && sys::has_pidfd_inodes(parts.signals.fd());
         if options.family != 0 {
-            procfs::look(parts.listing.tree(), options.family, Ids::None, &mut root)?;
+            let wanted = Wanted { ids: false, inode: shows_inodes, pidfd: shows_inodes };
+            procfs::look(parts.listing.tree(), options.family, wanted, &mut root)?;
             root.living().ok_or(Errno(libc::ESRCH))?;
         }
         if is_adopted {
@@ -175,7 +181,7 @@ impl Table {
             exits_since_ns: u64::MAX,
             has_thread_forks: !options.ignores_threads,
         };
-        let shows_exit_status = !listing.tree().is_made_up && sys::shows_exit_status();
+        let shows_exit_status = is_kernels && sys::shows_exit_status();
         let mut table = Self {
             follower: Follower {
                 census,
@@ -190,7 +196,7 @@ impl Table {
                 sequence: 0,
                 reported: 0,
             },
-            senses: Senses { receiver, listing, watches, shows_exit_status },
+            senses: Senses { receiver, listing, watches, shows_exit_status, shows_inodes },
             has_run: false,
             has_rung: false,
             is_resting: false,
@@ -364,5 +370,5 @@ impl Table {
 /// Reads one process, without a table; `None` if it exited or is a zombie.
 pub(crate) fn read_process(pid: i32) -> Result<Option<Process>, Errno> {
     let read = procfs::read_alive(pid)?;
-    Ok(read.map(|sight| record::process_of(pid, &sight.stat, sight.credentials)))
+    Ok(read.map(|sight| record::process_of(pid, &sight)))
 }

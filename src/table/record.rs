@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::report::{Process, field, state};
-use crate::procfs::{Credentials, Image, Sight, Stat};
+use crate::procfs::{Credentials, Image, Sight};
 
 /// One process. Its `process` is what the caller sees, but for `parent_id`, which the census adds.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -174,7 +174,7 @@ impl Record {
     /// A process as a look at /proc showed it.
     pub(super) fn seen(pid: i32, sight: &Sight, origin: Origin) -> Self {
         let mut record = Self::NONE;
-        record.process = process_of(pid, &sight.stat, sight.credentials);
+        record.process = process_of(pid, sight);
         record.image = sight.stat.image;
         record.origin = origin;
         record.read_ns = sight.taken_ns;
@@ -192,19 +192,22 @@ impl Record {
         let process = &mut record.process;
         (process.pid, process.parent_pid, process.valid) = (pid, parent_pid, field::PARENT);
         (process.start_boottime_ns, process.user, process.state) = (0, 0, 0);
+        process.pidfd_inode = 0;
         record
     }
 
     /// Whether a look showed this process, rather than another owner of its pid. A process never
     /// becomes a thread of the kernel.
     pub(super) const fn is_same(&self, sight: &Sight) -> bool {
-        let is_as_old = if self.process.valid & field::START != 0 {
+        let (known, seen) = (self.process.pidfd_inode, sight.pidfd_inode);
+        let is_owner = if known != 0 && seen != 0 {
+            known == seen
+        } else if self.process.valid & field::START != 0 {
             self.process.start_boottime_ns == sight.stat.start_ns
         } else {
             sight.stat.start_ns <= self.process.start_boottime_ns
         };
-        is_as_old
-            && (self.process.state & state::KERNEL_THREAD != 0 || !sight.stat.is_kernel_thread)
+        is_owner && (self.process.state & state::KERNEL_THREAD != 0 || !sight.stat.is_kernel_thread)
     }
 
     /// A process of which only the EXIT is known.
@@ -281,9 +284,9 @@ impl Record {
 
 /// A process as /proc showed it, without ids of the table.
 #[inline(never)]
-pub(super) fn process_of(pid: i32, stat: &Stat, credentials: Option<Credentials>) -> Process {
-    let mut process = Process::EMPTY;
-    process.pid = pid;
+pub(super) fn process_of(pid: i32, sight: &Sight) -> Process {
+    let (mut process, stat) = (Process::EMPTY, &sight.stat);
+    (process.pid, process.pidfd_inode) = (pid, sight.pidfd_inode);
     (process.parent_pid, process.session) = (stat.parent, stat.session);
     process.start_boottime_ns = stat.start_ns;
     process.comm = stat.comm;
@@ -299,7 +302,7 @@ pub(super) fn process_of(pid: i32, stat: &Stat, credentials: Option<Credentials>
         process.valid &= !(field::PARENT | field::SESSION);
         (process.parent_pid, process.session) = (0, 0);
     }
-    if let Some(Credentials { ruid, euid, rgid, egid }) = credentials {
+    if let Some(Credentials { ruid, euid, rgid, egid }) = sight.credentials {
         process.valid |= field::CREDENTIALS;
         (process.ruid, process.euid, process.rgid, process.egid) = (ruid, euid, rgid, egid);
     }

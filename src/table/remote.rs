@@ -43,7 +43,7 @@ impl Remote {
     }
 
     pub(crate) const fn fd(&self) -> &sys::Fd {
-        self.signals.outer.fd()
+        self.signals.fd()
     }
 
     /// Makes the descriptor readable no longer for what there is to do, or again.
@@ -104,6 +104,11 @@ impl Signals {
         // All of /proc is to be read.
         bell.ring();
         Ok(Self { epoll, outer, bell, timer })
+    }
+
+    /// The descriptor that the caller waits for.
+    pub(super) const fn fd(&self) -> &sys::Fd {
+        self.outer.fd()
     }
 
     /// Makes the descriptor readable while events are queued.

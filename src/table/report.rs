@@ -39,7 +39,11 @@ pub struct Process {
     /// The number of the last change that had been reported when this was read: changes with higher
     /// numbers came later. 0 for a process that was read without a table.
     pub sequence: u64,
-    pub(crate) reserved2: [u64; 2],
+    /// The inode of the process's pidfds, which no other process has had since the machine booted (Linux 6.9; on
+    /// machines of 32 bits: among two thousand million processes and threads). 0: not known. Only a table that was
+    /// opened with `pidfd_inodes` reads it.
+    pub pidfd_inode: u64,
+    pub(crate) reserved2: u64,
 }
 
 impl Process {
@@ -60,7 +64,8 @@ impl Process {
         state: 0,
         reserved: 0,
         sequence: 0,
-        reserved2: [0; 2],
+        pidfd_inode: 0,
+        reserved2: 0,
     };
 }
 

@@ -38,6 +38,11 @@
 #else
 #define STAT SYS_newfstatat, SYS_stat
 #endif
+#if defined(__GLIBC__) || !defined(SYS_fstat)
+#define STAT_OPEN_FILE STAT
+#else
+#define STAT_OPEN_FILE STAT, SYS_fstat
+#endif
 #ifdef SYS_mmap2
 #define ALLOCATING SYS_brk, SYS_mmap2
 #else
@@ -90,6 +95,9 @@ static const struct {
 #endif
 #ifdef SYS_stat
 	NAME(stat),
+#endif
+#ifdef SYS_fstat
+	NAME(fstat),
 #endif
 #ifdef SYS_mmap
 	NAME(mmap),
@@ -332,6 +340,26 @@ PROMISE(reading_texts, "pc_process_texts makes only the system calls that the he
 	confined(read_texts_confined, NULL);
 }
 
+static void read_texts_of_confined(void *unused)
+{
+	(void)unused;
+	pid_t self = getpid();
+	struct pc_process process;
+	struct pc_text text = { .what = PC_TEXT_EXECUTABLE };
+	CHECK_EQ(pc_process_read(self, &process), 1);
+	CONFINE("pc_process_texts_of", SYS_openat, SYS_read, SYS_close, SYS_kill, SYS_tgkill, SYS_readlinkat,
+		SYS_sched_yield, SYS_pidfd_open, STAT_OPEN_FILE);
+	CHECK_EQ(pc_process_texts_of(&process, &text, 1), 0);
+	process.pidfd_inode = 1; /* no process's: that of the file system itself */
+	CHECK_EQ(pc_process_texts_of(&process, &text, 1), -ESRCH);
+	exit(0);
+}
+
+PROMISE(reading_texts_of, "pc_process_texts_of makes only the system calls that the header lists")
+{
+	confined(read_texts_of_confined, NULL);
+}
+
 PROMISE(looking_up, "pc_process_alive and pc_process_read make only the system calls that the header lists")
 {
 	confined(look_up_confined, NULL);
@@ -351,18 +379,25 @@ PROMISE(waking, "pc_wake_soon makes only the system calls that the header lists"
 	confined(wake_confined, NULL);
 }
 
-static void follow_confined(void *with_texts)
+/* What a table does besides. */
+enum { NOTHING_ELSE, WITH_TEXTS, WITH_INODES };
+
+static void follow_confined(void *what)
 {
+	const bool with_texts = (intptr_t)what == WITH_TEXTS, with_inodes = (intptr_t)what == WITH_INODES;
 	struct pc_table *table;
 	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
 	struct pc_change change = { 0 };
 	bool ended_without_leader = false, recovered = false;
 	options.rcvbuf_bytes = 32768;
 	options.text_bytes = with_texts ? 512 : 0;
+	options.flags = with_inodes ? PC_TABLE_PIDFD_INODES : 0;
 	start_churn(1);
 	CHECK_EQ(pc_table_open(&table, &options), 0);
 	if (with_texts)
 		CONFINE("pc_table_next", FOLLOWING, SYS_readlinkat);
+	else if (with_inodes)
+		CONFINE("pc_table_next", FOLLOWING, STAT_OPEN_FILE);
 	else
 		CONFINE("pc_table_next", FOLLOWING);
 	for (uint64_t until = now_ns() + (uint64_t)PATIENCE_MS * 1000000;
@@ -393,7 +428,12 @@ PROMISE(following, "following a table makes only the system calls that the heade
 
 PROMISE(following_texts, "following a table that keeps commands makes only the system calls that the header lists")
 {
-	confined(follow_confined, (void *)1);
+	confined(follow_confined, (void *)WITH_TEXTS);
+}
+
+PROMISE(following_inodes, "following a table that reads inodes makes only the system calls that the header lists")
+{
+	confined(follow_confined, (void *)WITH_INODES);
 }
 
 static void look_confined(void *unused)

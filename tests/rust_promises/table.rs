@@ -45,10 +45,39 @@ fn the_texts_of_a_process_are_those_that_proc_shows() {
     for start in [start - 10_000_000, start + 10_000_000] {
         assert_eq!(errno(process_texts(child.id(), start, kinds)), Some(libc::ESRCH));
     }
+    let mut other = process;
+    other.pidfd_inode = 1; // No process has this inode.
+    assert_eq!(errno(other.texts(kinds)), Some(libc::ESRCH));
+    other.pid = 0;
+    assert_eq!(errno(other.texts(kinds)), Some(libc::EINVAL));
     end(child);
     assert_eq!(errno(process.texts(kinds)), Some(libc::ESRCH));
     assert_eq!(errno(process_texts(0, 0, kinds)), Some(libc::EINVAL));
     assert_eq!(errno(process_texts(u32::MAX, 0, kinds)), Some(libc::EINVAL));
+}
+
+#[test]
+fn a_table_reads_the_inodes_of_pidfds_if_it_is_asked_to() {
+    needs_root!();
+    let children = [sleeper(), sleeper()];
+    let inodes_in = |options: TableOptions<'_>| {
+        let mut table = ProcessTable::with(&options).expect("a table");
+        next_of(&mut table, change::SYNCED);
+        children.each_ref().map(|child| {
+            let process = table.get(child.id().try_into().expect("a pid")).expect("a child");
+            let [directory] = process.texts([TextKind::Directory]).expect("texts");
+            directory.expect("a directory");
+            process.pidfd_inode
+        })
+    };
+    assert_eq!(inodes_in(TableOptions::new()), [0, 0]);
+    let [first, second] = inodes_in(TableOptions::new().pidfd_inodes());
+    assert_eq!(inodes_in(TableOptions::new().pidfd_inodes()), [first, second]);
+    // Before Linux 6.9 there are none.
+    assert!(first != second || first == 0, "{first} {second}");
+    for child in children {
+        end(child);
+    }
 }
 
 #[test]

@@ -480,6 +480,13 @@ fn rechecks(rows: &mut Rows) {
         forked_unseen(), led(), Recheck::Replaced);
     row("a scan that sees another owner of a pid does not ask the pidfd of the previous one",
         forked().watched(), led().started(1_990), Recheck::Replaced);
+    row("a scan sees another owner of a pid by the inode of its pidfd, although both seem to have started at once",
+        forked().with_inode(301), led().with_inode(302), Recheck::Replaced);
+    row("a scan sees the process again by the inode of its pidfd, whatever its start",
+        forked().with_inode(301), led().with_inode(301).started(1_990), Recheck::Same);
+    row("a scan goes by the start if it does not see an inode", forked().with_inode(301), led(), Recheck::Same);
+    row("a scan goes by the start if the record has no inode",
+        forked(), led().with_inode(302).started(1_990), Recheck::Replaced);
     row("a scan waits for the EXIT of a process that is gone", forked(), nobody(), Recheck::Gone);
     row("a scan waits for the EXIT of a zombie", forked(), zombie(), Recheck::Gone);
     row("a scan does not take a zombie for the next owner: its FORK may be queued",
@@ -1024,6 +1031,19 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
     stage.hear(exit(0x200).at(1_006).judged(1_020), zombie);
     reports(rows, "owners as old as each other, the next a zombie: each code is the owner's or unknown",
         &mut stage, &["7 exited", "7 started", "7 exited 0x200"]);
+
+    // The inodes of their pidfds tell them apart.
+    let (next, zombie) = (led().with_inode(302), zombie.with_inode(302));
+    let mut stage = Stage::with([forked().with_inode(301)]);
+    rows.row("owners as old as each other, the next a zombie with another inode: its status is not the previous owner's",
+        stage.hear(exit(0x100).at(1_004).judged(1_020), zombie),
+        vec![replaced_late(1_004, 1_020, Leaders(0x100))]);
+    let mut stage = Stage::with([found_at(1_005).with_inode(301)]);
+    rows.row("owners as old as each other, the next with another inode: the EXIT is that of the previous one",
+        stage.hear(exit(0).at(1_006).judged(1_020), next), vec![replaced_late(1_006, 1_020, Leaders(0))]);
+    stage.hear(fork().at(1_008).judged(1_020), next);
+    reports(rows, "owners as old as each other, with different inodes: both are reported",
+        &mut stage, &["7 exited leader's 0x0", "7 started"]);
 
     // The next owner's FORK was taken for the previous owner's, which had come before the table.
     let mut stage = Stage::with([found_at(1_005)]);

@@ -209,7 +209,7 @@ impl World for Outside {
             if read_pid != 0 {
                 self.looks.borrow_mut().insert(machine.asked_ns, who);
             }
-            Sight { taken_ns, stat: machine.stat(who), credentials }
+            Sight { taken_ns, stat: machine.stat(who), credentials, pidfd_inode: 0 }
         });
         machine.note(|| match &sight {
             Some(Sight { stat, .. }) => format!(

@@ -248,7 +248,7 @@ impl Performance {
             let root = machine.root.expect("a root");
             let (stat, taken_ns) = (machine.stat(root), machine.opened_ns - 1);
             self.outside.looks.get_mut().insert(taken_ns, root);
-            let sight = Sight { taken_ns, stat, credentials: None };
+            let sight = Sight { taken_ns, stat, credentials: None, pidfd_inode: 0 };
             self.follower.enter_root(pid, &Look::Shown(sight), &mut self.outside);
         }
     }

@@ -99,6 +99,12 @@ pub fn expects_two_exits(record: &Record) -> bool {
 }
 
 impl Record {
+    /// A look showed the inode of the process's pidfds.
+    pub fn with_inode(mut self, inode: u64) -> Self {
+        self.process.pidfd_inode = inode;
+        self
+    }
+
     /// A scan found the process, and then its FORK came.
     pub fn fork_seen(self) -> Self {
         let Origin::Found(found) = self.origin else { panic!("its FORK was seen first") };
@@ -306,7 +312,7 @@ fn sight(condition: Condition) -> Sight {
         has_run: false,
     };
     let credentials = Some(Credentials { ruid: 0, euid: 0, rgid: 0, egid: 0 });
-    Sight { taken_ns: JUDGED, stat, credentials }
+    Sight { taken_ns: JUDGED, stat, credentials, pidfd_inode: 0 }
 }
 
 fn look(condition: Condition) -> View {
@@ -355,6 +361,11 @@ pub fn zombie_with(status: i32) -> View {
 }
 
 impl View {
+    /// The look shows the inode of the process's pidfds.
+    pub fn with_inode(self, inode: u64) -> Self {
+        self.with(|sight| sight.pidfd_inode = inode)
+    }
+
     /// A process that started at this time has the pid.
     pub fn started(self, ms: u64) -> Self {
         self.with(|sight| sight.stat.start_ns = ms * MS)
