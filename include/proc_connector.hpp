@@ -504,11 +504,9 @@ public:
     text() noexcept : result(std::string()) {}
 };
 
-// pc_process_texts(), with texts of any length: process_texts(pid, start, {text_kind::executable, …}).
-// start_boottime_ns is that of the process; 0: any process that has the pid.
-template <std::size_t Count>
-result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boottime_ns,
-                                              const text_kind (&kinds)[Count])
+namespace detail {
+template <std::size_t Count, class Read>
+result<std::array<text, Count>> texts(const text_kind (&kinds)[Count], Read read_into)
 {
     std::array<std::string, Count> strings;
     std::array<pc_text, Count> read;
@@ -519,7 +517,7 @@ result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boo
             strings[i].resize(room);
             read[i] = {static_cast<std::uint32_t>(kinds[i]), 0, strings[i].data(), room + 1, 0};
         }
-        const int status = pc_process_texts(pid, start_boottime_ns, read.data(), Count);
+        const int status = read_into(read.data());
         if (status < 0)
             return failure{status};
         for (const pc_text &each : read)
@@ -532,11 +530,25 @@ result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boo
     }
     return texts;
 }
+} // namespace detail
 
+// pc_process_texts(), with texts of any length: process_texts(pid, start, {text_kind::executable, …}).
+// start_boottime_ns is that of the process; 0: any process that has the pid.
+template <std::size_t Count>
+result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boottime_ns,
+                                              const text_kind (&kinds)[Count])
+{
+    return detail::texts(kinds, [&](pc_text *texts) {
+        return pc_process_texts(pid, start_boottime_ns, texts, Count);
+    });
+}
+
+// pc_process_texts_of()
 template <std::size_t Count>
 result<std::array<text, Count>> process_texts(const process &whose, const text_kind (&kinds)[Count])
 {
-    return process_texts(whose.pid, whose.start_boottime_ns, kinds);
+    return detail::texts(
+        kinds, [&](pc_text *texts) { return pc_process_texts_of(&whose, texts, Count); });
 }
 
 // The command of a process, as a table keeps it. Each text is the table's, or an error of its own.

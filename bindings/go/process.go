@@ -43,7 +43,12 @@ type Process struct {
 	// changes on can put both together. 0 from [ReadProcess].
 	Sequence uint64
 
-	_ [2]uint64
+	// PidfdInode is the inode of the process's pidfds, which no other process has had since the machine booted
+	// (on machines of 32 bits: among two thousand million processes and threads). 0: not known, as without
+	// [TableOptions].PidfdInodes.
+	PidfdInode uint64
+
+	_ uint64
 }
 
 var _ [C.sizeof_struct_pc_process]byte = [unsafe.Sizeof(Process{})]byte{}

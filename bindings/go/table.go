@@ -103,6 +103,10 @@ type TableOptions struct {
 	// threads a second. Then an exit status that is not read in time is only the leader's
 	// ([Change.LeaderStatus]).
 	IgnoreThreads bool
+
+	// PidfdInodes identifies each process by [Process].PidfdInode, from Linux 6.9 on. So a process is not taken
+	// for an earlier owner of its PID that started within the same 10 ms.
+	PidfdInodes bool
 	// Subscribed is for [AdoptTable]: the previous owner of the socket has subscribed it, as after
 	// [Table.Release].
 	Subscribed bool
@@ -129,6 +133,9 @@ func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error)
 	}
 	if o.IgnoreThreads {
 		options.flags |= C.PC_TABLE_IGNORE_THREADS
+	}
+	if o.PidfdInodes {
+		options.flags |= C.PC_TABLE_PIDFD_INODES
 	}
 	if o.Subscribed {
 		options.flags |= C.PC_TABLE_SUBSCRIBED

@@ -41,9 +41,13 @@ type Text struct {
 // It fails with ESRCH if the process exited before it was known whose the texts are, and if the PID has another
 // owner or is the id of a thread; with EACCES if /proc does not show the process.
 func Texts(pid int32, start time.Duration, kinds ...TextKind) ([]Text, error) {
+	return textsOf(&Process{PID: pid, Start: start}, kinds)
+}
+
+func textsOf(p *Process, kinds []TextKind) ([]Text, error) {
 	texts := make([]Text, len(kinds))
 	for size := 4096; ; {
-		longest, err := readTexts(pid, start, kinds, texts, size)
+		longest, err := readTexts(p, kinds, texts, size)
 		if err != nil {
 			return nil, err
 		}
@@ -54,13 +58,14 @@ func Texts(pid int32, start time.Duration, kinds ...TextKind) ([]Text, error) {
 	}
 }
 
-// Texts reads texts of this process, as [Texts] does.
+// Texts reads texts of this process, as [Texts] does. If PidfdInode is known, it identifies the process instead
+// of its start.
 func (p *Process) Texts(kinds ...TextKind) ([]Text, error) {
-	return Texts(p.PID, p.Start, kinds...)
+	return textsOf(p, kinds)
 }
 
 // Reads with a buffer of this size for each text. It returns the length of the longest one.
-func readTexts(pid int32, start time.Duration, kinds []TextKind, texts []Text, size int) (int, error) {
+func readTexts(p *Process, kinds []TextKind, texts []Text, size int) (int, error) {
 	// In C's memory: Go must not pass pointers to pointers of its own.
 	heads := len(kinds) * C.sizeof_struct_pc_text
 	memory := C.malloc(C.size_t(heads + len(kinds)*size + 1))
@@ -70,8 +75,7 @@ func readTexts(pid int32, start time.Duration, kinds []TextKind, texts []Text, s
 		buffer := (*C.char)(unsafe.Add(memory, heads+i*size))
 		asked[i] = C.struct_pc_text{what: C.uint32_t(kind), buffer: buffer, size: C.size_t(size)}
 	}
-	result := C.pc_process_texts(C.pid_t(pid), C.uint64_t(start), (*C.struct_pc_text)(memory),
-		C.size_t(len(kinds)))
+	result := C.pc_process_texts_of(p.c(), (*C.struct_pc_text)(memory), C.size_t(len(kinds)))
 	if result < 0 {
 		return 0, failure("texts", result)
 	}

@@ -40,6 +40,11 @@ func TestTheTextsOfAProcessAreRead(t *testing.T) {
 			t.Error("another start:", err)
 		}
 	}
+	other := process
+	other.PidfdInode = 1 // no process has this inode
+	if _, err := other.Texts(TextCommandLine); !errors.Is(err, syscall.ESRCH) {
+		t.Error("another inode:", err)
+	}
 	_ = command.Process.Kill()
 	_ = command.Wait()
 	if _, err := process.Texts(TextCommandLine); !errors.Is(err, syscall.ESRCH) {

@@ -283,6 +283,12 @@ PROMISE(texts, "the texts of a process are read, of any length, or have errors o
 	CHECK_EQ((*texts)[0]->back(), '\0');
 	CHECK(!(*texts)[1]->empty() && (*texts)[1]->front() == '/');
 	CHECK(*(*texts)[2] == std::to_string(getpid()));
+	pc::process other = **self;
+	other.start_boottime_ns += 10000000;
+	CHECK(pc::process_texts(other, { pc::text_kind::nspid }).error() == std::errc::no_such_process);
+	other.start_boottime_ns -= 10000000;
+	other.pidfd_inode = 1; // no process has this inode
+	CHECK(pc::process_texts(other, { pc::text_kind::nspid }).error() == std::errc::no_such_process);
 
 	const std::string argument = std::string(5000, '0') + "1000";
 	const pid_t child = fork();
