@@ -58,7 +58,7 @@ static void put_start(const char *line, const struct pc_process *process)
 	struct pc_process parent = { 0 };
 	struct pc_text text = { PC_TEXT_CGROUP, -ESRCH, cgroup, sizeof(cgroup), 0 };
 	if (process->valid & PC_FIELD_START) /* Read first, and format afterwards: it vanishes with the process. */
-		pc_process_texts(process->pid, process->start_boottime_ns, &text, 1);
+		pc_process_texts_of(process, &text, 1);
 	pc_table_get(table, process->parent_pid, &parent);
 	struct passwd *user = getpwuid(process->ruid);
 	snprintf(uid, sizeof(uid), "%u", process->ruid);
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	const char *socket = getenv(SOCKET);
 	struct pc_change change;
 	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
-	options.flags = socket ? PC_TABLE_SUBSCRIBED : 0;
+	options.flags = PC_TABLE_PIDFD_INODES | (socket ? PC_TABLE_SUBSCRIBED : 0);
 	options.rcvbuf_bytes = argc > 1 ? (uint32_t)atoi(argv[1]) : 0; /* a smaller or larger queue */
 	options.text_bytes = 4096;
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));

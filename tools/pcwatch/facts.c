@@ -19,7 +19,7 @@ static void keep(struct text *text, const char *bytes, size_t length)
 }
 
 /*
- * Reads the command line. All of pcwatch gets it from here. pc_process_texts() would check whose it is, with
+ * Reads the command line. All of pcwatch gets it from here. pc_process_texts_of() would check whose it is, with
  * five more system calls: a process that shows up with an event a moment ago still has its pid, and what is
  * late for the command line of a short program is not read at all.
  */
@@ -45,7 +45,7 @@ static void take_text(struct text *text, const struct pc_text *read)
 		keep(text, "", 0);
 }
 
-/* Reads what pc_process_texts() can: all is of one process. */
+/* Reads what pc_process_texts_of() can: all is of one process. */
 static void read_paths(pid_t pid, uint32_t wanted, struct facts *facts)
 {
 	static const struct {
@@ -67,8 +67,11 @@ static void read_paths(pid_t pid, uint32_t wanted, struct facts *facts)
 		texts[count] = (struct pc_text){ KINDS[i].what, 0, buffers[i], PATH_ROOM, 0 };
 		asked[count++] = kept[i];
 	}
-	/* An event has just named the process. Its start is not known, and the pid has no other owner yet. */
-	if (count == 0 || pc_process_texts(pid, facts->start_boottime_ns, texts, count) == -EINVAL)
+	/* If an event has just named the process, only its pid is known, which has no other owner yet. */
+	struct pc_process process = { .pid = pid,
+				      .start_boottime_ns = facts->start_boottime_ns,
+				      .pidfd_inode = facts->pidfd_inode };
+	if (count == 0 || pc_process_texts_of(&process, texts, count) == -EINVAL)
 		return;
 	for (size_t i = 0; i < count; i++)
 		take_text(asked[i], &texts[i]);
@@ -91,7 +94,7 @@ void clear_facts(struct facts *facts)
 		texts[i]->known = false;
 	facts->relations = (struct relations){ 0 };
 	facts->owner.known = facts->command_cut = false;
-	facts->start_boottime_ns = 0;
+	facts->start_boottime_ns = facts->pidfd_inode = 0;
 }
 
 void free_facts(struct facts *facts)

@@ -39,6 +39,7 @@ static void read_life(struct life *life, const struct pc_process *process)
 	uint32_t wanted = options.show & ~(uint32_t)(SHOW_USER | SHOW_PARENT | SHOW_SESSION);
 	clear_facts(&life->facts);
 	life->facts.start_boottime_ns = process->start_boottime_ns;
+	life->facts.pidfd_inode = process->pidfd_inode;
 	read_command(process->pid, &life->facts);
 	read_facts(process->pid, wanted | (options.cgroup ? (uint32_t)SHOW_CGROUP : 0), &life->facts);
 }

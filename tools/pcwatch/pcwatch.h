@@ -231,7 +231,7 @@ struct facts {
 	bool command_cut;
 	struct relations relations;
 	struct ids owner;
-	uint64_t start_boottime_ns; /* 0: not known */
+	uint64_t start_boottime_ns, pidfd_inode; /* 0: not known */
 };
 void read_command(pid_t pid, struct facts *facts);
 void read_facts(pid_t pid, uint32_t wanted, struct facts *facts);
