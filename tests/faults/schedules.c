@@ -18,7 +18,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -658,11 +660,29 @@ PROMISE(ids_while_read, "a user id that changes while the table reads the proces
 static pid_t victim;
 static int countdown, gone_ready[2];
 static enum { STAYS_ZOMBIE, IS_REAPED, IS_REPLACED } fate;
+/* The start of the next owner must differ. */
+static bool is_told_by_start;
+/* What the caller knows of it besides its pid. */
+enum knowledge { NOTHING, ITS_START, ITS_INODE };
+
+/* The inode of a process's pidfds; 0 before Linux 6.9, where all share one. */
+static uint64_t inode_of(pid_t pid)
+{
+	struct stat status;
+	struct statfs fs;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	CHECK(pidfd >= 0);
+	CHECK_EQ(fstat(pidfd, &status), 0);
+	CHECK_EQ(fstatfs(pidfd, &fs), 0);
+	close(pidfd);
+	return fs.f_type == 0x50494446 ? status.st_ino : 0;
+}
 
 /* Works in a directory by which it is known. */
 static void wait_in(const char *directory)
 {
 	CHECK_EQ(chdir(directory), 0);
+	CHECK_EQ(prctl(PR_SET_NAME, directory), 0);
 	CHECK_EQ(write(gone_ready[1], "x", 1), 1);
 	for (;;)
 		pause();
@@ -679,7 +699,8 @@ static long vanish(long number, const long arguments[6])
 	if (fate != STAYS_ZOMBIE)
 		end_child(victim);
 	if (fate == IS_REPLACED) {
-		usleep(20000); /* so that it starts in another tick */
+		if (is_told_by_start)
+			usleep(20000); /* so that it starts in another tick */
 		pid_t other = clone_with_id(victim);
 		if (other < 0)
 			skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
@@ -695,7 +716,7 @@ static long vanish(long number, const long arguments[6])
  * Reads the texts of a process that vanishes just before a system call. Returns whether there were so
  * many system calls.
  */
-static bool read_while_it_vanishes(int call, bool knows_start)
+static bool read_while_it_vanishes(int call, enum knowledge known)
 {
 	char directory[16], nspid[16], again[16];
 	struct pc_text texts[] = { { PC_TEXT_DIRECTORY, 77, directory, sizeof(directory), 77 },
@@ -709,13 +730,20 @@ static bool read_while_it_vanishes(int call, bool knows_start)
 		wait_in("/proc");
 	CHECK_EQ(read(gone_ready[0], &byte, 1), 1);
 	CHECK_EQ(pc_process_read(victim, &process), 1);
+	is_told_by_start = known != ITS_INODE;
+	if (known == ITS_INODE) {
+		process.pidfd_inode = inode_of(victim);
+		process.start_boottime_ns = 1; /* which does not matter */
+	}
 	countdown = call;
 	instead = vanish;
-	int result = pc_process_texts(victim, knows_start ? process.start_boottime_ns : 0, texts, 3);
+	int result = known == ITS_INODE ? pc_process_texts_of(&process, texts, 3) :
+		pc_process_texts(victim, known == ITS_START ? process.start_boottime_ns : 0, texts, 3);
 	bool was_hit = instead == NULL;
 	instead = NULL;
 	if (result != 0)
 		CHECK_EQ(result, -ESRCH);
+	CHECK(was_hit || result == 0);
 	bool is_old = false, is_new = false;
 	for (int i = 0; i < 3; i++) {
 		if (texts[i].error != 0) {
@@ -731,7 +759,7 @@ static bool read_while_it_vanishes(int call, bool knows_start)
 		CHECK(result == 0 || texts[i].error != 0);
 	}
 	CHECK(!is_old || !is_new);
-	CHECK(!is_new || !knows_start);
+	CHECK(!is_new || known == NOTHING);
 	/* A process that is gone without a successor is not read, but for what was read before. */
 	CHECK(result == -ESRCH || is_old || is_new || fate == STAYS_ZOMBIE);
 	if (!was_hit || fate != IS_REAPED) {
@@ -743,31 +771,87 @@ static bool read_while_it_vanishes(int call, bool knows_start)
 	return was_hit;
 }
 
-static void read_until_it_stays(bool knows_start)
+static void read_until_it_stays(void)
 {
-	int calls = 0;
-	while (read_while_it_vanishes(calls, knows_start))
-		calls++;
-	CHECK(calls > 8);
+	const enum knowledge most = inode_of(getpid()) ? ITS_INODE : ITS_START;
+	for (enum knowledge known = NOTHING; known <= most; known++) {
+		int calls = 0;
+		while (read_while_it_vanishes(calls, known))
+			calls++;
+		CHECK(calls > 8);
+	}
 }
 
-PROMISE(zombie_texts, "pc_process_texts gives whole texts or none of a process that becomes a zombie, whenever that happens")
+PROMISE(zombie_texts, "pc_process_texts and pc_process_texts_of give whole texts or none of a process that becomes a zombie, whenever that happens")
 {
 	fate = STAYS_ZOMBIE;
-	read_until_it_stays(true);
-	read_until_it_stays(false);
+	read_until_it_stays();
 }
 
-PROMISE(reaped_texts, "pc_process_texts gives whole texts or none of a process that is reaped, whenever that happens")
+PROMISE(reaped_texts, "pc_process_texts and pc_process_texts_of give whole texts or none of a process that is reaped, whenever that happens")
 {
 	fate = IS_REAPED;
-	read_until_it_stays(true);
-	read_until_it_stays(false);
+	read_until_it_stays();
 }
 
-PROMISE(replaced_texts, "pc_process_texts gives no text of a later owner of the pid, and never texts of both, whenever the owner changes")
+PROMISE(replaced_texts, "pc_process_texts and pc_process_texts_of give no text of a later owner of the pid, and never texts of both, whenever the owner changes")
 {
 	fate = IS_REPLACED;
-	read_until_it_stays(true);
-	read_until_it_stays(false);
+	read_until_it_stays();
+}
+
+/* ---- A pid that changes its owner while the table reads the process ---- */
+
+/* Counts from the moment when the table opens a pidfd of the process. */
+static long replace_while_read(long number, const long arguments[6])
+{
+	if (countdown >= 0 && number == SYS_pidfd_open && arguments[0] == victim)
+		instead = vanish;
+	return instead == vanish ? vanish(number, arguments) : really(number, arguments);
+}
+
+/* Returns whether the table made so many system calls. */
+static bool look_while_it_is_replaced(struct pc_table *table, int call)
+{
+	struct pc_change change;
+	char byte;
+	CHECK_EQ(pipe(gone_ready), 0);
+	countdown = call;
+	victim = fork();
+	if (victim == 0)
+		wait_in("/proc");
+	CHECK_EQ(read(gone_ready[0], &byte, 1), 1);
+	const uint64_t first = inode_of(victim);
+	instead = replace_while_read;
+	do
+		CHECK_EQ(pc_table_next(table, &change, PATIENCE_MS), 1);
+	while (change.process.pid != victim || change.kind != PC_CHANGE_STARTED);
+	bool was_hit = instead == NULL;
+	instead = NULL;
+	/* A look that shows one owner has no inode, or that owner's. */
+	if (change.process.pidfd_inode != 0)
+		CHECK_EQ(change.process.pidfd_inode,
+			 strcmp(change.process.comm, "/dev") == 0 ? inode_of(victim) : first);
+	CHECK(was_hit || change.process.pidfd_inode == first);
+	kill(victim, SIGKILL);
+	end_child(victim);
+	hear_all(table);
+	close(gone_ready[0]);
+	close(gone_ready[1]);
+	return was_hit;
+}
+
+PROMISE(replaced_looks, "a process that the table reports never has the inode of another owner of its pid, whenever the owner changes")
+{
+	if (inode_of(getpid()) == 0)
+		skip("this kernel gives pidfds no inodes of their own: that takes Linux 6.9");
+	struct pc_table *table = open_table((struct pc_table_options){ .flags = PC_TABLE_PIDFD_INODES });
+	fate = IS_REPLACED;
+	is_told_by_start = false;
+	int calls = 0;
+	/* Several times, because not every two owners start in one tick. */
+	while (look_while_it_is_replaced(table, calls / 4))
+		calls++;
+	CHECK(calls > 4 * 5);
+	pc_table_close(table);
 }
