@@ -68,7 +68,7 @@ fn inode_at(directory: i32, path: *const c_char, flags: i32) -> u64 {
 /// An error of opening or reading a file of /proc as the library returns it: EACCES if the file may
 /// not be read. ENOENT and ESRCH, after which the process is gone, are for the caller to look at.
 #[cold]
-pub(super) const fn unreadable(error: Errno) -> Errno {
+const fn unreadable(error: Errno) -> Errno {
     match error {
         Errno(libc::ENOENT | libc::ESRCH | libc::EACCES) => error,
         Errno(libc::EPERM) => Errno(libc::EACCES),

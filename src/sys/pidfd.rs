@@ -1,7 +1,6 @@
 //! Descriptors of processes.
 
-use super::file::unreadable;
-use super::{Fd, check, fork::own_pid, inode_of, is_readable, leader_exists};
+use super::{Fd, check, errno, fork::own_pid, inode_of, is_readable, leader_exists, plain};
 use crate::errno::Errno;
 
 /// A descriptor that becomes readable when the process exits, with its last thread.
@@ -76,9 +75,13 @@ pub(crate) fn has_pidfd_inodes(other: &Fd) -> bool {
 /// `fs/pidfs.c`), so no other process gets the number: not even the next owner of the pid.
 ///
 /// # Errors
-/// `ESRCH`: there is no process. `EACCES`: a seccomp filter refuses pidfds.
+/// `ESRCH`: there is no process.
 pub(crate) fn pidfd_inode(tgid: i32) -> Result<u64, Errno> {
-    Ok(inode_of(&pidfd(tgid).map_err(unreadable)?))
+    let inode = pidfd(tgid).and_then(|pidfd| match inode_of(&pidfd) {
+        0 => Err(errno()),
+        inode => Ok(inode),
+    });
+    inode.map_err(|error| if error == Errno(libc::ESRCH) { error } else { plain(error) })
 }
 
 /// How a process exited, as far as its pidfd knows.

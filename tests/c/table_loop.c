@@ -338,7 +338,7 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	REFUSED(size, 4097, -E2BIG);
 	REFUSED(fields, 1u << 5, -EINVAL);
 	REFUSED(fields, 1u << 31, -EINVAL);
-	REFUSED(flags, 1u << 3, -EINVAL);
+	REFUSED(flags, 1u << 4, -EINVAL);
 	REFUSED(flags, PC_TABLE_SUBSCRIBED, -EINVAL);
 	REFUSED(flags, 1u << 31, -EINVAL);
 	REFUSED(proc_fd, 1, -EINVAL);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const int errors[] = { EPERM,	    EACCES,	     EINVAL,	   ENOMEM,  ENOBUFS,
@@ -65,9 +66,10 @@ static bool explains(int result)
 	case EPIPE:
 	case ECANCELED:
 	case EBADMSG:
-	case ESRCH:
 	case ENOBUFS:
 		return false;
+	case ESRCH: /* "no such process …" */
+		return strcmp(call, "pidfd_open") == 0 && fault.error == ESRCH;
 	case EACCES: /* "/proc …" */
 		return is_file;
 	case EPERM: /* "… a seccomp filter, an LSM …" */
@@ -510,6 +512,9 @@ enum { TEXTS = 5 };
 static struct pc_text texts[TEXTS];
 static char buffers[TEXTS][4096];
 
+/* If this is not 0, it identifies this process. */
+static uint64_t known_inode;
+
 static int read_texts(void)
 {
 	for (uint32_t i = 0; i < TEXTS; i++) {
@@ -519,7 +524,8 @@ static int read_texts(void)
 	}
 	/* This one has to be counted to its end. */
 	texts[0].size = 1;
-	return pc_process_texts(getpid(), 0, texts, TEXTS);
+	struct pc_process self = { .pid = getpid(), .pidfd_inode = known_inode };
+	return known_inode ? pc_process_texts_of(&self, texts, TEXTS) : pc_process_texts(getpid(), 0, texts, TEXTS);
 }
 
 static int run_texts(struct subject *subject)
@@ -556,6 +562,22 @@ PROMISE(texts, "pc_process_texts gives each text or explains why not, whichever 
 {
 	check_operation(&(struct operation){
 		.name = "pc_process_texts",
+		.prepare = prepare_nothing,
+		.run = run_texts,
+		.check = check_texts });
+}
+
+PROMISE(texts_of, "pc_process_texts_of gives each text or explains why not, whichever libc call fails")
+{
+	struct stat status;
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (pidfd < 0)
+		skip("pidfds take Linux 5.3");
+	CHECK_EQ(fstat(pidfd, &status), 0);
+	close(pidfd);
+	known_inode = status.st_ino; /* before Linux 6.9 that of all pidfds, which will do here */
+	check_operation(&(struct operation){
+		.name = "pc_process_texts_of",
 		.prepare = prepare_nothing,
 		.run = run_texts,
 		.check = check_texts });

@@ -81,7 +81,7 @@ long syscall(long number, ...)
 		{ SYS_sendto, "sendto" },	  { SYS_recvfrom, "recvfrom" },
 		{ SYS_fcntl, "fcntl" },		  { SYS_getrandom, "getrandom" },
 		{ SYS_openat, "openat" },	  { SYS_read, "read" },
-		{ SYS_readlinkat, "readlinkat" },
+		{ SYS_readlinkat, "readlinkat" },  { SYS_pidfd_open, "pidfd_open" },
 		{ SYS_sched_getattr, "sched_getattr" }, { SYS_sched_setattr, "sched_setattr" },
 	};
 	va_list list;
