@@ -965,7 +965,7 @@ struct pc_process {
     uint64_t sequence;
     /*
      * The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
-     * On machines of 32 bits these are its lower 32 bits, which come back after 2^31 processes and threads.
+     * On 32-bit machines these are its lower 32 bits, which come back after 2^31 processes and threads.
      * 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), and if
      * the process exited while it was read.
      */

@@ -44,7 +44,7 @@ type Process struct {
 	Sequence uint64
 
 	// PidfdInode is the inode of the process's pidfds, which no other process has had since the machine booted
-	// (on machines of 32 bits: among two thousand million processes and threads). 0: not known, as without
+	// (on 32-bit machines: among two thousand million processes and threads). 0: not known, as without
 	// [TableOptions].PidfdInodes.
 	PidfdInode uint64
 

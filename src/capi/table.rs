@@ -345,7 +345,7 @@ pub struct pc_process {
     /// number came later. 0 from pc_process_read().
     pub sequence: u64,
     /// The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
-    /// On machines of 32 bits these are its lower 32 bits, which come back after 2^31 processes and threads.
+    /// On 32-bit machines these are its lower 32 bits, which come back after 2^31 processes and threads.
     /// 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), and if
     /// the process exited while it was read.
     pub pidfd_inode: u64,

@@ -186,7 +186,6 @@ impl Receiver {
     /// Delivers the event in a received datagram, in the one case that matters for speed: the
     /// kernel sent it, its shape is the usual one, and the filter admits it. False in any other
     /// case, and then nothing has been done.
-    #[inline(always)]
     fn deliver_usual(&self, connector: &Connector, index: usize, sink: &mut impl Sink) -> bool {
         let datagram = self.inbox.datagram(index);
         if datagram.sender != 0 {

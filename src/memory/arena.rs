@@ -55,7 +55,6 @@ impl<T> Arena<T> {
     }
 
     /// Where the bytes behind a value are, and how many.
-    #[inline(never)]
     fn tail_of(&self, index: u32) -> NonNull<[u8]> {
         // SAFETY: find() returns a value of the arena, and its tail begins where the value ends.
         let tail = unsafe { self.find(index).add(1) };
@@ -83,8 +82,10 @@ impl<T> Arena<T> {
 
 /// The memory of an arena: one code for values of every size.
 struct Chunks {
-    /// The chunks that exist come first. Every place below `len` has been filled.
-    chunks: [Option<NonNull<u8>>; CHUNKS],
+    /// Where the chunks are. Those that exist come first. An arena is moved often before it is used, so that it
+    /// must be small.
+    chunks: NonNull<[Option<NonNull<u8>>; CHUNKS]>,
+    /// Every place below has been filled.
     len: u32,
     /// The distance between two places.
     stride: usize,
@@ -97,7 +98,10 @@ impl Chunks {
     /// Chunks with one place, and that place.
     #[inline(never)]
     fn new(stride: usize, alignment: usize) -> Result<(Self, NonNull<u8>), Errno> {
-        let mut chunks = Self { chunks: [None; CHUNKS], len: 0, stride };
+        let memory = heap::allocate()?;
+        // SAFETY: there is room for this value, which nothing else uses.
+        unsafe { memory.write([None; CHUNKS]) };
+        let mut chunks = Self { chunks: memory, len: 0, stride };
         let (_, room) = chunks.push(alignment)?;
         Ok((chunks, room))
     }
@@ -106,7 +110,9 @@ impl Chunks {
     #[inline(never)]
     fn push(&mut self, alignment: usize) -> Result<(u32, NonNull<u8>), Errno> {
         let (chunk, offset) = place(self.len);
-        let entry = self.chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
+        // SAFETY: new() has written the chunks, which belong to this alone.
+        let chunks = unsafe { self.chunks.as_mut() };
+        let entry = chunks.get_mut(chunk).ok_or(Errno(libc::ENOMEM))?;
         let memory = match *entry {
             Some(memory) => memory,
             None => {
@@ -126,9 +132,12 @@ impl Chunks {
     #[inline(never)]
     fn find(&self, index: u32) -> NonNull<u8> {
         let (chunk, offset) = place(if index < self.len { index } else { 0 });
-        // SAFETY: there is a place at 0, because nobody has an arena without it. So this place exists, and its
-        // chunk has room for FIRST << chunk places. place() returns an offset below that.
-        unsafe { self.chunks.get_unchecked(chunk).unwrap_unchecked().add(offset * self.stride) }
+        // SAFETY: new() has written the chunks. There is a place at 0, because nobody has an arena without it. So
+        // this place exists, and its chunk has room for FIRST << chunk places. place() returns an offset below that.
+        unsafe {
+            let chunk = self.chunks.as_ref().get_unchecked(chunk).unwrap_unchecked();
+            chunk.add(offset * self.stride)
+        }
     }
 }
 
@@ -152,11 +161,14 @@ impl<T> Drop for Arena<T> {
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        for memory in self.chunks.into_iter().flatten() {
+        // SAFETY: new() has written the chunks.
+        for memory in unsafe { self.chunks.read() }.into_iter().flatten() {
             // SAFETY: push() allocated the chunk, and nothing borrows from an arena that is
             // dropped.
             unsafe { heap::release(memory) };
         }
+        // SAFETY: new() allocated it, and nothing uses it after this.
+        unsafe { heap::release(self.chunks) };
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn directory(pid: i32) -> Result<Fd, Errno> {
 }
 
 /// Makes `PATH` the path of /proc/PID/`name`. Returns where the PID begins.
+#[inline(never)]
 fn put(pid: i32, name: &[u8], path: &mut [u8; 24]) -> usize {
     let (digits, rest) = path.split_at_mut(NAME - 1);
     // `rest` begins with the slash before the name.

@@ -185,6 +185,7 @@ enum Task {
 }
 
 /// The fields are counted from the last parenthesis, because a name may contain anything.
+#[inline(never)]
 fn parse(bytes: &[u8], stat: &mut Stat) -> Task {
     let mut field = 0;
     let mut fields = [0_u64; FIELDS];

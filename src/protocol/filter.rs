@@ -47,7 +47,6 @@ impl Filter {
     }
 
     /// Whether this filter admits a kernel event.
-    #[inline]
     #[must_use]
     pub const fn admits(self, event: &Event) -> bool {
         if !self.wants(event.kind) {

@@ -221,6 +221,7 @@ pub(crate) fn split_cn_msg(body: &[u8]) -> Result<CnMsg<'_>, Malformed> {
 }
 
 /// The event in a `struct proc_event` of any size; `None` for an acknowledgement.
+#[inline(never)]
 pub(crate) fn parse_data(data: &[u8], seq: u32) -> Result<Option<Event>, Malformed> {
     let header = data.first_chunk::<PROC_EVENT_HEADER_SIZE>().ok_or(Malformed)?;
     let (what, size) = (u32_at(header, 0), data.len() - header.len());

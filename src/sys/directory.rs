@@ -29,7 +29,7 @@ impl Directory {
     /// Whether the directory is in a file system of procfs(5).
     pub(crate) fn is_proc(&self) -> bool {
         let mut status = MaybeUninit::<libc::statfs>::uninit();
-        // On a machine of 32 bits the kernel writes a shorter struct than some libcs have: f_type comes
+        // On a 32-bit machine the kernel writes a shorter struct than some libcs have: f_type comes
         // first in both.
         // SAFETY: `status` has room for what the system call writes.
         check(unsafe { libc::syscall(libc::SYS_fstatfs, self.0.raw(), status.as_mut_ptr()) })

@@ -14,7 +14,6 @@ use crate::protocol::event::{Event, kind};
 
 impl Follower {
     /// Handles the next event.
-    #[inline(never)]
     pub(super) fn judge_event(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         let Some(&event) = self.agenda.event() else { return Ok(Outcome::Worked(0)) };
         if event.kind == kind::OVERRUN {

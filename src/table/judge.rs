@@ -134,7 +134,6 @@ pub(super) enum AfterExec {
 }
 
 /// Judges an event, or says which look at /proc that needs.
-#[inline(never)]
 pub(super) fn ask(
     record: Option<&Record>,
     event: &Event,

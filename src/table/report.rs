@@ -40,7 +40,7 @@ pub struct Process {
     /// numbers came later. 0 for a process that was read without a table.
     pub sequence: u64,
     /// The inode of the process's pidfds, which no other process has had since the machine booted (Linux 6.9; on
-    /// machines of 32 bits: among two thousand million processes and threads). 0: not known. Only a table that was
+    /// 32-bit machines: among two thousand million processes and threads). 0: not known. Only a table that was
     /// opened with `pidfd_inodes` reads it.
     pub pidfd_inode: u64,
     pub(crate) reserved2: u64,
