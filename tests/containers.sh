@@ -147,7 +147,7 @@ ok $? "the broker ends with 0 on SIGTERM, and cleans up" "$work/broker.err"
 
 # ---- The image ----
 
-# What the Containerfile runs and copies, without an engine: $work/image has exactly the image's files.
+# Runs the commands of the Containerfile without a container engine. $work/image gets exactly the image's files.
 if ! echo 'int main(void) { return 0; }' | cc -static -x c - -o "$work/static" 2>/dev/null; then
 	skip "the commands of the Containerfile make an image with one file" "there is no static libc"
 	conclude
@@ -160,7 +160,7 @@ if [ "$(id -u)" = 0 ] && command -v python3 >/dev/null; then
 	sed -n '/^          args:/,/^          env:/s/^            - //p' examples-fleet/kubernetes.yaml |
 		sed 's/\$(NODE_NAME)/node-1/' >"$work/arguments"
 	cat >"$work/contain.py" <<-'END'
-		# In the folder of the image, a root file system that is read-only.
+		# Makes the folder of the image a read-only root file system, and runs pcwatch there.
 		import ctypes, os, subprocess, sys
 		libc = ctypes.CDLL(None)
 		def mount(*words):

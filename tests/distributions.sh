@@ -71,7 +71,7 @@ for suite in stable sid; do
 	promise "autopkgtest of $suite passes" autopkgtests
 done
 
-# Cargo and rustc are named, because apt would choose a newer rustc-web, which has no library for other machines.
+# cargo and rustc are named, because apt would choose a newer rustc-web, which has no library for other architectures.
 cross() { # cross ARCHITECTURE PACKAGES: as Debian's cross builders do it
 	promise "stable has what the packages need to be built for $1" new "cross-$1" stable --architectures="amd64,$1" \
 		--include="cargo,rustc,crossbuild-essential-$1$2" "$(depends --host-architecture "$1" -P cross,nocheck)"
@@ -79,7 +79,7 @@ cross() { # cross ARCHITECTURE PACKAGES: as Debian's cross builders do it
 }
 cross i386 ,cargo-c,pkgconf
 cross arm64 ''
-for_arm64() { # nothing of the machine that built them
+for_arm64() { # not for the machine that built them
 	for package in "$work"/cross-arm64/build/*.deb; do
 		[ "$(dpkg-deb -f "$package" Architecture)" = arm64 ] && dpkg-deb -x "$package" "$work/arm64" || return
 	done
@@ -113,7 +113,7 @@ promise "stable has what README's two commands need" new fresh stable --include=
 	--customize-hook="cd '$work/source' && cargo vendor --quiet --locked \"\$1/build/crates\"
 		mkdir \"\$1/build/.cargo\" && printf '[source.crates-io]\nreplace-with = \"here\"
 			[source.here]\ndirectory = \"/build/crates\"\n' >\"\$1/build/.cargo/config.toml\""
-# The programs of the loop are the events.
+# The loop runs programs, so that there are events to show.
 # shellcheck disable=SC2016
 shows() {
 	inside fresh '{ while sleep 0.1; do :; done & DURATION=2 make run | tee /tmp/shown; kill $!; grep " exec " /tmp/shown; }'

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Fleets of pcwatch with an engine between their nodes and a server: examples-fleet/. Prints TAP.
+"""Tests examples-fleet/: many pcwatch, the nodes, send their lines through an engine to one server. Prints TAP.
 
 fleet.py [--nodes 1,10,50] [--engines rsyslog,nats] [--rate EVENTS] [--steady SECONDS] [--outage SECONDS] [--table FILE]
 
-Each node is a pcwatch, which a recording of this machine's events is replayed to, and what ships its lines. As root,
-the nodes and the server have network namespaces of their own. While lines flow, the server is killed and comes back, a
-node is killed and restarted, before that and after it, a node's network is cut and healed, and a node's disk is full for
-a while. At the end each line is accounted for.
+A node is a pcwatch, to which a recording of this machine's events is replayed, and a shipper for its lines. As root,
+each node and the server have their own network namespaces. While lines flow, the server is killed and comes back; a
+node is killed and restarted, once while the server is gone and once afterwards; a node's network is cut and restored; and a
+node's disk is full for a while. At the end, each line is accounted for.
 
-FLEET_HOOK=COMMAND lets other machines join: COMMAND ENGINE FOLDER is started when the server listens, and is to exit when
-its machines have sent all. FOLDER has pcwatch-node.sh, and gets a file NAME.json for each machine, with all that pcwatch
-wrote there. These lines are then compared with what the server has, like those of the nodes.
+FLEET_HOOK=COMMAND lets other machines join. When the server listens, COMMAND ENGINE FOLDER is started. It must exit
+when its machines have sent everything. FOLDER contains pcwatch-node.sh. For each machine, COMMAND puts a file NAME.json
+there, with everything that pcwatch wrote on that machine. These lines are compared with those at the server, too.
 """
 import argparse, atexit, collections, fcntl, glob, json, os, resource, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
@@ -56,7 +56,7 @@ os.dup2(NOTHING, 9)  # no other descriptor gets this number
 
 
 def datagrams(path):
-    """The messages of a recording: behind a header of 24 bytes, each has one of 16 and a pseudo-header of 16."""
+    """The messages of a recording. Its header has 24 bytes. Each message has a header and a pseudo-header of 16 bytes."""
     with open(path, "rb") as file:
         data = file.read()
     found, at = [], 24
@@ -119,7 +119,7 @@ def start(command, space=None, log=None, **options):
 
 
 def kill(process):
-    """Ends a process and what it has started, at once."""
+    """Kills a process and what it has started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -249,7 +249,7 @@ class Node:
         return struct.unpack("i", fcntl.ioctl(self.feed, SIOCOUTQ, struct.pack("i", 0)))[0] == 0
 
     def stop(self):
-        """As a service manager stops pcwatch; the shipper goes on."""
+        """Stops pcwatch as a service manager does. The shipper continues."""
         within(10, self.has_read_all)
         time.sleep(0.05)
         self.watch.terminate()
@@ -266,8 +266,8 @@ class Node:
 
 
 def account(records, fed):
-    """Returns what is wrong with the numbers of a run, whose lines received + announced lost == produced, and how many
-    lines were announced as dropped. fed: None if pcwatch was killed: nobody knows which events it had read."""
+    """Checks that lines received + announced lost == produced in a run. Returns what is wrong, or None, and how many
+    lines were announced as dropped. fed: None if pcwatch was killed, because what it had read is unknown then."""
     last = announced = received = 0
     for record in records:
         missing = record["dropped"] if record["event"] == "dropped" else 0
@@ -342,7 +342,7 @@ def run(name, count):
     cut, full = nodes[-1], nodes[count // 2]
     if SPACES:
         ip("-n", HUB, "link", "set", "n%d" % cut.number, "down")
-    # A disk that is full: a limit does that without a disk.
+    # A limit for the size of files stands for a full disk.
     limit = os.stat(full.folder + "/events.json").st_size, resource.RLIM_INFINITY
     resource.prlimit(full.watch.pid, resource.RLIMIT_FSIZE, limit)
     full.send(2000)

@@ -57,7 +57,7 @@ provides() { rpm -qp --provides "$work"/rpm/RPMS/*/proc-connector-libs-*.rpm | g
 promise "rpm knows the versions of the library's symbols" provides
 requires() { rpm -qp --requires "$work"/rpm/RPMS/*/proc-connector-0*.rpm | grep "^$soname(PROC_CONNECTOR_0.1)"; }
 promise "the package of pcwatch needs that of the library" requires
-# Fedora's macros are words here. Nothing else runs, so nothing enables the service.
+# Here, Fedora's macros expand to plain words. The scripts contain nothing else, so they do not enable the service.
 scripts() {
 	rpm -qp --scripts "$work"/rpm/RPMS/*/proc-connector-0*.rpm | sed '/scriptlet/d; /^$/d' >"$work/scripts" &&
 		printf '%s pcwatch.service\n' preset stop restart | diff - "$work/scripts" &&

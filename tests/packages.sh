@@ -30,8 +30,8 @@ tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/ta
 promise "the crates that the libraries need can be put into a folder" tests/vendor.sh "$work/source" "$work/crates"
 build() { (cd "$work/source" && CRATES=$work/crates/vendor unshare -n dpkg-buildpackage -us -uc -d); }
 promise "the Debian packages build and pass make check without network" build
-# The Standards-Version is that of sid, which the lintian of another suite may not know. Debian 12's wants a script
-# for other init systems; without systemd, the administrator starts pcwatch as any other program.
+# The Standards-Version is that of sid, which the lintian of another suite may not know. Debian 12's lintian asks for
+# an init script; the package has none, because without systemd, the administrator starts pcwatch by hand.
 no_complaint() {
 	lintian --allow-root --display-info --pedantic --fail-on error,warning,info,pedantic \
 		--suppress-tags newer-standards-version,package-supports-alternative-init-but-no-init.d-script "$work"/*.changes
@@ -58,7 +58,7 @@ promise "with the installed packages, debian/tests/compile succeeds" compile
 promise "with the installed packages, debian/tests/watch succeeds" watch
 calls_itself() { pcwatch --help | grep -q '^Usage: pcwatch ' && pcwatch --version | grep -q '^pcwatch '; }
 promise "the installed pcwatch calls itself pcwatch" calls_itself
-off() { # whatever systemd would start
+off() { # nothing that systemd starts wants the service
 	[ -f /usr/lib/systemd/system/pcwatch.service ] && [ -f /etc/default/pcwatch ] || return
 	find /etc/systemd /usr/lib/systemd /run/systemd -path '*.wants/pcwatch*' >"$work/wanted" 2>/dev/null
 	cat "$work/wanted"

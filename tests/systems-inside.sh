@@ -1,6 +1,6 @@
 #!/bin/bash
-# What tests/systems.sh runs on the machine that it has booted. Prints TAP. /mnt has the packages, the same ones
-# with a higher version (later), and pcpolicyd.
+# tests/systems.sh runs this on the machine that it has booted. Prints TAP. /mnt contains the packages, the same
+# packages with a higher version (later), and pcpolicyd.
 set -u
 work=/opt/systems # not in /run, where nothing can be executed
 mkdir -p $work
@@ -46,7 +46,7 @@ workload() {
 	worker=$!
 }
 has_run() { [ "$(wc -l <$work/pids)" -ge "$1" ]; } # has_run COUNT
-runs_on() { within 600 has_run $(($(wc -l <$work/pids) + $1)); } # runs_on COUNT: that many more
+runs_on() { within 600 has_run $(($(wc -l <$work/pids) + $1)); } # runs_on COUNT: until so many more have run
 end_workload() {
 	rm $work/working
 	wait $worker
@@ -132,11 +132,11 @@ for i in 1 2 3; do
 	runs_on 30
 done
 end_workload
-promise "across three restarts not one exec is missed" none_missed 120
+promise "across three restarts, pcwatch misses no exec" none_missed 120
 not_doubted() { ! journal | grep '"event":"overrun"'; }
-promise "an orderly restart reports no loss" not_doubted
+promise "after an orderly restart, pcwatch reports no loss" not_doubted
 
-# What this finds if systemd keeps no descriptor.
+# For comparison: how many programs are missed if systemd keeps no descriptor.
 mkdir -p /run/systemd/system/pcwatch.service.d
 printf '[Service]\nFileDescriptorStoreMax=0\n' >/run/systemd/system/pcwatch.service.d/none.conf
 systemctl daemon-reload
@@ -160,7 +160,7 @@ promise "pcwatch comes back after SIGKILL" within 120 another "$old"
 runs_on 30
 end_workload
 promise "after SIGKILL pcwatch reports that events may be missing" within 60 more_reports
-# Each program is in the journal once, except those that pcwatch had received when it was killed.
+# Only the programs whose events pcwatch had received when it was killed may be missing in the journal.
 none_missed 60 >$work/killed
 echo "# SIGKILL: $(head -n 1 $work/killed)"
 
@@ -177,7 +177,7 @@ for unit in pcwatch pcpolicyd; do
 	systemctl kill -s STOP $unit
 	promise "a $unit that hangs is restarted by the watchdog" within 240 another "$old" $unit
 	barked() { journalctl -q -b -u $unit | grep -i 'watchdog timeout'; }
-	promise "the journal says that the watchdog did it" barked
+	promise "the journal reports that the watchdog restarted $unit" barked
 	runs_on 30
 	end_workload
 	[ $unit = pcwatch ] && none_missed 30 >$work/hung
@@ -185,12 +185,12 @@ for unit in pcwatch pcpolicyd; do
 done
 systemctl daemon-reload
 echo "# the watchdog: $(head -n 1 $work/hung)"
-promise "after that, too, pcwatch reports that events may be missing" within 60 more_reports
+promise "after the watchdog has restarted it, pcwatch reports that events may be missing" within 60 more_reports
 
 old=$(value pcpolicyd MainPID)
 systemctl kill -s KILL pcpolicyd
 promise "pcpolicyd comes back after SIGKILL" within 120 another "$old" pcpolicyd
-promise "and gives a program its nice value" reniced
+promise "after SIGKILL, pcpolicyd gives a program its nice value" reniced
 
 wrong() {
 	cp /etc/default/pcwatch $work/default
@@ -211,11 +211,11 @@ runs_on 20
 promise "journald is restarted" systemctl restart systemd-journald
 runs_on 20
 end_workload
-promise "across both, no exec is missed" none_missed 60
+promise "across a rotation of the journal and a restart of journald, pcwatch misses no exec" none_missed 60
 
 # ---- The kernel's part ----
 
-# 1326 is the audit message of seccomp.
+# 1326 is the type of seccomp's audit messages.
 complaints() {
 	journalctl --sync
 	journalctl -q -b _TRANSPORT=kernel + _TRANSPORT=audit | grep -E 'apparmor="DENIED"|avc: *denied|type=1326|Oops|BUG:'
@@ -229,11 +229,11 @@ runs_on 20
 date -s '+1 day' >/dev/null
 runs_on 20
 end_workload
-promise "a clock that is set a day ahead makes pcwatch miss nothing" none_missed 40
+promise "pcwatch misses no exec when the clock is set a day ahead" none_missed 40
 day() { clocks && clocks | grep -q "\"$(date +%Y-%m-%dT)"; }
-promise "pcwatch shows the new date" day
+promise "pcwatch shows the new date after the step of the clock" day
 for unit in pcwatch pcpolicyd; do
-	promise "$unit still runs after the step" systemctl is-active $unit
+	promise "$unit still runs after the step of the clock" systemctl is-active $unit
 done
 
 if grep -q mem /sys/power/state && [ -e /sys/class/rtc/rtc0/wakealarm ]; then
@@ -243,11 +243,11 @@ if grep -q mem /sys/power/state && [ -e /sys/class/rtc/rtc0/wakealarm ]; then
 	promise "the machine sleeps (S3), and wakes up" sleeps
 	runs_on 20
 	end_workload
-	promise "across a suspend pcwatch misses nothing" none_missed 40
+	promise "across a suspend, pcwatch misses no exec" none_missed 40
 	for unit in pcwatch pcpolicyd; do
 		promise "$unit still runs after the suspend" systemctl is-active $unit
 	done
-	promise "pcpolicyd still gives a program its nice value" reniced
+	promise "after the suspend, pcpolicyd gives a program its nice value" reniced
 else
 	skip "the machine sleeps (S3), and wakes up" "no S3: /sys/power/state has $(cat /sys/power/state)"
 fi
@@ -262,11 +262,11 @@ promise "apt upgrades the packages while the services run" upgrade
 promise "pcwatch was restarted by the upgrade" another "$old"
 runs_on 20
 end_workload
-promise "across the upgrade not one exec is missed" none_missed 40
-promise "pcpolicyd runs on" systemctl is-active pcpolicyd
-promise "and gives a program its nice value with the new library" reniced
+promise "across the upgrade, pcwatch misses no exec" none_missed 40
+promise "pcpolicyd still runs after the upgrade" systemctl is-active pcpolicyd
+promise "after the upgrade, pcpolicyd gives a program its nice value" reniced
 systemctl stop pcpolicyd
-promise "pcpolicyd starts with the new library" systemctl start pcpolicyd
+promise "pcpolicyd can be stopped and started with the new library" systemctl start pcpolicyd
 
 systemctl stop pcwatch
 stored() { [ "$(value pcwatch NFileDescriptorStore)" = "$1" ]; }
@@ -279,7 +279,7 @@ promise "apt purges the packages while pcwatch runs" \
 	apt-get purge -y libproc-connector0 libproc-connector-dev proc-connector-tools
 stopped() { ! pgrep -x pcwatch 2>/dev/null && ! grep -lx pcwatch /proc/[0-9]*/comm; }
 promise "a purge stops pcwatch" stopped
-# What any installation changes: apt's and dpkg's own files, the caches of the linker and of manual pages, journals.
+# Leaves out what any installation changes: apt's and dpkg's files, the caches of the linker and of man, and logs.
 no_trace() {
 	systemctl daemon-reload
 	find / -xdev -path $work -prune -o -print | sort | comm -13 $work/files-before - |
@@ -290,7 +290,7 @@ no_trace() {
 	[ ! -s $work/left ]
 }
 promise "a purge leaves no file behind" no_trace
-promise "to the end nothing was denied, and the kernel complains about nothing" none
+promise "at the end, AppArmor and seccomp have denied nothing, and the kernel complains about nothing" none
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
 	cp /bin/cat $work/confined
 	confined() {

@@ -1,10 +1,10 @@
 #!/bin/sh
-# systems.sh: the Debian packages on a whole machine: Debian stable with its own kernel, and systemd as the first
-# process, under QEMU. Prints TAP. Needs root on Debian, and the mirror that this machine uses.
+# systems.sh: tests the Debian packages on a whole machine under QEMU: Debian stable with its own kernel, and systemd as
+# the first process. Prints TAP. Needs root on Debian, and the mirror that this machine uses.
 #
-# The machine's disk is made once and kept in $XDG_CACHE_HOME; with SYSTEMS_NEW=yes it is made again. QEMU writes
-# nothing to it. A second disk has what this run tests: the packages and tests/systems-inside.sh, whose TAP comes
-# through the second serial line. The boot ends by itself. It fails if it does not power off in LIMIT seconds.
+# The machine's disk is made once and kept in $XDG_CACHE_HOME; SYSTEMS_NEW=yes makes a new one. QEMU never writes to
+# that disk. A second disk contains what this run tests: the packages and tests/systems-inside.sh, whose TAP comes
+# through the second serial line. The test fails if the machine does not power off by itself within LIMIT seconds.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 LIMIT=1200
@@ -61,7 +61,7 @@ build() {
 in_a_shell() { (set -e; "$@"); }
 promise "the packages are built" in_a_shell build
 
-# The same packages with a higher version: an upgrade to these runs all of their scripts.
+# Makes packages with a higher version of the same build. An upgrade to these runs all package scripts.
 later() {
 	mkdir "$work/disk/packages" "$work/disk/later" && cp "$work"/*.deb "$work/disk/packages" &&
 		rm -f "$work"/disk/packages/*-dbgsym_* || return
@@ -72,7 +72,7 @@ later() {
 			dpkg-deb --root-owner-group -b "$work/unpacked" "$work/disk/later" && rm -r "$work/unpacked" || return
 	done
 }
-promise "a later build can be made of them" later
+promise "packages with a higher version can be made" later
 
 # pcpolicyd is an example: its user compiles it, and installs its unit.
 policy() {
@@ -86,7 +86,7 @@ promise "examples-c/daemon is compiled with these packages" in_a_shell policy
 
 # ---- The boot ----
 
-# A kernel that panics ends QEMU with status 0, too. So the console must report that the machine powered off.
+# When the kernel panics, QEMU exits with status 0, too. So the console must report that the machine powered off.
 boot() {
 	cp tests/systems-inside.sh "$work/disk/inside" && chmod +x "$work/disk/inside" &&
 		mke2fs -q -t ext4 -L systems -d "$work/disk" "$work/disk.ext4" 64M || return
@@ -116,5 +116,5 @@ done <"$work/inside"
 complete() {
 	ran=$(grep -c '^\(not \)\{0,1\}ok ' "$work/inside") && grep "^1\.\.$ran$" "$work/inside"
 }
-promise "all that was to be tested there was tested" complete
+promise "every test on the machine was run" complete
 conclude

@@ -360,7 +360,7 @@ PROMISE(large, "pc_process_texts gives a command line of more than 2 MiB, and it
 	stop(child);
 }
 
-/* Whether the command line of this process shows up while this thread only offers its CPU to others. */
+/* Whether this process gets a command line while this thread only yields the CPU. */
 static bool shows_up(pid_t pid)
 {
 	for (int looks = 0; looks < 20; looks++) {

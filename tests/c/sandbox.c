@@ -350,7 +350,7 @@ static void read_texts_of_confined(void *unused)
 	CONFINE("pc_process_texts_of", SYS_openat, SYS_read, SYS_close, SYS_kill, SYS_tgkill, SYS_readlinkat,
 		SYS_sched_yield, SYS_pidfd_open, STAT_OPEN_FILE);
 	CHECK_EQ(pc_process_texts_of(&process, &text, 1), 0);
-	process.pidfd_inode = 1; /* no process's: that of the file system itself */
+	process.pidfd_inode = 1; /* no process has it: it is the inode of the file system's root */
 	CHECK_EQ(pc_process_texts_of(&process, &text, 1), -ESRCH);
 	exit(0);
 }
@@ -379,7 +379,7 @@ PROMISE(waking, "pc_wake_soon makes only the system calls that the header lists"
 	confined(wake_confined, NULL);
 }
 
-/* What a table does besides. */
+/* What a table does in addition. */
 enum { NOTHING_ELSE, WITH_TEXTS, WITH_INODES };
 
 static void follow_confined(void *what)

@@ -90,8 +90,8 @@ static pid_t start_as(pid_t id)
 }
 
 /*
- * A pid whose first owner the table has reported, and whose second owner started in the same tick. The table
- * receives no events but those of the feed, so it has missed the exit and the start.
+ * Finds a pid whose first owner the table has reported, and whose second owner started in the same tick. The table
+ * receives only the events of the feed, so it has missed the exit of the first and the start of the second.
  */
 static void reuse(struct owners *owners, uint32_t flags)
 {

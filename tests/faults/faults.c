@@ -512,7 +512,7 @@ enum { TEXTS = 5 };
 static struct pc_text texts[TEXTS];
 static char buffers[TEXTS][4096];
 
-/* If this is not 0, it identifies this process. */
+/* The inode by which this process is identified; 0: by the pid. */
 static uint64_t known_inode;
 
 static int read_texts(void)
@@ -575,7 +575,7 @@ PROMISE(texts_of, "pc_process_texts_of gives each text or explains why not, whic
 		skip("pidfds take Linux 5.3");
 	CHECK_EQ(fstat(pidfd, &status), 0);
 	close(pidfd);
-	known_inode = status.st_ino; /* before Linux 6.9 that of all pidfds, which will do here */
+	known_inode = status.st_ino; /* before Linux 6.9, all pidfds share one, which is enough here */
 	check_operation(&(struct operation){
 		.name = "pc_process_texts_of",
 		.prepare = prepare_nothing,

@@ -660,9 +660,9 @@ PROMISE(ids_while_read, "a user id that changes while the table reads the proces
 static pid_t victim;
 static int countdown, gone_ready[2];
 static enum { STAYS_ZOMBIE, IS_REAPED, IS_REPLACED } fate;
-/* The start of the next owner must differ. */
+/* Whether the next owner must have another start. */
 static bool is_told_by_start;
-/* What the caller knows of it besides its pid. */
+/* What the caller knows of the victim besides the pid. */
 enum knowledge { NOTHING, ITS_START, ITS_INODE };
 
 /* The inode of a process's pidfds; 0 before Linux 6.9, where all share one. */

@@ -1,4 +1,4 @@
-/* Preloaded into pcwatch: events come from the socket that descriptor 9 is, in place of the kernel. */
+/* Preloaded into pcwatch: events come from the socket of descriptor 9 in place of the kernel's. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <proc_connector.h>
