@@ -6,7 +6,7 @@
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make test-machines  the promises on other machines' kernels, under QEMU: the table in README.md
-# make test-fleet  up to 50 nodes send to one server, through failures: the table in docs/fleet.md
+# make test-fleet  up to 50 nodes send to one server while parts fail: the table in docs/fleet.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
 # make test-systems the Debian packages on a whole machine with systemd, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
@@ -95,7 +95,7 @@ $(RUSTLIB): Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/
 	    --no-default-features --features $(FEATURES) --crate-type staticlib -- --cfg layouts \
 	    -C llvm-args='$(KNOWN)' $(INLINE)
 
-# They make the library 6 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
+# These options make the library 6 % smaller, and not slower. The first threshold is half of what LLVM has for opt-level
 # "s", and the second is a third: less inlining (#[inline] overrules it), and fewer copies of a block that several
 # jumps lead to. Then: blocks in an order that needs few jumps (LLVM 20), no code moved out of loops or copied to
 # other paths for speed, no value kept in a register only for a later use, equal ends of blocks joined, jump tables
@@ -221,7 +221,7 @@ $(BUILD)/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testin
 $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: PACKAGE = libpcap
 $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: examples-c/testing/cooked.h
 
-# It needs the client library of NATS, so that "make examples" leaves it out.
+# pcwatch-nats needs the client library of NATS, so "make examples" leaves it out.
 $(BUILD)/pcwatch-nats: PACKAGE = libnats
 $(BUILD)/pcwatch-nats: examples-fleet/nats/pcwatch-nats.c stage
 	$(COMPILE_EXAMPLE)

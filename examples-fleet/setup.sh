@@ -1,11 +1,12 @@
 #!/bin/sh
-# setup.sh SERVER: run on the central server as root, with the name by which the nodes reach it. Makes an authority, its
-# certificates and the configuration of rsyslog, and pcwatch-node.sh in the current folder. On a node, as root:
+# setup.sh SERVER: run this on the central server as root, with the name by which the nodes reach the server. It makes a
+# certificate authority, certificates, the configuration of rsyslog, and pcwatch-node.sh in the current folder. On a node,
+# as root:
 #
 #	sh pcwatch-node.sh
 #
-# pcwatch-node.sh has the key of all nodes: pass it on as you would a password, for instance by ssh. If an authority is
-# there already, it is used again. ROOT=FOLDER is where to write instead of /; then no service is restarted.
+# pcwatch-node.sh contains the private key of all nodes: protect it as you would a password, and copy it by ssh. An
+# existing authority is used again. With ROOT=FOLDER, files are written there instead of to /, and no service is restarted.
 set -eu
 [ $# = 1 ] || { echo "usage: setup.sh SERVER" >&2; exit 2; }
 case $1 in *[!A-Za-z0-9.-]* | '') echo "setup.sh: not the name of a machine: $1" >&2; exit 2 ;; esac
@@ -31,7 +32,7 @@ cp "$here/rsyslog/server.conf" "$ROOT/etc/rsyslog.d/pcwatch-server.conf"
 {
 	# shellcheck disable=SC2016
 	echo '#!/bin/sh
-# Sends the lines of pcwatch to the central server. It needs the packages proc-connector-tools and rsyslog-relp.
+# Sends the lines of pcwatch to the central server. It needs the packages proc-connector-tools, rsyslog-relp and logrotate.
 set -eu
 umask 077
 ROOT=${ROOT:-}

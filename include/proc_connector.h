@@ -757,11 +757,12 @@ struct pc_table;
 
 /*
  * pc_table_options.flags: identify each process by the inode of its pidfds (pc_process.pidfd_inode) rather
- * than by its start time, from Linux 6.9 on. So a process is not taken for an earlier owner of its pid
- * that started within the same 10 ms: one whose exit is still to be handled, or whose events were lost.
- * That can happen where the pids are few (kernel.pid_max), and where clone3(2) sets them. A look
- * at a process (10 to 14 us) costs 1 us more where it reads ids through a pidfd anyway (Linux 6.15), and
- * otherwise 4 us. Before Linux 6.9 the flag changes nothing.
+ * than by its start time, from Linux 6.9 on. Then the table does not take a process for an earlier owner of
+ * its pid that started within the same 10 ms, and whose exit is still to be handled or whose events were lost.
+ * A pid can be reused that fast if there are few pids (kernel.pid_max), or if clone3(2) sets the pid.
+ *
+ * Reading a process (10 to 14 us) takes 1 us longer if the table reads ids through a pidfd anyway (Linux 6.15),
+ * and otherwise 4 us longer. Before Linux 6.9, the flag changes nothing.
  */
 #define PC_TABLE_PIDFD_INODES (1u << 3)
 
@@ -965,9 +966,9 @@ struct pc_process {
     uint64_t sequence;
     /*
      * The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
-     * On 32-bit machines these are its lower 32 bits, which come back after 2^31 processes and threads.
-     * 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), and if
-     * the process exited while it was read.
+     * On 32-bit machines, only its lower 32 bits are given, which may repeat after 2^31 processes and threads.
+     * 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), if
+     * /proc hides the process, and if the process exited before the table had read it.
      */
     uint64_t pidfd_inode;
     uint64_t reserved2;
@@ -1116,7 +1117,8 @@ int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
  * that it has done so much.
  *
  * A call returns as soon as there is a change. A new table reports each process as soon as it has read
- * it and its parent. With a family, it reads all processes first, because an orphan may belong to it.
+ * it and its parent. With a family, a new table first reads all processes, because an orphan may belong to
+ * the family.
  *
  * change:      written only when 1 is returned.
  * timeout_ms:  how long to wait, as for pc_recv().
@@ -1406,14 +1408,15 @@ int pc_process_texts(pid_t pid,
                      size_t count);
 
 /*
- * Reads texts of a process, as pc_process_texts() does, and uses the surest identity that the pc_process has.
+ * Reads texts of a process, as pc_process_texts() does. The inode of the pidfds identifies the process if it is
+ * known, otherwise the start time does.
  *
  *     if (pc_process_texts_of(&change.process, &text, 1) == 0 && text.error == 0)
  *
- * If pidfd_inode is not 0, the library opens a pidfd when it has read the texts, and compares its inode. The
- * process then had its pid all the time, because a pid never comes back to an earlier owner. So the texts
- * are never those of another process, even if that started in the same 10 ms. Otherwise the start time is
- * compared, and if that is 0, nothing.
+ * If pidfd_inode is not 0, the library reads the texts, then opens a pidfd and compares its inode. If the inode
+ * is the same, the process had its pid all the time, because a pid never returns to an earlier owner. So the
+ * texts are never those of another process, even if that one started in the same 10 ms. If pidfd_inode is 0, the
+ * start time is compared. If that is 0, too, the texts are those of any process that has the pid.
  *
  * process:  a process of a table or of pc_process_read(). Its pid, pidfd_inode and start_boottime_ns count.
  * texts:    count texts, as for pc_process_texts().

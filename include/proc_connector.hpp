@@ -543,7 +543,7 @@ result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boo
     });
 }
 
-// pc_process_texts_of()
+// pc_process_texts_of(), with texts of any length.
 template <std::size_t Count>
 result<std::array<text, Count>> process_texts(const process &whose, const text_kind (&kinds)[Count])
 {

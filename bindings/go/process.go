@@ -44,8 +44,8 @@ type Process struct {
 	Sequence uint64
 
 	// PidfdInode is the inode of the process's pidfds, which no other process has had since the machine booted
-	// (on 32-bit machines: among two thousand million processes and threads). 0: not known, as without
-	// [TableOptions].PidfdInodes.
+	// (on 32-bit machines: among two thousand million processes and threads). 0: not known. That is always so
+	// without [TableOptions].PidfdInodes.
 	PidfdInode uint64
 
 	_ uint64

@@ -104,8 +104,8 @@ type TableOptions struct {
 	// ([Change.LeaderStatus]).
 	IgnoreThreads bool
 
-	// PidfdInodes identifies each process by [Process].PidfdInode, from Linux 6.9 on. So a process is not taken
-	// for an earlier owner of its PID that started within the same 10 ms.
+	// PidfdInodes identifies each process by [Process].PidfdInode, from Linux 6.9 on. Then the table does not take
+	// a process for an earlier owner of its PID that started within the same 10 ms.
 	PidfdInodes bool
 	// Subscribed is for [AdoptTable]: the previous owner of the socket has subscribed it, as after
 	// [Table.Release].

@@ -162,7 +162,7 @@ func TestTableHidden(t *testing.T) {
 
 func TestTableContext(t *testing.T) {
 	table := openTable(t)
-	awaitChange(t, table, ChangeSynced, 0) // or the child might be found, rather than start
+	awaitChange(t, table, ChangeSynced, 0) // otherwise the child might be FOUND, not STARTED
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	var err error

@@ -58,8 +58,8 @@ func textsOf(p *Process, kinds []TextKind) ([]Text, error) {
 	}
 }
 
-// Texts reads texts of this process, as [Texts] does. If PidfdInode is known, it identifies the process instead
-// of its start.
+// Texts reads texts of this process, as [Texts] does. If PidfdInode is known, it identifies the process in place
+// of the start.
 func (p *Process) Texts(kinds ...TextKind) ([]Text, error) {
 	return textsOf(p, kinds)
 }

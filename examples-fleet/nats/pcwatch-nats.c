@@ -4,11 +4,11 @@
  *	cc -O2 pcwatch-nats.c -o pcwatch-nats $(pkg-config --cflags --libs libnats)
  *	pcwatch --json --host --drop | pcwatch-nats --server tls://nats.example.org
  *
- * Each message has the id BOOT_ID-RUN-LINE, by which the server drops duplicates. A line is done when the server has
- * acknowledged it. What is not acknowledged is sent again, for as long as that takes. Meanwhile pcwatch-nats reads no
- * further, and pcwatch --drop keeps or counts the lines.
+ * Each message has the id BOOT_ID-RUN-LINE, by which the server drops duplicates. A line that the server has not
+ * acknowledged is sent again, for as long as that takes. Meanwhile, pcwatch-nats reads no further, and pcwatch --drop
+ * keeps or counts the lines.
  *
- * `pcwatch-nats --take NAME` prints the lines of all machines. The server remembers under NAME what it has printed.
+ * `pcwatch-nats --take NAME` prints the lines of all machines. The server remembers under NAME which lines were printed.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -44,7 +44,7 @@ static void check(natsStatus status, const char *what)
 		fail(what, natsStatus_GetText(status));
 }
 
-/* Runs in a thread of the client. The message is the handler's. */
+/* Runs in a thread of the client library. This handler owns the message. */
 static void take_ack(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckErr *error, void *closure)
 {
 	static bool reported;
@@ -65,7 +65,7 @@ static void take_ack(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckEr
 	pthread_mutex_unlock(&lock);
 }
 
-/* Finds the value of a key. In a text, a quotation mark is escaped, so no text looks like a key. */
+/* Finds the value of a key. Quotation marks in texts are escaped, so no text looks like a key. */
 static const char *value_of(const char *line, const char *key, size_t *length)
 {
 	const char *at = strstr(line, key);
@@ -76,7 +76,7 @@ static const char *value_of(const char *line, const char *key, size_t *length)
 	return at;
 }
 
-/* In a subject, only these characters are without a meaning of their own. */
+/* Appends a token to a subject. Replaces each character that may have a special meaning in a subject. */
 static void append_token(char *subject, const char *text, size_t length)
 {
 	char *to = subject + strlen(subject);
@@ -94,7 +94,7 @@ static natsStatus publish(natsMsg **message, const char *id)
 	natsStatus status;
 	jsPubOptions_Init(&options);
 	options.MsgId = id;
-	/* While the client connects again, it buffers only some messages. */
+	/* While the client library reconnects, its buffer may be full. */
 	while ((status = js_PublishMsgAsync(js, message, id ? &options : NULL)) == NATS_INSUFFICIENT_BUFFER ||
 	       status == NATS_TIMEOUT)
 		usleep(100000);
@@ -121,7 +121,7 @@ static void publish_line(const char *line, size_t size)
 	check(publish(&message, id), "publish");
 }
 
-/* Waits until each line of the batch is acknowledged. Sends again what is not, with the id that it had. */
+/* Waits until each line of the batch is acknowledged. Sends the others again, with the same ids. */
 static void finish_batch(void)
 {
 	jsPubOptions options;
@@ -198,14 +198,14 @@ static void take(const char *name, bool once)
 		}
 		if (fflush(stdout) != 0)
 			fail("stdout", strerror(errno));
-		for (int i = 0; i < list.Count; i++) /* not before they are written */
+		for (int i = 0; i < list.Count; i++) /* only after they were written */
 			natsMsg_Ack(list.Msgs[i], NULL);
 		natsMsgList_Destroy(&list);
 	}
 	natsSubscription_Destroy(subscription);
 }
 
-/* Makes the stream if there is none. Tries until the server answers. */
+/* Makes the stream if there is none. Tries again until the server answers. */
 static void prepare_stream(int days, int window_s)
 {
 	static const char *subjects[] = { PREFIX ".>" };
@@ -280,14 +280,14 @@ int main(int argc, char **argv)
 	check(natsOptions_SetURL(options, server), server);
 	natsOptions_SetMaxReconnect(options, -1);
 	natsOptions_SetReconnectWait(options, 1000);
-	natsOptions_SetPingInterval(options, 5000); /* notices a connection that was cut */
+	natsOptions_SetPingInterval(options, 5000); /* to notice a connection that was cut */
 	natsOptions_SetMaxPingsOut(options, 2);
 	natsOptions_SetRetryOnFailedConnect(options, true, NULL, NULL);
 	if (ca)
 		check(natsOptions_LoadCATrustedCertificates(options, ca), ca);
 	if (cert && key)
 		check(natsOptions_LoadCertificatesChain(options, cert, key), cert);
-	if (name) /* of the server in its certificate, if the URL has another */
+	if (name) /* the server's name in its certificate, if the URL has another */
 		check(natsOptions_SetExpectedHostname(options, name), name);
 	natsStatus status = natsConnection_Connect(&connection, options);
 	if (status != NATS_NOT_YET_CONNECTED)

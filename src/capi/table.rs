@@ -54,11 +54,12 @@ pub const PC_TABLE_SUBSCRIBED: u32 = 1u32 << 1;
 pub const PC_TABLE_PROC_FD: u32 = 1u32 << 2;
 
 /// pc_table_options.flags: identify each process by the inode of its pidfds (pc_process.pidfd_inode) rather
-/// than by its start time, from Linux 6.9 on. So a process is not taken for an earlier owner of its pid
-/// that started within the same 10 ms: one whose exit is still to be handled, or whose events were lost.
-/// That can happen where the pids are few (kernel.pid_max), and where clone3(2) sets them. A look
-/// at a process (10 to 14 us) costs 1 us more where it reads ids through a pidfd anyway (Linux 6.15), and
-/// otherwise 4 us. Before Linux 6.9 the flag changes nothing.
+/// than by its start time, from Linux 6.9 on. Then the table does not take a process for an earlier owner of
+/// its pid that started within the same 10 ms, and whose exit is still to be handled or whose events were lost.
+/// A pid can be reused that fast if there are few pids (kernel.pid_max), or if clone3(2) sets the pid.
+///
+/// Reading a process (10 to 14 us) takes 1 us longer if the table reads ids through a pidfd anyway (Linux 6.15),
+/// and otherwise 4 us longer. Before Linux 6.9, the flag changes nothing.
 pub const PC_TABLE_PIDFD_INODES: u32 = 1u32 << 3;
 
 /// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.
@@ -345,9 +346,9 @@ pub struct pc_process {
     /// number came later. 0 from pc_process_read().
     pub sequence: u64,
     /// The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
-    /// On 32-bit machines these are its lower 32 bits, which come back after 2^31 processes and threads.
-    /// 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), and if
-    /// the process exited while it was read.
+    /// On 32-bit machines, only its lower 32 bits are given, which may repeat after 2^31 processes and threads.
+    /// 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), if
+    /// /proc hides the process, and if the process exited before the table had read it.
     pub pidfd_inode: u64,
     pub reserved2: u64,
 }
@@ -480,7 +481,8 @@ pub unsafe extern "C" fn pc_change_format(
 /// that it has done so much.
 ///
 /// A call returns as soon as there is a change. A new table reports each process as soon as it has read
-/// it and its parent. With a family, it reads all processes first, because an orphan may belong to it.
+/// it and its parent. With a family, a new table first reads all processes, because an orphan may belong to
+/// the family.
 ///
 /// change:      written only when 1 is returned.
 /// timeout_ms:  how long to wait, as for pc_recv().

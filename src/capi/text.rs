@@ -120,14 +120,15 @@ pub unsafe extern "C" fn pc_process_texts(
     unsafe { read_into(owner, texts, count) }
 }
 
-/// Reads texts of a process, as pc_process_texts() does, and uses the surest identity that the pc_process has.
+/// Reads texts of a process, as pc_process_texts() does. The inode of the pidfds identifies the process if it is
+/// known, otherwise the start time does.
 ///
 ///     if (pc_process_texts_of(&change.process, &text, 1) == 0 && text.error == 0)
 ///
-/// If pidfd_inode is not 0, the library opens a pidfd when it has read the texts, and compares its inode. The
-/// process then had its pid all the time, because a pid never comes back to an earlier owner. So the texts
-/// are never those of another process, even if that started in the same 10 ms. Otherwise the start time is
-/// compared, and if that is 0, nothing.
+/// If pidfd_inode is not 0, the library reads the texts, then opens a pidfd and compares its inode. If the inode
+/// is the same, the process had its pid all the time, because a pid never returns to an earlier owner. So the
+/// texts are never those of another process, even if that one started in the same 10 ms. If pidfd_inode is 0, the
+/// start time is compared. If that is 0, too, the texts are those of any process that has the pid.
 ///
 /// process:  a process of a table or of pc_process_read(). Its pid, pidfd_inode and start_boottime_ns count.
 /// texts:    count texts, as for pc_process_texts().

@@ -82,10 +82,10 @@ impl<T> Arena<T> {
 
 /// The memory of an arena: one code for values of every size.
 struct Chunks {
-    /// Where the chunks are. Those that exist come first. An arena is moved often before it is used, so that it
-    /// must be small.
+    /// Points to the chunks. Those that exist come first. The array is not part of this struct, because an arena
+    /// is often moved before it is used, and a small one is cheap to move.
     chunks: NonNull<[Option<NonNull<u8>>; CHUNKS]>,
-    /// Every place below has been filled.
+    /// Every place below this index has been filled.
     len: u32,
     /// The distance between two places.
     stride: usize,

@@ -23,10 +23,10 @@ pub(crate) struct Sight {
 pub(crate) struct Wanted {
     /// The ids of the process.
     pub ids: bool,
-    /// The inode of its pidfds. Only a kernel where each process has one may be asked.
+    /// The inode of its pidfds. Set this only on a kernel that gives each process an inode of its own.
     pub inode: bool,
-    /// Ask its pidfd, for the inode and for the ids. From Linux 6.13 on, that takes a third of the time that
-    /// /proc/PID/status takes.
+    /// Ask the pidfd for the inode and for the ids. From Linux 6.13 on, a pidfd reports the ids in a third of the
+    /// time that /proc/PID/status takes.
     pub pidfd: bool,
 }
 
@@ -64,7 +64,8 @@ impl Sight {
     fn read(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<bool, Errno> {
         let opened = match if wanted.pidfd { pidfd(pid) } else { Ok(Fd::NONE) } {
             Ok(pidfd) => pidfd,
-            // Nothing else needs to be read. (Between two leaders there is a process all the same.)
+            // No process has this pid, so nothing else needs to be read. pidfd_open() alone does not show that:
+            // it also fails between two leaders, when a thread other than the leader runs a program.
             Err(error @ Errno(libc::ESRCH)) if !sys::leader_exists(pid) => return Err(error),
             Err(_) => Fd::NONE,
         };

@@ -23,8 +23,8 @@ pub(crate) struct Credentials {
     pub egid: u32,
 }
 
-/// Reads the ids of the process `tgid`; `None` if no task has this id. Its pidfd, if it is open, knows them in a
-/// third of the time.
+/// Reads the ids of the process `tgid`; `None` if no task has this id. If `pidfd` is open, it is asked
+/// first, which takes a third of the time.
 ///
 /// # Errors
 /// Those of reading a file.

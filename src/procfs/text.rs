@@ -52,7 +52,7 @@ const MISSING: i32 = -libc::ENOENT;
 #[derive(Clone, Copy)]
 pub(crate) struct Owner {
     pub pid: i32,
-    /// `mark` is the inode of the process's pidfds. Otherwise it is the process's start.
+    /// Whether `mark` is the inode of the process's pidfds rather than the process's start.
     pub has_inode: bool,
     /// 0: not known.
     pub mark: u64,
@@ -65,10 +65,10 @@ impl Owner {
         Self { pid, has_inode, mark: if has_inode { pidfd_inode } else { start_ns } }
     }
 
-    /// `ESRCH` unless the pid, whose owner was read, belongs to this process.
+    /// Fails with `ESRCH` unless the pid, whose owner was just read, belongs to this process.
     fn confirm(&self, stat: &Stat) -> Result<(), Errno> {
-        // The caller knew the process before the texts were read. A pid that was passed on does not come back to
-        // an earlier owner. So if the process has its pid now, it had it all the time.
+        // The caller knew the process before the texts were read. A pid that was passed on never returns to
+        // an earlier owner. So if the process has its pid now, it had the pid all the time.
         let seen = if self.has_inode { sys::pidfd_inode(self.pid)? } else { stat.start_ns };
         if self.mark == 0 || self.mark == seen { Ok(()) } else { Err(GONE) }
     }

@@ -51,8 +51,8 @@ pub(crate) fn inode_of(file: &Fd) -> u64 {
     inode_at(file.raw(), c"".as_ptr(), libc::AT_EMPTY_PATH)
 }
 
-/// The inode of what `path`, a terminated one, leads to; 0 and an `errno` if there is none. No file system has an
-/// inode 0.
+/// The inode that `path`, which is terminated, leads to. On failure it returns 0, which is never an inode of a file,
+/// and sets `errno`.
 #[cfg_attr(feature = "table", inline(never))]
 fn inode_at(directory: i32, path: *const c_char, flags: i32) -> u64 {
     let mut status = MaybeUninit::<libc::stat>::zeroed();

@@ -86,8 +86,8 @@ impl Follower {
         }
     }
 
-    /// Whether a process that the first scan found can be reported before the scan has ended, as soon as its
-    /// parent is in the table: whether all with lower pids have been reported.
+    /// Whether the first scan, before it has ended, can report this process as soon as the parent is in the table.
+    /// That is so if all processes with lower pids have been reported.
     fn is_next_to_report(&self, slot: Slot) -> bool {
         let Change { kind, process, .. } = &self.change;
         let is_first_or_next = *kind == change::FOUND || self.sequence == 0;
@@ -98,14 +98,14 @@ impl Follower {
             && self.census.above(process.pid) == Some(slot)
     }
 
-    /// Enters the parent of a process if the scan has not come to it yet, so that the report of the process
-    /// names it: it has a higher pid, as is usual once the pids have wrapped.
+    /// Enters the parent of a process if the scan has not reached the parent yet, so that the report of the process
+    /// names the parent. A parent may have a higher pid once the pids have wrapped.
     fn enter_parent(&mut self, slot: Slot, world: &mut impl World) -> Result<(), Errno> {
         let &Process { pid, parent_pid, .. } = &self.census.at(slot).process;
         if parent_pid > pid && self.census.find(parent_pid).is_none() {
             let mut look = Look::Absent;
             self.look_alive(parent_pid, &mut look, world)?;
-            // A hidden one is not listed, and no scan enters it.
+            // A hidden parent is not entered: /proc does not list it, and no scan enters such a process.
             if look.sight().is_some() {
                 self.enter_looked_at(parent_pid, &look, false, world)?;
             }

@@ -431,8 +431,8 @@ pub(super) enum Recheck {
     Hidden,
 }
 
-/// Whether a scan has to look at a process at all. The first scan looks at the root of a family, which was
-/// seen before the table was opened.
+/// Whether a scan has to look at a process at all. Of the processes in the table, the first scan looks only at
+/// the root of a family, which was read when the table was opened.
 pub(super) fn is_rechecked(record: &Record, cause: Cause) -> bool {
     let is_older = match cause {
         Cause::Opening => record.family == Family::Root,

@@ -87,7 +87,7 @@ pub(super) struct Found {
 pub(super) enum OwnFork {
     /// The FORK may still be queued.
     Expected,
-    /// The process had run when it was found, so the kernel had generated its FORK before: by this moment.
+    /// The process had run when a look found it, so the kernel generated its FORK no later than `by_ns`.
     Earlier { by_ns: u64 },
     /// The FORK came, or an event of the process that the kernel generated later.
     Seen,
@@ -148,7 +148,7 @@ pub(super) enum ExitCode {
 }
 
 impl Found {
-    /// A process that a look showed, which had ended at this moment.
+    /// A process that a look showed. The look ended no later than `ended_ns`.
     pub(super) const fn of(sight: &Sight, ended_ns: u64, is_reported: bool) -> Self {
         // What has lost its leader has run.
         let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();

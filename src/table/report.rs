@@ -41,7 +41,7 @@ pub struct Process {
     pub sequence: u64,
     /// The inode of the process's pidfds, which no other process has had since the machine booted (Linux 6.9; on
     /// 32-bit machines: among two thousand million processes and threads). 0: not known. Only a table that was
-    /// opened with `pidfd_inodes` reads it.
+    /// opened with `pidfd_inodes` reads the inode.
     pub pidfd_inode: u64,
     pub(crate) reserved2: u64,
 }

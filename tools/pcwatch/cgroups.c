@@ -27,7 +27,7 @@ static const char *between(const char *name, size_t length, const char *prefix, 
 	return buffer;
 }
 
-/* CRI-O and Podman watch each container by a process that is outside, in "crio-conmon-ID.scope". */
+/* For each container, CRI-O and Podman run a monitor outside of it, in a scope such as "crio-conmon-ID.scope". */
 static bool ends_in_monitor(const char *name, size_t length)
 {
 	return length >= 7 && strncmp(name + length - 7, "conmon-", 7) == 0;

@@ -6,11 +6,11 @@
 
 enum { BATCH = 64, BATCHES_PER_WAKE_UP = 16, FEW = 8 };
 
-/* A reason of an overrun that pcwatch makes itself, beside those of enum pc_lost_reason. */
+/* The reason of an overrun that pcwatch makes itself, in addition to those of enum pc_lost_reason. */
 enum { RESTARTED = 100 };
 
 static struct pc_connector *pc;
-static struct legacy legacy; /* what the run after this one will know */
+static struct legacy legacy; /* what the next run will know of this one */
 static uint64_t deaf_reports;
 
 /* What was read about an EXEC's process. */
@@ -355,8 +355,8 @@ static uint64_t next_printing_ns(void)
 }
 
 /*
- * Goes on with the socket of the run before, which has queued what happened in between. If that run was killed, events
- * are missing that it had received and not shown. Returns a negative error if there is no such socket.
+ * Continues with the socket of the previous run, in which the kernel has queued the events since then. If that run was
+ * killed, the events that it had received and not shown are missing. Returns a negative error if there is no socket.
  */
 static int succeed(struct pc_options *subscription)
 {
@@ -372,7 +372,7 @@ static int succeed(struct pc_options *subscription)
 		disinherit(fd);
 		return error;
 	}
-	/* The library reports what the kernel drops from now on, and pcwatch what it has dropped since the last report. */
+	/* The library reports what the kernel drops from now on. Report here what it dropped since the last report. */
 	uint32_t lost = dropped - (uint32_t)before.dropped;
 	bool unknown = !before.complete || dropped != dropped_by(fd);
 	if (lost || unknown)
@@ -436,7 +436,7 @@ static void close_events(void)
 	legacy.dropped += stats.lost;
 	/* The report of a repaired deafness is in this handle, not in the socket. */
 	legacy.complete = !output_gone && deaf_reports >= stats.repaired;
-	/* If the service manager keeps the socket, it stays subscribed: pc_close() would end that. */
+	/* If the service manager keeps the socket, leave the subscription: pc_close() would end it. */
 	int fd = pc_fd(pc);
 	if (!bequeath(fd, &legacy))
 		pc_close(pc);

@@ -19,9 +19,9 @@ static void keep(struct text *text, const char *bytes, size_t length)
 }
 
 /*
- * Reads the command line. All of pcwatch gets it from here. pc_process_texts_of() would check whose it is, with
- * five more system calls: a process that shows up with an event a moment ago still has its pid, and what is
- * late for the command line of a short program is not read at all.
+ * Reads the command line, for all of pcwatch. pc_process_texts_of() would also check whose it is, with five more
+ * system calls. The check is not needed: an event has just named the process, so it still has its pid. And the calls
+ * take time in which a short program exits, so its command line would be missed.
  */
 void read_command(pid_t pid, struct facts *facts)
 {
@@ -45,7 +45,7 @@ static void take_text(struct text *text, const struct pc_text *read)
 		keep(text, "", 0);
 }
 
-/* Reads what pc_process_texts_of() can: all is of one process. */
+/* Reads what pc_process_texts_of() can read. All texts are those of one process. */
 static void read_paths(pid_t pid, uint32_t wanted, struct facts *facts)
 {
 	static const struct {
@@ -67,7 +67,7 @@ static void read_paths(pid_t pid, uint32_t wanted, struct facts *facts)
 		texts[count] = (struct pc_text){ KINDS[i].what, 0, buffers[i], PATH_ROOM, 0 };
 		asked[count++] = kept[i];
 	}
-	/* If an event has just named the process, only its pid is known, which has no other owner yet. */
+	/* If an event has just named the process, only the pid is known, and has no other owner yet. */
 	struct pc_process process = { .pid = pid,
 				      .start_boottime_ns = facts->start_boottime_ns,
 				      .pidfd_inode = facts->pidfd_inode };

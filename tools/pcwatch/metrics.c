@@ -159,7 +159,7 @@ static void print(FILE *file, const struct pc_stats *stats)
 	}
 	single(file, "received_events_total", "counter", "Events received.", stats->received);
 	single(file, "lost_events_total", "counter", "Events that were lost because the queue was full.", stats->lost);
-	heading(file, "overruns_total", "counter", "Reports of lost events; of an unknown number, unless the reason is queue.");
+	heading(file, "overruns_total", "counter", "Reports of lost events, whose number is known if the reason is queue.");
 	for (enum lost_reason reason = LOST_IN_QUEUE; reason <= LOST_AT_RESTART; reason++)
 		fprintf(file, "pcwatch_overruns_total{reason=\"%s\"} %llu\n", REASONS[reason],
 			(unsigned long long)overruns[reason]);

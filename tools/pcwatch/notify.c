@@ -10,7 +10,7 @@
 
 enum { PINGS_PER_TIMEOUT = 3 };
 
-/* Sends lines, and with them a descriptor unless fd is -1. Returns whether they were sent. */
+/* Sends lines, and a descriptor with them unless fd is -1. Returns whether the message was sent. */
 static bool send_lines(const char *lines, int fd, int flags)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -60,7 +60,7 @@ void notify(const char *format, ...)
 	sent = true;
 }
 
-/* Sends a descriptor, too. Waits for a manager that is busy, because this message does not come again. */
+/* Sends lines and a descriptor. Waits for a manager that is busy, because pcwatch does not repeat this message. */
 bool notify_with(const char *lines, int fd)
 {
 	return send_lines(lines, fd, 0);

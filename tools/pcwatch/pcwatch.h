@@ -40,9 +40,9 @@ bool notify_with(const char *lines, int fd);
 uint64_t ping_interval_ns(void);
 
 /* store.c: the socket that the service manager keeps across restarts. */
-struct legacy { /* of the run before */
-	bool complete; /* it has shown every event that it received */
-	uint64_t since_ns; /* when it began, CLOCK_MONOTONIC */
+struct legacy { /* of the previous run */
+	bool complete; /* that run has shown every event that it received */
+	uint64_t since_ns; /* when that run began, CLOCK_MONOTONIC */
 	uint64_t dropped; /* the part of dropped_by() that was reported, modulo 2^32 */
 };
 int inherit(struct legacy *legacy);
@@ -176,7 +176,7 @@ void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
 bool end_notice(void);
 uint64_t lines_made(void), lines_dropped(void);
-enum lost_reason { LOST_IN_QUEUE, LOST_DEAF, LOST_AT_RESTART }; /* how many are lost is known of the first only */
+enum lost_reason { LOST_IN_QUEUE, LOST_DEAF, LOST_AT_RESTART }; /* only for the first is the number known */
 extern const char *const REASONS[];
 void note_loss(uint64_t lost, enum lost_reason reason); /* before the record that reports it */
 bool announce_dropped(void);

@@ -1,7 +1,7 @@
 /*
  * The socket that the service manager keeps while pcwatch is restarted, as FileDescriptorStoreMax= in the unit allows.
- * Its name says how far this run has come. systemd before version 254 does not say whether it keeps a descriptor; then
- * pcwatch asks for nothing.
+ * The name of the descriptor says how far this run has come. systemd before version 254 does not report whether it
+ * keeps descriptors; then pcwatch does not hand over the socket.
  */
 #include "pcwatch.h"
 
@@ -15,7 +15,7 @@
 
 enum { FIRST_FD = 3, NAME_MAX_LENGTH = 100 };
 
-static char stored[NAME_MAX_LENGTH]; /* the name that the manager has; empty: none */
+static char stored[NAME_MAX_LENGTH]; /* the name of the descriptor that the manager keeps; empty: it keeps none */
 
 static bool has_store(void)
 {
@@ -33,8 +33,8 @@ static void forget(void)
 }
 
 /*
- * Returns the socket of the run before and what its name says, or -1. The variables are not for a command that
- * pcwatch runs.
+ * Returns the socket of the previous run and what its name says, or -1. Removes the variables from the environment,
+ * because a command that pcwatch runs must not see them.
  */
 int inherit(struct legacy *legacy)
 {
@@ -58,7 +58,7 @@ int inherit(struct legacy *legacy)
 	return fd;
 }
 
-/* Closes what the run before has left: this view cannot go on with it. */
+/* Closes what the previous run has left, because this view cannot continue with it. */
 void disinherit(int fd)
 {
 	if (fd >= 0)
