@@ -60,8 +60,8 @@ impl Sight {
         Self { taken_ns, stat: Stat::NONE, credentials: None, pidfd_inode: 0 }
     }
 
-    /// Reads the process. False if there is none.
-    fn read(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<bool, Errno> {
+    /// Reads what a pidfd shows, and the ids.
+    fn read_ids(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<(), Errno> {
         let opened = match if wanted.pidfd { pidfd(pid) } else { Ok(Fd::NONE) } {
             Ok(pidfd) => pidfd,
             // No process has this pid, so nothing else needs to be read. pidfd_open() alone does not show that:
@@ -77,13 +77,18 @@ impl Sight {
         if wanted.ids {
             self.credentials = status::read_credentials(tree, pid, &opened)?;
         }
+        Ok(())
+    }
+
+    /// Reads the process. False if there is none.
+    fn read(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<bool, Errno> {
+        // One descriptor is open at a time: there may be no more.
+        self.read_ids(tree, pid, wanted)?;
         let is_shown = stat::read(tree, pid, &mut self.stat)?;
-        // The process of the pidfd still had its pid when /proc was read if it has not exited, or if a new pidfd
-        // of the pid is again its own: a process that was reaped never gets the pid back.
-        let is_lasting =
-            || is_readable(&opened) == Ok(false) || pidfd_inode(pid) == Ok(self.pidfd_inode);
-        if self.pidfd_inode != 0 && !is_lasting() {
-            self.pidfd_inode = 0;
+        // The process still had its pid when /proc was read if it has it now: a process that was reaped never gets
+        // its pid back.
+        if self.pidfd_inode != 0 && pidfd_inode(pid) != Ok(self.pidfd_inode) {
+            (self.pidfd_inode, self.credentials) = (0, None);
         }
         Ok(is_shown)
     }

@@ -106,6 +106,10 @@ impl Follower {
                 if is_exit_pending {
                     self.agenda.hearing.note_missing_exit(event.timestamp_ns);
                 }
+                let record = self.census.at_mut(slot);
+                if record.read_ns > event.timestamp_ns {
+                    record.process.pidfd_inode = 0; // The look showed the next owner.
+                }
                 let gone = Gone { at_ns: 0, exit: Some(exit), is_replaced: false };
                 leaderless::end_watch(&mut self.census, slot, Life::Exited(gone), world);
                 return Ok(self.report_exit(slot, world));

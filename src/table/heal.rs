@@ -82,7 +82,8 @@ impl Follower {
         }
         match next {
             Some(slot) if self.census.has_parent(slot) => Ok(self.report_found(slot)),
-            _ => Ok(Outcome::Worked(LOOK)),
+            Some(_) => Ok(Outcome::Worked(2 * LOOK)),
+            None => Ok(Outcome::Worked(LOOK)),
         }
     }
 

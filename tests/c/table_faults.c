@@ -232,6 +232,22 @@ PROMISE(follow_without, "out of descriptors while following, pc_table_next retur
 	close_follower(&f);
 }
 
+PROMISE(with_one, "one free descriptor is enough to follow, also for a table that identifies processes by their inodes")
+{
+	for (int i = 0; i < 2; i++) {
+		struct follower f = open_follower(TABLE_OPTIONS(.flags = i ? PC_TABLE_PIDFD_INODES : 0));
+		struct puppet puppet = start_puppet();
+		rlim_t old = leave(1);
+		await_change(&f, PC_CHANGE_STARTED, puppet.pid);
+		order(&puppet, 'x');
+		await_change(&f, PC_CHANGE_EXECED, puppet.pid);
+		restore(old);
+		dismiss(&puppet, 'q');
+		await_end(&f, puppet.pid);
+		close_follower(&f);
+	}
+}
+
 PROMISE(readable_without, "after an error of pc_table_next the descriptor becomes readable, because there is work left")
 {
 	struct follower f = open_follower(TABLE_OPTIONS(.fields = PC_FIELD_PARENT));

@@ -1045,6 +1045,12 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
     reports(rows, "owners as old as each other, with different inodes: both are reported",
         &mut stage, &["7 exited leader's 0x0", "7 started"]);
 
+    let early = Record { read_ns: 1_009 * MS, ..forked().with_inode(302) };
+    let mut stage = Stage::with([early]);
+    stage.hear(fork().at(1_008).judged(1_020), next);
+    rows.row("the inode of a process that was first looked at when its pid had the next owner is that of the next owner",
+        stage.changes.iter().map(|change| change.process.pidfd_inode).collect::<Vec<_>>(), vec![0, 302]);
+
     // The next owner's FORK was taken for the previous owner's, which had come before the table.
     let mut stage = Stage::with([found_at(1_005)]);
     let next = led().started(1_010);
