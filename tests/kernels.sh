@@ -244,7 +244,7 @@ try() { # try MACHINE: builds all that make builds, and runs the promises
 	[ -n "$emulator" ] && [ -e "$built/promises-static" ] || return
 	began=$(date +%s)
 	if [ "$emulator" = none ]; then
-		kernel=$(uname -r)
+		kernel=$(uname -r | cut -d- -f1) # without the flavour
 		{
 			if PROMISES_CALLS=1 PROMISES_FLOOD=20000 PROMISES_RUNS=1 "$built/promises-static"; then verdict=kept; else verdict=broken; fi
 			echo "PROMISES ENDED on $kernel: $verdict"

@@ -9,7 +9,7 @@ table=$(awk -F '\t' '
 	}
 	{
 		size = $3 == "" ? "no | " : sprintf("yes | %d,%03d bytes", $3 / 1000, $3 % 1000)
-		kept = $4 == "" ? "not run" : $5 " of " $4 ($6 > 0 ? ", " $6 " do not apply" : "")
+		kept = $4 == "" ? "not run" : $5 " of " $4 ($6 > 0 ? ", " $6 ($6 == 1 ? " does" : " do") " not apply" : "")
 		printf "| %s | `%s` | %s | %s | %s | %s |\n", $1, $2, size, kept, $7, $9 == "" ? "" : $9 " bytes"
 	}' build/machines.tsv)
 awk -v table="$table" '
