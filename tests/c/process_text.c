@@ -247,13 +247,6 @@ static void enter_directory(char *path)
 	CHECK_EQ(chdir(path), 0);
 }
 
-static void wait_for_ever(void *unused)
-{
-	(void)unused;
-	for (;;)
-		pause();
-}
-
 /* ---- The texts ---- */
 
 PROMISE(each_kind, "pc_process_texts gives the texts that /proc shows, all in one call")

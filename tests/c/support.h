@@ -51,6 +51,12 @@ void in_child(void (*f)(void *), void *argument);
 /* fork() with this id, which must be free. */
 pid_t clone_with_id(pid_t id);
 
+/* What a child does that only waits to be killed. */
+void wait_for_ever(void *unused);
+
+/* Starts such a child with this id; -1: the id is taken. */
+pid_t start_as(pid_t id);
+
 /*
  * The arguments of this program, up to `most`; how many they are. For constructors, to which only glibc gives them.
  */

@@ -319,17 +319,6 @@ PROMISE(siblings, "with CLONE_PARENT the table reports the caller's parent; afte
 	close_follower(&f);
 }
 
-static pid_t start_again(pid_t id)
-{
-	pid_t pid = clone_with_id(id);
-	if (pid < 0 && errno != EEXIST)
-		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
-	if (pid == 0)
-		for (;;)
-			pause();
-	return pid;
-}
-
 PROMISE(reused_pid, "the owners of a reused pid are reported one after the other, with different ids, whether they are read soon or late")
 {
 	struct follower f = open_default();
@@ -344,7 +333,7 @@ PROMISE(reused_pid, "the owners of a reused pid are reported one after the other
 		if (old)
 			usleep(20000);
 		dismiss(&puppet, 'q');
-		pid_t again = start_again(puppet.pid);
+		pid_t again = start_as(puppet.pid);
 		if (again < 0)
 			continue; /* somebody else was faster */
 		while (!late && strlen(history(&f, again)) < 3)
@@ -402,7 +391,7 @@ PROMISE(reused_in_a_tick, "the owners of a reused pid are reported one after the
 		await_change(&f, PC_CHANGE_FOUND, first);
 		kill(first, SIGKILL);
 		end_child(first);
-		pid_t again = start_again(first);
+		pid_t again = start_as(first);
 		if (again > 0) {
 			CHECK_HISTORY(&f, first, "FES");
 			kill(again, SIGKILL);
@@ -485,7 +474,7 @@ static bool has_late_parent(void)
 	int pipes[2], below = 0;
 	CHECK_EQ(pipe(pipes), 0);
 	for (int i = 0; i < BEHIND; i++)
-		behind[i] = start_again(free_id(low + 1, 1));
+		behind[i] = start_as(free_id(low + 1, 1));
 	struct follower f = open_unheard(TABLE_OPTIONS(.max_work = 1));
 	for (pid_t pid = 1; pid <= low; pid++)
 		below += kill(pid, 0) == 0 && pc_process_alive(pid) != -ESRCH;
@@ -495,7 +484,7 @@ static bool has_late_parent(void)
 	if (parent < 0 && errno != EEXIST)
 		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
 	if (parent == 0) {
-		child = start_again(high);
+		child = start_as(high);
 		CHECK_EQ(write(pipes[1], &child, sizeof(child)), sizeof(child));
 		for (;;)
 			pause();
@@ -538,7 +527,7 @@ PROMISE(reused_unlost, "the new owner of a pid that is read before its FORK arri
 		await_change(&f, PC_CHANGE_STARTED, puppet.pid);
 		usleep(20000); /* in another tick of the clock */
 		dismiss(&puppet, 'q');
-		again = start_again(puppet.pid);
+		again = start_as(puppet.pid);
 	}
 	CHECK_EQ(await_change(&f, PC_CHANGE_STARTED, again).flags, 0);
 	kill(again, SIGKILL);

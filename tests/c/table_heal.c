@@ -209,31 +209,14 @@ static void heal_until_renamed(struct follower *f, pid_t pid)
 	CHECK_EQ(change->flags, PC_CHANGE_RECOVERED);
 }
 
-static void pause_for_ever(void *unused)
-{
-	(void)unused;
-	for (;;)
-		pause();
-}
-
-static pid_t start_waiting_as(pid_t id)
-{
-	pid_t pid = clone_with_id(id);
-	if (pid < 0 && errno != EEXIST)
-		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
-	if (pid == 0)
-		pause_for_ever(NULL);
-	return pid;
-}
-
 PROMISE(reuse_in_scan, "when a pid gets a new owner while the table reads /proc, both owners are reported")
 {
 	struct follower f = open_follower(
 		TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE, .max_work = 1));
 	for (int round = 0; round < 5; round++) {
 		struct puppet before = start_puppet();
-		pid_t ending = start_child(pause_for_ever, NULL);
-		pid_t behind = start_child(pause_for_ever, NULL);
+		pid_t ending = start_child(wait_for_ever, NULL);
+		pid_t behind = start_child(wait_for_ever, NULL);
 		await_change(&f, PC_CHANGE_STARTED, behind);
 		usleep(30000); /* two owners that began in one tick are one */
 		fill_queue(&f);
@@ -242,7 +225,7 @@ PROMISE(reuse_in_scan, "when a pid gets a new owner while the table reads /proc,
 		end_child(ending);
 		heal_until_renamed(&f, before.pid);
 		flood(40); /* the next step of the scan comes before the last of these */
-		pid_t again = start_waiting_as(ending);
+		pid_t again = start_as(ending);
 		if (again < 0)
 			continue;
 		check_table_is_proc(&f);
@@ -264,16 +247,16 @@ PROMISE(orphan_in_scan, "a process that the table finds while its parent exits i
 		TABLE_OPTIONS(.rcvbuf_bytes = SMALL_QUEUE, .max_work = 1));
 	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	for (int round = 0; round < 5; round++) {
-		pid_t place = start_child(pause_for_ever, NULL), orphan;
+		pid_t place = start_child(wait_for_ever, NULL), orphan;
 		int pipes[4];
 		CHECK_EQ(pipe(pipes), 0);
 		CHECK_EQ(pipe(pipes + 2), 0);
 		pid_t parent = fork();
 		if (parent == 0) {
 			read(pipes[0], &orphan, 1);
-			orphan = start_waiting_as(place);
+			orphan = start_as(place);
 			write(pipes[3], &orphan, sizeof(orphan));
-			pause_for_ever(NULL);
+			wait_for_ever(NULL);
 		}
 		close(pipes[3]);
 		struct puppet behind = start_puppet();
@@ -311,7 +294,7 @@ PROMISE(lost_reuse, "the owners of a pid that was reused in a loss are reported 
 		usleep(30000);
 		fill_queue(&f);
 		dismiss(&puppet, 'q');
-		pid_t again = start_waiting_as(puppet.pid);
+		pid_t again = start_as(puppet.pid);
 		if (again < 0)
 			continue;
 		await_change(&f, PC_CHANGE_SYNCED, 0);

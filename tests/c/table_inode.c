@@ -17,13 +17,6 @@
 
 enum { PID_FS_MAGIC_NUMBER = 0x50494446 };
 
-static void wait_for_ever(void *unused)
-{
-	(void)unused;
-	for (;;)
-		pause();
-}
-
 static void stop(pid_t pid)
 {
 	kill(pid, SIGKILL);
@@ -77,16 +70,6 @@ static void send_fork(int feed, pid_t child)
 	message->len = sizeof(event);
 	memcpy(message->data, &event, sizeof(event));
 	CHECK_EQ(send(feed, datagram, header->nlmsg_len, 0), header->nlmsg_len);
-}
-
-static pid_t start_as(pid_t id)
-{
-	pid_t pid = clone_with_id(id);
-	if (pid < 0 && errno != EEXIST)
-		skip("clone3 with set_tid needs CAP_SYS_ADMIN and Linux 5.5");
-	if (pid == 0)
-		wait_for_ever(NULL);
-	return pid;
 }
 
 /*
