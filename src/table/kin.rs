@@ -62,12 +62,18 @@ impl Follower {
     }
 
     /// Whether the record with a parent's pid is the parent's: no event about it can have been lost since it was
-    /// seen, and it is no younger than the child's FORK.
+    /// seen, and it is no younger than the child's FORK. If the child was made with `CLONE_PARENT`, its parent may
+    /// have exited before the FORK was queued. /proc rounds the start of the pid's next owner, so that its own FORK
+    /// decides.
     fn is_parent(&self, slot: Slot, fork: Option<&Event>) -> bool {
         let record = self.census.at(slot);
         let start_ns = record.process.start_boottime_ns;
+        let is_younger = |event: &Event| {
+            self.agenda.slept.is_before(event, start_ns)
+                || matches!(record.origin, Origin::Forked { at_ns, .. } if event.timestamp_ns < at_ns)
+        };
         lived_ns(record).max(record.read_ns) > self.agenda.doubted_ns
-            && !fork.is_some_and(|event| self.agenda.slept.is_before(event, start_ns))
+            && !fork.is_some_and(is_younger)
     }
 
     /// What a process is that may be an orphan.

@@ -1388,6 +1388,18 @@ fn one_family(rows: &mut Rows) {
     stage.follower.agenda.doubted_ns = 1_600 * MS;
     stage.follower.judge_family(slot, Some(&fork().of(8).by(9).event));
     rows.row("after a loss, who owned the parent's pid before may be gone", stage.record(8).family != Family::Member, true);
+
+    let born_to_an_owner_forked_at = |at_ms| {
+        let mut stage = Stage::of_family([forked_as(8), forked_as(9).forked_at(at_ms)]);
+        let [child, owner] = [8, 9].map(|pid| stage.slot(pid));
+        stage.follower.census.at_mut(child).family = Family::Unjudged;
+        stage.follower.census.at_mut(owner).family = Family::Member;
+        stage.follower.judge_family(child, Some(&fork().of(8).by(9).event));
+        stage.record(8).family
+    };
+    rows.row("the parent that a FORK names was forked before", born_to_an_owner_forked_at(1_999), Family::Member);
+    rows.row("an owner of the pid that a FORK names, forked later in the same tick, is not the parent",
+        born_to_an_owner_forked_at(2_001), Family::Perhaps);
 }
 
 #[rustfmt::skip]

@@ -412,3 +412,20 @@ fn an_orphan_of_a_family_that_a_subreaper_adopted_during_a_loss_is_not_left_out(
         ],
     );
 }
+
+#[test]
+fn a_child_of_a_family_whose_late_fork_names_the_pid_of_a_later_process_is_not_born_to_that() {
+    let late_sibling = Step::Fork { who: 1, pid: 0, birth: Birth::Sibling, delay: Delay::Stamped };
+    passes(
+        Setup { family: Some(0), ..PLAIN },
+        &[
+            Op::Pause,
+            fork(0, 0),
+            fork(1, 0),
+            Op::Do(late_sibling),
+            Op::Do(EXIT),
+            REAP,
+            kernel_thread(0),
+        ],
+    );
+}
