@@ -147,8 +147,11 @@ impl Follower {
                 self.judge_family(slot, Some(event)).then_some(change::STARTED)
             }
             Verdict::PastExit => {
-                // After another EXIT, its FORK cannot come.
-                if record.leader_exit.is_none() {
+                // The FORK that was taken for its own may be the previous owner's. After another EXIT, its FORK
+                // cannot come.
+                let is_seen =
+                    matches!(record.origin, Origin::Found(found) if found.fork == OwnFork::Seen);
+                if is_seen && record.leader_exit.is_none() {
                     note_fork(record, OwnFork::Expected);
                 }
                 self.census.doubt_kin(slot);

@@ -429,3 +429,21 @@ fn a_child_of_a_family_whose_late_fork_names_the_pid_of_a_later_process_is_not_b
         ],
     );
 }
+
+#[test]
+fn the_fork_of_the_next_owner_of_a_pid_is_not_that_of_a_leaderless_process_that_was_found() {
+    passes(
+        Setup { before: 2, ..PLAIN },
+        &[
+            fork(0, 0),
+            Op::Do(Step::Thread { who: 1, delay: Delay::No }),
+            Op::Do(leader_exit()),
+            Op::Pause,
+            Op::Do(Step::ThreadExit { who: 0, code: 0 }),
+            REAP,
+            Op::Do(Step::Wait { ns: 12_000_000 }),
+            fork(0, 0),
+            exec(1),
+        ],
+    );
+}
