@@ -307,7 +307,8 @@ pub(super) const fn found_ns(record: &Record) -> u64 {
     }
 }
 
-fn was_replaced(record: &Record) -> bool {
+/// Whether the process exited, and its pid was seen to have another owner.
+pub(super) fn was_replaced(record: &Record) -> bool {
     record.gone().is_some_and(|gone| gone.is_replaced)
 }
 

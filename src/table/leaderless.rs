@@ -110,13 +110,15 @@ pub(super) fn note_exit_of_watched(
 }
 
 /// The process has run another program, and exited since. If it had no leader before, its pidfd may know how
-/// it exited. Otherwise the EXIT of the program's leader will tell.
+/// it exited. Otherwise the EXIT of the program's leader will tell, unless the pid was seen to have another owner
+/// when the process exited: that may have run the program, and its FORK may be lost.
 pub(super) fn note_exec_of_exited(census: &mut Census, slot: Slot, world: &mut impl World) {
     if census.at(slot).life == Life::Leaderless(Watch::Pidfd) {
         note_exit_of_watched(census, slot, false, world);
     }
-    let exit = census.at(slot).exit();
-    if !exit.is_some_and(|exit| matches!(exit.code, ExitCode::Own(_))) {
+    let record = census.at(slot);
+    let is_over = record.exit().is_some_and(|exit| matches!(exit.code, ExitCode::Own(_)));
+    if !is_over && !judge::was_replaced(record) {
         settle(census, slot, false, world);
     }
 }

@@ -447,3 +447,26 @@ fn the_fork_of_the_next_owner_of_a_pid_is_not_that_of_a_leaderless_process_that_
         ],
     );
 }
+
+#[test]
+fn the_next_owner_of_a_pid_is_entered_although_its_exec_is_taken_for_that_of_the_previous_one() {
+    let exec = Step::Exec { who: 1, new_ids: false, delay: Delay::No };
+    let flood = Step::Flood { who: 0, count: 17 };
+    for calls in 1..12 {
+        let mut ops = vec![
+            fork(0, 0),
+            Op::Pause,
+            Op::Do(Step::Deafen),
+            late_exit(Delay::Stamped),
+            REAP,
+            Op::Do(Step::Wait { ns: 12_000_000 }),
+            fork(0, 0),
+            Op::Do(Step::Check),
+            Op::Between(calls, Step::GoOn { which: 0 }),
+            Op::Between(calls, flood),
+            Op::Between(calls, exec),
+        ];
+        ops.extend([RUN; 25]);
+        passes(Setup { before: 1, pids: 1, ..PLAIN }, &ops);
+    }
+}
