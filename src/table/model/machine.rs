@@ -152,8 +152,9 @@ pub(super) struct Machine {
     pub deaf_since_ns: Option<u64>,
     pub announcement: Option<Event>,
     pub was_deaf: bool,
-    /// The pid whose command was read, until the look that follows. The kernel gives out all other pids
-    /// before it gives out this one again.
+    /// The pid that is looked at: until the end of the look, from its beginning if the pid has an owner then, and
+    /// otherwise from the reading of the command. The kernel gives out all other pids before it gives out this one
+    /// again.
     pub read_pid: i32,
     /// When the table asked for the time last. If it reads a command next, the look begins there.
     pub asked_ns: u64,

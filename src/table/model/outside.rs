@@ -226,11 +226,14 @@ impl World for Outside {
 
     /// The command is the number of the program.
     fn read_command(&self, pid: i32, block: &mut [u8]) -> Command {
+        if self.machine.borrow().find(pid).is_some() {
+            self.machine.borrow_mut().read_pid = pid;
+        }
         self.asked();
         let mut machine = self.machine.borrow_mut();
+        machine.read_pid = pid;
         let program = machine.find(pid).and_then(|who| machine.shown_program(who));
         machine.note(|| format!("the table reads the command of pid {pid}: {program:?}"));
-        machine.read_pid = pid;
         let mut command = Command::NONE;
         if let Some(program) = program {
             let line = program.to_string();
