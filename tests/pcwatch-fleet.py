@@ -693,6 +693,33 @@ class Store:
         return service.wait(60)
 
 
+def stored_name(manager):
+    """The name under which pcwatch has asked the manager to keep its socket when it ended."""
+    name = ""
+    while manager in select.select([manager], [], [], 0)[0]:
+        text, ancillary, _, _ = manager.recvmsg(4096, 1024)
+        for fd in ancillary:
+            os.close(*array.array("i", fd[2]))
+        if text.startswith(b"FDSTORE=1"):
+            name = text.decode().split("FDNAME=")[1]
+    return name
+
+
+stores = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+stores.bind("stores")
+STORE = {"NOTIFY_SOCKET": work + "/stores", "FDSTORE": "1"}
+names = []
+for limit in resource.RLIM_INFINITY, 1:
+    watch = Watch("--json", "--drop", "--output", "unwritten", environ=STORE)
+    resource.prlimit(watch.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    for _ in range(3):
+        watch.execed()
+    within(5, lambda: "too large" in watch.said() if limit == 1 else (contents("unwritten") or "").count("event") == 3)
+    watch.stop()
+    names += [stored_name(stores)]
+ok(names[0].startswith("events-complete-") and names[1].startswith("events-running-"),
+   "a run that could not write its last lines does not tell the next run that it has shown everything", names)
+
 promise = "across restarts with an FD store no exec is missed", "after a kill, the next run reports that events may be missing", \
     "a view that follows the table leaves no descriptor in the store"
 if run("--duration", "0.1").returncode == 0:

@@ -429,13 +429,13 @@ static void get_event_stats(struct pc_stats *stats)
 	pc_get_stats(pc, stats, sizeof(*stats));
 }
 
-static void close_events(void)
+static void close_events(bool complete)
 {
 	struct pc_stats stats;
 	pc_get_stats(pc, &stats, sizeof(stats));
 	legacy.dropped += stats.lost;
 	/* The report of a repaired deafness is in this handle, not in the socket. */
-	legacy.complete = !output_gone && deaf_reports >= stats.repaired;
+	legacy.complete = complete && deaf_reports >= stats.repaired;
 	/* If the service manager keeps the socket, leave the subscription: pc_close() would end it. */
 	int fd = pc_fd(pc);
 	if (!bequeath(fd, &legacy))

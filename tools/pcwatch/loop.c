@@ -175,9 +175,9 @@ int run(const struct view *view)
 	view->get_stats(&stats);
 	if (options.stats && !output_gone)
 		show_totals(&stats, now_ns() - start_ns, wake);
-	finish_output();
+	bool complete = finish_output() && !lines_unannounced();
 	if (options.metrics)
 		update_metrics(view);
-	view->close();
+	view->close(complete);
 	return exit_status;
 }

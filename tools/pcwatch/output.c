@@ -108,14 +108,18 @@ size_t room_left(void)
 	return used < options.buffer_bytes ? options.buffer_bytes - used : 0;
 }
 
-/* Waits for the reader of stdout for a moment, and reports what it has not taken. */
-void finish_output(void)
+/*
+ * Waits for the reader of stdout for a moment, and reports what it has not taken. Returns whether all lines were
+ * written.
+ */
+bool finish_output(void)
 {
-	uint64_t left;
 	flush();
-	if (options.buffer_bytes && !options.tree && (left = finish_lines()))
+	uint64_t left = options.buffer_bytes && !options.tree ? finish_lines() : 0;
+	if (left)
 		fprintf(stderr, NAME ": %s: %llu lines were not taken at the end\n", output_name(),
 			(unsigned long long)left);
+	return left == 0 && !output_gone;
 }
 
 void end_line(void)

@@ -166,7 +166,7 @@ uint64_t flush_due_ns(void); /* when to write, at the earliest */
 uint64_t flush_soon(void); /* when that is due: returns when to come again */
 void end_line(void); /* of out */
 size_t room_left(void); /* bytes that --drop may keep besides */
-void finish_output(void);
+bool finish_output(void);
 void complain(const char *what, const char *why);
 
 /* record.c: one line of text, or one JSON object. */
@@ -175,7 +175,7 @@ bool begin_record(const char *event, uint64_t timestamp_ns, const char *colour);
 void columns(pid_t pid, pid_t tid, const char *name);
 void end_record(uint32_t kind);
 bool end_notice(void);
-uint64_t lines_made(void), lines_dropped(void);
+uint64_t lines_made(void), lines_dropped(void), lines_unannounced(void);
 enum lost_reason { LOST_IN_QUEUE, LOST_DEAF, LOST_AT_RESTART }; /* only for the first is the number known */
 extern const char *const REASONS[];
 void note_loss(uint64_t lost, enum lost_reason reason); /* before the record that reports it */
@@ -284,7 +284,7 @@ int open_table(void);
 int check_table(void);
 void drain_table(void (*take)(const struct pc_change *change));
 void get_table_stats(struct pc_stats *stats);
-void close_table(void);
+void close_table(bool complete);
 uint64_t beginning(const struct pc_change *change);
 const char *process_name(const struct pc_process *process);
 bool is_end(const struct pc_change *change);
@@ -298,7 +298,7 @@ struct view { /* one way to look at the machine */
 	void (*drain)(void); /* handles some pending events: in a flood, signals get a turn */
 	void (*get_stats)(struct pc_stats *stats);
 	uint64_t (*wake_ns)(void); /* when to drain even without an event; may be NULL */
-	void (*close)(void);
+	void (*close)(bool complete); /* complete: each line was written, or announced as dropped */
 };
 int run(const struct view *view);
 void listen_to(int fd);

@@ -105,6 +105,12 @@ uint64_t lines_dropped(void)
 	return total_dropped;
 }
 
+/* How many dropped lines no line of output has reported yet. */
+uint64_t lines_unannounced(void)
+{
+	return dropped.lines;
+}
+
 /* Before the record that reports a loss of events. */
 void note_loss(uint64_t lost, enum lost_reason reason)
 {
