@@ -720,6 +720,23 @@ for limit in resource.RLIM_INFINITY, 1:
 ok(names[0].startswith("events-complete-") and names[1].startswith("events-running-"),
    "a run that could not write its last lines does not tell the next run that it has shown everything", names)
 
+def successor(*options, name, count=1, **more):
+    """A pcwatch that continues with the socket of a previous run, which the manager has kept under a name."""
+    script = 'export LISTEN_PID=$$ LISTEN_FDS=%d LISTEN_FDNAMES=%s; exec "$0" "$@" 3<&9' % (count, name)
+    return Watch(*options, prefix=["sh", "-c", script], environ=STORE, **more)
+
+
+# The previous run has reported as many as 2^32 - 127: so 127 more than those are lost when the number is 0 again.
+watch = successor("--json", "--stats", "--metrics", "between.prom", name="events-complete-1-4294967169")
+first = json.loads(watch.process.stdout.readline())
+watch.stop()
+final = json.loads(watch.process.stdout.readlines()[-1])
+ok((first["event"], first["lost"], first["reason"]) == ("overrun", 127, "queue") and final["lost"] == 127
+   and "\npcwatch_lost_events_total 127\n" in contents("between.prom"),
+   "the totals have the events that were lost between two runs", (first, final))
+stored = stored_name(stores)
+ok(stored.endswith("-0"), "the next run knows that these losses were reported", stored)
+
 promise = "across restarts with an FD store no exec is missed", "after a kill, the next run reports that events may be missing", \
     "a view that follows the table leaves no descriptor in the store"
 if run("--duration", "0.1").returncode == 0:

@@ -12,6 +12,7 @@ enum { RESTARTED = 100 };
 static struct pc_connector *pc;
 static struct legacy legacy; /* what the next run will know of this one */
 static uint64_t deaf_reports;
+static uint64_t lost_between; /* what the kernel dropped since the last report of the previous run */
 
 /* What was read about an EXEC's process. */
 struct program {
@@ -375,6 +376,7 @@ static int succeed(struct pc_options *subscription)
 	/* The library reports what the kernel drops from now on. Report here what it dropped since the last report. */
 	uint32_t lost = dropped - (uint32_t)before.dropped;
 	bool unknown = !before.complete || dropped != dropped_by(fd);
+	lost_between = unknown ? 0 : lost;
 	if (lost || unknown)
 		events[event_count++] = (struct pc_event){
 			.kind = PC_EVENT_OVERRUN,
@@ -427,6 +429,7 @@ static int check_events(void)
 static void get_event_stats(struct pc_stats *stats)
 {
 	pc_get_stats(pc, stats, sizeof(*stats));
+	stats->lost += lost_between;
 }
 
 static void close_events(bool complete)
