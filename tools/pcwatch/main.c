@@ -27,6 +27,7 @@ int main(int argc, char **argv)
 			return 1;
 	setlocale(LC_CTYPE, "");
 	parse_options(argc, argv);
+	take_descriptors();
 	if (options.command && (options.family = start_job()) < 0) {
 		fprintf(stderr, NAME ": cannot start a process: %s\n", strerror(errno));
 		return FAILED_WITH_COMMAND;

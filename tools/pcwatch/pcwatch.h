@@ -45,6 +45,7 @@ struct legacy { /* of the previous run */
 	uint64_t since_ns; /* when that run began, CLOCK_MONOTONIC */
 	uint64_t dropped; /* the part of dropped_by() that was reported, modulo 2^32 */
 };
+void take_descriptors(void);
 int inherit(struct legacy *legacy);
 void disinherit(int fd);
 bool bequeath(int fd, const struct legacy *legacy);

@@ -17,6 +17,8 @@ enum { FIRST_FD = 3, NAME_MAX_LENGTH = 100 };
 
 static char stored[NAME_MAX_LENGTH]; /* the name of the descriptor that the manager keeps; empty: it keeps none */
 
+static int inherited = -1; /* the socket of the previous run */
+
 static bool has_store(void)
 {
 	const char *max = getenv("FDSTORE");
@@ -33,29 +35,35 @@ static void forget(void)
 }
 
 /*
- * Returns the socket of the previous run and what its name says, or -1. Removes the variables from the environment,
- * because a command that pcwatch runs must not see them.
+ * Takes the descriptors that the manager has passed, before a command is started, which must get neither them nor
+ * the variables. Closes them unless there is one: pcwatch has the manager keep only one.
  */
-int inherit(struct legacy *legacy)
+void take_descriptors(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"), *name = getenv("LISTEN_FDNAMES");
-	char state[16];
-	int fd = -1;
-	if (pid && count && name && atol(pid) == getpid() && atol(count) == 1) {
+	long descriptors = pid && count && atol(pid) == getpid() ? atol(count) : 0, limit = sysconf(_SC_OPEN_MAX);
+	if (descriptors == 1 && name && fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) == 0) {
 		snprintf(stored, sizeof(stored), "%s", name);
-		fd = FIRST_FD;
-		if (sscanf(name, "events-%15[a-z]-%" SCNu64 "-%" SCNu64, state, &legacy->since_ns, &legacy->dropped) != 3 ||
-		    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-			close(fd);
-			forget();
-			fd = -1;
-		}
-		legacy->complete = fd >= 0 && strcmp(state, "complete") == 0;
+		inherited = FIRST_FD;
 	}
+	for (long fd = FIRST_FD; inherited < 0 && fd < FIRST_FD + descriptors && fd < limit; fd++)
+		close((int)fd);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	return fd;
+}
+
+/* Returns the socket of the previous run and what its name says, or -1. */
+int inherit(struct legacy *legacy)
+{
+	char state[16];
+	if (inherited >= 0 && sscanf(stored, "events-%15[a-z]-%" SCNu64 "-%" SCNu64, state, &legacy->since_ns,
+				     &legacy->dropped) != 3) {
+		disinherit(inherited);
+		inherited = -1;
+	}
+	legacy->complete = inherited >= 0 && strcmp(state, "complete") == 0;
+	return inherited;
 }
 
 /* Closes what the previous run has left, because this view cannot continue with it. */
