@@ -664,7 +664,7 @@ class Store:
         output = "run-%d" % len(self.outputs)
         self.outputs.append(output)
         name, fd = next(iter(self.kept.items()), ("", -1))
-        listen = 'test -z "$LISTEN_FDNAMES" || export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"'
+        listen = 'export SYSTEMD_EXEC_PID=$$; test -z "$LISTEN_FDNAMES" || export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"'
         with open(output, "w") as out:
             service = subprocess.Popen(
                 ["sh", "-c", listen, PCWATCH, "--json", "--no-threads", *options], stdout=out, close_fds=False,
@@ -710,7 +710,8 @@ stores.bind("stores")
 STORE = {"NOTIFY_SOCKET": work + "/stores", "FDSTORE": "1"}
 names = []
 for limit in resource.RLIM_INFINITY, 1:
-    watch = Watch("--json", "--drop", "--output", "unwritten", environ=STORE)
+    watch = Watch("--json", "--drop", "--output", "unwritten", environ=STORE,
+                  prefix=["sh", "-c", 'export SYSTEMD_EXEC_PID=$$; exec "$0" "$@"'])
     resource.prlimit(watch.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     for _ in range(3):
         watch.execed()
@@ -722,7 +723,7 @@ ok(names[0].startswith("events-complete-") and names[1].startswith("events-runni
 
 def successor(*options, name, count=1, **more):
     """A pcwatch that continues with the socket of a previous run, which the manager has kept under a name."""
-    script = 'export LISTEN_PID=$$ LISTEN_FDS=%d LISTEN_FDNAMES=%s; exec "$0" "$@" 3<&9' % (count, name)
+    script = 'export SYSTEMD_EXEC_PID=$$ LISTEN_PID=$$ LISTEN_FDS=%d LISTEN_FDNAMES=%s; exec "$0" "$@" 3<&9' % (count, name)
     return Watch(*options, prefix=["sh", "-c", script], environ=STORE, **more)
 
 
@@ -736,6 +737,13 @@ ok((first["event"], first["lost"], first["reason"]) == ("overrun", 127, "queue")
    "the totals have the events that were lost between two runs", (first, final))
 stored = stored_name(stores)
 ok(stored.endswith("-0"), "the next run knows that these losses were reported", stored)
+
+watch = Watch("--json", environ={**STORE, "SYSTEMD_EXEC_PID": "1"})
+watch.execed()
+watch.process.stdout.readline()
+watch.stop()
+stored = stored_name(stores)
+ok(stored == "", "a pcwatch that is not the main process of a service hands over no socket", stored)
 
 script = 'test -e /proc/$$/fd/3 && echo "descriptor 3"; env | grep "^LISTEN_"; echo all'
 said = []

@@ -19,10 +19,11 @@ static char stored[NAME_MAX_LENGTH]; /* the name of the descriptor that the mana
 
 static int inherited = -1; /* the socket of the previous run */
 
+/* A child of the service's main process inherits these variables, too, but the manager ignores its messages. */
 static bool has_store(void)
 {
-	const char *max = getenv("FDSTORE");
-	return getenv("NOTIFY_SOCKET") && max && atol(max) > 0;
+	const char *max = getenv("FDSTORE"), *pid = getenv("SYSTEMD_EXEC_PID");
+	return getenv("NOTIFY_SOCKET") && max && atol(max) > 0 && pid && atol(pid) == getpid();
 }
 
 static void forget(void)
@@ -74,7 +75,7 @@ void disinherit(int fd)
 	forget();
 }
 
-/* Has the manager keep the socket in the state that legacy describes. Returns whether it does. */
+/* Has the manager keep the socket in the state that legacy describes. Returns whether it was asked to. */
 bool bequeath(int fd, const struct legacy *legacy)
 {
 	if (!has_store())
