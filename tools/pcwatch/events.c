@@ -357,20 +357,27 @@ static uint64_t next_printing_ns(void)
 
 /*
  * Continues with the socket of the previous run, in which the kernel has queued the events since then. If that run was
- * killed, the events that it had received and not shown are missing. Returns a negative error if there is no socket.
+ * killed, the events that it had received and not shown are missing. Without that socket, subscribes
+ * anew; if there was one, reports that events may be missing.
  */
 static int succeed(struct pc_options *subscription)
 {
 	struct legacy before;
 	int fd = inherit(&before);
 	if (fd < 0)
-		return fd;
+		return pc_open(&pc, subscription);
 	subscription->flags |= PC_OPEN_SUBSCRIBED;
 	uint32_t dropped = dropped_by(fd);
 	int error = pc_open_fd(&pc, fd, subscription);
 	subscription->flags &= ~PC_OPEN_SUBSCRIBED;
 	if (error < 0) {
 		disinherit(fd);
+		error = pc_open(&pc, subscription);
+		events[event_count++] = (struct pc_event){
+			.kind = PC_EVENT_OVERRUN,
+			.timestamp_ns = now_ns(),
+			.data.overrun = { .since_ns = before.since_ns, .reason = RESTARTED },
+		};
 		return error;
 	}
 	/* The library reports what the kernel drops from now on. Report here what it dropped since the last report. */
@@ -411,8 +418,6 @@ static int open_events(void)
 	if (options.no_threads)
 		subscription.flags = PC_FILTER_NO_THREADS;
 	int error = succeed(&subscription);
-	if (error < 0)
-		error = pc_open(&pc, &subscription);
 	legacy.since_ns = now_ns();
 	if (error == 0)
 		bequeath(pc_fd(pc), &legacy);
