@@ -479,6 +479,28 @@ if text_string_to_metric_families:
             absent = set(re.findall(r"pcwatch_[a-z_]+", rules)) - set(re.findall(r"^pcwatch_[a-z_]+", file.read(), re.M))
         ok(check.returncode == 0 and not absent, "promtool accepts the rules for alerts, and the file has what these need",
            (check.stderr, absent))
+        # Node a works. The file of node b ends with its service, pcwatch hangs on node c, and both come back. On node d,
+        # pcwatch is killed twice, and restarted at once.
+        received, changed = "pcwatch_received_events_total", 'node_textfile_mtime_seconds{file="/run/pcwatch/pcwatch.prom",instance="%s"}'
+        series = [(received + '{instance="a"}', "0+60x60"), (received + '{instance="b"}', "0+60x10 _x30 0+60x20"),
+                  (received + '{instance="c"}', "0+60x10 600x30 600+60x20"), (changed % "a", "0+60x60"),
+                  (changed % "b", "0+60x10 _x30 2460+60x19"), (changed % "c", "0+60x10 600x29 2400+60x20"),
+                  (received + '{instance="d"}', "0+60x9 0+60x29 0+60x19"), (changed % "d", "0+60x60"),
+                  ('pcwatch_overruns_total{reason="restart",instance="a"}', "0x60"),
+                  ('pcwatch_overruns_total{reason="restart",instance="d"}', "0x9 1x49")]
+        gone = [{"exp_labels": {"instance": "b"}}, {"exp_labels": {"instance": "c", "file": "/run/pcwatch/pcwatch.prom"}}]
+        killed = [{"exp_labels": {"instance": "d", "reason": "restart"}}]
+        cases = [("5m", "PcwatchIsGone", []), ("20m", "PcwatchIsGone", gone), ("39m", "PcwatchIsGone", gone),
+                 ("50m", "PcwatchIsGone", []), ("30m", "PcwatchWasKilled", []), ("41m", "PcwatchWasKilled", killed)]
+        with open("alerts.yaml", "w") as file:
+            file.write(re.sub(r"\n +annotations:.*", "", rules))  # promtool compares them, too
+        with open("alerts-test.yaml", "w") as file:  # JSON is YAML
+            json.dump({"rule_files": ["alerts.yaml"], "evaluation_interval": "1m", "tests": [
+                {"interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series],
+                 "alert_rule_test": [{"eval_time": at, "alertname": name, "exp_alerts": alerts} for at, name, alerts in cases]}]}, file)
+        check = subprocess.run(["promtool", "test", "rules", "alerts-test.yaml"], capture_output=True, text=True)
+        ok(check.returncode == 0, "alerts report a pcwatch whose metrics ended or became old, until it works again, and one that was killed",
+           check.stdout + check.stderr)
     else:
         skip("promtool finds nothing wrong with the file of --metrics", "promtool is needed")
     watch = Watch("--json", "--drop=131072", "--metrics", "dropped.prom", "--metrics-interval=0.1", stdout=subprocess.PIPE)
