@@ -406,6 +406,13 @@ def run(name, count):
         sent = sum(map(len, first.runs().values()))
         ok(again == 0 and ran.stderr == "pcwatch-nats: %d lines, of which the server had %d already\n" % (sent, sent)
            and len(engine.lines()) == len(received), title + "the server drops what is sent twice", (again, ran.stderr))
+        rest = b'"boot_id":"b","run":"r","line":%d,"event":"exec"'
+        odd = [b'{"host":null,' + rest % 1 + b"}", b'{"host":"' + b"h" * 100 + b'",' + rest % 2 + b"}", b"\0" * 999999, b'{"host":"torn","boo',
+               b'{"host":"last",' + rest % 3 + b"}", b'{"host":"unfinished",' + rest % 4]
+        ran = subprocess.run([*inside(first.space), *engine.client], input=b"\n".join(odd), capture_output=True)
+        ok(ran.returncode == 0 and ran.stderr.count(b"\n") == 3 and b"\npcwatch-nats: 5 lines were not lines of" in ran.stderr
+           and sorted(engine.lines()[len(received):]) == sorted([*odd, b""]),
+           title + "lines that are not as expected arrive, too, and are reported once", (ran, engine.lines()[len(received):]))
     if lost or wrong or faults:
         for path in [folder + "/server/log", first.folder + "/log", cut.folder + "/log", full.folder + "/watch.log"]:
             with open(path) as file:

@@ -6,7 +6,7 @@
  *
  * Each message has the id BOOT_ID-RUN-LINE, by which the server drops duplicates. A line that the server has not
  * acknowledged is sent again, for as long as that takes. Meanwhile, pcwatch-nats reads no further, and pcwatch --drop
- * keeps or counts the lines.
+ * keeps or counts the lines. A line that is not as expected has no id, and its subject is pcwatch.invalid.
  *
  * `pcwatch-nats --take NAME` prints the lines of all machines. The server remembers under NAME which lines were printed.
  */
@@ -23,14 +23,14 @@
 #define STREAM "PCWATCH"
 #define PREFIX "pcwatch"
 #define DAY_NS (24LL * 3600 * 1000000000)
-enum { BATCH = 500, WAIT_MS = 5000, LONGEST_LINE = 1000000 };
+enum { BATCH = 500, WAIT_MS = 5000, LONGEST_LINE = 1000000, LONGEST_TOKEN = 64 };
 
 static natsConnection *connection;
 static jsCtx *js;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static natsMsg *failed[BATCH];
 static int failed_count;
-static unsigned long long acknowledged, duplicates;
+static unsigned long long acknowledged, duplicates, invalid;
 
 static void fail(const char *what, const char *why)
 {
@@ -76,16 +76,25 @@ static const char *value_of(const char *line, const char *key, size_t *length)
 	return at;
 }
 
-/* Appends a token to a subject. Replaces each character that may have a special meaning in a subject. */
+/* Appends a token to a subject. Replaces each character that may have a special meaning in a subject. The end of a long
+ * text is replaced by its hash (FNV-1a), so that the names of machines stay different. */
 static void append_token(char *subject, const char *text, size_t length)
 {
 	char *to = subject + strlen(subject);
+	size_t kept = length > LONGEST_TOKEN ? LONGEST_TOKEN - 17 : length;
+	unsigned long long hash = 0xcbf29ce484222325;
 	*to++ = '.';
-	for (; length--; text++)
-		*to++ = (*text >= '0' && *text <= '9') || ((*text | 32) >= 'a' && (*text | 32) <= 'z') || *text == '-'
-				? *text
-				: '_';
+	for (size_t i = 0; i < length; i++) {
+		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
+		if (i < kept)
+			*to++ = (text[i] >= '0' && text[i] <= '9') || ((text[i] | 32) >= 'a' && (text[i] | 32) <= 'z') ||
+						text[i] == '-'
+					? text[i]
+					: '_';
+	}
 	*to = '\0';
+	if (kept < length)
+		sprintf(to, "-%016llx", hash);
 }
 
 static natsStatus publish(natsMsg **message, const char *id)
@@ -106,19 +115,26 @@ static void publish_line(const char *line, size_t size)
 	static const char *const KEYS[] = { "\"boot_id\":\"", "\"run\":\"", "\"line\":", "\"host\":\"", "\"event\":\"" };
 	const char *values[5];
 	size_t lengths[5];
-	char id[128], subject[256] = PREFIX;
+	char id[256], subject[256] = PREFIX;
 	natsMsg *message;
-	for (int i = 0; i < 5; i++) {
+	/* After a power loss, the file may contain a part of a line, or NULs. */
+	bool valid = size > 1 && line[0] == '{' && line[size - 1] == '}' && strlen(line) == size;
+	for (int i = 0; i < 5 && valid; i++) {
 		values[i] = value_of(line, KEYS[i], &lengths[i]);
-		if (!values[i] || lengths[i] > 64)
-			fail("not a line of pcwatch --json --host", line);
+		valid = values[i] && (i > 2 || lengths[i] <= LONGEST_TOKEN);
 	}
-	snprintf(id, sizeof(id), "%.*s-%.*s-%.*s", (int)lengths[0], values[0], (int)lengths[1], values[1], (int)lengths[2],
-		 values[2]);
-	append_token(subject, values[3], lengths[3]);
-	append_token(subject, values[4], lengths[4]);
+	if (valid) {
+		snprintf(id, sizeof(id), "%.*s-%.*s-%.*s", (int)lengths[0], values[0], (int)lengths[1], values[1],
+			 (int)lengths[2], values[2]);
+		append_token(subject, values[3], lengths[3]);
+		append_token(subject, values[4], lengths[4]);
+	} else {
+		if (invalid++ == 0)
+			fprintf(stderr, "pcwatch-nats: not a line of pcwatch --json --host: %.200s\n", line);
+		strcpy(subject, PREFIX ".invalid");
+	}
 	check(natsMsg_Create(&message, subject, NULL, line, (int)size), "memory");
-	check(publish(&message, id), "publish");
+	check(publish(&message, valid ? id : NULL), "publish");
 }
 
 /* Waits until each line of the batch is acknowledged. Sends the others again, with the same ids. */
@@ -175,10 +191,20 @@ static void publish_all(void)
 		finish_batch();
 		used -= (size_t)(line - buffer);
 		memmove(buffer, line, used);
-		if (used == sizeof(buffer) - 1)
-			fail("stdin", "a line is too long");
+		if (used == sizeof(buffer) - 1) { /* no line of pcwatch is that long */
+			buffer[used] = '\0';
+			publish_line(buffer, used);
+			used = 0;
+		}
+	}
+	if (used) { /* the last line has no end */
+		buffer[used] = '\0';
+		publish_line(buffer, used);
+		finish_batch();
 	}
 	fprintf(stderr, "pcwatch-nats: %llu lines, of which the server had %llu already\n", acknowledged, duplicates);
+	if (invalid)
+		fprintf(stderr, "pcwatch-nats: %llu lines were not lines of pcwatch --json --host\n", invalid);
 }
 
 static void take(const char *name, bool once)
