@@ -207,25 +207,59 @@ static void publish_all(void)
 		fprintf(stderr, "pcwatch-nats: %llu lines were not lines of pcwatch --json --host\n", invalid);
 }
 
+/* Whether a request may succeed later: the server is gone, or has just come back. Reports the first failure. */
+static bool is_temporary(natsStatus status)
+{
+	static bool reported;
+	const char *why = NULL;
+	switch (status) {
+	case NATS_TIMEOUT:
+	case NATS_NO_RESPONDERS:
+	case NATS_CONNECTION_DISCONNECTED:
+	case NATS_MISSED_HEARTBEAT:
+	case NATS_INSUFFICIENT_BUFFER:
+		break;
+	default:
+		return false;
+	}
+	natsConnection_GetLastError(connection, &why);
+	if (!reported)
+		fprintf(stderr, "pcwatch-nats: no answer from the server, trying again: %s\n",
+			why && *why ? why : natsStatus_GetText(status));
+	reported = true;
+	return true;
+}
+
 static void take(const char *name, bool once)
 {
 	natsSubscription *subscription;
-	check(js_PullSubscribe(&subscription, js, PREFIX ".>", name, NULL, NULL, NULL), "subscribe");
+	natsStatus status;
+	while ((status = js_PullSubscribe(&subscription, js, PREFIX ".>", name, NULL, NULL, NULL)) != NATS_OK) {
+		if (!is_temporary(status))
+			check(status, "subscribe");
+		sleep(1);
+	}
 	for (;;) {
 		natsMsgList list = { NULL, 0 };
-		natsStatus status = natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS / 5, NULL);
+		status = natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS / 5, NULL);
 		if (status == NATS_TIMEOUT && once)
 			break;
-		if (status != NATS_OK && status != NATS_TIMEOUT)
-			check(status, "fetch");
+		if (status != NATS_OK && status != NATS_TIMEOUT) {
+			if (!is_temporary(status))
+				check(status, "fetch");
+			sleep(1);
+		}
 		for (int i = 0; i < list.Count; i++) {
 			fwrite(natsMsg_GetData(list.Msgs[i]), 1, (size_t)natsMsg_GetDataLength(list.Msgs[i]), stdout);
 			putchar('\n');
 		}
 		if (fflush(stdout) != 0)
 			fail("stdout", strerror(errno));
-		for (int i = 0; i < list.Count; i++) /* only after they were written */
-			natsMsg_Ack(list.Msgs[i], NULL);
+		for (int i = 0; i < list.Count; i++) { /* only after they were written */
+			status = natsMsg_Ack(list.Msgs[i], NULL);
+			if (status != NATS_OK && !is_temporary(status)) /* the server will deliver the message again */
+				check(status, "acknowledge");
+		}
 		natsMsgList_Destroy(&list);
 	}
 	natsSubscription_Destroy(subscription);
@@ -238,7 +272,6 @@ static void prepare_stream(int days, int window_s)
 	jsStreamConfig config;
 	jsErrCode code;
 	natsStatus status;
-	bool reported = false;
 	jsStreamConfig_Init(&config);
 	config.Name = STREAM;
 	config.Subjects = subjects;
@@ -257,14 +290,8 @@ static void prepare_stream(int days, int window_s)
 		}
 		if (status == NATS_OK)
 			return;
-		if (status != NATS_TIMEOUT && status != NATS_NO_RESPONDERS && status != NATS_CONNECTION_DISCONNECTED)
+		if (!is_temporary(status))
 			check(status, "the stream " STREAM);
-		const char *why = NULL;
-		natsConnection_GetLastError(connection, &why);
-		if (!reported)
-			fprintf(stderr, "pcwatch-nats: no answer from the server, trying again: %s\n",
-				why && *why ? why : natsStatus_GetText(status));
-		reported = true;
 		sleep(1);
 	}
 }
