@@ -16,19 +16,33 @@ keys=$ROOT/etc/pcwatch-fleet
 umask 077
 mkdir -p "$keys" "$ROOT/etc/rsyslog.d" "$ROOT/var/log/pcwatch-fleet"
 
-certificate() { # certificate FILE NAME
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$2" -addext "subjectAltName=DNS:$2" \
-		-keyout "$keys/$1.key" -out "$keys/$1.csr" 2>/dev/null
-	openssl x509 -req -in "$keys/$1.csr" -CA "$keys/ca.crt" -CAkey "$keys/ca.key" -CAcreateserial -days 3650 \
-		-copy_extensions copy -out "$keys/$1.crt" 2>/dev/null
-	rm "$keys/$1.csr"
+run() { # run COMMAND: prints what it says only if it fails
+	"$@" 2>"$keys/errors" || { echo "setup.sh: $1 failed:" >&2; cat "$keys/errors" >&2; exit 1; }
+	rm "$keys/errors"
 }
-[ -e "$keys/ca.crt" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
-	-subj "/CN=authority of pcwatch's fleet" -keyout "$keys/ca.key" -out "$keys/ca.crt" 2>/dev/null
+# Files get their names only when they are complete, so that a later run does not use parts of a failed one.
+install_pair() { # install_pair FILE
+	mv "$keys/$1.key.new" "$keys/$1.key"
+	mv "$keys/$1.crt.new" "$keys/$1.crt"
+}
+certificate() { # certificate FILE NAME
+	run openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$2" -addext "subjectAltName=DNS:$2" \
+		-keyout "$keys/$1.key.new" -out "$keys/$1.csr"
+	run openssl x509 -req -in "$keys/$1.csr" -CA "$keys/ca.crt" -CAkey "$keys/ca.key" -CAcreateserial -days 3650 \
+		-copy_extensions copy -out "$keys/$1.crt.new"
+	rm "$keys/$1.csr"
+	install_pair "$1"
+}
+[ -e "$keys/ca.crt" ] || {
+	run openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+		-subj "/CN=authority of pcwatch's fleet" -keyout "$keys/ca.key.new" -out "$keys/ca.crt.new"
+	install_pair ca
+}
 certificate server "$1"
 [ -e "$keys/node.crt" ] || certificate node pcwatch-node
 cp "$here/rsyslog/server.conf" "$ROOT/etc/rsyslog.d/pcwatch-server.conf"
 
+rm -f pcwatch-node.sh.new pcwatch-node.sh # an existing file would keep its mode
 {
 	# shellcheck disable=SC2016
 	echo '#!/bin/sh
@@ -48,9 +62,19 @@ mkdir -p "$ROOT/etc/pcwatch-fleet" "$ROOT/etc/rsyslog.d" "$ROOT/etc/default" "$R
 	sed "s/server\.example\.org/$1/g" "$here/rsyslog/node.conf"
 	# shellcheck disable=SC2016
 	echo 'END
-cat >"$ROOT/etc/default/pcwatch" <<"END"
+defaults=$ROOT/etc/default/pcwatch
+if grep -q "^PCWATCH_OPTIONS=.*--output /var/log/pcwatch/events.json" "$defaults" 2>/dev/null; then
+	echo "$defaults is kept: it has the output that rsyslog sends" >&2
+else
+	if [ -e "$defaults" ]; then
+		cp -p "$defaults" "$defaults.before-fleet"
+		echo "$defaults is replaced: the old file is $defaults.before-fleet" >&2
+	fi
+	cat >"$defaults" <<"END"
 PCWATCH_OPTIONS="--output /var/log/pcwatch/events.json --append --events exec,exit --no-threads --show user,parent,tty,session,nspid,container,cgroup"
 END
+	chmod 644 "$defaults"
+fi
 cat >"$ROOT/etc/logrotate.d/pcwatch" <<"END"
 /var/log/pcwatch/events.json {
 	daily
@@ -62,8 +86,9 @@ cat >"$ROOT/etc/logrotate.d/pcwatch" <<"END"
 	endscript
 }
 END
-chmod 644 "$ROOT/etc/default/pcwatch" "$ROOT/etc/logrotate.d/pcwatch" "$ROOT/etc/rsyslog.d/pcwatch-node.conf"
+chmod 644 "$ROOT/etc/logrotate.d/pcwatch" "$ROOT/etc/rsyslog.d/pcwatch-node.conf"
 [ -n "$ROOT" ] || { systemctl enable pcwatch && systemctl restart pcwatch rsyslog; }'
-} >pcwatch-node.sh
+} >pcwatch-node.sh.new
+mv pcwatch-node.sh.new pcwatch-node.sh
 [ -n "$ROOT" ] || systemctl restart rsyslog
 echo "On each node: sh pcwatch-node.sh"

@@ -432,6 +432,41 @@ def run(name, count):
         remove(node.space)
 
 
+def set_up():
+    """setup.sh where openssl fails first, and pcwatch-node.sh where the administrator has options already."""
+    folder = work + "/setup"
+    os.makedirs(folder + "/bin")
+    os.makedirs(folder + "/node/etc/default")
+    with open(folder + "/bin/openssl", "w") as file:
+        file.write('#!/bin/sh\n[ "$1" != x509 ] || { echo no luck >&2; exit 1; }\nPATH=${PATH#*:} exec openssl "$@"\n')
+    os.chmod(folder + "/bin/openssl", 0o755)
+    open(folder + "/pcwatch-node.sh", "w").close()
+    os.chmod(folder + "/pcwatch-node.sh", 0o644)
+
+    def script(path, *words, root=folder, search=""):
+        return subprocess.run(["sh", path, *words], cwd=folder, capture_output=True, text=True,
+                              env={**os.environ, "ROOT": root, "PATH": search + os.environ["PATH"]})
+    setup = ROOT + "/examples-fleet/setup.sh"
+    bad = script(setup, SERVER, search=folder + "/bin:")
+    missing = not os.path.exists(folder + "/etc/pcwatch-fleet/server.crt")
+    good = script(setup, SERVER)
+    ok(bad.returncode == 1 and bad.stderr == "setup.sh: openssl failed:\nno luck\n" and missing and good.returncode == 0
+       and os.path.exists(folder + "/etc/pcwatch-fleet/server.crt"), "setup.sh shows why openssl failed, and works the next time", (bad, good))
+    mode = os.stat(folder + "/pcwatch-node.sh").st_mode & 0o777
+    ok(mode == 0o600, "only its owner may read pcwatch-node.sh, even if others could before", oct(mode))
+    defaults = folder + "/node/etc/default/pcwatch"
+    with open(defaults, "w") as file:
+        file.write("mine\n")
+    ran = [script("pcwatch-node.sh", root=folder + "/node")]
+    with open(defaults, "a") as file:
+        file.write("# changed\n")
+    ran.append(script("pcwatch-node.sh", root=folder + "/node"))
+    with open(defaults) as file, open(defaults + ".before-fleet") as copy:
+        ok([each.returncode for each in ran] == [0, 0] and file.read().endswith("# changed\n") and copy.read() == "mine\n",
+           "pcwatch-node.sh keeps a copy of the administrator's options, and later changes", ran)
+
+
+set_up()
 for engine_name in arguments.engines.split(","):
     for nodes_count in map(int, arguments.nodes.split(",")):
         run(engine_name, nodes_count)
