@@ -102,7 +102,7 @@ $(RUSTLIB): Makefile Cargo.toml Cargo.lock $(shell find src -name '*.rs') tools/
 # only for five cases or more, registers saved in one place and spilled where that needs the least code, memcpy()
 # or memset() for more than 32 bytes, instructions in an order that needs few registers, copies of values where paths
 # join rather than before, and no analysis whose results are used for speed alone.
-SMALLER = -inline-threshold=25 -jump-threading-threshold=2 -apply-ext-tsp-for-size \
+SMALLER = -inline-threshold=26 -jump-threading-threshold=2 -apply-ext-tsp-for-size \
     -disable-machine-licm -disable-machine-cse -enable-pre=false -enable-load-pre=false \
     -tail-merge-size=2 -min-jump-table-entries=5 -enable-shrink-wrap=false \
     -split-spill-mode=size -max-store-memcpy=2 -max-store-memset=2 -pre-RA-sched=list-burr \
