@@ -13,6 +13,10 @@ case $1 in *[!A-Za-z0-9.-]* | '') echo "setup.sh: not the name of a machine: $1"
 here=$(cd "$(dirname "$0")" && pwd)
 ROOT=${ROOT:-}
 keys=$ROOT/etc/pcwatch-fleet
+if grep -qsiE '^[[:space:]]*[$]PrivDropToUser|^[^#]*privdrop[.]user' "$ROOT/etc/rsyslog.conf" "$ROOT"/etc/rsyslog.d/*.conf; then
+	echo "setup.sh: rsyslogd must stay root, to read the keys: remove PrivDropToUser from its configuration" >&2
+	exit 1
+fi
 umask 077
 mkdir -p "$keys" "$ROOT/etc/rsyslog.d" "$ROOT/var/log/pcwatch-fleet"
 
@@ -50,6 +54,10 @@ rm -f pcwatch-node.sh.new pcwatch-node.sh # an existing file would keep its mode
 set -eu
 umask 077
 ROOT=${ROOT:-}
+if grep -qsiE "^[[:space:]]*[\$]PrivDropToUser|^[^#]*privdrop[.]user" "$ROOT/etc/rsyslog.conf" "$ROOT"/etc/rsyslog.d/*.conf; then
+	echo "pcwatch-node.sh: rsyslogd must stay root, to read the keys: remove PrivDropToUser from its configuration" >&2
+	exit 1
+fi
 mkdir -p "$ROOT/etc/pcwatch-fleet" "$ROOT/etc/rsyslog.d" "$ROOT/etc/default" "$ROOT/etc/logrotate.d"'
 	for file in ca.crt node.crt node.key; do
 		# shellcheck disable=SC2016

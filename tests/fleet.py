@@ -465,6 +465,16 @@ def set_up():
         ok([each.returncode for each in ran] == [0, 0] and file.read().endswith("# changed\n") and copy.read() == "mine\n",
            "pcwatch-node.sh keeps a copy of the administrator's options, and later changes", ran)
 
+    ran = []
+    for number, line in enumerate(("$PrivDropToUser syslog", "  privdrop.user.name=\"syslog\"", "#$PrivDropToUser syslog")):
+        root = "%s/drop-%d" % (folder, number)
+        os.makedirs(root + "/etc")
+        with open(root + "/etc/rsyslog.conf", "w") as file:
+            file.write("module(load=\"imuxsock\")\n%s\n" % line)
+        ran += [script(setup, SERVER, root=root), script("pcwatch-node.sh", root=root)]
+    ok([each.returncode for each in ran] == [1, 1, 1, 1, 0, 0] and all(each.stderr.count("\n") == 1 for each in ran[:4])
+       and os.listdir(folder + "/drop-0/etc") == ["rsyslog.conf"], "both scripts refuse where rsyslogd does not stay root", ran)
+
 
 set_up()
 for engine_name in arguments.engines.split(","):
