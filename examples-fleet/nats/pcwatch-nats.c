@@ -244,10 +244,12 @@ static void take(const char *name, bool once)
 		status = natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS / 5, NULL);
 		if (status == NATS_TIMEOUT && once)
 			break;
-		if (status != NATS_OK && status != NATS_TIMEOUT) {
+		if (status != NATS_OK) { /* then the list is not to be used */
 			if (!is_temporary(status))
 				check(status, "fetch");
-			sleep(1);
+			if (status != NATS_TIMEOUT)
+				sleep(1);
+			continue;
 		}
 		for (int i = 0; i < list.Count; i++) {
 			fwrite(natsMsg_GetData(list.Msgs[i]), 1, (size_t)natsMsg_GetDataLength(list.Msgs[i]), stdout);

@@ -4,7 +4,7 @@ use super::file::Tree;
 use super::stat::{self, Stat};
 use super::status::{self, Credentials};
 use crate::errno::Errno;
-use crate::sys::{self, Fd, inode_of, is_readable, monotonic_ns, pidfd, pidfd_inode};
+use crate::sys::{self, Fd, inode_of, monotonic_ns, pidfd, pidfd_inode};
 
 /// What one look at /proc showed of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
