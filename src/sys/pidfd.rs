@@ -75,17 +75,13 @@ pub(crate) fn has_pidfd_inodes(other: &Fd) -> bool {
 /// `fs/pidfs.c`), so no other process gets the number: not even the next owner of the pid.
 ///
 /// # Errors
-/// `ESRCH`: no process has this id.
+/// `ESRCH`: there is no process.
 pub(crate) fn pidfd_inode(tgid: i32) -> Result<u64, Errno> {
     let inode = pidfd(tgid).and_then(|pidfd| match inode_of(&pidfd) {
         0 => Err(errno()),
         inode => Ok(inode),
     });
-    inode.map_err(|error| match error {
-        // The id of a thread (EINVAL before Linux 6.14), or of nobody.
-        Errno(libc::ESRCH | libc::EINVAL | libc::ENOENT) => Errno(libc::ESRCH),
-        error => plain(error),
-    })
+    inode.map_err(|error| if error == Errno(libc::ESRCH) { error } else { plain(error) })
 }
 
 /// How a process exited, as far as its pidfd knows.
