@@ -194,9 +194,6 @@ class Nats:
         follow = ["sh", "-c", 'tail -n +1 -F "$0" 2>/dev/null | "$@"', node.folder + "/events.json"]
         return start([*follow, *self.client], node.space, open(node.folder + "/log", "a"))
 
-    def consumer(self):
-        return start([*self.client, "--take", "follow"], HUB, open(self.folder + "/followed", "w"))
-
     def lines(self):
         with open(self.taken, "ab") as file:
             subprocess.run([*inside(HUB), *self.client, "--take", "account", "--once"], stdout=file, check=True)
@@ -320,7 +317,6 @@ def run(name, count):
     if not within(10, listens):
         ok(False, title + "the server starts", open(folder + "/server/log").read())
         return
-    consumer = engine.consumer() if name == "nats" else None
     nodes = [Node(engine, folder, number) for number in range(count)]
     hook = start(["sh", "-c", os.environ["FLEET_HOOK"] + ' "$@"', "hook", name, folder]) if os.environ.get("FLEET_HOOK") else None
     feed(nodes, 1 + count / 10, arguments.rate)
@@ -404,12 +400,7 @@ def run(name, count):
     again = len(received) - len(unique)
     print("# %s%d lines; %d more announced as dropped; %d duplicates; all there %.0f s after the end; "
           "%d events were in the hands of a pcwatch that was killed" % (title, len(unique), sum(announced.values()), again, seconds, held))
-    if consumer:
-        def followed():
-            with open(folder + "/followed", "rb") as file:
-                return set(produced.values()) - set(file.read().splitlines())
-        ok(within(5, lambda: not followed()) and consumer.poll() is None,
-           title + "a consumer continues when the server comes back", (len(followed()), consumer.poll()))
+    if name == "nats":
         with open(first.folder + "/events.json") as file:  # once more, on purpose
             ran = subprocess.run([*inside(first.space), *engine.client], stdin=file, capture_output=True, text=True)
         sent = sum(map(len, first.runs().values()))
@@ -426,7 +417,7 @@ def run(name, count):
         for path in [folder + "/server/log", first.folder + "/log", cut.folder + "/log", full.folder + "/watch.log"]:
             with open(path) as file:
                 print("".join("# %s: %s" % (path[len(work):], line) for line in file.readlines()[-8:]))
-    for process in [*(node.ship for node in nodes), *filter(None, [consumer]), server]:
+    for process in [*(node.ship for node in nodes), server]:
         kill(process)
     for node in nodes:
         remove(node.space)
