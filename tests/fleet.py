@@ -225,7 +225,7 @@ class Node:
         self.feed.settimeout(60)
         os.dup2(theirs.fileno(), 9)
         theirs.close()
-        # In the namespace, sysfs is mounted anew, and nothing else differs.
+        # In the namespace, sysfs is mounted again, and nothing else differs.
         self.watch = start([PCWATCH, "--json", "--host=" + self.name, "--drop=131072", "--stats", "--show",
                             "user,parent,tty,session,nspid,container,cgroup", "--output", self.folder + "/events.json", "--append",
                             "--metrics", self.folder + "/pcwatch.prom"], log=open(self.folder + "/watch.log", "a"),

@@ -4,7 +4,7 @@ use super::file::Tree;
 use super::stat::{self, Stat};
 use super::status::{self, Credentials};
 use crate::errno::Errno;
-use crate::sys::{self, Fd, inode_of, monotonic_ns, pidfd, pidfd_inode};
+use crate::sys::{self, inode_of, monotonic_ns, pidfd, pidfd_inode};
 
 /// What one look at /proc showed of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,30 +60,35 @@ impl Sight {
         Self { taken_ns, stat: Stat::NONE, credentials: None, pidfd_inode: 0 }
     }
 
-    /// Reads what a pidfd shows, and the ids.
-    fn read_ids(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<(), Errno> {
-        let opened = match if wanted.pidfd { pidfd(pid) } else { Ok(Fd::NONE) } {
+    /// Asks a pidfd. It is closed then, because there may be no second descriptor for a file.
+    fn ask_pidfd(&mut self, pid: i32, wanted: Wanted) -> Result<(), Errno> {
+        let opened = match pidfd(pid) {
             Ok(pidfd) => pidfd,
             // No process has this pid, so nothing else needs to be read. pidfd_open() alone does not show that:
             // it also fails between two leaders, when a thread other than the leader runs a program.
             Err(error @ Errno(libc::ESRCH)) if !sys::leader_exists(pid) => return Err(error),
-            Err(_) => Fd::NONE,
+            Err(_) => return Ok(()),
         };
         if wanted.inode {
             self.pidfd_inode = inode_of(&opened);
         }
-        // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
-        // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
         if wanted.ids {
-            self.credentials = status::read_credentials(tree, pid, &opened)?;
+            self.credentials = status::ask_pidfd(&opened);
         }
         Ok(())
     }
 
     /// Reads the process. False if there is none.
     fn read(&mut self, tree: Tree<'_>, pid: i32, wanted: Wanted) -> Result<bool, Errno> {
-        // One descriptor is open at a time: there may be no more.
-        self.read_ids(tree, pid, wanted)?;
+        // Read the ids before the rest: if the pid belongs to the right process afterwards, the ids are
+        // that process's, too. If an id changes after this reading, its event is younger than `taken_ns`.
+        self.credentials = None;
+        if wanted.pidfd {
+            self.ask_pidfd(pid, wanted)?;
+        }
+        if wanted.ids && self.credentials.is_none() {
+            self.credentials = status::read_credentials(tree, pid)?;
+        }
         let is_shown = stat::read(tree, pid, &mut self.stat)?;
         // The process still had its pid when /proc was read if it has it now: a process that was reaped never gets
         // its pid back.

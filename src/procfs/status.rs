@@ -23,20 +23,17 @@ pub(crate) struct Credentials {
     pub egid: u32,
 }
 
-/// Reads the ids of the process `tgid`; `None` if no task has this id. If `pidfd` is open, it is asked
-/// first, which takes a third of the time.
+/// The ids of the process of a pidfd, in a third of the time that a file takes; `None` before Linux 6.13.
+pub(super) fn ask_pidfd(pidfd: &Fd) -> Option<Credentials> {
+    let [ruid, rgid, euid, egid] = sys::ids(pidfd).ok()?;
+    Some(Credentials { ruid, euid, rgid, egid })
+}
+
+/// Reads the ids of the process `tgid`; `None` if no task has this id.
 ///
 /// # Errors
 /// Those of reading a file.
-pub(super) fn read_credentials(
-    tree: Tree<'_>,
-    tgid: i32,
-    pidfd: &Fd,
-) -> Result<Option<Credentials>, Errno> {
-    let asked = if pidfd.is_none() { Err(Errno(libc::EBADF)) } else { sys::ids(pidfd) };
-    if let Ok([ruid, rgid, euid, egid]) = asked {
-        return Ok(Some(Credentials { ruid, euid, rgid, egid }));
-    }
+pub(super) fn read_credentials(tree: Tree<'_>, tgid: i32) -> Result<Option<Credentials>, Errno> {
     // Both lines stand before everything that may be long. A name cannot forge them, because the
     // kernel escapes line breaks in it.
     let mut buffer = [0; 512];

@@ -358,7 +358,7 @@ static uint64_t next_printing_ns(void)
 /*
  * Continues with the socket of the previous run, in which the kernel has queued the events since then. If that run was
  * killed, the events that it had received and not shown are missing. Without that socket, subscribes
- * anew; if there was one, reports that events may be missing.
+ * a new one; if there was a previous run, reports that events may be missing.
  */
 static int succeed(struct pc_options *subscription)
 {
