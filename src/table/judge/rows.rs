@@ -1562,10 +1562,14 @@ fn healing(rows: &mut Rows) {
         &mut stage, &["7 found", "synced"]);
 
     let child_of = |parent| led().with(|sight| sight.stat.parent = parent);
-    let mut stage = Stage::with([]);
-    let init = stage.slot(INIT);
-    stage.follower.census.remove(init, false);
-    stage.follower.agenda.scan = Scan::FIRST;
+    let at_the_opening = || {
+        let mut stage = Stage::with([]);
+        let init = stage.slot(INIT);
+        stage.follower.census.remove(init, false);
+        stage.follower.agenda.scan = Scan::FIRST;
+        stage
+    };
+    let mut stage = at_the_opening();
     for (pid, parent) in [(5, 9), (6, 5), (9, 20), (20, INIT)] {
         stage.show(pid, child_of(parent));
     }
@@ -1580,6 +1584,12 @@ fn healing(rows: &mut Rows) {
         vec![(INIT, 0, false), (5, 9, true), (6, 5, true), (9, 20, true), (20, INIT, true)]);
     reports(rows, "what was reported before the end of the first scan is not reported again", &mut stage,
         &["1 found", "5 found", "6 found", "9 found", "20 found", "synced"]);
+
+    let mut stage = at_the_opening();
+    stage.show(5, child_of(9));
+    stage.show(9, hidden());
+    reports(rows, "a hidden parent, which /proc does not list, is not found by its child",
+        &mut stage, &["1 found", "5 found", "synced"]);
 
     let mut stage = Stage::with([]);
     stage.hear(comm(DOG), led());

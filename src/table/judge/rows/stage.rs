@@ -100,7 +100,8 @@ impl World for Machine {
 
     fn listed(&mut self) -> Result<Option<i32>, Errno> {
         let mut listed = self.shown.range(self.listed_after + 1..);
-        Ok(listed.find(|_| !self.lists_nothing).map(|(pid, _)| *pid))
+        let is_listed = |look: &Look| *look != Look::Hidden && !self.lists_nothing;
+        Ok(listed.find(|(_, look)| is_listed(look)).map(|(pid, _)| *pid))
     }
 
     fn take_listed(&mut self) {
