@@ -97,7 +97,7 @@ impl Census {
     /// A census that keeps so many bytes of each process's command.
     pub(super) fn new(text_bytes: u32) -> Result<Self, Errno> {
         Ok(Self {
-            entries: Arena::new(Entry::new(Record::NONE), text_bytes)?,
+            entries: Arena::new(Entry::new(Record::none()), text_bytes)?,
             pids: Pids::new()?,
             free: None,
             first_parentless: None,
@@ -287,7 +287,7 @@ impl Census {
 
     fn take_free(&mut self) -> Result<Slot, Errno> {
         let Some(slot) = self.free else {
-            let index = self.entries.push(Entry::new(Record::NONE))?;
+            let index = self.entries.push(Entry::new(Record::none()))?;
             return NonZero::new(index).map(Slot).ok_or(Errno(libc::ENOMEM));
         };
         self.free = core::mem::take(&mut self.entry_mut(slot).life).next;
@@ -295,7 +295,7 @@ impl Census {
     }
 
     fn give_back(&mut self, slot: Slot) {
-        *self.entry_mut(slot) = Entry::new(Record::NONE);
+        *self.entry_mut(slot) = Entry::new(Record::none());
         self.entry_mut(slot).life.next = self.free;
         self.free = Some(slot);
     }

@@ -3,7 +3,7 @@
 use super::census::{Census, Slot};
 use super::judge;
 use super::record::{Exit, ExitCode};
-use super::report::{Change, change, remark};
+use super::report::{Change, Process, change, remark};
 use super::scan::{Cause, Doubt};
 
 impl Change {
@@ -75,6 +75,15 @@ impl Change {
         let deaf = if doubt.is_deaf { remark::DEAF } else { 0 };
         let since_ns = doubt.since_ns.unwrap_or(0);
         let lost = doubt.lost;
-        *self = Self { kind, flags: flags | deaf, timestamp_ns, lost, since_ns, ..Self::EMPTY };
+        let process = Process::EMPTY;
+        *self = Self {
+            kind,
+            flags: flags | deaf,
+            timestamp_ns,
+            lost,
+            since_ns,
+            process,
+            ..Self::EMPTY
+        };
     }
 }

@@ -6,7 +6,7 @@ use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
 use super::record::{ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Threads};
-use super::report::{Process, change, field, state};
+use super::report::{change, field, state};
 use super::world::World;
 use crate::errno::Errno;
 use crate::procfs::{Look, Sight};
@@ -210,8 +210,8 @@ impl Follower {
         let parent_pid = event.word(1) as i32;
         let parent = self.census.find(parent_pid);
         let Some(sight) = look.sight().filter(|_| is_seen) else {
-            let parent = parent.map_or(Process::EMPTY, |parent| self.census.at(parent).process);
-            let mut record = Record::inherited(pid, parent_pid, &parent, origin);
+            let parent = parent.map(|parent| &self.census.at(parent).process);
+            let mut record = Record::inherited(pid, parent_pid, parent, origin);
             record.threads = threads;
             let slot = self.census.insert(record)?;
             if *look == Look::Hidden {

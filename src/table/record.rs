@@ -158,22 +158,25 @@ impl Found {
 }
 
 impl Record {
-    /// No process.
-    pub(super) const NONE: Self = Self {
-        process: Process::EMPTY,
-        image: Image::UNKNOWN,
-        origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
-        life: Life::Led,
-        family: Family::Unjudged,
-        read_ns: 0,
-        program_ns: 0,
-        threads: Threads::Others { heard: 0 },
-        leader_exit: None,
-    };
+    /// No process. A function is smaller than a constant, which consists of zeros.
+    #[inline(never)]
+    pub(super) fn none() -> Self {
+        Self {
+            process: Process::EMPTY,
+            image: Image::UNKNOWN,
+            origin: Origin::Forked { at_ns: 0, predecessor_pending: false },
+            life: Life::Led,
+            family: Family::Unjudged,
+            read_ns: 0,
+            program_ns: 0,
+            threads: Threads::Others { heard: 0 },
+            leader_exit: None,
+        }
+    }
 
     /// A process as a look at /proc showed it.
     pub(super) fn seen(pid: i32, sight: &Sight, origin: Origin) -> Self {
-        let mut record = Self::NONE;
+        let mut record = Self::none();
         record.process = process_of(pid, sight);
         record.image = sight.stat.image;
         record.origin = origin;
@@ -185,10 +188,17 @@ impl Record {
     }
 
     /// A process that exited before it could be read: it has what it inherited from its parent.
-    pub(super) fn inherited(pid: i32, parent_pid: i32, parent: &Process, origin: Origin) -> Self {
-        let mut record = Self::NONE;
+    pub(super) fn inherited(
+        pid: i32,
+        parent_pid: i32,
+        parent: Option<&Process>,
+        origin: Origin,
+    ) -> Self {
+        let mut record = Self::none();
         record.origin = origin;
-        record.process = *parent;
+        if let Some(parent) = parent {
+            record.process = *parent;
+        }
         let process = &mut record.process;
         (process.pid, process.parent_pid, process.valid) = (pid, parent_pid, field::PARENT);
         (process.start_boottime_ns, process.user, process.state) = (0, 0, 0);
@@ -212,7 +222,7 @@ impl Record {
 
     /// A process of which only the EXIT is known.
     pub(super) fn exited_unseen(pid: i32, found: Found) -> Self {
-        let mut record = Self::NONE;
+        let mut record = Self::none();
         record.process.pid = pid;
         record.origin = Origin::Found(found);
         record
@@ -220,7 +230,7 @@ impl Record {
 
     /// A process that lives and that no look shows. All that is known is that it had started by then.
     pub(super) fn hidden(pid: i32, start_boottime_ns: u64, origin: Origin) -> Self {
-        let mut record = Self::NONE;
+        let mut record = Self::none();
         record.process.pid = pid;
         record.process.start_boottime_ns = start_boottime_ns;
         record.process.state = state::HIDDEN;

@@ -47,7 +47,7 @@ pub fn forked_after_another() -> Record {
 /// A process that exited before it could be read: even its start time is not known.
 pub fn forked_unseen() -> Record {
     let origin = Origin::Forked { at_ns: STARTED, predecessor_pending: false };
-    Record::inherited(PID, INIT, &Process { comm: CAT, ..Process::EMPTY }, origin)
+    Record::inherited(PID, INIT, Some(&Process { comm: CAT, ..Process::EMPTY }), origin)
 }
 
 /// A process was found at this moment, and reported. Its FORK may still come.
