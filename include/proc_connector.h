@@ -17,6 +17,7 @@
  * CONVENTIONS
  *
  * Results    A function that can fail returns a negative errno value, which pc_strerror() explains.
+ *            pc_invalid_option() and pc_table_invalid_option() name the option that is wrong.
  *            Outputs are written on success only. A NULL handle or output, an unknown flag or event
  *            bit, a timeout below -1, and a count of 0 give -EINVAL. Where "an error of" a system
  *            call is returned: EACCES becomes -EPERM (for a file of /proc, EPERM becomes -EACCES),
@@ -540,6 +541,19 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
 int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *options);
 
 /*
+ * Names the option because of which pc_open() or pc_open_fd() returns -EINVAL or -E2BIG.
+ *
+ * pc_open() also rejects PC_OPEN_SUBSCRIBED, and pc_set_filter() also rejects an rcvbuf_bytes or spin_us that is
+ * not 0. This function names neither.
+ *
+ * options:  as for pc_open().
+ *
+ * Returns the name of the first field that is invalid, such as "rcvbuf_bytes", as a static string; "size" also
+ * if a field is in use that this library does not know. Returns NULL if all are valid.
+ */
+const char *pc_invalid_option(const struct pc_options *options);
+
+/*
  * Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
  *
  * When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
@@ -894,6 +908,17 @@ int pc_table_open_fd(struct pc_table **out,
  * -EINVAL, -ECHILD. On failure nothing has changed.
  */
 int pc_table_release(struct pc_table *table);
+
+/*
+ * Names the option because of which pc_table_open() or pc_table_open_fd() returns -EINVAL or -E2BIG.
+ *
+ * pc_table_open() also rejects PC_TABLE_SUBSCRIBED.
+ *
+ * options:  as for pc_table_open().
+ *
+ * Returns the name of a field, or NULL, as pc_invalid_option() does.
+ */
+const char *pc_table_invalid_option(const struct pc_table_options *options);
 
 /*
  * Returns a descriptor for poll() and the like; -EINVAL if table is NULL.

@@ -117,10 +117,14 @@ struct newer_change {
 
 struct options : pc_options {
     constexpr options() noexcept : pc_options PC_OPTIONS_INIT {}
+    // pc_invalid_option(): the name of the first invalid option, or nullptr.
+    const char *invalid() const noexcept { return pc_invalid_option(this); }
 };
 
 struct table_options : pc_table_options {
     constexpr table_options() noexcept : pc_table_options PC_TABLE_OPTIONS_INIT {}
+    // pc_table_invalid_option(): the name of the first invalid option, or nullptr.
+    const char *invalid() const noexcept { return pc_table_invalid_option(this); }
 };
 
 inline constexpr std::chrono::milliseconds forever{-1};

@@ -26,7 +26,7 @@ func adopt(op string, socket *os.File, open func(fd C.int) C.int) error {
 	return held(socket, func(fd uintptr) error {
 		dup, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0)
 		if errno != 0 {
-			return &Error{op, errno}
+			return &Error{Op: op, Errno: errno}
 		}
 		err := failure(op, open(C.int(dup)))
 		if err != nil {

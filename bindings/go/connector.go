@@ -34,7 +34,7 @@ func Open(options Options) (*Connector, error) {
 	}
 	var handle *C.struct_pc_connector
 	if err := failure("open", C.pc_open(&handle, &o)); err != nil {
-		return nil, err
+		return nil, withOption(err, C.pc_invalid_option(&o))
 	}
 	c, err := newConnector(handle)
 	if err != nil {
@@ -54,7 +54,7 @@ func Adopt(file *os.File, options Options) (*Connector, error) {
 	var handle *C.struct_pc_connector
 	err = adopt("adopt", file, func(fd C.int) C.int { return C.pc_open_fd(&handle, fd, &o) })
 	if err != nil {
-		return nil, err
+		return nil, withOption(err, C.pc_invalid_option(&o))
 	}
 	c, err := newConnector(handle)
 	if err != nil && options.Subscribed {
@@ -118,7 +118,7 @@ func (c *Connector) RecvOnThread(ctx context.Context, events []Event) (n int, er
 // TryRecv is Recv without waiting: only 0 means that no more events wait.
 func (c *Connector) TryRecv(events []Event) (int, error) {
 	if len(events) == 0 {
-		return 0, &Error{"recv", syscall.EINVAL}
+		return 0, &Error{Op: "recv", Errno: syscall.EINVAL}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

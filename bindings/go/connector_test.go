@@ -346,12 +346,17 @@ func TestErrors(t *testing.T) {
 		strings.Contains(text, syscall.EPROTOTYPE.Error()) {
 		t.Error("not the library's text:", text)
 	}
-	if !errors.Is(&Error{"open", syscall.EPERM}, os.ErrPermission) {
+	if !errors.Is(&Error{Op: "open", Errno: syscall.EPERM}, os.ErrPermission) {
 		t.Error("EPERM is not os.ErrPermission")
 	}
-	for i, options := range []Options{{Events: 1 << 31}, {QueueBytes: -1}, {QueueBytes: 1 << 31},
-		{Subscribed: true}} {
-		if _, err := Open(options); !errors.Is(err, syscall.EINVAL) {
+	for i, refused := range []struct {
+		options Options
+		option  string
+	}{{Options{Events: 1 << 31}, "Events"}, {Options{QueueBytes: -1}, "QueueBytes"},
+		{Options{QueueBytes: 1 << 31}, "QueueBytes"}, {Options{Subscribed: true}, ""}} {
+		var e *Error
+		if _, err := Open(refused.options); !errors.Is(err, syscall.EINVAL) || !errors.As(err, &e) ||
+			e.Option != refused.option || !strings.HasSuffix(err.Error(), refused.option) {
 			t.Error(i, err)
 		}
 	}

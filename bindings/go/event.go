@@ -147,7 +147,7 @@ func (e *Event) String() string {
 func Parse(datagram []byte) (Event, bool, error) {
 	var event Event
 	if len(datagram) == 0 {
-		return event, false, &Error{"parse", syscall.EBADMSG}
+		return event, false, &Error{Op: "parse", Errno: syscall.EBADMSG}
 	}
 	result := C.pc_parse(unsafe.Pointer(&datagram[0]), C.size_t(len(datagram)), event.c())
 	return event, result == 1, failure("parse", result)

@@ -59,7 +59,7 @@ func (o *Options) c(op string) (C.struct_pc_options, error) {
 
 func queueBytes(op string, bytes int) (C.uint32_t, error) {
 	if bytes < 0 || bytes > math.MaxInt32 {
-		return 0, &Error{op, syscall.EINVAL}
+		return 0, &Error{Op: op, Errno: syscall.EINVAL, Option: "QueueBytes"}
 	}
 	return C.uint32_t(bytes), nil
 }

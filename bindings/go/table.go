@@ -174,7 +174,7 @@ type Table struct {
 func OpenTable(options TableOptions) (*Table, error) {
 	var handle *C.struct_pc_table
 	err := options.c("open table", func(o *C.struct_pc_table_options) error {
-		return failure("open table", C.pc_table_open(&handle, o))
+		return withOption(failure("open table", C.pc_table_open(&handle, o)), C.pc_table_invalid_option(o))
 	})
 	if err != nil {
 		return nil, err
@@ -202,9 +202,10 @@ func OpenTable(options TableOptions) (*Table, error) {
 func AdoptTable(socket *os.File, options TableOptions) (*Table, error) {
 	var handle *C.struct_pc_table
 	err := options.c("adopt table", func(o *C.struct_pc_table_options) error {
-		return adopt("adopt table", socket, func(fd C.int) C.int {
+		err := adopt("adopt table", socket, func(fd C.int) C.int {
 			return C.pc_table_open_fd(&handle, fd, o)
 		})
+		return withOption(err, C.pc_table_invalid_option(o))
 	})
 	if err != nil {
 		return nil, err

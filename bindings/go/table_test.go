@@ -250,9 +250,11 @@ func TestTableFamily(t *testing.T) {
 }
 
 func TestTableOptions(t *testing.T) {
-	for _, options := range []TableOptions{{Fields: 1 << 31}, {QueueBytes: -1}} {
-		if _, err := OpenTable(options); !errors.Is(err, syscall.EINVAL) {
-			t.Error(err)
+	for option, options := range map[string]TableOptions{"Fields": {Fields: 1 << 31}, "QueueBytes": {QueueBytes: -1},
+		"Family": {Family: 1}, "TextBytes": {TextBytes: 1 << 30}} {
+		var e *Error
+		if _, err := OpenTable(options); !errors.Is(err, syscall.EINVAL) || !errors.As(err, &e) || e.Option != option {
+			t.Error(option, err)
 		}
 	}
 	table := must[*Table](t)(OpenTable(TableOptions{

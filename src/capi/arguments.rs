@@ -70,33 +70,50 @@ const SIZE_MIN: usize = size_of::<usize>() + 16;
 /// No version's options will be longer: a greater size was never initialised.
 const SIZE_MAX: usize = 4096;
 
-/// The caller's options, of which only the size has been checked; `defaults` if `options` is NULL.
+/// The caller's options, of which only the size has been checked. Those that the caller does not have are 0, and
+/// so are all, even the size, if `options` is NULL.
 ///
 /// # Safety
 /// `T` is a struct of integers that begins with its size, a `usize`. `options` is NULL, or readable
 /// for as many bytes as its size says.
 #[inline]
-pub(super) unsafe fn options_of<T: Copy>(options: *const T, defaults: T) -> Result<T, Errno> {
-    let mut result = defaults;
+pub(super) unsafe fn options_of<T: Copy>(options: *const T) -> Result<T, Errno> {
+    let mut result = MaybeUninit::<T>::uninit();
+    // SAFETY: `result` has room for a T, and the caller vouches for `options`.
+    match unsafe { copy_options(options.cast(), result.as_mut_ptr().cast(), size_of::<T>()) } {
+        // SAFETY: all bytes have been written, and integers may have any.
+        0 => Ok(unsafe { result.assume_init() }),
+        error => Err(Errno(error)),
+    }
+}
+
+/// Copies the caller's options, and sets the rest of `known` bytes to 0. Returns 0 or an errno value.
+///
+/// # Safety
+/// `options` is NULL, or begins with its size, a `usize`, and is readable for that many bytes. `out` is writable
+/// for `known` bytes.
+#[inline(never)]
+unsafe fn copy_options(options: *const u8, out: *mut u8, known: usize) -> c_int {
+    // SAFETY: there are `known` bytes.
+    unsafe { out.write_bytes(0, known) };
     if options.is_null() {
-        return Ok(result);
+        return 0;
     }
     // SAFETY: every options struct begins with its size.
     let size = unsafe { options.cast::<usize>().read() };
     if size < SIZE_MIN {
-        return Err(INVALID);
+        return libc::EINVAL;
     }
     if size > SIZE_MAX {
-        return Err(Errno(libc::E2BIG));
+        return libc::E2BIG;
     }
-    for offset in size_of::<T>()..size {
+    for offset in known..size {
         // SAFETY: the offset is below the size that the caller vouches for.
-        if unsafe { options.cast::<u8>().add(offset).read() } != 0 {
-            return Err(Errno(libc::E2BIG));
+        if unsafe { options.add(offset).read() } != 0 {
+            return libc::E2BIG;
         }
     }
-    let known = size.min(size_of::<T>());
-    // SAFETY: neither struct is shorter than `known`, and integers may have any bytes.
-    unsafe { options.cast::<u8>().copy_to_nonoverlapping((&raw mut result).cast(), known) };
-    Ok(result)
+    // SAFETY: neither struct is shorter than the smaller of the sizes.
+    unsafe { options.copy_to_nonoverlapping(out, size.min(known)) };
+    0
 }

@@ -9,8 +9,9 @@ use crate::errno::Errno;
 use crate::memory::OutSlice;
 use crate::protocol::event::Event;
 use crate::protocol::filter::Filter;
-use core::ffi::c_int;
+use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
+use core::ptr::null;
 use core::slice;
 
 /// A connector: a subscription, its queue and its statistics.
@@ -88,6 +89,11 @@ pub struct pc_options {
 
 const PC_OPTIONS_INIT: pc_options =
     pc_options { size: size_of::<pc_options>(), events: 0, flags: 0, rcvbuf_bytes: 0, spin_us: 0 };
+// Options that the caller does not have are 0: see options_of().
+const _: () = assert!(matches!(
+    PC_OPTIONS_INIT,
+    pc_options { size: _, events: 0, flags: 0, rcvbuf_bytes: 0, spin_us: 0 }
+));
 
 /// Opens a connector and subscribes to process events.
 ///
@@ -178,13 +184,13 @@ unsafe fn create(
 /// `options` is NULL, or readable for as many bytes as its size says.
 unsafe fn open_options(options: *const pc_options) -> Result<OpenOptions, Errno> {
     // SAFETY: pc_options begins with its size, and the caller vouches for that.
-    let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
-    // Every field is named, so that a new one cannot be forgotten here.
-    let pc_options { size: _, events, flags, rcvbuf_bytes, spin_us } = options;
-    // A library without the table does not spin.
-    if c_int::try_from(rcvbuf_bytes).is_err() || spin_us != 0 && !cfg!(feature = "table") {
+    let options = unsafe { options_of(options) }?;
+    if !invalid_option(&options).is_null() {
         return Err(INVALID);
     }
+    let pc_options { size: _, events, flags, rcvbuf_bytes, spin_us } = options;
+    #[cfg(not(feature = "table"))]
+    let _ = spin_us;
     Ok(OpenOptions {
         filter: Filter::new(events, flags & !PC_OPEN_SUBSCRIBED).ok_or(INVALID)?,
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
@@ -192,6 +198,38 @@ unsafe fn open_options(options: *const pc_options) -> Result<OpenOptions, Errno>
         #[cfg(feature = "table")]
         spin_us,
     })
+}
+
+/// Names the option because of which pc_open() or pc_open_fd() returns -EINVAL or -E2BIG.
+///
+/// pc_open() also rejects PC_OPEN_SUBSCRIBED, and pc_set_filter() also rejects an rcvbuf_bytes or spin_us that is
+/// not 0. This function names neither.
+///
+/// options:  as for pc_open().
+///
+/// Returns the name of the first field that is invalid, such as "rcvbuf_bytes", as a static string; "size" also
+/// if a field is in use that this library does not know. Returns NULL if all are valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_invalid_option(options: *const pc_options) -> *const c_char {
+    // SAFETY: `options` is NULL or as long as it says.
+    unsafe { options_of(options) }.map_or(c"size".as_ptr(), |options| invalid_option(&options))
+}
+
+/// The name of the first invalid option, or NULL.
+fn invalid_option(options: &pc_options) -> *const c_char {
+    // Every field is named, so that a new one cannot be forgotten here.
+    let &pc_options { size: _, events, flags, rcvbuf_bytes, spin_us } = options;
+    if Filter::new(events, 0).is_none() {
+        c"events".as_ptr()
+    } else if Filter::new(0, flags & !PC_OPEN_SUBSCRIBED).is_none() {
+        c"flags".as_ptr()
+    } else if c_int::try_from(rcvbuf_bytes).is_err() {
+        c"rcvbuf_bytes".as_ptr()
+    } else if spin_us != 0 && !cfg!(feature = "table") {
+        c"spin_us".as_ptr() // A library without the table does not spin.
+    } else {
+        null()
+    }
 }
 
 /// Returns the socket, for poll() and the like; -EINVAL if pc is NULL.
@@ -327,7 +365,7 @@ pub unsafe extern "C" fn pc_set_filter(pc: *mut pc_connector, filter: *const pc_
 /// `options` is NULL, or readable for as many bytes as its size says.
 unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
     // SAFETY: pc_options begins with its size, and the caller vouches for that.
-    let options = unsafe { options_of(options, PC_OPTIONS_INIT) }?;
+    let options = unsafe { options_of(options) }?;
     // Every field is named, so that a new one cannot be forgotten here.
     let pc_options { size: _, events, flags, rcvbuf_bytes, spin_us } = options;
     if spin_us != 0 || rcvbuf_bytes != 0 {

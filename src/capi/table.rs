@@ -111,6 +111,23 @@ const PC_TABLE_OPTIONS_INIT: pc_table_options = pc_table_options {
     text_bytes: 0,
     reserved: 0,
 };
+// Options that the caller does not have are 0: see options_of().
+const _: () = assert!(matches!(
+    PC_TABLE_OPTIONS_INIT,
+    pc_table_options {
+        size: _,
+        fields: 0,
+        flags: 0,
+        rcvbuf_bytes: 0,
+        max_work: 0,
+        max_watches: 0,
+        proc_fd: 0,
+        spin_us: 0,
+        family: 0,
+        text_bytes: 0,
+        reserved: 0
+    }
+));
 
 /// Opens a table of all processes, and a connector that keeps it up to date.
 ///
@@ -239,8 +256,13 @@ pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
 /// `options` is NULL, or readable for as many bytes as its size says.
 unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOptions, Errno> {
     // SAFETY: pc_table_options begins with its size, and the caller vouches for that.
-    let options = unsafe { options_of(options, PC_TABLE_OPTIONS_INIT) }?;
-    // Every field is named, so that a new one cannot be forgotten here.
+    let options = unsafe { options_of(options) }?;
+    if options.flags & PC_TABLE_PROC_FD != 0 && options.proc_fd < 0 {
+        return Err(Errno(libc::EBADF)); // AT_FDCWD would be another directory.
+    }
+    if !invalid_option(&options).is_null() {
+        return Err(INVALID);
+    }
     let pc_table_options {
         size: _,
         fields,
@@ -252,29 +274,12 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         spin_us,
         family,
         text_bytes,
-        reserved,
+        reserved: _,
     } = options;
-    let known =
-        PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD | PC_TABLE_PIDFD_INODES;
-    let has_proc_fd = flags & PC_TABLE_PROC_FD != 0;
-    if has_proc_fd && proc_fd < 0 {
-        return Err(Errno(libc::EBADF)); // AT_FDCWD would be another directory.
-    }
-    if fields & !field::ALL != 0
-        || flags & !known != 0
-        || !has_proc_fd && proc_fd != 0
-        || c_int::try_from(rcvbuf_bytes).is_err()
-        || text_bytes > MAX_TEXT_BYTES
-        || family == 1
-        || family < 0
-        || reserved != 0
-    {
-        return Err(INVALID);
-    }
     Ok(OpenTableOptions {
         fields: if fields == 0 { field::ALL } else { fields },
         budget: (rcvbuf_bytes != 0).then_some(rcvbuf_bytes),
-        proc_fd: has_proc_fd.then_some(proc_fd),
+        proc_fd: (flags & PC_TABLE_PROC_FD != 0).then_some(proc_fd),
         family,
         is_subscribed: flags & PC_TABLE_SUBSCRIBED != 0,
         spin_us,
@@ -284,6 +289,58 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
         max_work: if max_work == 0 { DEFAULT_WORK } else { max_work },
         max_watches: if max_watches == 0 { DEFAULT_WATCHES } else { max_watches },
     })
+}
+
+/// Names the option because of which pc_table_open() or pc_table_open_fd() returns -EINVAL or -E2BIG.
+///
+/// pc_table_open() also rejects PC_TABLE_SUBSCRIBED.
+///
+/// options:  as for pc_table_open().
+///
+/// Returns the name of a field, or NULL, as pc_invalid_option() does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pc_table_invalid_option(
+    options: *const pc_table_options,
+) -> *const c_char {
+    // SAFETY: `options` is NULL or as long as it says.
+    unsafe { options_of(options) }.map_or(c"size".as_ptr(), |options| invalid_option(&options))
+}
+
+/// The name of the first invalid option, or NULL.
+fn invalid_option(options: &pc_table_options) -> *const c_char {
+    const KNOWN: u32 =
+        PC_TABLE_IGNORE_THREADS | PC_TABLE_SUBSCRIBED | PC_TABLE_PROC_FD | PC_TABLE_PIDFD_INODES;
+    // Every field is named, so that a new one cannot be forgotten here.
+    let &pc_table_options {
+        size: _,
+        fields,
+        flags,
+        rcvbuf_bytes,
+        max_work: _,
+        max_watches: _,
+        proc_fd,
+        spin_us: _,
+        family,
+        text_bytes,
+        reserved,
+    } = options;
+    if fields & !field::ALL != 0 {
+        c"fields".as_ptr()
+    } else if flags & !KNOWN != 0 {
+        c"flags".as_ptr()
+    } else if c_int::try_from(rcvbuf_bytes).is_err() {
+        c"rcvbuf_bytes".as_ptr()
+    } else if flags & PC_TABLE_PROC_FD == 0 && proc_fd != 0 {
+        c"proc_fd".as_ptr()
+    } else if family == 1 || family < 0 {
+        c"family".as_ptr()
+    } else if text_bytes > MAX_TEXT_BYTES {
+        c"text_bytes".as_ptr()
+    } else if reserved != 0 {
+        c"reserved".as_ptr()
+    } else {
+        null()
+    }
 }
 
 /// Returns a descriptor for poll() and the like; -EINVAL if table is NULL.

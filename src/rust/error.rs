@@ -91,6 +91,9 @@ impl Error {
             }
             Self::UnexpectedConnector => return "the connector message is not about processes",
         };
+        if number == libc::EINVAL {
+            return "invalid argument: the documentation of the function has the valid ones";
+        }
         Errno(number).explanation().to_str().unwrap_or_default()
     }
 }

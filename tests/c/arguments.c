@@ -57,22 +57,24 @@ PROMISE(bad_timeouts, "a timeout below -1 and a count of 0 return -EINVAL and co
 	pc_close(pc);
 }
 
-static void check_refused(const struct pc_options *options, int error)
+/* name: of the wrong option; NULL: all are right, elsewhere. */
+static void check_refused(const struct pc_options *options, int error, const char *name)
 {
 	int before = open_descriptors();
 	struct pc_connector *const untouched = (void *)&before, *pc = untouched;
 	CHECK_EQ(pc_open(&pc, options), error);
 	CHECK(pc == untouched);
+	CHECK_TEXT(pc_invalid_option(options), name);
 	CHECK_EQ(open_descriptors(), before);
 }
 
-PROMISE(bad_options, "pc_open refuses bad options; nothing is written or left open")
+PROMISE(bad_options, "pc_open refuses bad options, and pc_invalid_option names them; nothing is written or left open")
 {
 	struct pc_options options;
 #define REFUSED(field, value, error)                                                               \
 	options = (struct pc_options)PC_OPTIONS_INIT;                                              \
 	options.field = value;                                                                     \
-	check_refused(&options, error)
+	check_refused(&options, error, #field)
 	REFUSED(size, 0, -EINVAL);
 	REFUSED(size, sizeof(options) - 1, -EINVAL);
 	REFUSED(events, 1u << 0, -EINVAL);
@@ -81,8 +83,10 @@ PROMISE(bad_options, "pc_open refuses bad options; nothing is written or left op
 	REFUSED(events, 1u << 31, -EINVAL);
 	REFUSED(flags, 1u << 2, -EINVAL);
 	REFUSED(flags, 1u << 31, -EINVAL);
-	REFUSED(flags, PC_OPEN_SUBSCRIBED, -EINVAL);
 	REFUSED(rcvbuf_bytes, (uint32_t)INT_MAX + 1, -EINVAL);
+	options = (struct pc_options)PC_OPTIONS_INIT;
+	options.flags = PC_OPEN_SUBSCRIBED;
+	check_refused(&options, -EINVAL, NULL);
 
 	struct {
 		struct pc_options options;
@@ -90,14 +94,16 @@ PROMISE(bad_options, "pc_open refuses bad options; nothing is written or left op
 	} longer = { PC_OPTIONS_INIT, { 0 } };
 	longer.options.size = sizeof(longer);
 	longer.tail[15] = 1;
-	check_refused(&longer.options, -E2BIG);
+	check_refused(&longer.options, -E2BIG, "size");
 	longer.tail[15] = 0;
 	/* Not even looked at: what says so is not initialised. */
 	options = (struct pc_options)PC_OPTIONS_INIT;
 	options.size = SIZE_MAX;
-	check_refused(&options, -E2BIG);
+	check_refused(&options, -E2BIG, "size");
 	struct pc_connector *pc;
 	CHECK_EQ(pc_open(&pc, &longer.options), 0);
+	CHECK_TEXT(pc_invalid_option(&longer.options), NULL);
+	CHECK_TEXT(pc_invalid_option(NULL), NULL);
 	pc_close(pc);
 }
 

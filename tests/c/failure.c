@@ -21,3 +21,10 @@ void skip(const char *why)
 	fprintf(stderr, "# SKIPPED: %s\n", why);
 	exit(SKIPPED);
 }
+
+void check_text(const char *file, int line, const char *what, const char *actual, const char *expected)
+{
+	if (!actual != !expected || (actual && strcmp(actual, expected) != 0))
+		fail(file, line, "%s is \"%s\", not \"%s\"", what, actual ? actual : "NULL",
+		     expected ? expected : "NULL");
+}

@@ -59,6 +59,10 @@ __attribute__((noreturn)) void skip(const char *why);
 			     #expected, expected_);                                                \
 	} while (0)
 
+/* Compares texts, and shows both when they differ. NULL equals NULL alone. */
+#define CHECK_TEXT(actual, expected) check_text(__FILE__, __LINE__, #actual, actual, expected)
+void check_text(const char *file, int line, const char *what, const char *actual, const char *expected);
+
 /* For a call that needs a privilege: a user without it cannot prove this promise. */
 #define CHECK_PERMITTED(call)                                                                      \
 	do {                                                                                       \

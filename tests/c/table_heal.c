@@ -43,13 +43,6 @@ static const char *recovered(const struct follower *f, size_t from, pid_t pid)
 	return letters;
 }
 
-#define CHECK_TEXT(actual, expected)                                                               \
-	do {                                                                                       \
-		const char *actual_ = (actual);                                                    \
-		if (strcmp(actual_, expected) != 0)                                                \
-			fail(__FILE__, __LINE__, "\"%s\", not \"%s\"", actual_, expected);         \
-	} while (0)
-
 static void check_lost(struct follower *f, uint64_t opened)
 {
 	uint64_t lost = 0;

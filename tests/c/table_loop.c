@@ -316,22 +316,24 @@ PROMISE(fork, "a forked child can read its copy of the table and close it, and t
 	close_follower(&f);
 }
 
-static void check_refused(const struct pc_table_options *options, int error)
+/* name: of the wrong option; NULL: all are right, elsewhere. */
+static void check_refused(const struct pc_table_options *options, int error, const char *name)
 {
 	int before = open_descriptors();
 	struct pc_table *const untouched = (void *)&before, *table = untouched;
 	CHECK_EQ(pc_table_open(&table, options), error);
 	CHECK(table == untouched);
+	CHECK_TEXT(pc_table_invalid_option(options), name);
 	CHECK_EQ(open_descriptors(), before);
 }
 
-PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or left open")
+PROMISE(bad_options, "pc_table_open refuses bad options, and pc_table_invalid_option names them; nothing is written or left open")
 {
 	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
 #define REFUSED(field, value, error)                                                               \
 	options = (struct pc_table_options)PC_TABLE_OPTIONS_INIT;                                  \
 	options.field = value;                                                                     \
-	check_refused(&options, error)
+	check_refused(&options, error, #field)
 	REFUSED(size, 0, -EINVAL);
 	REFUSED(size, offsetof(struct pc_table_options, max_watches) - 1, -EINVAL);
 	REFUSED(size, SIZE_MAX, -E2BIG);
@@ -339,7 +341,6 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	REFUSED(fields, 1u << 5, -EINVAL);
 	REFUSED(fields, 1u << 31, -EINVAL);
 	REFUSED(flags, 1u << 4, -EINVAL);
-	REFUSED(flags, PC_TABLE_SUBSCRIBED, -EINVAL);
 	REFUSED(flags, 1u << 31, -EINVAL);
 	REFUSED(proc_fd, 1, -EINVAL);
 	REFUSED(family, 1, -EINVAL);
@@ -347,9 +348,12 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	REFUSED(text_bytes, 8388609, -EINVAL);
 	REFUSED(text_bytes, UINT32_MAX, -EINVAL);
 	REFUSED(reserved, 1, -EINVAL);
+	options = (struct pc_table_options)PC_TABLE_OPTIONS_INIT;
+	options.flags = PC_TABLE_SUBSCRIBED;
+	check_refused(&options, -EINVAL, NULL);
 	options.flags = PC_TABLE_PROC_FD;
 	options.proc_fd = -100; /* AT_FDCWD */
-	check_refused(&options, -EBADF);
+	check_refused(&options, -EBADF, NULL);
 	REFUSED(rcvbuf_bytes, (uint32_t)INT_MAX + 1, -EINVAL);
 	struct {
 		struct pc_table_options options;
@@ -357,10 +361,12 @@ PROMISE(bad_options, "pc_table_open refuses bad options; nothing is written or l
 	} longer = { PC_TABLE_OPTIONS_INIT, { 0 } };
 	longer.options.size = sizeof(longer);
 	longer.tail[15] = 1;
-	check_refused(&longer.options, -E2BIG);
+	check_refused(&longer.options, -E2BIG, "size");
 	longer.tail[15] = 0;
 	struct pc_table *table;
 	CHECK_EQ(pc_table_open(&table, &longer.options), 0);
+	CHECK_TEXT(pc_table_invalid_option(&longer.options), NULL);
+	CHECK_TEXT(pc_table_invalid_option(NULL), NULL);
 	pc_table_close(table);
 	CHECK_EQ(pc_table_open(&table, NULL), 0);
 	pc_table_close(table);

@@ -161,6 +161,10 @@ PROMISE(errors, "an error has pc_strerror's text, its own category, and compares
 	pc::options options;
 	options.events = 1u << 31;
 	CHECK(pc::connector::open(options).error() == std::errc::invalid_argument);
+	CHECK(!std::strcmp(options.invalid(), "events") && !pc::options().invalid());
+	pc::table_options table_options;
+	table_options.family = 1;
+	CHECK(!std::strcmp(table_options.invalid(), "family") && !pc::table_options().invalid());
 
 	pc::connector connector;
 	close(feed_of(connector));
