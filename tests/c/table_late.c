@@ -46,13 +46,19 @@ static void let_thread_outlive(void *code)
 	syscall(SYS_exit, (int)(intptr_t)code);
 }
 
+/* The exit of a child. A fork storm can give the pid to two processes within a second, so it is known by its id. */
 static const struct pc_change *exit_of(struct follower *f, pid_t pid)
 {
+	uint64_t id = 0;
 	for (size_t i = 0;; i++) {
 		if (i == f->count && !hear(f, PATIENCE_MS))
 			fail(__FILE__, __LINE__, "no EXITED of %d", (int)pid);
-		if (f->told[i].process.pid == pid && f->told[i].kind == PC_CHANGE_EXITED)
-			return &f->told[i];
+		const struct pc_change *change = &f->told[i];
+		const struct pc_process *process = &change->process;
+		if (change->kind == PC_CHANGE_STARTED && process->pid == pid && process->parent_pid == getpid())
+			id = process->id;
+		if (change->kind == PC_CHANGE_EXITED && id != 0 && process->id == id)
+			return change;
 	}
 }
 
