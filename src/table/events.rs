@@ -5,7 +5,7 @@ use super::census::Slot;
 use super::follower::{EVENT, Follower, LOOK, Outcome};
 use super::judge::{self, AfterExec, Clock, Evidence, Question, Verdict};
 use super::leaderless;
-use super::record::{ExitCode, Found, Gone, Life, Origin, OwnFork, Record, Threads};
+use super::record::{ExitCode, Found, Gone, Life, Origin, Record, Threads};
 use super::report::{change, field, state};
 use super::world::World;
 use crate::errno::Errno;
@@ -69,8 +69,7 @@ impl Follower {
             self.enter_looked_at(pid, &look, false, world)?
         } else {
             let at_ns = event.timestamp_ns;
-            let fork = OwnFork::Earlier { by_ns: at_ns };
-            let found = Found { at_ns, is_reported: false, fork };
+            let found = Found { at_ns, is_reported: false, ran_by_ns: at_ns, is_fork_seen: false };
             Some(self.census.insert(Record::exited_unseen(pid, found))?)
         };
         Ok(slot.map_or(Outcome::Worked(LOOK), |slot| self.report_found(slot)))
@@ -139,7 +138,7 @@ impl Follower {
         let record = self.census.at_mut(slot);
         match verdict {
             Verdict::OwnFork => {
-                note_fork(record, OwnFork::Seen);
+                note_fork(record, true);
                 // The scan may have passed its parent before that existed, and its children may have
                 // been read before it existed.
                 self.census.doubt_kin(slot);
@@ -149,10 +148,8 @@ impl Follower {
             Verdict::PastExit => {
                 // The FORK that was taken for its own may be the previous owner's. After another EXIT, its FORK
                 // cannot come.
-                let is_seen =
-                    matches!(record.origin, Origin::Found(found) if found.fork == OwnFork::Seen);
-                if is_seen && record.leader_exit.is_none() {
-                    note_fork(record, OwnFork::Expected);
+                if record.leader_exit.is_none() {
+                    note_fork(record, false);
                 }
                 self.census.doubt_kin(slot);
                 None
@@ -169,7 +166,7 @@ impl Follower {
                 }
                 let is_found = matches!(record.origin, Origin::Found(_));
                 if is_fork_earlier {
-                    note_fork(record, OwnFork::Seen);
+                    note_fork(record, true);
                 }
                 if is_found {
                     self.census.doubt_kin(slot);
@@ -274,9 +271,9 @@ impl Follower {
     }
 }
 
-/// Notes whether the FORK of a process that was found may still come.
-const fn note_fork(record: &mut Record, fork: OwnFork) {
+/// Notes whether the FORK of a process that was found has come.
+const fn note_fork(record: &mut Record, is_seen: bool) {
     if let Origin::Found(found) = &mut record.origin {
-        found.fork = fork;
+        found.is_fork_seen = is_seen;
     }
 }

@@ -5,7 +5,7 @@ use super::census::{Census, Slot};
 use super::compare::Comparison;
 use super::judge::Clock;
 use super::leaderless;
-use super::record::{ExitCode, Found, Origin, OwnFork, Record, Threads};
+use super::record::{ExitCode, Found, Origin, Record, Threads};
 use super::report::{Change, field};
 use super::unheard::Unheard;
 use super::world::World;
@@ -120,7 +120,8 @@ impl Follower {
             Look::Absent => Ok(None),
             Look::Hidden => {
                 let Clock { now_ns, slept } = world.clock();
-                let found = Found { at_ns: now_ns, is_reported, fork: OwnFork::Expected };
+                let found =
+                    Found { at_ns: now_ns, is_reported, ran_by_ns: u64::MAX, is_fork_seen: false };
                 let origin = Origin::Found(found);
                 self.census.insert(Record::hidden(pid, now_ns + slept.0, origin)).map(Some)
             }

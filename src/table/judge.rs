@@ -6,9 +6,7 @@
 //! the queue. So an event only says when to look, and the verdict depends on what the look showed.
 
 use super::family::Family;
-use super::record::{
-    Exit, ExitCode, Found, Gone, Hearing, Life, Origin, OwnFork, Record, Threads, Watch,
-};
+use super::record::{Exit, ExitCode, Found, Gone, Hearing, Life, Origin, Record, Threads, Watch};
 use super::report::{Process, change, field, state};
 use super::scan::Cause;
 use crate::procfs::{Look, Sight, TICK_NS};
@@ -243,11 +241,7 @@ fn judge_fork(record: &Record, event: &Event, slept: Slept) -> Verdict {
 /// much younger than the process: the parent was preempted, or the machine has slept since.
 fn is_fork_doubtful(record: &Record, event: &Event, slept: Slept) -> bool {
     let Origin::Found(found) = record.origin else { return false };
-    let may_come = match found.fork {
-        OwnFork::Expected => true,
-        OwnFork::Earlier { by_ns } => event.timestamp_ns <= by_ns,
-        OwnFork::Seen => false,
-    };
+    let may_come = !found.is_fork_seen && event.timestamp_ns <= found.ran_by_ns;
     may_come && !is_own_fork(record, &found, event, slept) && record.gone().is_none()
 }
 
@@ -255,7 +249,8 @@ fn is_fork_doubtful(record: &Record, event: &Event, slept: Slept) -> bool {
 fn is_own_fork(record: &Record, found: &Found, event: &Event, slept: Slept) -> bool {
     // /proc may call the next owner of the pid as old as this process, within a tick for each.
     let limit_ns = record.process.start_boottime_ns.saturating_add(2 * TICK_NS);
-    let may_come = found.fork == OwnFork::Expected && record.exit().is_none();
+    let has_run = found.ran_by_ns != u64::MAX;
+    let may_come = !found.is_fork_seen && !has_run && record.exit().is_none();
     // What was forked before the process was found is no later owner of the pid.
     event.timestamp_ns < found.at_ns || may_come && slept.is_before(event, limit_ns)
 }

@@ -4,7 +4,7 @@ use super::census::Slot;
 use super::family::Family;
 use super::follower::Follower;
 use super::judge::{Clock, lived_ns};
-use super::record::{Found, Origin, OwnFork, Record};
+use super::record::{Found, Origin, Record};
 use super::report::field;
 use super::scan::Scan;
 use super::world::World;
@@ -82,7 +82,7 @@ impl Follower {
         let start_ns = process.start_boottime_ns;
         let is_unheard = !matches!(
             origin,
-            Origin::Forked { .. } | Origin::Found(Found { fork: OwnFork::Seen, .. })
+            Origin::Forked { .. } | Origin::Found(Found { is_fork_seen: true, .. })
         ) && process.valid & field::PARENT != 0;
         let is_reporting = matches!(self.agenda.scan, Scan::Reporting { .. });
         if self.agenda.is_scan_to_report() && !is_reporting {

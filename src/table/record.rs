@@ -78,19 +78,10 @@ pub(super) struct Found {
     pub at_ns: u64,
     /// The process has been reported to the caller.
     pub is_reported: bool,
-    /// Why a FORK that is about as old as the process cannot be its own, if it cannot.
-    pub fork: OwnFork,
-}
-
-/// Whether the FORK of a process that was found may still come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum OwnFork {
-    /// The FORK may still be queued.
-    Expected,
-    /// The process had run when a look found it, so the kernel generated its FORK no later than `by_ns`.
-    Earlier { by_ns: u64 },
+    /// The process had run at this moment, so the kernel had generated its FORK. `u64::MAX`: it may not have run.
+    pub ran_by_ns: u64,
     /// The FORK came, or an event of the process that the kernel generated later.
-    Seen,
+    pub is_fork_seen: bool,
 }
 
 /// Where a process is between its start and its exit.
@@ -152,8 +143,8 @@ impl Found {
     pub(super) const fn of(sight: &Sight, ended_ns: u64, is_reported: bool) -> Self {
         // What has lost its leader has run.
         let has_run = sight.stat.has_run || sight.stat.condition.has_no_leader();
-        let fork = if has_run { OwnFork::Earlier { by_ns: ended_ns } } else { OwnFork::Expected };
-        Self { at_ns: sight.taken_ns, is_reported, fork }
+        let ran_by_ns = if has_run { ended_ns } else { u64::MAX };
+        Self { at_ns: sight.taken_ns, is_reported, ran_by_ns, is_fork_seen: false }
     }
 }
 

@@ -1080,6 +1080,11 @@ fn pids_reused_within_a_tick(rows: &mut Rows) {
         (stage.hear(exit(0), led()), stage.hear(fork().at(2_001), led()).len()),
         (vec![exec_to_come()], 2));
 
+    let mut stage = Stage::with([found_running_at(1_005).fork_seen()]);
+    rows.row("a process that had run when it was found has no FORK after that, even if an early EXIT puts an earlier FORK in doubt",
+        (stage.hear(exit(0).at(1_004), led()), stage.hear(fork().at(1_006), led()).len()),
+        (vec![PastExit], 2));
+
     let mut stage = Stage::with([found_at(1_005).fork_seen(), found_as(8).fork_seen()]);
     stage.hear(exit(0).at(1_013).judged(1_020), next);
     stage.hear(exit(0).of(8).at(1_014).judged(1_020), next);

@@ -52,12 +52,12 @@ pub fn forked_unseen() -> Record {
 
 /// A process was found at this moment, and reported. Its FORK may still come.
 pub fn awaited(at_ns: u64) -> Origin {
-    Origin::Found(Found { at_ns, is_reported: true, fork: OwnFork::Expected })
+    had_run(at_ns, u64::MAX)
 }
 
 /// A process that had run was found by a look between these moments, and reported.
 pub fn had_run(at_ns: u64, by_ns: u64) -> Origin {
-    Origin::Found(Found { at_ns, is_reported: true, fork: OwnFork::Earlier { by_ns } })
+    Origin::Found(Found { at_ns, is_reported: true, ran_by_ns: by_ns, is_fork_seen: false })
 }
 
 /// A process that a scan found at 1,500 ms and reported, and whose FORK may still come.
@@ -73,10 +73,8 @@ pub fn found_running() -> Record {
 
 /// A process that a scan found and has not reported.
 pub fn unreported() -> Record {
-    Record {
-        origin: Origin::Found(Found { at_ns: FOUND, is_reported: false, fork: OwnFork::Expected }),
-        ..found()
-    }
+    let Origin::Found(found_then) = awaited(FOUND) else { unreachable!() };
+    Record { origin: Origin::Found(Found { is_reported: false, ..found_then }), ..found() }
 }
 
 /// A child of pid 1 that a scan found and has not reported.
@@ -108,7 +106,7 @@ impl Record {
     /// A scan found the process, and then its FORK came.
     pub fn fork_seen(self) -> Self {
         let Origin::Found(found) = self.origin else { panic!("its FORK was seen first") };
-        Self { origin: Origin::Found(Found { fork: OwnFork::Seen, ..found }), ..self }
+        Self { origin: Origin::Found(Found { is_fork_seen: true, ..found }), ..self }
     }
 
     /// The FORK was generated at this moment.
