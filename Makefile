@@ -5,7 +5,7 @@
 # make check        for packagers: the tests that need no privilege, no network and no process events
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
-# make test-machines  the promises on other machines' kernels, under QEMU: the table in README.md
+# make test-machines  the promises on other machines' kernels, under QEMU: the table in docs/machines.md
 # make test-fleet  up to 50 nodes send to one server while parts fail: the table in docs/fleet.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
 # make test-systems the Debian packages on a whole machine with systemd, under QEMU

@@ -149,17 +149,17 @@ for set in busybox toybox uutils; do
 	absent $program "$promised" || promise "$promised" installs "$(commands $set)"
 done
 
-# The program is beside a checkout, as in README.md.
+# The program is beside a checkout, as in docs/rust.md.
 adds() {
 	ln -s "$PWD" "$work/proc_connector" && mkdir -p "$work/program/src" &&
 		printf '[package]\nname = "program"\nedition = "2024"\n' >"$work/program/Cargo.toml" &&
 		echo 'fn main() { println!("{:?}", proc_connector::ProcConnector::new()); }' \
 			>"$work/program/src/main.rs" &&
-		command=$(grep -x 'cargo add --path .*' README.md) &&
+		command=$(grep -x 'cargo add --path .*' docs/rust.md) &&
 		(cd "$work/program" && CARGO_NET_OFFLINE=true && export CARGO_NET_OFFLINE && $command &&
 			cargo check --target-dir "$OLDPWD/build/added" && grep '^libproc_connector = ' Cargo.toml)
 }
-promise "README's command adds the Rust library, under a name that is not another library's" adds
+promise "the command in docs/rust.md adds the Rust library, under a name that is not another library's" adds
 
 cleans() {
 	mkdir -p "$work/shared/other-project" && (cd "$tree" && CARGO_TARGET_DIR=$work/shared make clean) &&

@@ -1,5 +1,5 @@
 #!/bin/sh
-# machines-table.sh: writes build/machines.tsv, which kernels.sh --machines makes, into README.md as a table.
+# machines-table.sh: writes build/machines.tsv, which kernels.sh --machines makes, into docs/machines.md as a table.
 set -eu
 cd "$(dirname "$0")/.."
 table=$(awk -F '\t' '
@@ -15,5 +15,5 @@ table=$(awk -F '\t' '
 awk -v table="$table" '
 	/^<!-- end of machines -->$/ { inside = 0 }
 	!inside { print }
-	/^<!-- machines/ { print table; inside = 1 }' README.md >build/README.md
-cat build/README.md >README.md
+	/^<!-- machines/ { print table; inside = 1 }' docs/machines.md >build/machines.md
+cat build/machines.md >docs/machines.md

@@ -4,7 +4,7 @@
 set -u
 pcwatch=$(realpath "${1:-$(dirname "$0")/../build/pcwatch}")
 source=$(realpath "$(dirname "$0")/../tools/pcwatch")
-readme=$(realpath "$(dirname "$0")/../README.md")
+shipping=$(realpath "$(dirname "$0")/../docs/shipping.md")
 steps=$(realpath "$(dirname "$0")/pcwatch-steps.sh")
 dir=$(mktemp -d)
 trap 'kill -9 "${pids[@]}" 2>/dev/null; tmux -L "pcwatch$$" kill-server 2>/dev/null; [ "${KEEP-}" ] || rm -rf "$dir"' EXIT
@@ -281,25 +281,25 @@ check "pcwatch --json prints the keys of each kind of record in one order" order
 check "pcwatch --json numbers its lines from 1, and each run has another name" lines
 check "pcwatch --json prints each time in nanoseconds as a string, too" strings
 
-# The consumer of the README finds out which lines a transport has lost.
-awk '/jq -Rrn/ { inside = 1; next } inside && /^```/ { exit } inside' "$readme" | sed "s/'$//" >gaps.jq
+# The consumer of docs/shipping.md finds out which lines a transport has lost.
+awk '/jq -Rrn/ { inside = 1; next } inside && /^```/ { exit } inside' "$shipping" | sed "s/'$//" >gaps.jq
 gaps() { jq -Rrn -f gaps.jq <journal >gaps 2>&1; }
 if command -v jq >/dev/null; then
 	{ echo "Started pcwatch.service"; cat json.out badjson.out; } >journal
 	gaps && [ -s gaps.jq ] && [ ! -s gaps ]
-	ok $? "README's consumer reports nothing if all lines have arrived" gaps
+	ok $? "the consumer of docs/shipping.md reports nothing if all lines have arrived" gaps
 	{ sed '5,7d; 9d' json.out; sed 1,2d badjson.out; } >journal
 	run=$(jq -r .run json.out | head -n 1) badrun=$(jq -r .run badjson.out | head -n 1)
 	gaps
 	printf 'run %s: %s\n' "$run" "3 lines are missing before line 8" "$run" \
 		"1 lines are missing before line 10" "$badrun" "2 lines are missing before line 3" | cmp -s - gaps
-	ok $? "README's consumer reports lines that are missing within a run and at its beginning" gaps
+	ok $? "the consumer of docs/shipping.md reports lines that are missing within a run and at its beginning" gaps
 	{ head -n 4 json.out; cat badjson.out; } >journal
 	gaps
 	echo "run $run: killed, or lines are missing after line 4" | cmp -s - gaps
-	ok $? "README's consumer reports lines that are missing at the end of a run" gaps
+	ok $? "the consumer of docs/shipping.md reports lines that are missing at the end of a run" gaps
 else
-	skip "README's consumer reports the lines that are missing" "jq is needed"
+	skip "the consumer of docs/shipping.md reports the lines that are missing" "jq is needed"
 fi
 
 # ---- Which events, how many, how long ----
