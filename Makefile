@@ -14,6 +14,7 @@
 # make bench-race   only this: who catches the command lines of short programs?
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
+# make docs         the documentation as a site that works offline: build/site/html/index.html
 # make header       include/proc_connector.h from src/capi
 # make clean        remove all that was built
 # make help         show this list
@@ -325,6 +326,15 @@ bench: $(BENCHES) $(RACERS) build/pcwatch connector-only
 bench-race: $(RACERS) build/pcwatch
 	python3 -B benches/report.py race
 
+# From Markdown, the header's comments and the man pages: tools/site/gather.py. tests/docs.py checks the site.
+SPHINXBUILD ?= sphinx-build
+docs:
+	@command -v $(SPHINXBUILD) >/dev/null || { echo "make docs needs Sphinx, the MyST parser and Furo (Debian:" \
+	    "python3-sphinx python3-myst-parser furo)" >&2; exit 1; }
+	rm -rf build/site
+	CARGO='$(CARGO)' python3 -B tools/site/gather.py build/site/source
+	$(SPHINXBUILD) -q -W --keep-going -n -b html -d build/site/doctrees build/site/source build/site/html
+
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
@@ -334,4 +344,4 @@ clean:
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
     test-kernels test-machines test-fleet test-distributions test-systems help fuzz soak bench bench-race bench-needs \
-    header clean FORCE
+    docs header clean FORCE
