@@ -138,18 +138,14 @@ def c_pages(header):
     page += ["These rules hold for every function of ``proc_connector.h``.", ""]
     page += conventions(lines[at + 1:calls])
     page += labelled("System calls")
-    table = []
+    blocks = []
     for line in lines[calls + 1:]:
-        if line.startswith("  ") or (table and not line and table[-1] is not None):
-            table.append(line)
-            continue
-        page += flush(table)
-        table = []
-        if page and page[-1] and line and not page[-1].startswith(" "):
-            page[-1] += " " + inline(line)
-        else:
-            page.append(inline(line))
-    page += flush(table)
+        if line and (not blocks or line.startswith(" ") != blocks[-1][0].startswith(" ")):
+            blocks.append([])
+        if blocks:
+            blocks[-1].append(line)
+    for block in blocks:
+        page += columns(block) if block[0].startswith(" ") else text(block) + [""]
     yield "c/conventions.rst", "\n".join(page) + "\n"
 
     titles = []
@@ -166,10 +162,24 @@ def c_pages(header):
         + ["   " + name for name in titles]) + "\n"
 
 
-def flush(table):
-    while table and not table[-1]:
-        table.pop()
-    return ["", ".. code-block:: text", ""] + indent(dedent(table)) + [""] if table else [""]
+def columns(lines):
+    """A table of two columns, whose headings are underlined. If there are empty lines, they separate its rows."""
+    while not lines[-1]:
+        lines.pop()
+    at = re.match(r" *-+ *", lines[1]).end()
+    rows, between = [], "" in lines[3:]
+    for line in [lines[0], ""] + lines[2:]:
+        if not line or not between and line[:at].strip() or not rows:
+            rows.append(([], []))
+        for cell, part in zip(rows[-1], (line[:at].strip(), line[at:].strip())):
+            cell += [part] if part else []
+    result = [".. list-table::", "   :header-rows: 1", "   :widths: auto", ""]
+    for left, right in (row for row in rows if row[0]):
+        names = ["``%s``" % name for name in left] if result[-1] else left
+        # In a list of system calls, only what the reference has is set as code.
+        calls = re.sub(r"\b((?:pc|PC)_\w+)", r"``\1``", " ".join(right))
+        result += ["   * - " + ", ".join(names), "     - " + calls]
+    return result + [""]
 
 
 def chunks(body):
