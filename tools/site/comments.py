@@ -154,7 +154,10 @@ def c_pages(header):
         name = title.lower().replace(" ", "-")
         body = body.split("#ifdef __cplusplus")[0]
         titles.append(name)
-        yield "c/%s.rst" % name, "\n".join(heading(title, "=") + declarations(body)) + "\n"
+        functions = re.findall(r"^[a-z].*?(pc_\w+)\(", body, re.M)
+        yield "c/%s.rst" % name, "\n".join(
+            heading(title, "=") + ["Functions: %s." % ", ".join("``%s()``" % function for function in functions), ""] * bool(functions)
+            + declarations(body)) + "\n"
     yield "c/index.rst", "\n".join(
         heading("C", "=")
         + ["The comments of ``proc_connector.h`` are C's documentation. The :doc:`man pages <../man/index>` have the same",
