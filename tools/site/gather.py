@@ -11,6 +11,7 @@ import glob, html, os, re, shutil, subprocess, sys
 import comments
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MAN = sorted(glob.glob(ROOT + "/man/*.[1-8]") + glob.glob(ROOT + "/tools/pcwatch/*.[1-8]"))
 LANGUAGES = {".c": "c", ".h": "c", ".cpp": "cpp", ".hpp": "cpp", ".rs": "rust", ".go": "go", ".py": "python",
              ".sh": "bash", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".service": "ini", ".md": "markdown"}
 
@@ -77,6 +78,9 @@ def markdown(place, page, more=""):
             fenced = not fenced
         if not fenced:
             line = re.sub(r"\]\(([^)\s]+)\)", lambda match: "](%s)" % link(match[1], place, page), line)
+            line = re.sub(r"(?<!\[)`man (?:\d )?(\w+)`", lambda match: "[%s](%s.md)" % (
+                match[0], os.path.relpath("man/" + owner[match[1]], os.path.dirname(page) or "."))
+                          if match[1] in owner else match[0], line)
             line = re.sub(r"^<!--.*-->$", "", line)
         lines.append(line)
     write(page + ".md", "\n".join(lines) + "\n" + more)
@@ -117,18 +121,20 @@ def file_page(path):
 
 # ---- Man pages ----
 
+def man_names():
+    """Which page describes each name."""
+    names = {}
+    for path in MAN:
+        with open(path, encoding="utf-8") as file:
+            heading = re.search(r"^\.Sh NAME\n(.*?)^\.Nd", file.read(), re.M | re.S)[1]
+        names.update((name, os.path.basename(path)) for name in re.findall(r"^\.Nm (\S+)", heading, re.M))
+    return names
+
+
 def man_pages():
     """mandoc makes HTML of each page. Its headings become those of the site, so that they are in the page's contents."""
-    files = sorted(glob.glob(ROOT + "/man/*.[1-8]") + glob.glob(ROOT + "/tools/pcwatch/*.[1-8]"))
-    owner = {}
-    for path in files:
-        page = os.path.basename(path)
-        with open(path, encoding="utf-8") as file:
-            names = re.search(r"^\.Sh NAME\n(.*?)^\.Nd", file.read(), re.M | re.S)[1]
-        for name in re.findall(r"^\.Nm (\S+)", names, re.M):
-            owner["%s.%s" % (name, page[-1])] = page
     rows = []
-    for path in files:
+    for path in MAN:
         page = os.path.basename(path)
         text = subprocess.run(["mandoc", "-T", "html", "-O", "fragment,man=%N.%S", path], check=True,
                               stdout=subprocess.PIPE, encoding="utf-8").stdout
@@ -136,7 +142,9 @@ def man_pages():
         text = re.sub(r'<div class="manual-text">(.*)</div>', r"\1", text, flags=re.S)
 
         def cross(match):
-            where = owner.get(match[1])
+            name, section = match[1].rsplit(".", 1)
+            where = owner.get(name, "")
+            where = where if where.endswith(section) else ""
             return '<a href="%s.html">%s</a>' % (where, match[2]) if where else match[2]
         text = re.sub(r'<a class="Xr" href="([^"]+)">(.*?)</a>', cross, text, flags=re.S)
         text = re.sub(r'<a class="In">(.*?)</a>', r"\1", text, flags=re.S)
@@ -150,7 +158,7 @@ def man_pages():
             page_text.append(fence('<div class="man" id="%s">%s</div>' % (anchor, body.strip()), "{raw} html"))
         write("man/%s.md" % page, "\n".join(page_text))
         rows.append((page, " ".join(html.unescape(re.sub("<[^>]*>", "", summary)).split()),
-                     sorted({name[:-2] for name, where in owner.items() if where == page and name != page})))
+                     sorted(name for name, where in owner.items() if where == page and name != page[:-2])))
     rows.sort(key=lambda row: (row[0][-1] == "3", row[0]))
     write("man/index.md", "# Man pages\n\nAfter an installation, `man NAME` shows a page for each of these names.\n\n"
           "| page | about | also describes |\n|---|---|---|\n"
@@ -160,6 +168,12 @@ def man_pages():
 
 
 # ---- Go and Rust ----
+
+def with_examples(text, path, page):
+    """A page of the reference, with a link to its examples below the heading."""
+    heading, rest = text.split("\n", 1)
+    return "%s\n\nComplete programs: [`%s`](%s)\n%s" % (heading, path, link(path, "", page), rest)
+
 
 def go():
     """Makes a page of what go doc prints: declarations at the margin, and below each its comment, indented."""
@@ -173,7 +187,7 @@ def go():
         write("go.md", "# Go\n\nThis site was built where Go was missing. In a checkout, `go doc -all` in `bindings/go` "
               "prints the reference.\n")
         return
-    write("go.md", comments.go_page(text))
+    write("go.md", with_examples(comments.go_page(text), "bindings/go/example_test.go", "go"))
 
 
 def rust():
@@ -209,7 +223,7 @@ def main():
     man_pages()
     for page, text in comments.c_pages(read("include/proc_connector.h")):
         write(page, text)
-    write("cpp.md", comments.cpp_page(read("include/proc_connector.hpp")))
+    write("cpp.md", with_examples(comments.cpp_page(read("include/proc_connector.hpp")), "examples-c++", "cpp"))
     go()
     rust()
     done = set()
@@ -226,7 +240,7 @@ if __name__ == "__main__":
         sys.exit("gather.py: the folder is missing")
     if not shutil.which("mandoc"):
         sys.exit("make docs needs mandoc (Debian: mandoc)")
-    target, wanted = sys.argv[1], set()
+    target, wanted, owner = sys.argv[1], set(), man_names()
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(target)
     main()
