@@ -355,42 +355,49 @@ static uint64_t next_printing_ns(void)
 	return event_count ? flush_due_ns() : NEVER;
 }
 
+/* Whether the filter of the previous run, by which the kernel has filled the queue, left out what this run shows. */
+static bool wants_more(const struct pc_options *subscription, const struct legacy *before)
+{
+	return subscription->events & ~before->events || before->flags & ~subscription->flags & PC_FILTER_NO_THREADS;
+}
+
+/* lost: 0 if it is unknown. */
+static void report_gap(const struct legacy *before, uint32_t lost, uint32_t reason)
+{
+	events[event_count++] = (struct pc_event){
+		.kind = PC_EVENT_OVERRUN,
+		.timestamp_ns = now_ns(),
+		.data.overrun = { .lost = lost, .since_ns = before->since_ns, .reason = reason },
+	};
+}
+
 /*
- * Continues with the socket of the previous run, in which the kernel has queued the events since then. If that run was
- * killed, the events that it had received and not shown are missing. Without that socket, subscribes
- * a new one; if there was a previous run, reports that events may be missing.
+ * Continues with the socket of the previous run, in which the kernel has queued the events since then. Events are
+ * missing if that run was killed after it had received them, or if its filter left out what this run is to show.
+ * Without that socket, subscribes a new one; if there was a previous run, reports that events may be missing.
  */
 static int succeed(struct pc_options *subscription)
 {
 	struct legacy before;
-	int fd = inherit(&before);
-	if (fd < 0)
+	if (!inherit(&before))
 		return pc_open(&pc, subscription);
 	subscription->flags |= PC_OPEN_SUBSCRIBED;
-	uint32_t dropped = dropped_by(fd);
-	int error = pc_open_fd(&pc, fd, subscription);
+	uint32_t dropped = dropped_by(before.fd);
+	int error = pc_open_fd(&pc, before.fd, subscription);
 	subscription->flags &= ~PC_OPEN_SUBSCRIBED;
 	if (error < 0) {
-		disinherit(fd);
-		error = pc_open(&pc, subscription);
-		events[event_count++] = (struct pc_event){
-			.kind = PC_EVENT_OVERRUN,
-			.timestamp_ns = now_ns(),
-			.data.overrun = { .since_ns = before.since_ns, .reason = RESTARTED },
-		};
-		return error;
+		disinherit(&before);
+		report_gap(&before, 0, RESTARTED);
+		return pc_open(&pc, subscription);
 	}
 	/* The library reports what the kernel drops from now on. Report here what it dropped since the last report. */
 	uint32_t lost = dropped - (uint32_t)before.dropped;
-	bool unknown = !before.complete || dropped != dropped_by(fd);
+	bool unknown = !before.complete || dropped != dropped_by(before.fd) || wants_more(subscription, &before);
 	lost_between = unknown ? 0 : lost;
-	if (lost || unknown)
-		events[event_count++] = (struct pc_event){
-			.kind = PC_EVENT_OVERRUN,
-			.timestamp_ns = now_ns(),
-			.data.overrun = { .lost = unknown ? 0 : lost, .since_ns = before.since_ns,
-					  .reason = unknown ? RESTARTED : PC_LOST_QUEUE },
-		};
+	if (unknown)
+		report_gap(&before, 0, RESTARTED);
+	else if (lost)
+		report_gap(&before, lost, PC_LOST_QUEUE);
 	legacy.dropped = dropped;
 	return 0;
 }
@@ -419,11 +426,14 @@ static int open_events(void)
 		subscription.flags = PC_FILTER_NO_THREADS;
 	int error = succeed(&subscription);
 	legacy.since_ns = now_ns();
+	legacy.events = subscription.events;
+	legacy.flags = subscription.flags;
+	legacy.fd = error < 0 ? -1 : pc_fd(pc);
 	if (error == 0)
-		bequeath(pc_fd(pc), &legacy);
+		bequeath(&legacy);
 	if (options.pid && pc_process_alive(options.pid) <= 0)
 		stop(0); /* no event will report its exit */
-	return error < 0 ? error : pc_fd(pc);
+	return error < 0 ? error : legacy.fd;
 }
 
 static int check_events(void)
@@ -445,8 +455,7 @@ static void close_events(bool complete)
 	/* The report of a repaired deafness is in this handle, not in the socket. */
 	legacy.complete = complete && deaf_reports >= stats.repaired;
 	/* If the service manager keeps the socket, leave the subscription: pc_close() would end it. */
-	int fd = pc_fd(pc);
-	if (!bequeath(fd, &legacy))
+	if (!bequeath(&legacy))
 		pc_close(pc);
 }
 

@@ -41,14 +41,16 @@ uint64_t ping_interval_ns(void);
 
 /* store.c: the socket that the service manager keeps across restarts. */
 struct legacy { /* of the previous run */
+	int fd; /* the socket; -1: this version of pcwatch does not know what the manager has kept */
+	uint32_t events, flags; /* the filter with which the kernel has filled the queue: as in struct pc_options */
 	bool complete; /* that run has shown every event that it received */
 	uint64_t since_ns; /* when that run began, CLOCK_MONOTONIC */
 	uint64_t dropped; /* the part of dropped_by() that was reported, modulo 2^32 */
 };
 void take_descriptors(void);
-int inherit(struct legacy *legacy);
-void disinherit(int fd);
-bool bequeath(int fd, const struct legacy *legacy);
+bool inherit(struct legacy *legacy);
+void disinherit(const struct legacy *legacy);
+bool bequeath(const struct legacy *legacy);
 uint32_t dropped_by(int fd);
 
 /* help.c: the text of --help. */

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FIRST_FD = 3, NAME_MAX_LENGTH = 100 };
+enum { FIRST_FD = 3, NAME_MAX_LENGTH = 120 };
 
 static char stored[NAME_MAX_LENGTH]; /* the name of the descriptor that the manager keeps; empty: it keeps none */
 
@@ -54,38 +54,43 @@ void take_descriptors(void)
 	unsetenv("LISTEN_FDNAMES");
 }
 
-/* Returns the socket of the previous run and what its name says, or -1. */
-int inherit(struct legacy *legacy)
+/* Returns whether the manager has kept a descriptor of a previous run, and what its name says. */
+bool inherit(struct legacy *legacy)
 {
 	char state[16];
-	if (inherited >= 0 && sscanf(stored, "events-%15[a-z]-%" SCNu64 "-%" SCNu64, state, &legacy->since_ns,
-				     &legacy->dropped) != 3) {
-		disinherit(inherited);
-		inherited = -1;
+	if (inherited < 0)
+		return false;
+	legacy->fd = inherited;
+	if (sscanf(stored, "events-%15[a-z]-%" SCNx32 "-%" SCNx32 "-%" SCNu64 "-%" SCNu64, state, &legacy->events,
+		   &legacy->flags, &legacy->since_ns, &legacy->dropped) == 5) {
+		legacy->complete = strcmp(state, "complete") == 0;
+	} else {
+		disinherit(legacy);
+		*legacy = (struct legacy){ .fd = -1 };
 	}
-	legacy->complete = inherited >= 0 && strcmp(state, "complete") == 0;
-	return inherited;
+	return true;
 }
 
 /* Closes what the previous run has left, because this view cannot continue with it. */
-void disinherit(int fd)
+void disinherit(const struct legacy *legacy)
 {
-	if (fd >= 0)
-		close(fd);
+	if (legacy->fd >= 0)
+		close(legacy->fd);
 	forget();
 }
 
 /* Has the manager keep the socket in the state that legacy describes. Returns whether it was asked to. */
-bool bequeath(int fd, const struct legacy *legacy)
+bool bequeath(const struct legacy *legacy)
 {
 	if (!has_store())
 		return false;
 	forget();
-	snprintf(stored, sizeof(stored), "events-%s-%" PRIu64 "-%" PRIu64, legacy->complete ? "complete" : "running",
-		 legacy->since_ns, legacy->dropped);
+	snprintf(stored, sizeof(stored), "events-%s-%" PRIx32 "-%" PRIx32 "-%" PRIu64 "-%" PRIu64,
+		 legacy->complete ? "complete" : "running", legacy->events, legacy->flags, legacy->since_ns,
+		 legacy->dropped);
 	char lines[NAME_MAX_LENGTH + 40];
 	snprintf(lines, sizeof(lines), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", stored);
-	return notify_with(lines, fd);
+	return notify_with(lines, legacy->fd);
 }
 
 /* Returns how many events the kernel has dropped because the queue of the socket was full, modulo 2^32. */

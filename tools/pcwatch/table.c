@@ -19,7 +19,9 @@ int open_table(void)
 	wanted.family = options.family;
 	if (options.cgroup || options.show & (SHOW_EXE | SHOW_CWD | SHOW_CGROUP | SHOW_CONTAINER | SHOW_NSPID))
 		wanted.flags |= PC_TABLE_PIDFD_INODES; /* so that no text of another process is shown */
-	disinherit(inherit(&(struct legacy){ 0 })); /* left by the view of events; a table reads /proc instead */
+	struct legacy left; /* by the view of events */
+	if (inherit(&left))
+		disinherit(&left); /* a table reads /proc instead */
 	int error = pc_table_open(&table, &wanted);
 	return error < 0 ? error : pc_table_fd(table);
 }
