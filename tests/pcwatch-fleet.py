@@ -77,7 +77,12 @@ class Watch:
     def fork(self, child=PID, parent=1):
         self.event(FORK, parent, parent, child, child)
 
+    def has_received_all(self):
+        return struct.unpack("i", fcntl.ioctl(self.feed, termios.TIOCOUTQ, struct.pack("i", 0)))[0] == 0
+
     def stop(self, number=signal.SIGTERM):
+        """Stops pcwatch when it has received everything: what is still queued at a signal is for the next run."""
+        within(60, self.has_received_all)
         self.process.send_signal(number)
         return self.process.wait(60)
 
@@ -252,7 +257,8 @@ for drop in "--drop=131072", None:
         pass
     stuck = watch.sent < 20000
     start = time.monotonic()
-    status, said = watch.stop(), watch.said()
+    watch.process.send_signal(signal.SIGTERM)
+    status, said = watch.process.wait(60), watch.said()
     if drop:
         ok(not stuck and status == 0 and re.fullmatch(r"pcwatch: stdout: \d+ lines were not taken at the end\n", said)
            and time.monotonic() - start < 30,
