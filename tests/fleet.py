@@ -194,6 +194,14 @@ class Nats:
         follow = ["sh", "-c", 'tail -n +1 -F "$0" 2>/dev/null | "$@"', node.folder + "/events.json"]
         return start([*follow, *self.client], node.space, open(node.folder + "/log", "a"))
 
+    def consumer(self):
+        command = ["sh", "-c", 'exec "$@" 2>"$0"', self.folder + "/follow.log", *self.client, "--take", "follow"]
+        return start(command, HUB, open(self.folder + "/followed", "w"))
+
+    def followed(self):
+        with open(self.folder + "/followed", "rb") as file:
+            return set(file.read().split(b"\n")[:-1])  # the last one has no end yet
+
     def lines(self):
         with open(self.taken, "ab") as file:
             subprocess.run([*inside(HUB), *self.client, "--take", "account", "--once"], stdout=file, check=True)
@@ -317,6 +325,7 @@ def run(name, count):
     if not within(10, listens):
         ok(False, title + "the server starts", open(folder + "/server/log").read())
         return
+    consumer = engine.consumer() if name == "nats" else None
     nodes = [Node(engine, folder, number) for number in range(count)]
     hook = start(["sh", "-c", os.environ["FLEET_HOOK"] + ' "$@"', "hook", name, folder]) if os.environ.get("FLEET_HOOK") else None
     feed(nodes, 1 + count / 10, arguments.rate)
@@ -332,6 +341,8 @@ def run(name, count):
         first.kill()
         feed(nodes[1:], 1, arguments.rate)
         first.start()
+    if consumer:
+        within(60, engine.followed)
     kill(server)
     feed(nodes, arguments.outage / 2, arguments.rate)
     restart()
@@ -400,7 +411,17 @@ def run(name, count):
     again = len(received) - len(unique)
     print("# %s%d lines; %d more announced as dropped; %d duplicates; all there %.0f s after the end; "
           "%d events were in the hands of a pcwatch that was killed" % (title, len(unique), sum(announced.values()), again, seconds, held))
-    if name == "nats":
+    if consumer:
+        # If an acknowledgement was lost, the server delivers the line again 30 seconds later.
+        all_lines = set(produced.values())
+        within(100, lambda: consumer.poll() is not None or engine.followed() >= all_lines)
+        followed = engine.followed()
+        ok(consumer.poll() is None and followed == all_lines, title + "a consumer continues when the server comes back",
+           (consumer.poll(), len(all_lines - followed), list(followed - all_lines)[:3], open(folder + "/follow.log").read()))
+        ran = subprocess.run([*inside(HUB), *engine.client, "--take", "follow"], capture_output=True, text=True)
+        ok((ran.returncode, ran.stdout, ran.stderr) == (1, "", "pcwatch-nats: follow: consumer is already bound to a subscription\n"),
+           title + "a second consumer with the same name is refused", ran)
+        kill(consumer)
         with open(first.folder + "/events.json") as file:  # once more, on purpose
             ran = subprocess.run([*inside(first.space), *engine.client], stdin=file, capture_output=True, text=True)
         sent = sum(map(len, first.runs().values()))

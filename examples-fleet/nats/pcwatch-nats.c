@@ -40,8 +40,12 @@ static void fail(const char *what, const char *why)
 
 static void check(natsStatus status, const char *what)
 {
-	if (status != NATS_OK)
-		fail(what, natsStatus_GetText(status));
+	natsStatus last;
+	if (status == NATS_OK)
+		return;
+	const char *why = nats_GetLastError(&last), *text = why ? strstr(why, "): ") : NULL;
+	/* The text begins with a place in the library's source: "(js.c:1): ". */
+	fail(what, last == status && text ? text + 3 : natsStatus_GetText(status));
 }
 
 /* Runs in a thread of the client library. This handler owns the message. */
@@ -216,7 +220,6 @@ static bool is_temporary(natsStatus status)
 	case NATS_TIMEOUT:
 	case NATS_NO_RESPONDERS:
 	case NATS_CONNECTION_DISCONNECTED:
-	case NATS_MISSED_HEARTBEAT:
 	case NATS_INSUFFICIENT_BUFFER:
 		break;
 	default:
@@ -230,39 +233,61 @@ static bool is_temporary(natsStatus status)
 	return true;
 }
 
+/* Whether the server has nothing more to deliver. */
+static bool has_taken_all(const char *name)
+{
+	jsConsumerInfo *info;
+	natsStatus status = js_GetConsumerInfo(&info, js, STREAM, name, NULL, NULL);
+	if (status != NATS_OK) {
+		if (!is_temporary(status))
+			check(status, name);
+		return false;
+	}
+	bool all = info->NumPending == 0 && info->NumAckPending == 0;
+	jsConsumerInfo_Destroy(info);
+	return all;
+}
+
+/*
+ * The server pushes the messages, and stops when too many are not acknowledged. After a lost connection, the client
+ * library subscribes again. (When natsSubscription_Fetch() of libnats 3.4 is called again after a lost connection, it
+ * may write more messages into its list than the list has room for.)
+ */
 static void take(const char *name, bool once)
 {
 	natsSubscription *subscription;
+	natsMsg *messages[BATCH];
+	jsSubOptions options;
 	natsStatus status;
-	while ((status = js_PullSubscribe(&subscription, js, PREFIX ".>", name, NULL, NULL, NULL)) != NATS_OK) {
+	jsSubOptions_Init(&options);
+	options.Stream = STREAM;
+	options.ManualAck = true;
+	options.Config.Durable = name;
+	while ((status = js_SubscribeSync(&subscription, js, PREFIX ".>", NULL, &options, NULL)) != NATS_OK) {
 		if (!is_temporary(status))
-			check(status, "subscribe");
+			check(status, name);
 		sleep(1);
 	}
 	for (;;) {
-		natsMsgList list = { NULL, 0 };
-		status = natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS / 5, NULL);
-		if (status == NATS_TIMEOUT && once)
+		int count = 0;
+		status = natsSubscription_NextMsg(&messages[0], subscription, WAIT_MS / 5);
+		if (status == NATS_TIMEOUT && once && has_taken_all(name))
 			break;
-		if (status != NATS_OK) { /* then the list is not to be used */
-			if (!is_temporary(status))
-				check(status, "fetch");
-			if (status != NATS_TIMEOUT)
-				sleep(1);
+		if (status == NATS_TIMEOUT)
 			continue;
-		}
-		for (int i = 0; i < list.Count; i++) {
-			fwrite(natsMsg_GetData(list.Msgs[i]), 1, (size_t)natsMsg_GetDataLength(list.Msgs[i]), stdout);
+		check(status, "receive");
+		do {
+			fwrite(natsMsg_GetData(messages[count]), 1, (size_t)natsMsg_GetDataLength(messages[count]), stdout);
 			putchar('\n');
-		}
+			count++;
+		} while (count < BATCH && natsSubscription_NextMsg(&messages[count], subscription, 0) == NATS_OK);
 		if (fflush(stdout) != 0)
 			fail("stdout", strerror(errno));
-		for (int i = 0; i < list.Count; i++) { /* only after they were written */
-			status = natsMsg_Ack(list.Msgs[i], NULL);
-			if (status != NATS_OK && !is_temporary(status)) /* the server will deliver the message again */
-				check(status, "acknowledge");
+		for (int i = 0; i < count; i++) {
+			/* Only after it was written. If the acknowledgement is lost, the server delivers the message again. */
+			natsMsg_Ack(messages[i], NULL);
+			natsMsg_Destroy(messages[i]);
 		}
-		natsMsgList_Destroy(&list);
 	}
 	natsSubscription_Destroy(subscription);
 }
