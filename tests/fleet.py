@@ -37,11 +37,18 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"
 omrelp = (glob.glob("/usr/lib/*/rsyslog/omrelp.so") or ["/no/omrelp.so"])[0]
 if subprocess.run([ROOT + "/tests/needs.sh", "cc", "gcc", "openssl", "openssl", "rsyslogd", "rsyslog", omrelp, "rsyslog-relp",
                    "nats-server", "nats-server", "/usr/include/nats/nats.h", "libnats-dev", "/usr/include/pcap/pcap.h",
-                   "libpcap-dev"], stdout=sys.stderr).returncode:
+                   "libpcap-dev", "/usr/lib/python3/dist-packages/jsonschema", "python3-jsonschema"], stdout=sys.stderr).returncode:
     if os.environ.get("CI") == "true":
         sys.exit(1)
     print("1..0 # SKIP its tools are not installed")
     sys.exit(0)
+try:
+    from jsonschema import Draft202012Validator
+except ImportError:
+    if sys.executable == "/usr/bin/python3":
+        raise
+    # Debian's python3 has what Debian installs.
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 work = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, work, ignore_errors=True)
 os.chdir(work)
@@ -301,6 +308,19 @@ def feed(nodes, seconds, rate):
     return sent / (time.monotonic() - begin)
 
 
+with open(ROOT + "/docs/pcwatch.schema.json") as schema_file:
+    SCHEMA = Draft202012Validator(json.load(schema_file))
+
+
+def invalid(lines):
+    """Lines that the schema does not describe. Of the lines with the same keys and types, checks the first: the
+    validator checks some hundred lines a second."""
+    shapes = {}
+    for record in map(json.loads, lines):
+        shapes.setdefault((record["event"], *((key, type(value)) for key, value in record.items())), record)
+    return [record for record in shapes.values() if not SCHEMA.is_valid(record)], len(shapes)
+
+
 def key_of(line):
     record = json.loads(line)
     return record["host"], record["boot_id"], record["run"], record["line"]
@@ -389,6 +409,8 @@ def run(name, count):
             continue
         if unique.setdefault(key, line) != line or produced.get(key) != line:
             wrong.append(line)
+    undescribed, shapes = invalid(unique.values())
+    ok(not undescribed, title + "the schema describes the lines at the server", undescribed[:3])
     lost = sorted(set(produced) - set(unique))
     ok(not wrong, title + "each line at the server is as pcwatch wrote it", wrong[:3])
     ok(not lost, title + "each line that a node wrote is at the server", "%d: %s" % (len(lost), lost[:5]))
@@ -409,8 +431,8 @@ def run(name, count):
     ok(not faults, title + "for each node, received + announced lost == produced", faults[:5])
     ok(announced[full.name] > 0, title + "what pcwatch dropped while a disk was full is announced", announced)
     again = len(received) - len(unique)
-    print("# %s%d lines; %d more announced as dropped; %d duplicates; all there %.0f s after the end; "
-          "%d events were in the hands of a pcwatch that was killed" % (title, len(unique), sum(announced.values()), again, seconds, held))
+    print("# %s%d lines; %d more announced as dropped; %d duplicates; %d combinations of keys; all there %.0f s after the end; "
+          "%d events were in the hands of a pcwatch that was killed" % (title, len(unique), sum(announced.values()), again, shapes, seconds, held))
     if consumer:
         # If an acknowledgement was lost, the server delivers the line again 30 seconds later.
         all_lines = set(produced.values())
