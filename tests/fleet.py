@@ -510,7 +510,48 @@ def set_up():
        and os.listdir(folder + "/drop-0/etc") == ["rsyslog.conf"], "both scripts refuse where rsyslogd does not stay root", ran)
 
 
+def unix_socket():
+    """rsyslog's imptcp as the server of --output unix:PATH, as docs/fleet.md describes it."""
+    folder = work + "/unix"
+    os.mkdir(folder)
+    with open(ROOT + "/docs/fleet.md") as file:
+        described = file.read().split("```\nglobal(")[1].split("```")[0]
+    with open(folder + "/rsyslog.conf", "w") as file:
+        described = described.replace("/run/shipper.sock", folder + "/socket").replace("/var/log", folder)
+        file.write('global(workDirectory="%s" %s' % (folder, described))
+    feed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    os.dup2(theirs.fileno(), 9)
+    theirs.close()
+    watch = start([PCWATCH, "--json", "--host", "--drop", "--stats", "--output", "unix:%s/socket" % folder],
+                  log=open(folder + "/watch.log", "w"), pass_fds=[9], env={**os.environ, "LD_PRELOAD": work + "/feed.so"})
+    os.dup2(NOTHING, 9)
+    server = start(["rsyslogd", "-n", "-f", folder + "/rsyslog.conf", "-i", "NONE"], log=open(folder + "/log", "w"))
+    for event in EVENTS:
+        feed.send(event)
+    path = folder + "/pcwatch.json"
+
+    def lines():
+        if not os.path.exists(path):
+            return []
+        with open(path, "rb") as file:
+            return file.read().split(b"\n")[:-1]
+    within(60, lambda: len(lines()) == len(EVENTS))
+    watch.terminate()
+    watch.wait(60)
+    within(60, lambda: len(lines()) == len(EVENTS) + 1)
+    try:
+        wrong = account(list(map(json.loads, lines())), len(EVENTS))[0]
+    except ValueError as error:
+        wrong = error
+    mode = os.stat(folder + "/socket").st_mode & 0o777
+    ok(not wrong and mode == 0o666, "rsyslog's imptcp takes the lines of pcwatch from a Unix socket, to which every user may write",
+       (wrong, oct(mode), lines()[:1], open(folder + "/log").read()))
+    kill(server)
+
+
 set_up()
+if "rsyslog" in arguments.engines:
+    unix_socket()
 for engine_name in arguments.engines.split(","):
     for nodes_count in map(int, arguments.nodes.split(",")):
         run(engine_name, nodes_count)
