@@ -443,7 +443,6 @@ def run(name, count):
         ran = subprocess.run([*inside(HUB), *engine.client, "--take", "follow"], capture_output=True, text=True)
         ok((ran.returncode, ran.stdout, ran.stderr) == (1, "", "pcwatch-nats: follow: consumer is already bound to a subscription\n"),
            title + "a second consumer with the same name is refused", ran)
-        kill(consumer)
         with open(first.folder + "/events.json") as file:  # once more, on purpose
             ran = subprocess.run([*inside(first.space), *engine.client], stdin=file, capture_output=True, text=True)
         sent = sum(map(len, first.runs().values()))
@@ -456,6 +455,14 @@ def run(name, count):
         ok(ran.returncode == 0 and ran.stderr.count(b"\n") == 3 and b"\npcwatch-nats: 5 lines were not lines of" in ran.stderr
            and sorted(engine.lines()[len(received):]) == sorted([*odd, b""]),
            title + "lines that are not as expected arrive, too, and are reported once", (ran, engine.lines()[len(received):]))
+        kill(server)
+        shutil.rmtree(folder + "/var/lib/nats")
+        server = engine.server()
+        with open(folder + "/follow.log") as file:
+            within(60, lambda: consumer.poll() is not None)
+            reported = file.read()
+        ok(consumer.poll() == 1 and reported.endswith("pcwatch-nats: follow: stream not found\n"),
+           title + "a consumer ends with an error when the server has lost the stream", (consumer.poll(), reported))
     if lost or wrong or faults:
         for path in [folder + "/server/log", first.folder + "/log", cut.folder + "/log", full.folder + "/watch.log"]:
             with open(path) as file:

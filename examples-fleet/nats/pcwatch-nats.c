@@ -233,7 +233,7 @@ static bool is_temporary(natsStatus status)
 	return true;
 }
 
-/* Whether the server has nothing more to deliver. */
+/* Whether the server has nothing more to deliver. Fails if the server no longer has the consumer. */
 static bool has_taken_all(const char *name)
 {
 	jsConsumerInfo *info;
@@ -268,13 +268,15 @@ static void take(const char *name, bool once)
 			check(status, name);
 		sleep(1);
 	}
+	natsSubscription_SetPendingLimits(subscription, -1, -1); /* the server's limit is enough */
 	for (;;) {
 		int count = 0;
 		status = natsSubscription_NextMsg(&messages[0], subscription, WAIT_MS / 5);
-		if (status == NATS_TIMEOUT && once && has_taken_all(name))
-			break;
-		if (status == NATS_TIMEOUT)
+		if (status == NATS_TIMEOUT) {
+			if (has_taken_all(name) && once)
+				break;
 			continue;
+		}
 		check(status, "receive");
 		do {
 			fwrite(natsMsg_GetData(messages[count]), 1, (size_t)natsMsg_GetDataLength(messages[count]), stdout);
