@@ -53,6 +53,12 @@ proc-connector-static /usr/lib64/libproc_connector.a
 END
 }
 promise "each file is in the package for it, in lib64" contents
+fleet() { # Debian's rpm appends the version to the name of the folder
+	(cd examples-fleet && find . -type f | sort) >"$work/fleet" &&
+		rpm -qpl "$work"/rpm/RPMS/*/proc-connector-[0-9]*.rpm | sed -n 's|^/usr/share/doc/proc-connector[^/]*/examples-fleet|.|p' |
+		grep -Fx -f "$work/fleet" | sort | diff "$work/fleet" -
+}
+promise "the package of pcwatch has the configuration for a fleet" fleet
 provides() { rpm -qp --provides "$work"/rpm/RPMS/*/proc-connector-libs-*.rpm | grep "^$soname(PROC_CONNECTOR_0.1)"; }
 promise "rpm knows the versions of the library's symbols" provides
 requires() { rpm -qp --requires "$work"/rpm/RPMS/*/proc-connector-0*.rpm | grep "^$soname(PROC_CONNECTOR_0.1)"; }

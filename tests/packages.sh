@@ -95,6 +95,8 @@ with_cmake() {
 		runs "$work/cmake/build/watcher"
 }
 promise "the CMake project of docs/packaging.md builds, and runs" with_cmake
+promise "the package of pcwatch has the configuration for a fleet, which setup.sh copies, as plain files" \
+	diff -r "$work/source/examples-fleet" /usr/share/doc/proc-connector-tools/examples
 pages() { man -w 1 pcwatch && man -w 3 pc_recv_many && man -w 7 proc_connector; }
 promise "man finds the pages of the installed packages" pages
 
