@@ -1,7 +1,7 @@
 //! The texts of a process: its command line, its executable and others.
 
 use super::file::{self, Tree};
-use super::stat::{self, Condition, Stat};
+use super::stat::{self, Condition, Image, Stat};
 use crate::errno::Errno;
 use crate::memory::{OutSlice, Room};
 use crate::sys::{self, Fd, Mode, give_way, open, read, read_link};
@@ -41,8 +41,9 @@ type Scratch = [u8; 4096];
 /// `fs/`). So most programs that are read right after posix_spawn(3) are read too early.
 const ATTEMPTS: u32 = 20;
 
-/// A process that runs a program before and after each of so many readings has no such text.
-const ENOUGH: u32 = 5;
+/// A process that runs the same program before and after each of so many readings has no such text. One would be
+/// enough if the kernel gave each program other addresses, which a process can forbid (`ADDR_NO_RANDOMIZE`).
+const ENOUGH: u32 = 4;
 
 const GONE: Errno = Errno(libc::ESRCH);
 /// There was no such text when it was looked for. The process's state says why.
@@ -84,14 +85,15 @@ impl Owner {
 /// `ESRCH`: the process has exited, or this is not its pid, or the id of a thread. Otherwise those of
 /// [`stat::read`]. No text is given then.
 pub(crate) fn read_texts(owner: &Owner, texts: &mut [Text<'_>]) -> Result<(), Errno> {
-    let (mut left, mut odd) = (ATTEMPTS, 0);
+    let (mut left, mut odd, mut image) = (ATTEMPTS, 0, Image::UNKNOWN);
     let reason = loop {
         let missing = read_all(owner.pid, texts);
-        let reason = why_missing(owner);
+        let before = image;
+        let reason = why_missing(owner, &mut image);
         if missing == 0 || !matches!(reason, Ok(..=0)) {
             break reason;
         }
-        odd = if reason == Ok(0) { odd + 1 } else { 0 };
+        odd = if reason == Ok(0) && image == before { odd + 1 } else { 0 };
         if odd == ENOUGH {
             break reason;
         }
@@ -144,14 +146,16 @@ fn read_all(pid: i32, texts: &mut [Text<'_>]) -> u32 {
     missing
 }
 
-/// Why a process may lack texts. It should have them all if this is 0, and soon if this is negative.
+/// Why a process may lack texts. It should have them all if this is 0, and soon if this is negative. `image`
+/// becomes the program that it runs.
 #[inline]
-fn why_missing(owner: &Owner) -> Result<i32, Errno> {
+fn why_missing(owner: &Owner, image: &mut Image) -> Result<i32, Errno> {
     let mut stat = Stat::NONE;
     if !stat::read(Tree::OWN, owner.pid, &mut stat)? {
         return Err(GONE);
     }
     owner.confirm(&stat)?;
+    *image = stat.image;
     Ok(match stat.condition {
         Condition::Zombie { .. } => libc::ESRCH,
         _ if stat.is_kernel_thread => libc::ENODATA,

@@ -800,6 +800,54 @@ PROMISE(replaced_texts, "pc_process_texts and pc_process_texts_of give no text o
 	read_until_it_stays();
 }
 
+/* ---- A process that runs another program whenever its command line is read ---- */
+
+static int line_file = -1, programs, ask[2], answer[2];
+
+/* As if the kernel were setting the next program up at each reading, and had done so by the time of the look. */
+static long exec_while_read(long number, const long arguments[6])
+{
+	char byte;
+	if (number == SYS_read && arguments[0] == line_file && programs > 0) {
+		programs--;
+		CHECK_EQ(write(ask[1], "\n", 1), 1);
+		CHECK_EQ(read(answer[0], &byte, 1), 1);
+		return 0;
+	}
+	long result = really(number, arguments);
+	if (number == SYS_openat && strcmp((const char *)arguments[1], "cmdline") == 0)
+		line_file = (int)result;
+	return result;
+}
+
+PROMISE(empty_lines, "a process that execs at each reading is not taken for one without a command line")
+{
+	/* This program says that it runs, waits, and executes itself. */
+	static const char script[] = "echo; read line; exec sh -c \"$0\" \"$0\"";
+	char command[200], byte;
+	struct pc_text text = { PC_TEXT_COMMAND_LINE, 77, command, sizeof(command), 77 };
+	CHECK_EQ(pipe(ask), 0);
+	CHECK_EQ(pipe(answer), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(ask[0], 0);
+		dup2(answer[1], 1);
+		execl("/bin/sh", "sh", "-c", script, script, (char *)NULL);
+		_exit(1);
+	}
+	CHECK_EQ(read(answer[0], &byte, 1), 1);
+	programs = 10;
+	instead = exec_while_read;
+	CHECK_EQ(pc_process_texts(child, 0, &text, 1), 0);
+	instead = NULL;
+	CHECK_EQ(programs, 0);
+	CHECK_EQ(text.error, 0);
+	CHECK_EQ(text.length, sizeof("sh\0-c") + 2 * sizeof(script));
+	CHECK_EQ(memcmp(command, "sh\0-c\0echo;", 11), 0);
+	kill(child, SIGKILL);
+	end_child(child);
+}
+
 /* ---- A pid that changes its owner while the table reads the process ---- */
 
 /* Counts from the moment when the table opens a pidfd of the process. */
