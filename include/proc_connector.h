@@ -20,33 +20,37 @@
  *            pc_invalid_option() and pc_table_invalid_option() name the option that is wrong.
  *            Outputs are written on success only. A NULL handle or output, an unknown flag or event
  *            bit, a timeout below -1, and a count of 0 give -EINVAL. Where "an error of" a system
- *            call is returned: EACCES becomes -EPERM (for a file of /proc, EPERM becomes -EACCES),
- *            ENOBUFS becomes -ENOMEM, and a number by which this library says something else, such
- *            as a sandbox's ENOSYS, becomes -EIO.
- * Handles    pc_open() and pc_open_fd() make a handle. pc_close() or pc_release() ends it, exactly
- *            once. In between, the library allocates nothing. It has no threads, no signal
- *            handlers, no global state, and writes no output. A connector has three descriptors:
- *            its socket, a second socket through which it talks to the kernel, and an eventfd. On
- *            AF_UNIX it has no second socket.
- * Tables     A program that wants to know which processes exist, rather than every event, opens a
- *            table with pc_table_open(). The table does everything that "Recovery" below describes.
- *            The rules for handles, threads and fork() apply to tables, too, with two exceptions: a
- *            table allocates as it grows, and a forked child can still read its copy of a table and
- *            set values in it.
+ *            call is listed, the library returns that error with three changes: EACCES becomes
+ *            -EPERM (for a file of /proc, EPERM becomes -EACCES), ENOBUFS becomes -ENOMEM, and a
+ *            number that has another meaning in this library, such as a sandbox's ENOSYS, becomes
+ *            -EIO.
+ * Handles    pc_open() and pc_open_fd() make a handle. End each handle exactly once, with
+ *            pc_close() or pc_release(). In between, the library allocates nothing. The library has
+ *            no threads, no signal handlers, no global state, and writes no output. A connector has
+ *            three descriptors: its socket, a second socket through which it talks to the kernel,
+ *            and an eventfd. On AF_UNIX it has no second socket.
+ * Tables     To know which processes exist, rather than to receive every event, open a table with
+ *            pc_table_open(). The table does everything that "Recovery" below describes. The rules
+ *            for handles, threads and fork() apply to tables, too, with two exceptions: a table
+ *            allocates as it grows, and a forked child can still read its copy of a table and set
+ *            values in it.
  * Ids        A pid is the id of a task, as gettid() returns it. A tgid is the id of a process, as
  *            getpid() returns it. They are equal for the first thread of a process, its leader. All
- *            are ids of the initial PID namespace. A process receives its own events, too.
- * Times      Timeouts are in milliseconds: 0 does not wait; -1 waits without limit, so that the
- *            function never returns 0. Timestamps are CLOCK_MONOTONIC in nanoseconds. They may step
- *            back a little from one event to the next, because each CPU reads its clock before it
- *            queues an event.
+ *            ids are those of the initial PID namespace. A process also receives the events about
+ *            itself.
+ * Times      Timeouts are in milliseconds: 0 does not wait; -1 waits without limit, so the function
+ *            never returns 0. Timestamps are CLOCK_MONOTONIC in nanoseconds. They may step back a
+ *            little from one event to the next, because each CPU reads its clock before it queues
+ *            an event.
  * Loops      pc_fd() returns the socket itself, which is non-blocking and close-on-exec. When the
  *            socket is readable, call pc_recv() until that returns 0. An edge-triggered loop must
  *            do so. A level-triggered loop may take one event per wake-up: it still gets every
  *            event and every report of a loss. For a table, see pc_table_fd().
- * Loss       When the queue is full, the kernel discards events. A PC_EVENT_OVERRUN in the stream
- *            reports how many, exactly. In a flood there are many overruns, each for a few events:
- *            add the numbers up, and do not log each.
+ * Loss       The kernel queues the events for each connector. When the queue is full, the kernel
+ *            discards events, and a PC_EVENT_OVERRUN in the stream reports exactly how many. In a
+ *            flood there are many overruns, each for a few events: add the numbers up, and do not
+ *            log each. The kernel can also be deaf, which means that it reports to no listener: see
+ *            pc_check().
  * Recovery   This is how a program without a table keeps its own picture of all processes:
  *            1. It takes a limited number of events per wake-up.
  *            2. At each PC_EVENT_OVERRUN, it marks the picture as doubtful.
@@ -60,9 +64,9 @@
  *            6. /proc may be ahead of the queue. So a FORK of a known process and an EXIT of an
  *               unknown one are normal.
  * Waking     An event often wakes its reader late: Linux lets the new program run on first, for up to
- *            3 ms. A program that reads the command line of a process, or anything else that vanishes
- *            with it, calls pc_wake_soon(PC_WAKE_SLICE) once, in the thread that receives. It reads
- *            first, and formats and writes when no event is pending.
+ *            3 ms. If a program reads the command line of a process, or anything else that vanishes
+ *            with the process, its receiving thread calls pc_wake_soon(PC_WAKE_SLICE) once. The
+ *            program reads first, and formats and writes only when no event is pending.
  * Threads    One thread at a time may use a handle. Different handles are independent.
  *            Until the handle is closed or released, any thread may call pc_fd(), pc_get_stats(),
  *            pc_check(), pc_interrupt(), pc_table_fd(), pc_table_get_stats(), pc_table_check() and
@@ -72,16 +76,16 @@
  * fork()     A handle belongs to the process that opened it. In a forked child, pc_close() closes
  *            the child's copy only, pc_fd() and pc_get_stats() work, and every other function of
  *            the handle returns -ECHILD. A child of vfork() or clone(CLONE_VM) must not call the
- *            library. A daemon opens its handle after it has forked. Or, without a table, it calls
- *            pc_release(), forks, and adopts the socket in the child with pc_open_fd() and
- *            PC_OPEN_SUBSCRIBED.
+ *            library. A daemon opens its handle after it has forked. A daemon without a table may
+ *            instead call pc_release(), fork, and adopt the socket in the child with pc_open_fd()
+ *            and PC_OPEN_SUBSCRIBED.
  * Growth     Later versions may add kinds, flags and fields. Ignore kinds that you do not know.
  *            Start options from PC_OPTIONS_INIT or PC_TABLE_OPTIONS_INIT. Leave reserved fields 0.
  * Language   C99, C++11, or later.
  * Kernel     Linux 5.10 or later. Before 6.6, opening needs CAP_NET_ADMIN. Process events exist in
  *            the initial network, PID and user namespaces only, and with correct times in the
- *            initial time namespace only. An open handle works in each network namespace that a
- *            thread moves to. The process must stay in its time namespace.
+ *            initial time namespace only. An open handle keeps working after a thread has moved to
+ *            another network namespace. The process must stay in its time namespace.
  *
  * SYSTEM CALLS
  *
@@ -145,8 +149,8 @@
  *  timerfd_settime        timerfd_settime64: on 32-bit machines
  *  mmap                   mmap2: on 32-bit machines
  *
- * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every function that
- * takes a handle and is listed also calls getpid, to know a forked child.
+ * Where madvise(2) does nothing or is refused (an emulator, a seccomp filter), every listed
+ * function that takes a handle also calls getpid, to recognise a forked child.
  */
 
 #ifndef PROC_CONNECTOR_H
@@ -176,7 +180,7 @@ uint32_t pc_version(void);
 /*
  * Returns a text that explains an error and what to do about it. The string is static.
  *
- * error:  what a function of this library returned; its sign does not matter.
+ * error:  the result of a function of this library; its sign does not matter.
  */
 const char *pc_strerror(int error);
 
@@ -187,9 +191,9 @@ enum pc_event_kind {
     /* A task was created: a process, or a thread if child_pid != child_tgid. */
     PC_EVENT_FORK = 1,
     /*
-     * A process runs a new program. No COMM reports that the process takes the program's name. If
-     * a thread other than the leader called execve(2), the kernel reports the leader's EXIT first,
-     * and no EXIT for the calling thread's own id.
+     * A process runs a new program, and takes the program's name without a COMM. If a thread other
+     * than the leader called execve(2), the kernel reports the leader's EXIT first, and no EXIT
+     * for the calling thread's own id.
      */
     PC_EVENT_EXEC = 2,
     /* A task exited. This is not always a process exit: see PC_FILTER_NO_THREADS. */
@@ -202,9 +206,7 @@ enum pc_event_kind {
     PC_EVENT_SID = 6,
     /* A tracer attached or detached. The exit of a tracer causes no PTRACE event. */
     PC_EVENT_PTRACE = 7,
-    /*
-     * A task was renamed through prctl(PR_SET_NAME) or /proc/PID/comm. The name may be unchanged.
-     */
+    /* A task was renamed through prctl(PR_SET_NAME) or /proc/PID/comm, perhaps to its old name. */
     PC_EVENT_COMM = 8,
     /* A process dumps core; its EXIT follows. */
     PC_EVENT_COREDUMP = 9,
@@ -219,8 +221,8 @@ enum pc_lost_reason {
     /* The queue was full. The number is exact. */
     PC_LOST_QUEUE = 1,
     /*
-     * The kernel reported to nobody until pc_check() repaired that, or pc_unsubscribe() failed
-     * half-way. The number is unknown.
+     * The kernel was deaf until pc_check() repaired it, or pc_unsubscribe() failed half-way. The
+     * number is unknown.
      */
     PC_LOST_DEAF = 2,
 };
@@ -426,14 +428,14 @@ struct pc_connector;
  * may take the leader's place by execve(2). So call pc_process_alive() at each EXIT. If it returns
  * 2, no event will report the process exit under this filter. Either call it again from a timer,
  * or receive without this filter and call it at each EXIT with that tgid. No event shows which
- * thread's exit code is that of the process. (drivers/connector/cn_proc.c reports tasks; measured
- * on Linux 5.10 to 7.3.)
+ * thread's exit code became the exit code of the process. (The kernel reports tasks:
+ * drivers/connector/cn_proc.c; measured on Linux 5.10 to 7.3.)
  */
 #define PC_FILTER_NO_THREADS (1u << 0)
 
 /*
  * pc_options.flags: deliver an EXIT only if its exit_code is not 0. Other kinds of events pass.
- * This judges tasks, not processes: a leader may exit with 0 before its process fails. See
+ * The filter judges tasks, not processes: a leader may exit with 0 before its process fails. See
  * PC_FILTER_NO_THREADS.
  */
 #define PC_FILTER_NONZERO_EXIT (1u << 1)
@@ -459,7 +461,8 @@ struct pc_options {
     /* PC_FILTER_* and PC_OPEN_* bits. */
     uint32_t flags;
     /*
-     * The budget of the queue in bytes, at most INT_MAX; 0: 36 MiB, at least 32,000 events.
+     * The budget of the queue: how many bytes of kernel memory the pending events may take, at
+     * most INT_MAX; 0: 36 MiB, room for at least 32,000 events.
      *
      * The kernel charges 704 to 1,152 bytes per event, depending on the machine: pc_options(3). Memory
      * is in use only while events are pending, but a stalled reader can pin the whole budget. Without
@@ -469,12 +472,12 @@ struct pc_options {
      */
     uint32_t rcvbuf_bytes;
     /*
-     * How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
-     * 0, the default: not at all.
+     * For how many microseconds a call with a timeout spins before it sleeps; 0, the default: it
+     * sleeps at once.
      *
-     * The thread uses all of its CPU meanwhile, so that no event has to wake it. pc_wake_soon()
-     * mostly serves better: it costs nothing. A signal that arrives during this time does not end the
-     * call: use pc_interrupt().
+     * A thread that spins uses all of its CPU, and no event has to wake it. pc_wake_soon() is
+     * mostly the better choice: it costs nothing. A signal that arrives while the thread spins
+     * does not end the call: use pc_interrupt().
      */
     uint32_t spin_us;
 };
@@ -492,7 +495,8 @@ struct pc_options {
  * options:  what to receive, and how much to queue; NULL: everything, 36 MiB.
  *
  * Returns 0 or an error, each with its own text in pc_strerror():
- * -EINVAL, -E2BIG     bad options; PC_OPEN_SUBSCRIBED is for pc_open_fd() only
+ * -EINVAL, -E2BIG     an option is wrong: see pc_invalid_option(); PC_OPEN_SUBSCRIBED is for
+ *                     pc_open_fd() only
  * -EPROTONOSUPPORT    the kernel lacks CONFIG_CONNECTOR
  * -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
  * -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
@@ -511,7 +515,8 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *
  * Two kinds of sockets can be adopted:
  * - A NETLINK_CONNECTOR socket (DGRAM or RAW, a member of group 1) that a privileged parent or
- *   systemd has opened. The handle keeps pending events. It does not count earlier losses.
+ *   systemd has opened. The handle delivers the events that are pending. It does not count earlier
+ *   losses.
  * - An AF_UNIX socket (DGRAM or SEQPACKET) through which a test sends events to a program, without
  *   privilege and without the kernel. Each datagram carries one event, as pc_parse() takes it.
  *   Prefer SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks
@@ -520,13 +525,13 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *
  * The descriptor becomes non-blocking and close-on-exec. The queue becomes smaller only if options
  * ask for that. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
- * an unprivileged pc_close() cannot take its listener out of the kernel's count.
+ * an unprivileged pc_close() cannot remove its listener from the kernel's count.
  *
  * out:      receives the handle.
  * fd:       the socket. On success it belongs to the handle. On failure it stays open, belongs to
- *           the caller, and has its old settings, with two exceptions. A BPF filter of its own is
- *           lost. If options ask for a smaller queue, an old size above net.core.rmem_max can be
- *           restored with CAP_NET_ADMIN only.
+ *           the caller, and keeps its old settings, with two exceptions. A BPF filter that the
+ *           caller had attached is lost. If options ask for a smaller queue, an old size above
+ *           net.core.rmem_max is restored only with CAP_NET_ADMIN.
  * options:  as for pc_open().
  *
  * An unsubscribed socket is adopted only in the initial network namespace. A subscribed one is
@@ -541,15 +546,16 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
 int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *options);
 
 /*
- * Names the option because of which pc_open() or pc_open_fd() returns -EINVAL or -E2BIG.
+ * Names the option that makes pc_open() or pc_open_fd() return -EINVAL or -E2BIG.
  *
  * pc_open() also rejects PC_OPEN_SUBSCRIBED, and pc_set_filter() also rejects an rcvbuf_bytes or spin_us that is
  * not 0. This function names neither.
  *
  * options:  as for pc_open().
  *
- * Returns the name of the first field that is invalid, such as "rcvbuf_bytes", as a static string; "size" also
- * if a field is in use that this library does not know. Returns NULL if all are valid.
+ * Returns the name of the first invalid field, such as "rcvbuf_bytes", as a static string; or NULL
+ * if all fields are valid. If a field is in use that this library does not know, the name is
+ * "size"."
  */
 const char *pc_invalid_option(const struct pc_options *options);
 
@@ -558,7 +564,7 @@ const char *pc_invalid_option(const struct pc_options *options);
  *
  * When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
  * call may already return 0, if everything pending was forged or filtered. Do not read, close or
- * configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
+ * configure the descriptor. If a runtime must own its descriptors, give it a dup().
  */
 int pc_fd(const struct pc_connector *pc);
 
@@ -572,7 +578,7 @@ int pc_fd(const struct pc_connector *pc);
  *              were queued under another filter.
  *
  * Returns 1: an event; 0: no event came in time; or
- * -EINTR       a signal arrived during the wait, SA_RESTART or not; nothing is lost: call again
+ * -EINTR       a signal arrived during the wait, even with SA_RESTART; nothing is lost: call again
  * -ECANCELED   pc_interrupt() was called
  * -EPIPE       the stream has ended (AF_UNIX SEQPACKET only); later calls return this too
  * -ECHILD      the handle belongs to the parent process
@@ -584,7 +590,7 @@ int pc_recv(struct pc_connector *pc, struct pc_event *event, int timeout_ms);
 /*
  * Receives up to count events, at most 64, in one system call.
  *
- * A short batch does not mean that no more events are pending. Only 0 means that.
+ * After a short batch, more events may be pending. Only a result of 0 means that none are.
  *
  * events:      room for count events. Entries beyond the returned number are unspecified.
  * timeout_ms:  how long to wait for the first event, as for pc_recv().
@@ -597,8 +603,8 @@ int pc_recv_many(struct pc_connector *pc, struct pc_event *events, size_t count,
 /*
  * Replaces the filter, atomically.
  *
- * An event that is queued already is judged when it is received, by the filter then in force. A
- * rejected event counts as pc_stats.filtered. A filter that is set during a pause takes effect
+ * An event that is already queued is judged by the filter in force when it is received.
+ * pc_stats.filtered counts the rejected events. A filter that is set during a pause takes effect
  * with pc_subscribe().
  *
  * filter:  events and PC_FILTER_* flags; all other fields are as in PC_OPTIONS_INIT. NULL:
@@ -612,7 +618,7 @@ int pc_set_filter(struct pc_connector *pc, const struct pc_options *filter);
 /*
  * Resumes after pc_unsubscribe(). If the connector is not paused, this does nothing.
  *
- * If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
+ * If the kernel was found deaf before the pause and could not be repaired, a PC_EVENT_OVERRUN with
  * PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
  *
  * Returns 0, -ECHILD, or an error of pc_open(). On failure the connector remains paused.
@@ -636,13 +642,13 @@ int pc_unsubscribe(struct pc_connector *pc);
  * Any thread may call this; it costs microseconds. A daemon calls it from a timer, and calls
  * pc_recv() when it returns 1. A paused connector is not checked.
  *
- * The kernel counts its listeners for the whole machine, and reports to nobody while the count is
- * below one. From Linux 6.6 on, any unprivileged process can lower the count that far
- * (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); reproduced).
+ * The kernel counts its listeners for the whole machine. While the count is below one, the kernel
+ * is deaf: it reports to no listener. From Linux 6.6 on, any unprivileged process can lower the
+ * count so far (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); reproduced).
  *
  * From Linux 6.6 on, the call also renews this connector's own subscription, which another holder
- * of the socket may have ended. The kernel does not say whether it had been ended: the result is 0
- * either way, and the events that were missed are not reported.
+ * of the socket may have ended. The kernel does not report whether the subscription had ended. So
+ * the result is 0 either way, and missed events are not reported.
  *
  * Returns
  * 0           the kernel reports now. A deafness that another process repaired since the last
@@ -683,7 +689,7 @@ struct pc_stats {
      * pc_set_filter(), filtered events on AF_UNIX, and messages that carry no event.
      */
     uint64_t filtered;
-    /* Events lost in a full queue: the sum of what all PC_EVENT_OVERRUN reported. */
+    /* Events lost in a full queue: the sum over all PC_EVENT_OVERRUN. */
     uint64_t lost;
     /* Forged messages: the kernel did not send them. */
     uint64_t foreign;
@@ -693,13 +699,16 @@ struct pc_stats {
     uint64_t repaired;
     /* The queue budget that the kernel granted. */
     uint32_t rcvbuf_bytes;
-    /* With pc_table_get_stats(): how many processes of the table are PC_PROCESS_HIDDEN. */
+    /*
+     * From pc_table_get_stats(): how many processes of the table are PC_PROCESS_HIDDEN; otherwise 0.
+     */
     uint32_t hidden;
     uint64_t reserved2[2];
 };
 
 /*
- * Copies the statistics. Any thread may call this. Each field by itself is exact.
+ * Copies the statistics. Any thread may call this. Each field is exact by itself; other threads
+ * may change the counters while this copies them.
  *
  * stats:  receives the statistics.
  * size:   sizeof(struct pc_stats). Bytes beyond the fields that this library knows become 0.
@@ -747,12 +756,14 @@ struct pc_table;
 #define PC_FIELD_CREDENTIALS (1u << 4)
 
 /*
- * pc_table_options.flags: do not receive the FORKs of threads. They show whether a process ever had
- * a second thread. If it had none, its exit code is its own, however late the table is. Without them,
- * an exit code that the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE).
- * The table makes the kernel leave out the threads of up to eight processes that have many, unless a
- * seccomp filter is in force. This flag is for machines where threads start at a high rate all the same:
- * each costs about as much as any other event.
+ * pc_table_options.flags: do not receive the FORKs of threads. Each costs about as much as any
+ * other event. Set this flag only where threads start at a high rate.
+ *
+ * These FORKs show whether a process ever had a second thread. If it had none, its leader's exit
+ * code is its own, however late the table handles the EXIT. Without these FORKs, an exit code that
+ * the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE). Even without this
+ * flag, the table makes the kernel leave out the threads of up to eight processes that have many,
+ * unless a seccomp filter is in force.
  */
 #define PC_TABLE_IGNORE_THREADS (1u << 0)
 
@@ -763,20 +774,21 @@ struct pc_table;
 #define PC_TABLE_SUBSCRIBED (1u << 1)
 
 /*
- * pc_table_options.flags: read the directory proc_fd instead of /proc. It is the host's /proc at
- * another path, or in tests a directory with made-up processes: see pc_table_open_fd(). The table
- * opens the directory again, so the caller may close proc_fd afterwards.
+ * pc_table_options.flags: read the directory proc_fd instead of /proc: the host's /proc at another
+ * path, or in a test a directory with made-up processes (see pc_table_open_fd()). The table opens
+ * the directory again, so the caller may close proc_fd afterwards.
  */
 #define PC_TABLE_PROC_FD (1u << 2)
 
 /*
  * pc_table_options.flags: identify each process by the inode of its pidfds (pc_process.pidfd_inode) rather
- * than by its start time, from Linux 6.9 on. Then the table does not take a process for an earlier owner of
- * its pid that started within the same 10 ms, and whose exit is still to be handled or whose events were lost.
- * A pid can be reused that fast if there are few pids (kernel.pid_max), or if clone3(2) sets the pid.
+ * than by its start time, from Linux 6.9 on. Start times are exact to 10 ms. If two owners of a
+ * pid start within the same 10 ms, only the inode tells them apart while the first one's exit is
+ * still to be handled or its events were lost. A pid can be reused that fast if there are few pids
+ * (kernel.pid_max), or if clone3(2) sets the pid.
  *
- * Reading a process (10 to 14 us) takes 5 us longer if the table reads ids through a pidfd anyway (Linux 6.15),
- * and otherwise 8 us longer. Before Linux 6.9, the flag changes nothing.
+ * Reading a process takes 10 to 14 us. The flag adds 5 us if the table reads ids through a pidfd
+ * anyway (Linux 6.15), and 8 us otherwise. Before Linux 6.9, the flag changes nothing.
  */
 #define PC_TABLE_PIDFD_INODES (1u << 3)
 
@@ -785,9 +797,9 @@ struct pc_table_options {
     /* sizeof(struct pc_table_options); the rules are those of pc_options.size. */
     size_t size;
     /*
-     * PC_FIELD_* bits to keep up to date; 0: all. PARENT and START always are. Without CREDENTIALS
-     * each process costs one read of /proc less. Without COMM, programs that rename themselves all
-     * the time cost nothing.
+     * PC_FIELD_* bits to keep up to date; 0: all. PARENT and START are always kept. Without
+     * CREDENTIALS, each process costs one read of /proc less. Without COMM, programs that rename
+     * themselves all the time cost nothing.
      */
     uint32_t fields;
     /* PC_TABLE_* bits, or 0. */
@@ -800,24 +812,25 @@ struct pc_table_options {
      */
     uint32_t max_work;
     /*
-     * How many processes that live on without their leaders the table may wait for, with a descriptor
-     * each; 0: 64. It looks at any others ten times a second, 32 at a time. Every user can make such
-     * processes.
+     * How many descriptors the table may use to wait for processes that live on without their
+     * leaders, one for each process; 0: 64. The table looks at all other such processes ten times
+     * a second, 32 at a time. Any user can make such processes.
      */
     uint32_t max_watches;
     /* With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0. */
     int proc_fd;
-    /* How long pc_table_next() waits without sleeping before it sleeps, as in pc_options. */
+    /* For how many microseconds pc_table_next() spins before it sleeps, as in pc_options. */
     uint32_t spin_us;
     /*
-     * A process that exists: the table reports only this process and its descendants by birth, no matter who
-     * their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
-     * pc_table_open().
+     * The pid of an existing process, the root of a family. The table reports only the root and
+     * its descendants by birth, whichever process is their parent now: see pc_table_open(). 0: the
+     * table reports every process. 1 is not allowed, because pid 1 adopts all orphans.
      */
     pid_t family;
     /*
-     * How many bytes the table keeps of the command line and the executable of each process together,
-     * with a terminator each; 0: none; at most 8,388,608. See pc_table_command().
+     * How many bytes of memory the table uses for the command line and the executable's path of
+     * each process, terminators included; 0: it keeps neither; at most 8,388,608. See
+     * pc_table_command().
      */
     uint32_t text_bytes;
     /* 0 */
@@ -831,69 +844,69 @@ struct pc_table_options {
  * Opens a table of all processes, and a connector that keeps it up to date.
  *
  * pc_table_next() first reports every process that exists (FOUND), then SYNCED, then every change.
- * The table does not report step by step what a process did before the table could read it: its
- * STARTED or EXECED includes everything.
+ * If a process did several things before the table could read it, its STARTED or EXECED shows the
+ * result of all of them.
  *
  * The table has processes, not threads. It reports each process once as FOUND or STARTED, and
  * later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
  * does not matter.
  *
- * When the table notices a loss of events, it reports UNSYNCED. Then it reads /proc again and reports
- * the differences (RECOVERED), then SYNCED with the number of lost events. From then on nothing is in
- * doubt.
+ * When the table notices a loss of events, it reports UNSYNCED. Then it reads /proc again, and
+ * reports the differences (RECOVERED) and SYNCED with the number of lost events. From then on, the
+ * table agrees with /proc.
  *
  * The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
- * with the largest number of processes that existed at a time. Each of them uses 250 bytes
- * (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
- * has five descriptors besides those of its connector, and one for each process that lives on without
- * its leader, up to max_watches.
+ * with the largest number of processes that existed at one time. Each of them uses 250 bytes
+ * (adjacent pids) to 510 bytes (pids far apart), and the table allocates at most 1,200 bytes for
+ * each. The table has five descriptors besides those of its connector, and one for each process
+ * that lives on without its leader, up to max_watches.
  *
- * A process that /proc does not show to this process (hidepid, a security module) is entered from its
- * events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it
- * may read afterwards.
+ * If /proc hides a process from this one (hidepid, a security module), the table knows only what
+ * events carried (PC_PROCESS_HIDDEN). If the program drops privileges after it opened the table,
+ * the table reads only what the program may still read.
  *
- * With a family, the table follows all processes and reports only the root (the process that
- * pc_table_options.family names) and its descendants by birth: also orphans, daemons that forked twice,
- * and children of subreapers. The root may exit before them. Of the processes that exist when the table
- * is opened, the family has those whose parents lead to the root. What starts later belongs to it if the
- * parent named by the FORK does. After a loss of events, a process whose FORK was lost belongs to the
- * family if its parent does. If its parent may have adopted it from the family (an ancestor of the root,
- * or pid 1), or is not known, it is reported as PC_PROCESS_PERHAPS. All that pc_table_get(),
- * pc_table_each(), pc_table_count() and sequence numbers show is the family. So after SYNCED,
- * pc_table_count() answers whether all that a job started is gone.
+ * With a family, the table follows all processes but reports only the family: the root (the
+ * process that pc_table_options.family names) and its descendants by birth. These include orphans,
+ * daemons that forked twice, and children of subreapers. The root may exit before them. These
+ * processes belong to the family:
+ * - of the processes that exist when the table is opened, those whose parents lead to the root;
+ * - of those that start later, each whose FORK names a parent in the family;
+ * - of those whose FORK was lost, each whose parent is in the family. If the parent is not known,
+ *   or may have adopted the process from the family (an ancestor of the root, or pid 1), the
+ *   process is reported as PC_PROCESS_PERHAPS.
+ *
+ * pc_table_get(), pc_table_each(), pc_table_count() and the sequence numbers cover the family
+ * only. So after SYNCED, pc_table_count() shows whether everything that a job started is gone.
  *
  * out:      receives the table, which pc_table_close() ends.
  * options:  what to keep, and how much to queue; NULL: all fields, 36 MiB.
  *
  * Returns 0, an error of pc_open(), or
  * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
- * -EBADF, -ENOTDIR    proc_fd is no descriptor, or not that of a directory
- * -ESRCH              there is no process family, or it exited
+ * -EBADF, -ENOTDIR    proc_fd is not an open descriptor, or not a directory
+ * -ESRCH              the process family does not exist, or has exited
  */
-int pc_table_open(struct pc_table **out,
-                  const struct pc_table_options *options);
+int pc_table_open(struct pc_table **out, const struct pc_table_options *options);
 
 /*
  * Opens a table on a socket that exists already.
  *
  * The socket is one that pc_table_release() returned, or one that pc_open_fd() would take:
- * - A NETLINK_CONNECTOR socket. The events that it has queued are handled first. So a daemon that is
- *   restarted misses nothing, unless the queue became full meanwhile: what started since the previous
- *   table was released is reported as STARTED, and a process that exited meanwhile as EXITED. If the
- *   new table had no other sign of that process, it reports it as FOUND before, with nothing but its
- *   pid. After SYNCED the table reads /proc once more (UNSYNCED, SYNCED), because the queue does not
- *   say what it lost before. Use PC_TABLE_SUBSCRIBED.
- * - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD and a
- *   directory that the test has made, PID/stat and PID/status of its processes are made up, too
+ * - A NETLINK_CONNECTOR socket. Use PC_TABLE_SUBSCRIBED. The table first handles the events that
+ *   are queued. So a restarted daemon misses nothing, unless the queue became full meanwhile: the
+ *   table reports STARTED for each process that started since the previous table was released, and
+ *   EXITED for each that exited. If the EXIT is the only sign of a process, the table reports
+ *   FOUND before EXITED, with nothing but the pid. After SYNCED, the table reads /proc once more
+ *   (UNSYNCED, SYNCED), because the queue does not show what it lost before.
+ * - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD,
+ *   the test can also make up /proc: a directory with PID/stat and PID/status of each process
  *   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
  *
  * fd:  on success it belongs to the table, otherwise to the caller.
  *
  * Returns 0, an error of pc_table_open(), or one of pc_open_fd().
  */
-int pc_table_open_fd(struct pc_table **out,
-                     int fd,
-                     const struct pc_table_options *options);
+int pc_table_open_fd(struct pc_table **out, int fd, const struct pc_table_options *options);
 
 /*
  * Ends the table but not its subscription, and returns the socket, which then belongs to the caller.
@@ -903,16 +916,17 @@ int pc_table_open_fd(struct pc_table **out,
  * rules for descriptors are those of pc_release().
  *
  * Returns the descriptor, or
- * -EBUSY              there is something to report: call pc_table_next() until it returns 0. Before the
- *                     first pc_table_next() there is nothing, because all events are still queued.
+ * -EBUSY              the table has something to report: call pc_table_next() until it returns 0.
+ *                     Before the first pc_table_next() this error cannot occur, because all events
+ *                     are still queued.
  * -EINVAL, -ECHILD. On failure nothing has changed.
  */
 int pc_table_release(struct pc_table *table);
 
 /*
- * Names the option because of which pc_table_open() or pc_table_open_fd() returns -EINVAL or -E2BIG.
+ * Names the option that makes pc_table_open() or pc_table_open_fd() return -EINVAL or -E2BIG.
  *
- * pc_table_open() also rejects PC_TABLE_SUBSCRIBED.
+ * pc_table_open() also rejects PC_TABLE_SUBSCRIBED, which this function does not report.
  *
  * options:  as for pc_table_open().
  *
@@ -945,8 +959,8 @@ int pc_table_fd(const struct pc_table *table);
 #define PC_PROCESS_HIDDEN (1u << 2)
 
 /*
- * pc_process.state, with pc_table_options.family: the process may belong to the family. The event that
- * would show it was lost.
+ * pc_process.state, with pc_table_options.family: the process may belong to the family. The event
+ * that would decide this was lost.
  */
 #define PC_PROCESS_PERHAPS (1u << 3)
 
@@ -969,9 +983,10 @@ struct pc_process {
     pid_t parent_pid;
     pid_t session;
     /*
-     * PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the others.
-     * They hold what was read once, what the parent had (if the process exited before the table
-     * could read it), or 0, which is also root's id. A name and a start that are not valid are empty.
+     * PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the other
+     * fields. They hold an old value, the parent's value (if the process exited before the table
+     * could read it), or 0, which is also root's id. A start that is not valid is 0. A name that
+     * is not valid is empty, except for a kernel thread.
      */
     uint32_t valid;
     uid_t ruid;
@@ -984,18 +999,21 @@ struct pc_process {
     uint32_t state;
     uint32_t reserved;
     /*
-     * pc_change.sequence of the last change that had been reported when this was read. A program that
-     * walks through the table and passes the changes on can put both together: a change with a higher
-     * number came later. 0 from pc_process_read().
+     * pc_change.sequence of the last change reported before this struct was filled; 0 from
+     * pc_process_read(). A program that combines a walk through the table with the changes
+     * compares these numbers: a change with a higher number came later.
      */
     uint64_t sequence;
     /*
      * The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
-     * On 32-bit machines, only its lower 32 bits are given, which may repeat after 2^31 processes and threads.
-     * If a process exits before the table handles its FORK, and another process gets its pid within the same
-     * 10 ms, its STARTED has the inode of the other process, and its EXITED has 0.
-     * 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), if
-     * /proc hides the process, and if the process exited before the table had read it.
+     * On 32-bit machines, this field has only the lower 32 bits, which may repeat after 2^31
+     * processes and threads. If a process exits before the table handles its FORK, and another
+     * process gets its pid within the same 10 ms, the STARTED of the first process has the inode
+     * of the other one, and its EXITED has 0.
+     *
+     * 0: not known. The inode is not known without PC_TABLE_PIDFD_INODES, before Linux 6.9, from
+     * pc_process_read(), if /proc hides the process, and if the process exited before the table had
+     * read it.
      */
     uint64_t pidfd_inode;
     uint64_t reserved2;
@@ -1028,22 +1046,22 @@ enum pc_change_kind {
      */
     PC_CHANGE_VANISHED = 9,
     /*
-     * The table agrees with /proc, and every difference has been reported. This change is about no
-     * process. If more events were lost while the table read /proc, UNSYNCED follows at once.
+     * The table agrees with /proc, and every difference has been reported. pc_change.process is
+     * zero. If more events were lost while the table read /proc, UNSYNCED follows at once.
      */
     PC_CHANGE_SYNCED = 10,
     /*
      * The table may differ from /proc from here on, until the next SYNCED: events were lost, or
-     * pc_table_rescan() was called. This change is about no process.
+     * pc_table_rescan() was called. pc_change.process is zero.
      */
     PC_CHANGE_UNSYNCED = 11,
 };
 
 /*
  * pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
- * timestamp is that of the reading. With SYNCED: such a reading is complete. /proc shows a new program
- * shortly before the kernel sends the EXEC (fs/exec.c), so one EXECED may be reported twice: with this
- * flag, and then without.
+ * timestamp is that of the reading. With SYNCED: this reading is complete. /proc shows a new
+ * program shortly before the kernel sends the EXEC (fs/exec.c), so one EXECED may be reported
+ * twice: with this flag, and then without.
  */
 #define PC_CHANGE_RECOVERED (1u << 0)
 
@@ -1051,28 +1069,28 @@ enum pc_change_kind {
  * pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
  * PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
  * - The EXIT was lost.
- * - Its pid had another owner before the table handled the EXIT.
+ * - The pid had another owner before the table handled the EXIT.
  */
 #define PC_CHANGE_EXIT_CODE (1u << 1)
 
 /*
- * pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
- * that. The events of that time are not counted in lost.
+ * pc_change.flags, with SYNCED: the kernel was deaf until pc_table_check() repaired it. The field
+ * lost does not count the events of that time.
  */
 #define PC_CHANGE_DEAF (1u << 2)
 
 /*
  * pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. This is the
  * process's own exit code too, unless another thread outlived the leader and exited with a
- * different one. (In theory it may be that of an earlier owner of the pid: if the process was reaped
- * before its EXIT was generated, and less than a second after the table was SYNCED or another process
- * left the table without an EXIT.)
+ * different one. (In theory, the code may be that of an earlier owner of the pid: if the process
+ * was reaped before its EXIT was generated, and less than a second after the table was SYNCED or
+ * another process left the table without an EXIT.)
  *
- * The table knows the process's own exit code
- * - of a process that had no second thread since it started or ran its program, if no event was lost
- *   meanwhile, and unless the table ignores threads (PC_TABLE_IGNORE_THREADS);
- * - from Linux 6.15 on, of a process that is still a zombie when the table handles its EXIT, and of
- *   one whose leader was seen to be gone. But /proc shows 0 for each exit code that it hides, so the
+ * The table knows the process's own exit code in these cases:
+ * - The process had no second thread since it started or ran its program, no event was lost
+ *   meanwhile, and the table does not ignore threads (PC_TABLE_IGNORE_THREADS).
+ * - From Linux 6.15 on: the process is still a zombie when the table handles its EXIT, or the
+ *   table saw that its leader was gone. But /proc shows 0 for each exit code that it hides, so the
  *   table trusts a 0 only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
  */
 #define PC_CHANGE_LEADER_CODE (1u << 3)
@@ -1098,11 +1116,11 @@ struct pc_change {
     /* With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0. */
     int32_t exit_code;
     /*
-     * With SYNCED: how many processes are PC_PROCESS_HIDDEN. If this is not 0, there may be others of
-     * which the table knows nothing.
+     * With SYNCED: how many processes are PC_PROCESS_HIDDEN. If this is not 0, there may be others
+     * that the table does not know.
      */
     uint32_t hidden;
-    /* The number of this change: one more than that of the change before, from 1 on. */
+    /* The number of this change. The first change has 1, each later one the next number. */
     uint64_t sequence;
     uint64_t reserved2;
     /*
@@ -1126,7 +1144,7 @@ const char *pc_change_name(uint32_t kind);
  * The line leaves out each field of the process that is not valid. If the exit code is from the
  * leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
  * "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the
- * number so far, which is part of the number that the next SYNCED has.
+ * number so far; the next SYNCED includes it.
  *
  * buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
  *
@@ -1140,12 +1158,12 @@ int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
  *
  * One call does a limited amount of work (pc_table_options.max_work), so that it does not hold up
  * an event loop. With timeout 0 it may therefore return 0 with work left. Then pc_table_fd() is
- * readable, and an edge-triggered loop is woken again. With a timeout, it looks at the clock each time
- * that it has done so much.
+ * readable, and an edge-triggered loop is woken again. With a timeout, it looks at the clock each
+ * time it has done this amount of work.
  *
- * A call returns as soon as there is a change. A new table reports each process as soon as it has read
- * it and its parent. With a family, a new table first reads all processes, because an orphan may belong to
- * the family.
+ * A call returns as soon as there is a change. A new table reports each process as soon as it has
+ * read the process and its parent. With a family, a new table first reads all processes, because
+ * an orphan may belong to the family.
  *
  * change:      written only when 1 is returned.
  * timeout_ms:  how long to wait, as for pc_recv().
@@ -1154,16 +1172,17 @@ int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
  * -ENOMEM             out of memory
  * -EMFILE, -ENFILE    out of descriptors
  * or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). After an error nothing is lost:
- * call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call with
- * timeout 0 returns 0, and another call waits. No error is about a single process: one that cannot be
- * read is PC_PROCESS_HIDDEN.
+ * call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call
+ * with timeout 0 returns 0, and a call with another timeout waits. No error is about a single
+ * process: a process that cannot be read is PC_PROCESS_HIDDEN.
  */
 int pc_table_next(struct pc_table *table,
                   struct pc_change *change,
                   int timeout_ms);
 
 /*
- * Looks a process up by its pid, as the changes reported so far have left it.
+ * Looks a process up by its pid. The result includes the changes reported so far, and no later
+ * ones.
  *
  * process:  written only when 1 is returned.
  *
@@ -1175,7 +1194,8 @@ int pc_table_get(const struct pc_table *table, pid_t pid, struct pc_process *pro
 #define PC_COMMAND_CUT (1u << 0)
 
 /*
- * pc_command.flags: events were lost after it was read: the process may have run another program since.
+ * pc_command.flags: events were lost after the command was read, so the process may run another
+ * program now.
  */
 #define PC_COMMAND_DOUBTFUL (1u << 1)
 
@@ -1186,10 +1206,10 @@ int pc_table_get(const struct pc_table *table, pid_t pid, struct pc_process *pro
  * pc_table_close(). A text that could not be read is NULL, and its error says why:
  * -ESRCH         the process exited, or ran another program, before it was read; or its command line is empty
  * -ENODATA       there is none, as for a kernel thread
- * -EACCES        this process may not read it, as with hidepid, and for the executable of another user's
+ * -EACCES        this process may not read it: hidepid, or the executable of another user's
  *                process without CAP_SYS_PTRACE
- * -ENAMETOOLONG  the path of the executable takes more than a quarter of pc_table_options.text_bytes, and
- *                more than the command line has left
+ * -ENAMETOOLONG  the path of the executable takes more than a quarter of
+ *                pc_table_options.text_bytes, and more than the command line leaves free
  * or another error of open(2), read(2) or readlink(2).
  */
 struct pc_command {
@@ -1201,7 +1221,8 @@ struct pc_command {
      */
     const char *executable;
     /*
-     * The lengths without the last NUL byte. The one of the command line counts those between arguments.
+     * The lengths, without the last NUL byte. The length of the command line includes the NUL
+     * bytes between arguments.
      */
     uint32_t command_line_length;
     uint32_t executable_length;
@@ -1215,26 +1236,28 @@ struct pc_command {
 };
 
 /*
- * Returns the command line and the executable that the table keeps of a process, if it was opened with
- * pc_table_options.text_bytes.
+ * Returns the command line and the executable of a process. A table that was opened with
+ * pc_table_options.text_bytes keeps them.
  *
  *     struct pc_command command;
  *     if (change.kind == PC_CHANGE_EXITED &&
  *         pc_table_command(table, &change.process, &command) == 0 && command.command_line)
  *         printf("%s exited\n", command.command_line);
  *
- * The table reads them when it handles a FORK or an EXEC of the process, before anything else, because a
- * short program is soon gone; and when it finds the process, or reads /proc again after a loss of events. It
- * keeps them until the process has left the table: with EXITED and VANISHED they are still there. What was
- * read is given only if a look right after it showed the same process, or its zombie.
+ * When the table handles a FORK or an EXEC, it reads both texts before anything else, because a
+ * short program is soon gone. It also reads them when it finds the process, and when it reads
+ * /proc again after a loss of events. It keeps them until the process has left the table, so they
+ * are still there with EXITED and VANISHED. Right after reading them, the table checks that the
+ * pid still belongs to the same process, or to its zombie. Otherwise it returns no text.
  *
- * A process that has not called execve(2) shows the command of the process that forked it. If an EXEC comes
- * too late to read the new command, the old one is given no longer.
+ * A process that has not called execve(2) shows the command of the process that forked it. If the
+ * table handles an EXEC too late to read the new command, it no longer returns the old one.
  *
- * The table needs text_bytes of memory for each process that it holds at the same time. That memory is
- * used again for other processes, and given back when the table is closed.
+ * The table needs text_bytes of memory for each process that it holds at the same time. It reuses
+ * that memory for other processes, and frees it when it is closed.
  *
- * process:  a process that the table has reported, such as pc_change.process. Its pid and its id count.
+ * process:  a process that the table has reported, such as pc_change.process. Only its pid and id
+ *           are used.
  * command:  written only when 0 is returned.
  *
  * Returns 0: see the errors of the texts; or
@@ -1250,7 +1273,7 @@ int pc_table_command(const struct pc_table *table,
  * Walks through the table in the order of pids. Changes may be reported during the walk: a process
  * that stays in the table throughout is visited exactly once.
  *
- * cursor:   points to 0 before the first call; each call leaves there what the next one needs.
+ * cursor:   points to 0 before the first call. Do not change the value between calls.
  * process:  written only when 1 is returned.
  *
  * Returns 1: a process; 0: there are no more; -EINVAL: a NULL pointer.
@@ -1258,8 +1281,8 @@ int pc_table_command(const struct pc_table *table,
 int pc_table_each(const struct pc_table *table, uint64_t *cursor, struct pc_process *process);
 
 /*
- * Keeps a value of the caller's with a process. From then on pc_process.user has the value, also in
- * the change that reports the process exit.
+ * Stores a value for the caller with a process. From then on, pc_process.user has this value, also
+ * in the change that reports the process exit.
  *
  * Returns 0; -ESRCH: there is no such process in the table; -EINVAL: table is NULL.
  */
@@ -1267,19 +1290,20 @@ int pc_table_set_user(struct pc_table *table, pid_t pid, uint64_t user);
 
 /*
  * Returns how many processes are in the table after the changes reported so far; 0 if table is
- * NULL. With pc_table_options.family, these are the processes of the family that live, and those
- * that may belong to it (PC_PROCESS_PERHAPS).
+ * NULL. With pc_table_options.family, the count includes the living processes of the family, and
+ * those that may belong to it (PC_PROCESS_PERHAPS).
  */
 size_t pc_table_count(const struct pc_table *table);
 
 /*
- * Tells whether the table agrees with /proc, but for events that it has not handled. It does so from a
- * SYNCED to the next UNSYNCED.
+ * Returns whether the table agrees with /proc, apart from events that it has not handled yet. This
+ * is true from each SYNCED to the next UNSYNCED.
  *
  * To list all processes once, call pc_table_next() with timeout -1 until this returns 1, then
- * pc_table_each(). That pc_table_next() returns 0 says nothing: work may be left.
+ * pc_table_each(). A 0 from pc_table_next() does not mean that the list is complete, because work
+ * may be left.
  *
- * Returns 1: it does; 0: not yet, or not now; -EINVAL: table is NULL.
+ * Returns 1: it agrees; 0: not yet, or not now; -EINVAL: table is NULL.
  */
 int pc_table_is_synced(const struct pc_table *table);
 
@@ -1293,8 +1317,8 @@ int pc_table_check(struct pc_table *table);
  * Makes the table read /proc again, as if events had been lost. It reports UNSYNCED, the differences,
  * then SYNCED, all with 0 lost.
  *
- * This is for programs that must be sure: a deafness that another listener has repaired leaves no
- * trace.
+ * This is for programs that must be sure: the library cannot detect a deafness that another
+ * listener has repaired.
  *
  * Returns 0, -ECHILD, or -EINVAL if table is NULL.
  */
@@ -1344,9 +1368,9 @@ int pc_process_read(pid_t pid, struct pc_process *process);
 /* The texts of a process: values of pc_text.what. */
 enum pc_text_kind {
     /*
-     * The command line: each argument with a NUL byte behind it, byte by byte what /proc/PID/cmdline
-     * has. The length counts these NUL bytes. A process can rewrite its command line: then the last NUL
-     * byte may be missing, or others may follow.
+     * The command line, byte by byte as in /proc/PID/cmdline: a NUL byte follows each argument.
+     * The length includes these NUL bytes. If the process has rewritten its command line, the last
+     * NUL byte may be missing, or others may follow.
      */
     PC_TEXT_COMMAND_LINE = 1,
     /* The path of the executable. If that was deleted, the kernel appends " (deleted)". */
@@ -1354,8 +1378,9 @@ enum pc_text_kind {
     /* The path of the working directory. If that was deleted, the kernel appends " (deleted)". */
     PC_TEXT_DIRECTORY = 3,
     /*
-     * The path of the process's cgroup of version 2, without "0::". If there is none, that of systemd's
-     * hierarchy of version 1, and if there is none, that of the first hierarchy in /proc/PID/cgroup.
+     * The path of the process's cgroup of version 2, without "0::". If there is none, the path in
+     * systemd's hierarchy of version 1. If there is no such hierarchy either, the path in the
+     * first hierarchy of /proc/PID/cgroup.
      */
     PC_TEXT_CGROUP = 4,
     /*
@@ -1365,21 +1390,21 @@ enum pc_text_kind {
     PC_TEXT_NSPID = 5,
 };
 
-/* A text of a process: what to read, where to, and what came of it. */
+/* A text of a process: what to read, where to write it, and the result. */
 struct pc_text {
     /* The caller sets this: a value of enum pc_text_kind. */
     uint32_t what;
     /*
-     * 0: the text was read. Otherwise a negative errno value, about this text alone:
+     * 0: the text was read. Otherwise a negative errno value, about this text only:
      * -ENODATA          there is none: a kernel thread has no command line and no executable, and without
      *                   CONFIG_PID_NS no process has a PC_TEXT_NSPID
      * -EACCES           this process may not read it. For the executable and the directory of another
      *                   user's process, it needs CAP_SYS_PTRACE
      * -ESRCH            the process exited before this text was read
-     * -EAGAIN           none at this moment: the process is taking up another program, or its leader is
+     * -EAGAIN           none at this moment: the process is inside execve(2), or its leader is
      *                   gone
      * -ENAMETOOLONG     the kernel shows no path that is longer than PATH_MAX (4096)
-     * -EINVAL           this version does not know such a text
+     * -EINVAL           this version does not know the value of what
      * or another error of open(2), read(2) or readlink(2).
      */
     int32_t error;
@@ -1388,8 +1413,9 @@ struct pc_text {
     /* The caller sets this. If it is not 0, the buffer always gets a terminator. */
     size_t size;
     /*
-     * The length of the whole text, without the terminator, even if it did not fit (length >= size), as
-     * snprintf() has it. 0 if error is not 0. A length that did not fit may change until the next call.
+     * The length of the whole text, without the terminator, even if it did not fit (length >=
+     * size), as snprintf() returns it. 0 if error is not 0. A length that did not fit may change
+     * until the next call.
      */
     size_t length;
 };
@@ -1402,29 +1428,31 @@ struct pc_text {
  *     if (pc_process_texts(pid, process.start_boottime_ns, &text, 1) == 0 && text.error == 0)
  *         printf("%s\n", path);
  *
- * The texts are those of one process. /proc/PID is opened once for all of them, and the kernel binds
- * that descriptor to the process. The texts are read in the order of the array. Then the library looks
- * whether the pid belongs to the process that started at start_boottime_ns. This identifies a process
- * on every kernel, unless one pid has two owners within 10 ms. No text is given half: a text that fits
- * is complete. If the process runs another program meanwhile, one text may be of the old program and the
- * next one of the new program; the kernel then reports an EXEC.
+ * All texts are those of one process. The library opens /proc/PID once, and the kernel binds that
+ * descriptor to the process. The library reads the texts in the order of the array. Then it checks
+ * that the pid belongs to the process that started at start_boottime_ns. The start time identifies
+ * a process on every kernel, unless one pid has two owners within 10 ms.
  *
- * While a process takes up a program, as it still does when posix_spawn() returns, it has no texts. The
- * function then lets other threads run and looks again, up to 20 times. Before Linux 6.6, a kernel without
- * preemption (CONFIG_PREEMPT_NONE) may not run the other threads: then the texts have -EAGAIN.
+ * A text that fits is complete. If the process runs another program meanwhile, one text may be of
+ * the old program and the next one of the new program. The kernel then reports an EXEC.
  *
- * A process vanishes from inside: a zombie has no command line, executable and directory any more. Texts
- * that were read before the process exited are given.
+ * While a process is inside execve(2), it has no texts. A child may still be there when
+ * posix_spawn() returns. The function then lets other threads run and looks again, up to 20 times.
+ * Before Linux 6.6, a kernel without preemption (CONFIG_PREEMPT_NONE) may not run the other
+ * threads: then the texts have -EAGAIN.
+ *
+ * A zombie no longer has a command line, an executable or a directory. The function returns texts
+ * that it read before the process exited.
  *
  * pid:                an id of this PID namespace, as for pc_process_alive().
- * start_boottime_ns:  that of the pc_process; 0, which pc_process has if PC_FIELD_START is not valid:
- *                     any process that has the pid.
- * texts:              count texts. On an error each is empty, and has that error, except after -EINVAL,
- *                     which changes nothing.
+ * start_boottime_ns:  as in pc_process. 0 stands for any process that has the pid. pc_process has
+ *                     0 if PC_FIELD_START is not valid.
+ * texts:              count texts. On an error, each text is empty and has that error. But -EINVAL
+ *                     changes nothing.
  *
  * Returns 0: each text was read, or has an error of its own; or
- * -ESRCH     the process exited before it was known whose the texts are, or the pid has another owner, or
- *            is the id of a thread
+ * -ESRCH     the process exited before the library could identify it, the pid has another owner,
+ *            or it is the id of a thread
  * -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
  * -EINVAL    pid is not positive, texts is NULL, count is 0, or a buffer is NULL and its size is not 0
  * or an error of open(2) or read(2).
@@ -1435,17 +1463,19 @@ int pc_process_texts(pid_t pid,
                      size_t count);
 
 /*
- * Reads texts of a process, as pc_process_texts() does. The inode of the pidfds identifies the process if it is
- * known, otherwise the start time does.
+ * Reads texts of a process, as pc_process_texts() does. It identifies the process by the inode of
+ * its pidfds if that is known, and otherwise by its start time.
  *
  *     if (pc_process_texts_of(&change.process, &text, 1) == 0 && text.error == 0)
  *
- * If pidfd_inode is not 0, the library reads the texts, then opens a pidfd and compares its inode. If the inode
- * is the same, the process had its pid all the time, because a pid never returns to an earlier owner. So the
- * texts are never those of another process, even if that one started in the same 10 ms. If pidfd_inode is 0, the
- * start time is compared. If that is 0, too, the texts are those of any process that has the pid.
+ * If pidfd_inode is not 0, the library reads the texts, then opens a pidfd and compares its inode.
+ * If the inode is the same, the process had its pid all the time, because a pid never returns to
+ * an earlier owner. So the texts are never those of another process, even if the other one started
+ * in the same 10 ms. If pidfd_inode is 0, the library compares the start time. If the start time
+ * is 0, too, the texts are those of any process that has the pid.
  *
- * process:  a process of a table or of pc_process_read(). Its pid, pidfd_inode and start_boottime_ns count.
+ * process:  a process of a table or of pc_process_read(). Only its pid, pidfd_inode and
+ *           start_boottime_ns are used.
  * texts:    count texts, as for pc_process_texts().
  *
  * Returns what pc_process_texts() returns; -EINVAL if process is NULL; or, if pidfd_inode is not 0, an error of
@@ -1457,11 +1487,11 @@ int pc_process_texts_of(const struct pc_process *process,
 
 /* ------------------------------------- Waking up in time -------------------------------------- */
 
-/* How soon a thread runs after it is woken: what pc_wake_soon() takes and returns. */
+/* How soon a thread runs after it is woken: the argument and the result of pc_wake_soon(). */
 enum pc_wake {
     /* As before: pc_wake_soon() has changed nothing. */
     PC_WAKE_USUAL = 0,
-    /* SCHED_OTHER with the shortest slice, 100 us. Needs no privilege, and Linux 6.12. */
+    /* SCHED_OTHER with the shortest slice, 100 us. Needs Linux 6.12, but no privilege. */
     PC_WAKE_SLICE = 1,
     /* SCHED_FIFO, priority 1. Needs CAP_SYS_NICE or an RLIMIT_RTPRIO of 1. */
     PC_WAKE_REALTIME = 2,
@@ -1470,27 +1500,28 @@ enum pc_wake {
 /*
  * Asks the kernel to run the calling thread soon after an event wakes it.
  *
- * For a program that reads more about a process than events carry, such as its command line. A short
- * process is gone a moment later, and Linux often lets it run on before it runs the reader, for up
- * to 3 ms. docs/benchmarks.md compares how many command lines are caught with and without this call.
- * It costs nothing while the thread sleeps, and the thread gets no larger share of the CPUs.
+ * Use this in a program that reads more about a process than events carry, such as its command
+ * line. A short process is gone a moment after its event, and Linux often lets the process run on
+ * for up to 3 ms before it runs the reader. docs/benchmarks.md compares how many command lines are
+ * caught with and without this call. The call costs nothing while the thread sleeps, and the
+ * thread gets no larger share of the CPUs.
  *
  * Call it once, in the thread that receives. It affects no other thread. The nice value and the
- * utilization clamps stay. A thread that is SCHED_BATCH or SCHED_IDLE is left alone, unless
- * PC_WAKE_REALTIME is asked for and granted.
+ * utilization clamps stay. The call does not change a thread that is SCHED_BATCH or SCHED_IDLE,
+ * unless the caller asks for PC_WAKE_REALTIME and the kernel grants it.
  *
  * Threads and processes that the thread makes later do not inherit this: the call sets
- * SCHED_FLAG_RESET_ON_FORK, which takes CAP_SYS_NICE to undo. There is one exception. If the nice
- * value is negative, a reset would take that from the children, too, so they inherit a
- * PC_WAKE_SLICE. Children of a PC_WAKE_REALTIME thread have nice value 0.
+ * SCHED_FLAG_RESET_ON_FORK, and only a thread with CAP_SYS_NICE can clear that flag. There is one
+ * exception: if the nice value is negative, the flag would also reset the children's nice value,
+ * so they inherit PC_WAKE_SLICE instead. Children of a PC_WAKE_REALTIME thread have nice value 0.
  *
- * most:  PC_WAKE_SLICE, or PC_WAKE_REALTIME, which stands for the slice where it is not granted. A
- *        realtime thread preempts every other program on its CPU as long as it works, and the kernel
- *        stops all of them for 50 ms of each second in which they use a CPU without a pause
- *        (sysctl kernel.sched_rt_runtime_us): do not combine PC_WAKE_REALTIME with spinning
- *        (pc_options.spin_us).
+ * most:  PC_WAKE_SLICE or PC_WAKE_REALTIME. If the kernel does not grant the latter, the thread
+ *        gets PC_WAKE_SLICE. A realtime thread preempts every other program on its CPU as long as
+ *        it works. If realtime threads use a CPU without a pause, the kernel stops them for 50 ms
+ *        of each second (sysctl kernel.sched_rt_runtime_us). So do not combine PC_WAKE_REALTIME
+ *        with spinning (pc_options.spin_us).
  *
- * Returns what is in force now, as read back from the kernel:
+ * Returns the mode now in force, as read back from the kernel:
  * PC_WAKE_REALTIME    also if the thread was SCHED_FIFO, SCHED_RR or SCHED_DEADLINE before
  * PC_WAKE_SLICE       (a sched_ext scheduler may ignore it)
  * PC_WAKE_USUAL       before Linux 6.12, and for SCHED_BATCH and SCHED_IDLE

@@ -8,12 +8,12 @@ use core::mem::MaybeUninit;
 
 pub(super) const INVALID: Errno = Errno(libc::EINVAL);
 
-/// What a function returns whose only success is 0.
+/// The result of a function that returns 0 on success.
 pub(super) fn status(result: Result<(), Errno>) -> c_int {
     count(result.map(|()| 0))
 }
 
-/// What a function returns that succeeds with a number, which is at most `INT_MAX`.
+/// The result of a function that returns a number on success, at most `INT_MAX`.
 pub(super) fn count(result: Result<u32, Errno>) -> c_int {
     match result {
         Ok(count) => count as c_int,
@@ -40,8 +40,8 @@ pub(super) unsafe fn output<'a, T>(out: *mut T) -> Result<&'a mut MaybeUninit<T>
     unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or(INVALID)
 }
 
-/// Has a line written as snprintf() does: as much of it as fits, and a terminator if there is room for
-/// any. Returns the length of the whole line, or `-EINVAL` if `buffer` is NULL and `size` is not 0.
+/// Writes a line as snprintf() does: as much as fits, and a terminator if there is room for one.
+/// Returns the length of the whole line, or `-EINVAL` if `buffer` is NULL and `size` is not 0.
 ///
 /// # Safety
 /// `buffer` is NULL, or writable for `size` bytes, which `write` uses in no other way.
@@ -67,11 +67,11 @@ impl Destination for Room<'_> {
 /// The size of every options struct in version 0.1. Programs for later versions pass longer ones.
 const SIZE_MIN: usize = size_of::<usize>() + 16;
 
-/// No version's options will be longer: a greater size was never initialised.
+/// No version's options will be longer. A greater size was never initialised.
 const SIZE_MAX: usize = 4096;
 
-/// The caller's options, of which only the size has been checked. Those that the caller does not have are 0, and
-/// so are all, even the size, if `options` is NULL.
+/// The caller's options. Only their size has been checked. Fields beyond the caller's size are 0.
+/// If `options` is NULL, every field is 0, even the size.
 ///
 /// # Safety
 /// `T` is a struct of integers that begins with its size, a `usize`. `options` is NULL, or readable

@@ -45,11 +45,11 @@ pub const PC_MASK_ALL: u32 = (1u32 << 10) - 2u32;
 /// may take the leader's place by execve(2). So call pc_process_alive() at each EXIT. If it returns
 /// 2, no event will report the process exit under this filter. Either call it again from a timer,
 /// or receive without this filter and call it at each EXIT with that tgid. No event shows which
-/// thread's exit code is that of the process. (drivers/connector/cn_proc.c reports tasks; measured
-/// on Linux 5.10 to 7.3.)
+/// thread's exit code became the exit code of the process. (The kernel reports tasks:
+/// drivers/connector/cn_proc.c; measured on Linux 5.10 to 7.3.)
 pub const PC_FILTER_NO_THREADS: u32 = 1u32 << 0;
 /// pc_options.flags: deliver an EXIT only if its exit_code is not 0. Other kinds of events pass.
-/// This judges tasks, not processes: a leader may exit with 0 before its process fails. See
+/// The filter judges tasks, not processes: a leader may exit with 0 before its process fails. See
 /// PC_FILTER_NO_THREADS.
 pub const PC_FILTER_NONZERO_EXIT: u32 = 1u32 << 1;
 /// pc_options.flags, for pc_open_fd(): the socket is subscribed already. pc_open_fd() does not
@@ -70,7 +70,8 @@ pub struct pc_options {
     pub events: u32,
     /// PC_FILTER_* and PC_OPEN_* bits.
     pub flags: u32,
-    /// The budget of the queue in bytes, at most INT_MAX; 0: 36 MiB, at least 32,000 events.
+    /// The budget of the queue: how many bytes of kernel memory the pending events may take, at
+    /// most INT_MAX; 0: 36 MiB, room for at least 32,000 events.
     ///
     /// The kernel charges 704 to 1,152 bytes per event, depending on the machine: pc_options(3). Memory
     /// is in use only while events are pending, but a stalled reader can pin the whole budget. Without
@@ -78,12 +79,12 @@ pub struct pc_options {
     /// system is room for some 440 events: raise the sysctl. pc_stats.rcvbuf_bytes shows what the
     /// kernel granted. On AF_UNIX the budget has no effect.
     pub rcvbuf_bytes: u32,
-    /// How long a call with a timeout waits without sleeping, in microseconds, before it sleeps;
-    /// 0, the default: not at all.
+    /// For how many microseconds a call with a timeout spins before it sleeps; 0, the default: it
+    /// sleeps at once.
     ///
-    /// The thread uses all of its CPU meanwhile, so that no event has to wake it. pc_wake_soon()
-    /// mostly serves better: it costs nothing. A signal that arrives during this time does not end the
-    /// call: use pc_interrupt().
+    /// A thread that spins uses all of its CPU, and no event has to wake it. pc_wake_soon() is
+    /// mostly the better choice: it costs nothing. A signal that arrives while the thread spins
+    /// does not end the call: use pc_interrupt().
     pub spin_us: u32,
 }
 
@@ -104,7 +105,8 @@ const _: () = assert!(matches!(
 /// options:  what to receive, and how much to queue; NULL: everything, 36 MiB.
 ///
 /// Returns 0 or an error, each with its own text in pc_strerror():
-/// -EINVAL, -E2BIG     bad options; PC_OPEN_SUBSCRIBED is for pc_open_fd() only
+/// -EINVAL, -E2BIG     an option is wrong: see pc_invalid_option(); PC_OPEN_SUBSCRIBED is for
+///                     pc_open_fd() only
 /// -EPROTONOSUPPORT    the kernel lacks CONFIG_CONNECTOR
 /// -EAFNOSUPPORT       netlink is forbidden (systemd's RestrictAddressFamilies=)
 /// -ENOSYS             the kernel lacks CONFIG_PROC_EVENTS
@@ -125,7 +127,8 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///
 /// Two kinds of sockets can be adopted:
 /// - A NETLINK_CONNECTOR socket (DGRAM or RAW, a member of group 1) that a privileged parent or
-///   systemd has opened. The handle keeps pending events. It does not count earlier losses.
+///   systemd has opened. The handle delivers the events that are pending. It does not count earlier
+///   losses.
 /// - An AF_UNIX socket (DGRAM or SEQPACKET) through which a test sends events to a program, without
 ///   privilege and without the kernel. Each datagram carries one event, as pc_parse() takes it.
 ///   Prefer SEQPACKET: its stream ends when the peer closes it or sends an empty datagram. Masks
@@ -134,13 +137,13 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///
 /// The descriptor becomes non-blocking and close-on-exec. The queue becomes smaller only if options
 /// ask for that. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
-/// an unprivileged pc_close() cannot take its listener out of the kernel's count.
+/// an unprivileged pc_close() cannot remove its listener from the kernel's count.
 ///
 /// out:      receives the handle.
 /// fd:       the socket. On success it belongs to the handle. On failure it stays open, belongs to
-///           the caller, and has its old settings, with two exceptions. A BPF filter of its own is
-///           lost. If options ask for a smaller queue, an old size above net.core.rmem_max can be
-///           restored with CAP_NET_ADMIN only.
+///           the caller, and keeps its old settings, with two exceptions. A BPF filter that the
+///           caller had attached is lost. If options ask for a smaller queue, an old size above
+///           net.core.rmem_max is restored only with CAP_NET_ADMIN.
 /// options:  as for pc_open().
 ///
 /// An unsubscribed socket is adopted only in the initial network namespace. A subscribed one is
@@ -200,15 +203,16 @@ unsafe fn open_options(options: *const pc_options) -> Result<OpenOptions, Errno>
     })
 }
 
-/// Names the option because of which pc_open() or pc_open_fd() returns -EINVAL or -E2BIG.
+/// Names the option that makes pc_open() or pc_open_fd() return -EINVAL or -E2BIG.
 ///
 /// pc_open() also rejects PC_OPEN_SUBSCRIBED, and pc_set_filter() also rejects an rcvbuf_bytes or spin_us that is
 /// not 0. This function names neither.
 ///
 /// options:  as for pc_open().
 ///
-/// Returns the name of the first field that is invalid, such as "rcvbuf_bytes", as a static string; "size" also
-/// if a field is in use that this library does not know. Returns NULL if all are valid.
+/// Returns the name of the first invalid field, such as "rcvbuf_bytes", as a static string; or NULL
+/// if all fields are valid. If a field is in use that this library does not know, the name is
+/// "size"."
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_invalid_option(options: *const pc_options) -> *const c_char {
     // SAFETY: `options` is NULL or as long as it says.
@@ -236,7 +240,7 @@ fn invalid_option(options: &pc_options) -> *const c_char {
 ///
 /// When the socket is readable, call pc_recv() or pc_recv_many() until that returns 0. The first
 /// call may already return 0, if everything pending was forged or filtered. Do not read, close or
-/// configure the descriptor. A runtime that insists on owning a descriptor gets a dup().
+/// configure the descriptor. If a runtime must own its descriptors, give it a dup().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
     // SAFETY: `pc` is NULL or open.
@@ -255,7 +259,7 @@ pub unsafe extern "C" fn pc_fd(pc: *const pc_connector) -> c_int {
 ///              were queued under another filter.
 ///
 /// Returns 1: an event; 0: no event came in time; or
-/// -EINTR       a signal arrived during the wait, SA_RESTART or not; nothing is lost: call again
+/// -EINTR       a signal arrived during the wait, even with SA_RESTART; nothing is lost: call again
 /// -ECANCELED   pc_interrupt() was called
 /// -EPIPE       the stream has ended (AF_UNIX SEQPACKET only); later calls return this too
 /// -ECHILD      the handle belongs to the parent process
@@ -285,7 +289,7 @@ pub unsafe extern "C" fn pc_recv(
 
 /// Receives up to count events, at most 64, in one system call.
 ///
-/// A short batch does not mean that no more events are pending. Only 0 means that.
+/// After a short batch, more events may be pending. Only a result of 0 means that none are.
 ///
 /// events:      room for count events. Entries beyond the returned number are unspecified.
 /// timeout_ms:  how long to wait for the first event, as for pc_recv().
@@ -341,8 +345,8 @@ unsafe fn receive_many(
 
 /// Replaces the filter, atomically.
 ///
-/// An event that is queued already is judged when it is received, by the filter then in force. A
-/// rejected event counts as pc_stats.filtered. A filter that is set during a pause takes effect
+/// An event that is already queued is judged by the filter in force when it is received.
+/// pc_stats.filtered counts the rejected events. A filter that is set during a pause takes effect
 /// with pc_subscribe().
 ///
 /// filter:  events and PC_FILTER_* flags; all other fields are as in PC_OPTIONS_INIT. NULL:
@@ -376,7 +380,7 @@ unsafe fn filter_options(options: *const pc_options) -> Result<Filter, Errno> {
 
 /// Resumes after pc_unsubscribe(). If the connector is not paused, this does nothing.
 ///
-/// If a deafness was found before the pause and could not be repaired, a PC_EVENT_OVERRUN with
+/// If the kernel was found deaf before the pause and could not be repaired, a PC_EVENT_OVERRUN with
 /// PC_LOST_DEAF follows in the stream. pc_fd() does not become readable for it: call pc_recv().
 ///
 /// Returns 0, -ECHILD, or an error of pc_open(). On failure the connector remains paused.
@@ -406,13 +410,13 @@ pub unsafe extern "C" fn pc_unsubscribe(pc: *mut pc_connector) -> c_int {
 /// Any thread may call this; it costs microseconds. A daemon calls it from a timer, and calls
 /// pc_recv() when it returns 1. A paused connector is not checked.
 ///
-/// The kernel counts its listeners for the whole machine, and reports to nobody while the count is
-/// below one. From Linux 6.6 on, any unprivileged process can lower the count that far
-/// (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); reproduced).
+/// The kernel counts its listeners for the whole machine. While the count is below one, the kernel
+/// is deaf: it reports to no listener. From Linux 6.6 on, any unprivileged process can lower the
+/// count so far (drivers/connector/cn_proc.c, cn_proc_mcast_ctl(); reproduced).
 ///
 /// From Linux 6.6 on, the call also renews this connector's own subscription, which another holder
-/// of the socket may have ended. The kernel does not say whether it had been ended: the result is 0
-/// either way, and the events that were missed are not reported.
+/// of the socket may have ended. The kernel does not report whether the subscription had ended. So
+/// the result is 0 either way, and missed events are not reported.
 ///
 /// Returns
 /// 0           the kernel reports now. A deafness that another process repaired since the last
@@ -457,7 +461,7 @@ pub struct pc_stats {
     /// Messages that the kernel admitted and the library rejected: events queued before a
     /// pc_set_filter(), filtered events on AF_UNIX, and messages that carry no event.
     pub filtered: u64,
-    /// Events lost in a full queue: the sum of what all PC_EVENT_OVERRUN reported.
+    /// Events lost in a full queue: the sum over all PC_EVENT_OVERRUN.
     pub lost: u64,
     /// Forged messages: the kernel did not send them.
     pub foreign: u64,
@@ -467,7 +471,7 @@ pub struct pc_stats {
     pub repaired: u64,
     /// The queue budget that the kernel granted.
     pub rcvbuf_bytes: u32,
-    /// With pc_table_get_stats(): how many processes of the table are PC_PROCESS_HIDDEN.
+    /// From pc_table_get_stats(): how many processes of the table are PC_PROCESS_HIDDEN; otherwise 0.
     pub hidden: u32,
     pub reserved2: [u64; 2],
 }
@@ -475,7 +479,8 @@ pub struct pc_stats {
 /// The size of `pc_stats` in version 0.1.
 const STATS_MIN: usize = 72;
 
-/// Copies the statistics. Any thread may call this. Each field by itself is exact.
+/// Copies the statistics. Any thread may call this. Each field is exact by itself; other threads
+/// may change the counters while this copies them.
 ///
 /// stats:  receives the statistics.
 /// size:   sizeof(struct pc_stats). Bytes beyond the fields that this library knows become 0.

@@ -22,9 +22,9 @@ type gid_t = u32;
 pub enum pc_event_kind {
     /// A task was created: a process, or a thread if child_pid != child_tgid.
     PC_EVENT_FORK = 1,
-    /// A process runs a new program. No COMM reports that the process takes the program's name. If
-    /// a thread other than the leader called execve(2), the kernel reports the leader's EXIT first,
-    /// and no EXIT for the calling thread's own id.
+    /// A process runs a new program, and takes the program's name without a COMM. If a thread other
+    /// than the leader called execve(2), the kernel reports the leader's EXIT first, and no EXIT
+    /// for the calling thread's own id.
     PC_EVENT_EXEC = 2,
     /// A task exited. This is not always a process exit: see PC_FILTER_NO_THREADS.
     PC_EVENT_EXIT = 3,
@@ -36,7 +36,7 @@ pub enum pc_event_kind {
     PC_EVENT_SID = 6,
     /// A tracer attached or detached. The exit of a tracer causes no PTRACE event.
     PC_EVENT_PTRACE = 7,
-    /// A task was renamed through prctl(PR_SET_NAME) or /proc/PID/comm. The name may be unchanged.
+    /// A task was renamed through prctl(PR_SET_NAME) or /proc/PID/comm, perhaps to its old name.
     PC_EVENT_COMM = 8,
     /// A process dumps core; its EXIT follows.
     PC_EVENT_COREDUMP = 9,
@@ -51,8 +51,8 @@ pub enum pc_event_kind {
 pub enum pc_lost_reason {
     /// The queue was full. The number is exact.
     PC_LOST_QUEUE = 1,
-    /// The kernel reported to nobody until pc_check() repaired that, or pc_unsubscribe() failed
-    /// half-way. The number is unknown.
+    /// The kernel was deaf until pc_check() repaired it, or pc_unsubscribe() failed half-way. The
+    /// number is unknown.
     PC_LOST_DEAF = 2,
 }
 
@@ -223,7 +223,7 @@ unsafe fn event_of<'a>(event: *const pc_event) -> Option<&'a Event> {
     unsafe { event.cast::<Event>().as_ref() }
 }
 
-/// The place of an event that C wants to have.
+/// The place for an event that C asks for.
 ///
 /// # Safety
 /// `event` is NULL or writable, and nothing else uses it during `'a`.
@@ -297,8 +297,8 @@ pub unsafe extern "C" fn pc_parse(
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 core::arch::global_asm!(".section .text.pc_parse, \"ax\"", ".balign 64", ".skip 16");
 
-/// Apart from pc_parse(), which needs no stack without it. The arguments are in another order than that
-/// function's own, so that it calls this in one place, and not by several jumps, which would make it slower.
+/// Kept out of pc_parse(), which then needs no stack. The arguments are in another order than those
+/// of pc_parse(), so that pc_parse() calls this in one place. Several jumps would make it slower.
 #[cold]
 #[inline(never)]
 fn parse_unusual(place: &mut MaybeUninit<Event>, datagram: &[u8]) -> c_int {

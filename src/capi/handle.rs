@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::ptr::NonNull;
 
-/// The C name of a handle. Rust never makes a value of such a type: behind a pointer to one are
+/// The C name of a handle. Rust never makes a value of this type: a pointer to one points to
 /// [`Halves`].
 pub(super) trait Handle {
     /// Used by any number of threads at once.
@@ -24,7 +24,7 @@ struct Halves<H: Handle> {
     exclusive: UnsafeCell<H::Exclusive>,
 }
 
-/// Gives C the handle of what `make` makes. If that fails, nothing is left.
+/// Calls `make` and gives C a handle of the result. If `make` fails, no handle remains.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -52,7 +52,8 @@ pub(super) unsafe fn create<H: Handle>(
     }
 }
 
-/// Calls `open` with the caller's socket, or with none. What `open` does not take is the caller's again.
+/// Calls `open` with the caller's socket, or with none. A socket that `open` does not take belongs
+/// to the caller again.
 ///
 /// # Safety
 /// Nothing else closes the descriptor during this call.

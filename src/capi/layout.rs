@@ -1,6 +1,7 @@
-//! What Rust makes of the public structs: their sizes, alignments and offsets, as lines of text in a section of
-//! the object file. `make` takes the section out again, and tests/layouts.sh compares it with what the C compiler
-//! makes of the header. So no program has to run, and the comparison works for every machine.
+//! Rust's layout of the public structs: sizes, alignments and offsets, as lines of text in a
+//! section of the object file. `make` takes the section out again, and tests/layouts.sh compares it
+//! with the layout that the C compiler computes from the header. So no program has to run, and the
+//! comparison works for every machine.
 
 use super::connector::{pc_options, pc_stats};
 use super::event::*;

@@ -18,7 +18,7 @@ pub extern "C" fn pc_version() -> u32 {
 
 /// Returns a text that explains an error and what to do about it. The string is static.
 ///
-/// error:  what a function of this library returned; its sign does not matter.
+/// error:  the result of a function of this library; its sign does not matter.
 #[unsafe(no_mangle)]
 pub extern "C" fn pc_strerror(error: c_int) -> *const c_char {
     Errno(error.saturating_abs()).text().as_ptr().cast()

@@ -38,28 +38,31 @@ pub const PC_FIELD_SESSION: u32 = 1u32 << 2;
 pub const PC_FIELD_COMM: u32 = 1u32 << 3;
 pub const PC_FIELD_CREDENTIALS: u32 = 1u32 << 4;
 
-/// pc_table_options.flags: do not receive the FORKs of threads. They show whether a process ever had
-/// a second thread. If it had none, its exit code is its own, however late the table is. Without them,
-/// an exit code that the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE).
-/// The table makes the kernel leave out the threads of up to eight processes that have many, unless a
-/// seccomp filter is in force. This flag is for machines where threads start at a high rate all the same:
-/// each costs about as much as any other event.
+/// pc_table_options.flags: do not receive the FORKs of threads. Each costs about as much as any
+/// other event. Set this flag only where threads start at a high rate.
+///
+/// These FORKs show whether a process ever had a second thread. If it had none, its leader's exit
+/// code is its own, however late the table handles the EXIT. Without these FORKs, an exit code that
+/// the table does not read in time is only the leader's (PC_CHANGE_LEADER_CODE). Even without this
+/// flag, the table makes the kernel leave out the threads of up to eight processes that have many,
+/// unless a seccomp filter is in force.
 pub const PC_TABLE_IGNORE_THREADS: u32 = 1u32 << 0;
 /// pc_table_options.flags, for pc_table_open_fd() only: the previous owner of the socket has subscribed
 /// it, as after pc_table_release().
 pub const PC_TABLE_SUBSCRIBED: u32 = 1u32 << 1;
-/// pc_table_options.flags: read the directory proc_fd instead of /proc. It is the host's /proc at
-/// another path, or in tests a directory with made-up processes: see pc_table_open_fd(). The table
-/// opens the directory again, so the caller may close proc_fd afterwards.
+/// pc_table_options.flags: read the directory proc_fd instead of /proc: the host's /proc at another
+/// path, or in a test a directory with made-up processes (see pc_table_open_fd()). The table opens
+/// the directory again, so the caller may close proc_fd afterwards.
 pub const PC_TABLE_PROC_FD: u32 = 1u32 << 2;
 
 /// pc_table_options.flags: identify each process by the inode of its pidfds (pc_process.pidfd_inode) rather
-/// than by its start time, from Linux 6.9 on. Then the table does not take a process for an earlier owner of
-/// its pid that started within the same 10 ms, and whose exit is still to be handled or whose events were lost.
-/// A pid can be reused that fast if there are few pids (kernel.pid_max), or if clone3(2) sets the pid.
+/// than by its start time, from Linux 6.9 on. Start times are exact to 10 ms. If two owners of a
+/// pid start within the same 10 ms, only the inode tells them apart while the first one's exit is
+/// still to be handled or its events were lost. A pid can be reused that fast if there are few pids
+/// (kernel.pid_max), or if clone3(2) sets the pid.
 ///
-/// Reading a process (10 to 14 us) takes 5 us longer if the table reads ids through a pidfd anyway (Linux 6.15),
-/// and otherwise 8 us longer. Before Linux 6.9, the flag changes nothing.
+/// Reading a process takes 10 to 14 us. The flag adds 5 us if the table reads ids through a pidfd
+/// anyway (Linux 6.15), and 8 us otherwise. Before Linux 6.9, the flag changes nothing.
 pub const PC_TABLE_PIDFD_INODES: u32 = 1u32 << 3;
 
 /// How to open a table. Start from PC_TABLE_OPTIONS_INIT. NULL stands for PC_TABLE_OPTIONS_INIT.
@@ -68,9 +71,9 @@ pub const PC_TABLE_PIDFD_INODES: u32 = 1u32 << 3;
 pub struct pc_table_options {
     /// sizeof(struct pc_table_options); the rules are those of pc_options.size.
     pub size: usize,
-    /// PC_FIELD_* bits to keep up to date; 0: all. PARENT and START always are. Without CREDENTIALS
-    /// each process costs one read of /proc less. Without COMM, programs that rename themselves all
-    /// the time cost nothing.
+    /// PC_FIELD_* bits to keep up to date; 0: all. PARENT and START are always kept. Without
+    /// CREDENTIALS, each process costs one read of /proc less. Without COMM, programs that rename
+    /// themselves all the time cost nothing.
     pub fields: u32,
     /// PC_TABLE_* bits, or 0.
     pub flags: u32,
@@ -79,20 +82,21 @@ pub struct pc_table_options {
     /// How many processes one call of pc_table_next() may read from /proc, at 10 to 30 us each;
     /// 0: 64.
     pub max_work: u32,
-    /// How many processes that live on without their leaders the table may wait for, with a descriptor
-    /// each; 0: 64. It looks at any others ten times a second, 32 at a time. Every user can make such
-    /// processes.
+    /// How many descriptors the table may use to wait for processes that live on without their
+    /// leaders, one for each process; 0: 64. The table looks at all other such processes ten times
+    /// a second, 32 at a time. Any user can make such processes.
     pub max_watches: u32,
     /// With PC_TABLE_PROC_FD: an open directory that is read instead of /proc. Otherwise 0.
     pub proc_fd: c_int,
-    /// How long pc_table_next() waits without sleeping before it sleeps, as in pc_options.
+    /// For how many microseconds pc_table_next() spins before it sleeps, as in pc_options.
     pub spin_us: u32,
-    /// A process that exists: the table reports only this process and its descendants by birth, no matter who
-    /// their parents are now. 0: every process. It may not be 1: pid 1 adopts all orphans. See
-    /// pc_table_open().
+    /// The pid of an existing process, the root of a family. The table reports only the root and
+    /// its descendants by birth, whichever process is their parent now: see pc_table_open(). 0: the
+    /// table reports every process. 1 is not allowed, because pid 1 adopts all orphans.
     pub family: pid_t,
-    /// How many bytes the table keeps of the command line and the executable of each process together,
-    /// with a terminator each; 0: none; at most 8,388,608. See pc_table_command().
+    /// How many bytes of memory the table uses for the command line and the executable's path of
+    /// each process, terminators included; 0: it keeps neither; at most 8,388,608. See
+    /// pc_table_command().
     pub text_bytes: u32,
     /// 0
     pub reserved: u32,
@@ -132,44 +136,47 @@ const _: () = assert!(matches!(
 /// Opens a table of all processes, and a connector that keeps it up to date.
 ///
 /// pc_table_next() first reports every process that exists (FOUND), then SYNCED, then every change.
-/// The table does not report step by step what a process did before the table could read it: its
-/// STARTED or EXECED includes everything.
+/// If a process did several things before the table could read it, its STARTED or EXECED shows the
+/// result of all of them.
 ///
 /// The table has processes, not threads. It reports each process once as FOUND or STARTED, and
 /// later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
 /// does not matter.
 ///
-/// When the table notices a loss of events, it reports UNSYNCED. Then it reads /proc again and reports
-/// the differences (RECOVERED), then SYNCED with the number of lost events. From then on nothing is in
-/// doubt.
+/// When the table notices a loss of events, it reports UNSYNCED. Then it reads /proc again, and
+/// reports the differences (RECOVERED) and SYNCED with the number of lost events. From then on, the
+/// table agrees with /proc.
 ///
 /// The table needs what pc_open() needs, and a /proc that shows all processes. Its memory grows
-/// with the largest number of processes that existed at a time. Each of them uses 250 bytes
-/// (adjacent pids) to 510 (pids far apart), and the table allocates at most 1,200 for each. It
-/// has five descriptors besides those of its connector, and one for each process that lives on without
-/// its leader, up to max_watches.
+/// with the largest number of processes that existed at one time. Each of them uses 250 bytes
+/// (adjacent pids) to 510 bytes (pids far apart), and the table allocates at most 1,200 bytes for
+/// each. The table has five descriptors besides those of its connector, and one for each process
+/// that lives on without its leader, up to max_watches.
 ///
-/// A process that /proc does not show to this process (hidepid, a security module) is entered from its
-/// events alone (PC_PROCESS_HIDDEN). A table that is opened before privileges are dropped reads what it
-/// may read afterwards.
+/// If /proc hides a process from this one (hidepid, a security module), the table knows only what
+/// events carried (PC_PROCESS_HIDDEN). If the program drops privileges after it opened the table,
+/// the table reads only what the program may still read.
 ///
-/// With a family, the table follows all processes and reports only the root (the process that
-/// pc_table_options.family names) and its descendants by birth: also orphans, daemons that forked twice,
-/// and children of subreapers. The root may exit before them. Of the processes that exist when the table
-/// is opened, the family has those whose parents lead to the root. What starts later belongs to it if the
-/// parent named by the FORK does. After a loss of events, a process whose FORK was lost belongs to the
-/// family if its parent does. If its parent may have adopted it from the family (an ancestor of the root,
-/// or pid 1), or is not known, it is reported as PC_PROCESS_PERHAPS. All that pc_table_get(),
-/// pc_table_each(), pc_table_count() and sequence numbers show is the family. So after SYNCED,
-/// pc_table_count() answers whether all that a job started is gone.
+/// With a family, the table follows all processes but reports only the family: the root (the
+/// process that pc_table_options.family names) and its descendants by birth. These include orphans,
+/// daemons that forked twice, and children of subreapers. The root may exit before them. These
+/// processes belong to the family:
+/// - of the processes that exist when the table is opened, those whose parents lead to the root;
+/// - of those that start later, each whose FORK names a parent in the family;
+/// - of those whose FORK was lost, each whose parent is in the family. If the parent is not known,
+///   or may have adopted the process from the family (an ancestor of the root, or pid 1), the
+///   process is reported as PC_PROCESS_PERHAPS.
+///
+/// pc_table_get(), pc_table_each(), pc_table_count() and the sequence numbers cover the family
+/// only. So after SYNCED, pc_table_count() shows whether everything that a job started is gone.
 ///
 /// out:      receives the table, which pc_table_close() ends.
 /// options:  what to keep, and how much to queue; NULL: all fields, 36 MiB.
 ///
 /// Returns 0, an error of pc_open(), or
 /// -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
-/// -EBADF, -ENOTDIR    proc_fd is no descriptor, or not that of a directory
-/// -ESRCH              there is no process family, or it exited
+/// -EBADF, -ENOTDIR    proc_fd is not an open descriptor, or not a directory
+/// -ESRCH              the process family does not exist, or has exited
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_open(
     out: *mut *mut pc_table,
@@ -182,14 +189,14 @@ pub unsafe extern "C" fn pc_table_open(
 /// Opens a table on a socket that exists already.
 ///
 /// The socket is one that pc_table_release() returned, or one that pc_open_fd() would take:
-/// - A NETLINK_CONNECTOR socket. The events that it has queued are handled first. So a daemon that is
-///   restarted misses nothing, unless the queue became full meanwhile: what started since the previous
-///   table was released is reported as STARTED, and a process that exited meanwhile as EXITED. If the
-///   new table had no other sign of that process, it reports it as FOUND before, with nothing but its
-///   pid. After SYNCED the table reads /proc once more (UNSYNCED, SYNCED), because the queue does not
-///   say what it lost before. Use PC_TABLE_SUBSCRIBED.
-/// - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD and a
-///   directory that the test has made, PID/stat and PID/status of its processes are made up, too
+/// - A NETLINK_CONNECTOR socket. Use PC_TABLE_SUBSCRIBED. The table first handles the events that
+///   are queued. So a restarted daemon misses nothing, unless the queue became full meanwhile: the
+///   table reports STARTED for each process that started since the previous table was released, and
+///   EXITED for each that exited. If the EXIT is the only sign of a process, the table reports
+///   FOUND before EXITED, with nothing but the pid. After SYNCED, the table reads /proc once more
+///   (UNSYNCED, SYNCED), because the queue does not show what it lost before.
+/// - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD,
+///   the test can also make up /proc: a directory with PID/stat and PID/status of each process
 ///   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
 ///
 /// fd:  on success it belongs to the table, otherwise to the caller.
@@ -205,7 +212,7 @@ pub unsafe extern "C" fn pc_table_open_fd(
     status(unsafe { create(out, Some(fd), options) })
 }
 
-/// Opens a table or, given a descriptor, a table on that.
+/// Opens a table, on the given descriptor if there is one.
 ///
 /// # Safety
 /// `out` is NULL or writable. `options` is NULL, or readable for as many bytes as its size says.
@@ -231,8 +238,9 @@ unsafe fn create(
 /// rules for descriptors are those of pc_release().
 ///
 /// Returns the descriptor, or
-/// -EBUSY              there is something to report: call pc_table_next() until it returns 0. Before the
-///                     first pc_table_next() there is nothing, because all events are still queued.
+/// -EBUSY              the table has something to report: call pc_table_next() until it returns 0.
+///                     Before the first pc_table_next() this error cannot occur, because all events
+///                     are still queued.
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
@@ -291,9 +299,9 @@ unsafe fn table_options(options: *const pc_table_options) -> Result<OpenTableOpt
     })
 }
 
-/// Names the option because of which pc_table_open() or pc_table_open_fd() returns -EINVAL or -E2BIG.
+/// Names the option that makes pc_table_open() or pc_table_open_fd() return -EINVAL or -E2BIG.
 ///
-/// pc_table_open() also rejects PC_TABLE_SUBSCRIBED.
+/// pc_table_open() also rejects PC_TABLE_SUBSCRIBED, which this function does not report.
 ///
 /// options:  as for pc_table_open().
 ///
@@ -365,8 +373,8 @@ pub const PC_PROCESS_LEADER_GONE: u32 = 1u32 << 1;
 /// pc_process.state: /proc did not show the process when the table wanted to read it. Only what events
 /// carried is valid.
 pub const PC_PROCESS_HIDDEN: u32 = 1u32 << 2;
-/// pc_process.state, with pc_table_options.family: the process may belong to the family. The event that
-/// would show it was lost.
+/// pc_process.state, with pc_table_options.family: the process may belong to the family. The event
+/// that would decide this was lost.
 pub const PC_PROCESS_PERHAPS: u32 = 1u32 << 3;
 
 /// A process: 112 bytes.
@@ -385,9 +393,10 @@ pub struct pc_process {
     pub pid: pid_t,
     pub parent_pid: pid_t,
     pub session: pid_t,
-    /// PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the others.
-    /// They hold what was read once, what the parent had (if the process exited before the table
-    /// could read it), or 0, which is also root's id. A name and a start that are not valid are empty.
+    /// PC_FIELD_* bits of the fields that are known and kept up to date. Do not rely on the other
+    /// fields. They hold an old value, the parent's value (if the process exited before the table
+    /// could read it), or 0, which is also root's id. A start that is not valid is 0. A name that
+    /// is not valid is empty, except for a kernel thread.
     pub valid: u32,
     pub ruid: uid_t,
     pub euid: uid_t,
@@ -398,16 +407,19 @@ pub struct pc_process {
     /// PC_PROCESS_* bits at this moment. If only these bits change, the table reports nothing.
     pub state: u32,
     pub reserved: u32,
-    /// pc_change.sequence of the last change that had been reported when this was read. A program that
-    /// walks through the table and passes the changes on can put both together: a change with a higher
-    /// number came later. 0 from pc_process_read().
+    /// pc_change.sequence of the last change reported before this struct was filled; 0 from
+    /// pc_process_read(). A program that combines a walk through the table with the changes
+    /// compares these numbers: a change with a higher number came later.
     pub sequence: u64,
     /// The inode of the process's pidfds (fs/pidfs.c), which no other process has had since the machine booted.
-    /// On 32-bit machines, only its lower 32 bits are given, which may repeat after 2^31 processes and threads.
-    /// If a process exits before the table handles its FORK, and another process gets its pid within the same
-    /// 10 ms, its STARTED has the inode of the other process, and its EXITED has 0.
-    /// 0: not known. That is so without PC_TABLE_PIDFD_INODES, before Linux 6.9, from pc_process_read(), if
-    /// /proc hides the process, and if the process exited before the table had read it.
+    /// On 32-bit machines, this field has only the lower 32 bits, which may repeat after 2^31
+    /// processes and threads. If a process exits before the table handles its FORK, and another
+    /// process gets its pid within the same 10 ms, the STARTED of the first process has the inode
+    /// of the other one, and its EXITED has 0.
+    ///
+    /// 0: not known. The inode is not known without PC_TABLE_PIDFD_INODES, before Linux 6.9, from
+    /// pc_process_read(), if /proc hides the process, and if the process exited before the table had
+    /// read it.
     pub pidfd_inode: u64,
     pub reserved2: u64,
 }
@@ -435,38 +447,38 @@ pub enum pc_change_kind {
     /// The process exited, as a reading of /proc has shown. Its EXIT was lost or comes too late, so
     /// exit_code is not known.
     PC_CHANGE_VANISHED = 9,
-    /// The table agrees with /proc, and every difference has been reported. This change is about no
-    /// process. If more events were lost while the table read /proc, UNSYNCED follows at once.
+    /// The table agrees with /proc, and every difference has been reported. pc_change.process is
+    /// zero. If more events were lost while the table read /proc, UNSYNCED follows at once.
     PC_CHANGE_SYNCED = 10,
     /// The table may differ from /proc from here on, until the next SYNCED: events were lost, or
-    /// pc_table_rescan() was called. This change is about no process.
+    /// pc_table_rescan() was called. pc_change.process is zero.
     PC_CHANGE_UNSYNCED = 11,
 }
 
 /// pc_change.flags: found by reading /proc, after a loss of events or a pc_table_rescan(). The
-/// timestamp is that of the reading. With SYNCED: such a reading is complete. /proc shows a new program
-/// shortly before the kernel sends the EXEC (fs/exec.c), so one EXECED may be reported twice: with this
-/// flag, and then without.
+/// timestamp is that of the reading. With SYNCED: this reading is complete. /proc shows a new
+/// program shortly before the kernel sends the EXEC (fs/exec.c), so one EXECED may be reported
+/// twice: with this flag, and then without.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
 /// PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
 /// - The EXIT was lost.
-/// - Its pid had another owner before the table handled the EXIT.
+/// - The pid had another owner before the table handled the EXIT.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
-/// pc_change.flags, with SYNCED: the kernel reported to nobody until pc_table_check() repaired
-/// that. The events of that time are not counted in lost.
+/// pc_change.flags, with SYNCED: the kernel was deaf until pc_table_check() repaired it. The field
+/// lost does not count the events of that time.
 pub const PC_CHANGE_DEAF: u32 = 1u32 << 2;
 /// pc_change.flags, with PC_CHANGE_EXIT_CODE: exit_code is from the leader's EXIT. This is the
 /// process's own exit code too, unless another thread outlived the leader and exited with a
-/// different one. (In theory it may be that of an earlier owner of the pid: if the process was reaped
-/// before its EXIT was generated, and less than a second after the table was SYNCED or another process
-/// left the table without an EXIT.)
+/// different one. (In theory, the code may be that of an earlier owner of the pid: if the process
+/// was reaped before its EXIT was generated, and less than a second after the table was SYNCED or
+/// another process left the table without an EXIT.)
 ///
-/// The table knows the process's own exit code
-/// - of a process that had no second thread since it started or ran its program, if no event was lost
-///   meanwhile, and unless the table ignores threads (PC_TABLE_IGNORE_THREADS);
-/// - from Linux 6.15 on, of a process that is still a zombie when the table handles its EXIT, and of
-///   one whose leader was seen to be gone. But /proc shows 0 for each exit code that it hides, so the
+/// The table knows the process's own exit code in these cases:
+/// - The process had no second thread since it started or ran its program, no event was lost
+///   meanwhile, and the table does not ignore threads (PC_TABLE_IGNORE_THREADS).
+/// - From Linux 6.15 on: the process is still a zombie when the table handles its EXIT, or the
+///   table saw that its leader was gone. But /proc shows 0 for each exit code that it hides, so the
 ///   table trusts a 0 only if this process may trace all processes, pid 1 included (CAP_SYS_PTRACE).
 pub const PC_CHANGE_LEADER_CODE: u32 = 1u32 << 3;
 
@@ -488,10 +500,10 @@ pub struct pc_change {
     pub since_ns: u64,
     /// With EXITED and PC_CHANGE_EXIT_CODE: a wait(2) status. Otherwise 0.
     pub exit_code: i32,
-    /// With SYNCED: how many processes are PC_PROCESS_HIDDEN. If this is not 0, there may be others of
-    /// which the table knows nothing.
+    /// With SYNCED: how many processes are PC_PROCESS_HIDDEN. If this is not 0, there may be others
+    /// that the table does not know.
     pub hidden: u32,
-    /// The number of this change: one more than that of the change before, from 1 on.
+    /// The number of this change. The first change has 1, each later one the next number.
     pub sequence: u64,
     pub reserved2: u64,
     /// The process after the change. With EXITED and VANISHED: as it last was. With SYNCED and
@@ -513,7 +525,7 @@ pub extern "C" fn pc_change_name(kind: u32) -> *const c_char {
 /// The line leaves out each field of the process that is not valid. If the exit code is from the
 /// leader's EXIT, the line has "leader_status=" or "leader_killed="; if it is not known,
 /// "status=unknown". With SYNCED, "lost=" is the number of lost events. With UNSYNCED it is the
-/// number so far, which is part of the number that the next SYNCED has.
+/// number so far; the next SYNCED includes it.
 ///
 /// buffer:  room for size bytes, or NULL if size is 0. The text is always terminated if size > 0.
 ///
@@ -536,12 +548,12 @@ pub unsafe extern "C" fn pc_change_format(
 ///
 /// One call does a limited amount of work (pc_table_options.max_work), so that it does not hold up
 /// an event loop. With timeout 0 it may therefore return 0 with work left. Then pc_table_fd() is
-/// readable, and an edge-triggered loop is woken again. With a timeout, it looks at the clock each time
-/// that it has done so much.
+/// readable, and an edge-triggered loop is woken again. With a timeout, it looks at the clock each
+/// time it has done this amount of work.
 ///
-/// A call returns as soon as there is a change. A new table reports each process as soon as it has read
-/// it and its parent. With a family, a new table first reads all processes, because an orphan may belong to
-/// the family.
+/// A call returns as soon as there is a change. A new table reports each process as soon as it has
+/// read the process and its parent. With a family, a new table first reads all processes, because
+/// an orphan may belong to the family.
 ///
 /// change:      written only when 1 is returned.
 /// timeout_ms:  how long to wait, as for pc_recv().
@@ -550,9 +562,9 @@ pub unsafe extern "C" fn pc_change_format(
 /// -ENOMEM             out of memory
 /// -EMFILE, -ENFILE    out of descriptors
 /// or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). After an error nothing is lost:
-/// call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call with
-/// timeout 0 returns 0, and another call waits. No error is about a single process: one that cannot be
-/// read is PC_PROCESS_HIDDEN.
+/// call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call
+/// with timeout 0 returns 0, and a call with another timeout waits. No error is about a single
+/// process: a process that cannot be read is PC_PROCESS_HIDDEN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_next(
     table: *mut pc_table,
@@ -570,7 +582,8 @@ pub unsafe extern "C" fn pc_table_next(
     count(next())
 }
 
-/// Looks a process up by its pid, as the changes reported so far have left it.
+/// Looks a process up by its pid. The result includes the changes reported so far, and no later
+/// ones.
 ///
 /// process:  written only when 1 is returned.
 ///
@@ -592,7 +605,8 @@ pub unsafe extern "C" fn pc_table_get(
 
 /// pc_command.flags: the table keeps only the beginning of the command line.
 pub const PC_COMMAND_CUT: u32 = 1u32 << 0;
-/// pc_command.flags: events were lost after it was read: the process may have run another program since.
+/// pc_command.flags: events were lost after the command was read, so the process may run another
+/// program now.
 pub const PC_COMMAND_DOUBTFUL: u32 = 1u32 << 1;
 
 const _: () = {
@@ -606,10 +620,10 @@ const _: () = {
 /// pc_table_close(). A text that could not be read is NULL, and its error says why:
 /// -ESRCH         the process exited, or ran another program, before it was read; or its command line is empty
 /// -ENODATA       there is none, as for a kernel thread
-/// -EACCES        this process may not read it, as with hidepid, and for the executable of another user's
+/// -EACCES        this process may not read it: hidepid, or the executable of another user's
 ///                process without CAP_SYS_PTRACE
-/// -ENAMETOOLONG  the path of the executable takes more than a quarter of pc_table_options.text_bytes, and
-///                more than the command line has left
+/// -ENAMETOOLONG  the path of the executable takes more than a quarter of
+///                pc_table_options.text_bytes, and more than the command line leaves free
 /// or another error of open(2), read(2) or readlink(2).
 #[repr(C)]
 pub struct pc_command {
@@ -618,7 +632,8 @@ pub struct pc_command {
     /// The path of the program, with a NUL byte behind it. If the file was deleted, the kernel appends
     /// " (deleted)".
     pub executable: *const c_char,
-    /// The lengths without the last NUL byte. The one of the command line counts those between arguments.
+    /// The lengths, without the last NUL byte. The length of the command line includes the NUL
+    /// bytes between arguments.
     pub command_line_length: u32,
     pub executable_length: u32,
     /// 0, or negative errno values.
@@ -630,26 +645,28 @@ pub struct pc_command {
     pub reserved: [u32; 3],
 }
 
-/// Returns the command line and the executable that the table keeps of a process, if it was opened with
-/// pc_table_options.text_bytes.
+/// Returns the command line and the executable of a process. A table that was opened with
+/// pc_table_options.text_bytes keeps them.
 ///
 ///     struct pc_command command;
 ///     if (change.kind == PC_CHANGE_EXITED &&
 ///         pc_table_command(table, &change.process, &command) == 0 && command.command_line)
 ///         printf("%s exited\n", command.command_line);
 ///
-/// The table reads them when it handles a FORK or an EXEC of the process, before anything else, because a
-/// short program is soon gone; and when it finds the process, or reads /proc again after a loss of events. It
-/// keeps them until the process has left the table: with EXITED and VANISHED they are still there. What was
-/// read is given only if a look right after it showed the same process, or its zombie.
+/// When the table handles a FORK or an EXEC, it reads both texts before anything else, because a
+/// short program is soon gone. It also reads them when it finds the process, and when it reads
+/// /proc again after a loss of events. It keeps them until the process has left the table, so they
+/// are still there with EXITED and VANISHED. Right after reading them, the table checks that the
+/// pid still belongs to the same process, or to its zombie. Otherwise it returns no text.
 ///
-/// A process that has not called execve(2) shows the command of the process that forked it. If an EXEC comes
-/// too late to read the new command, the old one is given no longer.
+/// A process that has not called execve(2) shows the command of the process that forked it. If the
+/// table handles an EXEC too late to read the new command, it no longer returns the old one.
 ///
-/// The table needs text_bytes of memory for each process that it holds at the same time. That memory is
-/// used again for other processes, and given back when the table is closed.
+/// The table needs text_bytes of memory for each process that it holds at the same time. It reuses
+/// that memory for other processes, and frees it when it is closed.
 ///
-/// process:  a process that the table has reported, such as pc_change.process. Its pid and its id count.
+/// process:  a process that the table has reported, such as pc_change.process. Only its pid and id
+///           are used.
 /// command:  written only when 0 is returned.
 ///
 /// Returns 0: see the errors of the texts; or
@@ -687,7 +704,7 @@ pub unsafe extern "C" fn pc_table_command(
 /// Walks through the table in the order of pids. Changes may be reported during the walk: a process
 /// that stays in the table throughout is visited exactly once.
 ///
-/// cursor:   points to 0 before the first call; each call leaves there what the next one needs.
+/// cursor:   points to 0 before the first call. Do not change the value between calls.
 /// process:  written only when 1 is returned.
 ///
 /// Returns 1: a process; 0: there are no more; -EINVAL: a NULL pointer.
@@ -711,7 +728,7 @@ pub unsafe extern "C" fn pc_table_each(
     count(each())
 }
 
-/// The place of a process that C wants to have.
+/// The place for a process that C asks for.
 ///
 /// # Safety
 /// `process` is NULL or writable, and nothing else uses it during `'a`.
@@ -730,8 +747,8 @@ fn give(process: Option<Process>, out: &mut MaybeUninit<Process>) -> u32 {
     })
 }
 
-/// Keeps a value of the caller's with a process. From then on pc_process.user has the value, also in
-/// the change that reports the process exit.
+/// Stores a value for the caller with a process. From then on, pc_process.user has this value, also
+/// in the change that reports the process exit.
 ///
 /// Returns 0; -ESRCH: there is no such process in the table; -EINVAL: table is NULL.
 #[unsafe(no_mangle)]
@@ -742,21 +759,22 @@ pub unsafe extern "C" fn pc_table_set_user(table: *mut pc_table, pid: pid_t, use
 }
 
 /// Returns how many processes are in the table after the changes reported so far; 0 if table is
-/// NULL. With pc_table_options.family, these are the processes of the family that live, and those
-/// that may belong to it (PC_PROCESS_PERHAPS).
+/// NULL. With pc_table_options.family, the count includes the living processes of the family, and
+/// those that may belong to it (PC_PROCESS_PERHAPS).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
     // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
     unsafe { both(table) }.map_or(0, |(_, table)| table.count())
 }
 
-/// Tells whether the table agrees with /proc, but for events that it has not handled. It does so from a
-/// SYNCED to the next UNSYNCED.
+/// Returns whether the table agrees with /proc, apart from events that it has not handled yet. This
+/// is true from each SYNCED to the next UNSYNCED.
 ///
 /// To list all processes once, call pc_table_next() with timeout -1 until this returns 1, then
-/// pc_table_each(). That pc_table_next() returns 0 says nothing: work may be left.
+/// pc_table_each(). A 0 from pc_table_next() does not mean that the list is complete, because work
+/// may be left.
 ///
-/// Returns 1: it does; 0: not yet, or not now; -EINVAL: table is NULL.
+/// Returns 1: it agrees; 0: not yet, or not now; -EINVAL: table is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_is_synced(table: *const pc_table) -> c_int {
     // SAFETY: `table` is NULL or open, and no other thread follows or reads it.
@@ -776,8 +794,8 @@ pub unsafe extern "C" fn pc_table_check(table: *mut pc_table) -> c_int {
 /// Makes the table read /proc again, as if events had been lost. It reports UNSYNCED, the differences,
 /// then SYNCED, all with 0 lost.
 ///
-/// This is for programs that must be sure: a deafness that another listener has repaired leaves no
-/// trace.
+/// This is for programs that must be sure: the library cannot detect a deafness that another
+/// listener has repaired.
 ///
 /// Returns 0, -ECHILD, or -EINVAL if table is NULL.
 #[unsafe(no_mangle)]

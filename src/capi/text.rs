@@ -14,16 +14,17 @@ type pid_t = i32;
 /// The texts of a process: values of pc_text.what.
 #[repr(C)]
 pub enum pc_text_kind {
-    /// The command line: each argument with a NUL byte behind it, byte by byte what /proc/PID/cmdline
-    /// has. The length counts these NUL bytes. A process can rewrite its command line: then the last NUL
-    /// byte may be missing, or others may follow.
+    /// The command line, byte by byte as in /proc/PID/cmdline: a NUL byte follows each argument.
+    /// The length includes these NUL bytes. If the process has rewritten its command line, the last
+    /// NUL byte may be missing, or others may follow.
     PC_TEXT_COMMAND_LINE = 1,
     /// The path of the executable. If that was deleted, the kernel appends " (deleted)".
     PC_TEXT_EXECUTABLE = 2,
     /// The path of the working directory. If that was deleted, the kernel appends " (deleted)".
     PC_TEXT_DIRECTORY = 3,
-    /// The path of the process's cgroup of version 2, without "0::". If there is none, that of systemd's
-    /// hierarchy of version 1, and if there is none, that of the first hierarchy in /proc/PID/cgroup.
+    /// The path of the process's cgroup of version 2, without "0::". If there is none, the path in
+    /// systemd's hierarchy of version 1. If there is no such hierarchy either, the path in the
+    /// first hierarchy of /proc/PID/cgroup.
     PC_TEXT_CGROUP = 4,
     /// The pid in the process's own PID namespace, in decimal digits: in a container, the pid that the
     /// process itself sees. A kernel without CONFIG_PID_NS does not show it: -ENODATA.
@@ -40,29 +41,30 @@ const _: () = {
     assert!(PC_TEXT_NSPID as u32 == TextKind::Nspid as u32);
 };
 
-/// A text of a process: what to read, where to, and what came of it.
+/// A text of a process: what to read, where to write it, and the result.
 #[repr(C)]
 pub struct pc_text {
     /// The caller sets this: a value of enum pc_text_kind.
     pub what: u32,
-    /// 0: the text was read. Otherwise a negative errno value, about this text alone:
+    /// 0: the text was read. Otherwise a negative errno value, about this text only:
     /// -ENODATA          there is none: a kernel thread has no command line and no executable, and without
     ///                   CONFIG_PID_NS no process has a PC_TEXT_NSPID
     /// -EACCES           this process may not read it. For the executable and the directory of another
     ///                   user's process, it needs CAP_SYS_PTRACE
     /// -ESRCH            the process exited before this text was read
-    /// -EAGAIN           none at this moment: the process is taking up another program, or its leader is
+    /// -EAGAIN           none at this moment: the process is inside execve(2), or its leader is
     ///                   gone
     /// -ENAMETOOLONG     the kernel shows no path that is longer than PATH_MAX (4096)
-    /// -EINVAL           this version does not know such a text
+    /// -EINVAL           this version does not know the value of what
     /// or another error of open(2), read(2) or readlink(2).
     pub error: i32,
     /// The caller sets this: room for size bytes. NULL if size is 0.
     pub buffer: *mut c_char,
     /// The caller sets this. If it is not 0, the buffer always gets a terminator.
     pub size: usize,
-    /// The length of the whole text, without the terminator, even if it did not fit (length >= size), as
-    /// snprintf() has it. 0 if error is not 0. A length that did not fit may change until the next call.
+    /// The length of the whole text, without the terminator, even if it did not fit (length >=
+    /// size), as snprintf() returns it. 0 if error is not 0. A length that did not fit may change
+    /// until the next call.
     pub length: usize,
 }
 
@@ -82,29 +84,31 @@ const _: () = {
 ///     if (pc_process_texts(pid, process.start_boottime_ns, &text, 1) == 0 && text.error == 0)
 ///         printf("%s\n", path);
 ///
-/// The texts are those of one process. /proc/PID is opened once for all of them, and the kernel binds
-/// that descriptor to the process. The texts are read in the order of the array. Then the library looks
-/// whether the pid belongs to the process that started at start_boottime_ns. This identifies a process
-/// on every kernel, unless one pid has two owners within 10 ms. No text is given half: a text that fits
-/// is complete. If the process runs another program meanwhile, one text may be of the old program and the
-/// next one of the new program; the kernel then reports an EXEC.
+/// All texts are those of one process. The library opens /proc/PID once, and the kernel binds that
+/// descriptor to the process. The library reads the texts in the order of the array. Then it checks
+/// that the pid belongs to the process that started at start_boottime_ns. The start time identifies
+/// a process on every kernel, unless one pid has two owners within 10 ms.
 ///
-/// While a process takes up a program, as it still does when posix_spawn() returns, it has no texts. The
-/// function then lets other threads run and looks again, up to 20 times. Before Linux 6.6, a kernel without
-/// preemption (CONFIG_PREEMPT_NONE) may not run the other threads: then the texts have -EAGAIN.
+/// A text that fits is complete. If the process runs another program meanwhile, one text may be of
+/// the old program and the next one of the new program. The kernel then reports an EXEC.
 ///
-/// A process vanishes from inside: a zombie has no command line, executable and directory any more. Texts
-/// that were read before the process exited are given.
+/// While a process is inside execve(2), it has no texts. A child may still be there when
+/// posix_spawn() returns. The function then lets other threads run and looks again, up to 20 times.
+/// Before Linux 6.6, a kernel without preemption (CONFIG_PREEMPT_NONE) may not run the other
+/// threads: then the texts have -EAGAIN.
+///
+/// A zombie no longer has a command line, an executable or a directory. The function returns texts
+/// that it read before the process exited.
 ///
 /// pid:                an id of this PID namespace, as for pc_process_alive().
-/// start_boottime_ns:  that of the pc_process; 0, which pc_process has if PC_FIELD_START is not valid:
-///                     any process that has the pid.
-/// texts:              count texts. On an error each is empty, and has that error, except after -EINVAL,
-///                     which changes nothing.
+/// start_boottime_ns:  as in pc_process. 0 stands for any process that has the pid. pc_process has
+///                     0 if PC_FIELD_START is not valid.
+/// texts:              count texts. On an error, each text is empty and has that error. But -EINVAL
+///                     changes nothing.
 ///
 /// Returns 0: each text was read, or has an error of its own; or
-/// -ESRCH     the process exited before it was known whose the texts are, or the pid has another owner, or
-///            is the id of a thread
+/// -ESRCH     the process exited before the library could identify it, the pid has another owner,
+///            or it is the id of a thread
 /// -EACCES    the process exists but /proc does not show it: not mounted, or hidepid
 /// -EINVAL    pid is not positive, texts is NULL, count is 0, or a buffer is NULL and its size is not 0
 /// or an error of open(2) or read(2).
@@ -120,17 +124,19 @@ pub unsafe extern "C" fn pc_process_texts(
     unsafe { read_into(owner, texts, count) }
 }
 
-/// Reads texts of a process, as pc_process_texts() does. The inode of the pidfds identifies the process if it is
-/// known, otherwise the start time does.
+/// Reads texts of a process, as pc_process_texts() does. It identifies the process by the inode of
+/// its pidfds if that is known, and otherwise by its start time.
 ///
 ///     if (pc_process_texts_of(&change.process, &text, 1) == 0 && text.error == 0)
 ///
-/// If pidfd_inode is not 0, the library reads the texts, then opens a pidfd and compares its inode. If the inode
-/// is the same, the process had its pid all the time, because a pid never returns to an earlier owner. So the
-/// texts are never those of another process, even if that one started in the same 10 ms. If pidfd_inode is 0, the
-/// start time is compared. If that is 0, too, the texts are those of any process that has the pid.
+/// If pidfd_inode is not 0, the library reads the texts, then opens a pidfd and compares its inode.
+/// If the inode is the same, the process had its pid all the time, because a pid never returns to
+/// an earlier owner. So the texts are never those of another process, even if the other one started
+/// in the same 10 ms. If pidfd_inode is 0, the library compares the start time. If the start time
+/// is 0, too, the texts are those of any process that has the pid.
 ///
-/// process:  a process of a table or of pc_process_read(). Its pid, pidfd_inode and start_boottime_ns count.
+/// process:  a process of a table or of pc_process_read(). Only its pid, pidfd_inode and
+///           start_boottime_ns are used.
 /// texts:    count texts, as for pc_process_texts().
 ///
 /// Returns what pc_process_texts() returns; -EINVAL if process is NULL; or, if pidfd_inode is not 0, an error of
