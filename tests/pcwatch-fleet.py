@@ -135,7 +135,7 @@ if os.geteuid() == 0 and shutil.which("unshare"):
     ok(hosts[0] == identity["host"] and hosts[-1] == "renamed-node", promise, hosts)
 else:
     skip(promise, "unshare and root are needed")
-ok(refuses("--host needs --json", "--host") and refuses("--host: '' is not a name of 1 to 64 bytes", "--json", "--host="),
+ok(refuses("--host needs --json", "--host") and refuses("--host: the name '' must have 1 to 64 bytes", "--json", "--host="),
    "--host without --json and an empty name are refused")
 
 # ---- A reader that does not read ----
@@ -260,14 +260,14 @@ for drop in "--drop=131072", None:
     watch.process.send_signal(signal.SIGTERM)
     status, said = watch.process.wait(60), watch.said()
     if drop:
-        ok(not stuck and status == 0 and re.fullmatch(r"pcwatch: stdout: \d+ lines were not taken at the end\n", said)
+        ok(not stuck and status == 0 and re.fullmatch(r"pcwatch: stdout: the reader did not take the last \d+ lines\n", said)
            and time.monotonic() - start < 30,
            "at the end, pcwatch --drop waits a moment, and says how many lines the reader has not taken", (stuck, status, said))
         reader = Reader(end)
         while reader.read():
             pass
         # The last that would have come are the announcement, which stands for the lines before it, and the totals.
-        left = int(said.split()[2])
+        left = int(re.search(r"last (\d+) lines", said)[1])
         ok(reader.lines[-1]["line"] < 20001 and left < 2000 and numbers(reader.lines, len(reader.lines)) is None and not reader.rest,
            "what the reader finds after that are whole lines", reader.lines[-1])
     else:
@@ -393,9 +393,9 @@ old, new = contents("log.1").splitlines(), contents("log").splitlines()
 ok(old[0] == "earlier" and json.loads(old[1])["line"] == 1 and [json.loads(line)["line"] for line in new] == [2],
    "with --append, a file keeps what it has, and is opened again at SIGHUP", (old, new))
 ok(refuses("--append needs the name of a file with --output", "--append")
-   and refuses("--output: 'unix:' has no path of 1 to 107 bytes", "--output=unix:"), "wrong outputs are explained")
+   and refuses("--output: the path in 'unix:' must have 1 to 107 bytes", "--output=unix:"), "wrong outputs are explained")
 
-ok(refuses("--drop: the buffer has at least 131072 bytes, and not 1000", "--drop=1000")
+ok(refuses("--drop: '1000' is below the minimum, 131072 bytes", "--drop=1000")
    and refuses("--drop: 'x' is not a number above 0 and below 1000000000", "--drop=x")
    and refuses("--tree cannot be combined with --drop or --metrics", "--tree", "--drop"), "a buffer that is too small is refused")
 
@@ -527,7 +527,7 @@ watch = Watch("--metrics", "folder")
 watch.process.wait(60)
 ok(watch.process.returncode == 1 and watch.said() == "pcwatch: folder: Is a directory\n",
    "pcwatch does not start if the file of --metrics cannot be written", watch.said())
-ok(refuses("--metrics-top: at most 100 programs are counted by name, and not 101", "--metrics-top=101")
+ok(refuses("--metrics-top: '101' is above the maximum, 100", "--metrics-top=101")
    and refuses("--metrics: '' is not the name of a file", "--metrics="), "wrong options of --metrics are explained")
 
 # ---- As a service ----

@@ -136,9 +136,10 @@ static const char *ask_to_wake_soon(void)
 		return NULL;
 	int granted = pc_wake_soon(options.realtime ? PC_WAKE_REALTIME : PC_WAKE_SLICE);
 	if (options.realtime && granted != PC_WAKE_REALTIME)
-		complain("--realtime is not granted", granted == PC_WAKE_SLICE ? "a short slice is"
-					      : granted < 0		       ? pc_strerror(granted)
-									       : "nor is a short slice");
+		complain("--realtime is not granted",
+			 granted == PC_WAKE_SLICE ? "a short slice is granted instead"
+			 : granted < 0		  ? pc_strerror(granted)
+						  : "a short slice is not granted either");
 	return granted == PC_WAKE_REALTIME ? "realtime" : granted == PC_WAKE_SLICE ? "slice" : NULL;
 }
 

@@ -50,7 +50,7 @@ __attribute__((format(printf, 1, 2), noreturn)) static void bad_usage(const char
 	suggest_help();
 }
 
-/* The option is right, but this machine does not have what it names. */
+/* The option is valid, but this machine does not have the process, user or cgroup that it names. */
 __attribute__((format(printf, 2, 3), noreturn)) static void not_there(int status, const char *format, ...)
 {
 	va_list arguments;
@@ -71,7 +71,7 @@ static uint32_t parse_event(const char *name, size_t length)
 		if (strlen(known) == length && memcmp(name, known, length) == 0)
 			return 1u << kind;
 	}
-	bad_usage("--events: unknown event '%.*s': there are fork, exec, exit, uid, gid, sid, ptrace, comm, coredump, "
+	bad_usage("--events: unknown event '%.*s': choose from fork, exec, exit, uid, gid, sid, ptrace, comm, coredump, "
 		  "unknown and all", (int)length, name);
 }
 
@@ -87,7 +87,7 @@ static uint32_t parse_column(const char *name, size_t length)
 	for (size_t i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++)
 		if (strlen(NAMES[i]) == length && memcmp(name, NAMES[i], length) == 0)
 			return 1u << i;
-	bad_usage("--show: unknown column '%.*s': there are user, parent, tty, session, nspid, container, cgroup, exe, "
+	bad_usage("--show: unknown column '%.*s': choose from user, parent, tty, session, nspid, container, cgroup, exe, "
 		  "cwd, all and none", (int)length, name);
 }
 
@@ -135,7 +135,7 @@ static const char *parse_cgroup(const char *text)
 {
 	const char *cgroup = find_cgroup(text);
 	if (!cgroup)
-		not_there(2, "--cgroup: there is no cgroup '%s': it is a path as in /proc/PID/cgroup, or a directory",
+		not_there(2, "--cgroup: there is no cgroup '%s': give a path as in /proc/PID/cgroup, or a directory",
 			  text);
 	return cgroup;
 }
@@ -156,7 +156,7 @@ static void parse_output(const char *text)
 	options.output = text;
 	options.socket = strncmp(text, SOCKET, sizeof(SOCKET) - 1) == 0 ? text + sizeof(SOCKET) - 1 : NULL;
 	if (options.socket && (!*options.socket || strlen(options.socket) > LONGEST_ADDRESS))
-		bad_usage("--output: '%s' has no path of 1 to %d bytes", text, LONGEST_ADDRESS);
+		bad_usage("--output: the path in '%s' must have 1 to %d bytes", text, LONGEST_ADDRESS);
 }
 
 static const char *parse_metrics(const char *text)
@@ -170,7 +170,7 @@ static size_t parse_top(const char *text)
 {
 	double number = parse_number("metrics-top", text, "0123456789");
 	if (number > LONGEST_TOP)
-		bad_usage("--metrics-top: at most %d programs are counted by name, and not %s", LONGEST_TOP, text);
+		bad_usage("--metrics-top: '%s' is above the maximum, %d", text, LONGEST_TOP);
 	return (size_t)number;
 }
 
@@ -178,14 +178,14 @@ static size_t parse_buffer(const char *text)
 {
 	double number = parse_number("drop", text, "0123456789");
 	if (number < LEAST_BUFFER_BYTES)
-		bad_usage("--drop: the buffer has at least %d bytes, and not %s", LEAST_BUFFER_BYTES, text);
+		bad_usage("--drop: '%s' is below the minimum, %d bytes", text, LEAST_BUFFER_BYTES);
 	return (size_t)number;
 }
 
 static const char *parse_host(const char *text)
 {
 	if (!*text || strlen(text) > HOST_NAME_MAX)
-		bad_usage("--host: '%s' is not a name of 1 to %d bytes", text, HOST_NAME_MAX);
+		bad_usage("--host: the name '%s' must have 1 to %d bytes", text, HOST_NAME_MAX);
 	return text;
 }
 
@@ -193,9 +193,9 @@ static const char *parse_host(const char *text)
 static void check_command(char **argv, bool separated, bool chosen)
 {
 	if (*argv && !separated)
-		bad_usage("unexpected argument '%s': a command stands behind --", *argv);
+		bad_usage("unexpected argument '%s': put a command after --", *argv);
 	if (separated && !*argv)
-		bad_usage("there is no command behind --");
+		bad_usage("there is no command after --");
 	if (options.leader && !*argv)
 		bad_usage("--leader needs a command");
 	if (*argv && (options.tree || chosen || options.pid || options.family))
@@ -324,7 +324,7 @@ void parse_options(int argc, char **argv)
 				       pc_version() >> 8 & 0xff, pc_version() & 0xff);
 		default:
 			if (options_file)
-				bad_usage("'%s' is no option, or lacks its value: pcwatch(1) has all", argv[optind - 1]);
+				bad_usage("'%s' is not an option, or its value is missing: see pcwatch(1)", argv[optind - 1]);
 			suggest_help(); /* getopt_long() has written the error */
 		}
 	}

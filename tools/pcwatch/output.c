@@ -109,7 +109,7 @@ size_t room_left(void)
 }
 
 /*
- * Waits for the reader of stdout for a moment, and reports what it has not taken. Returns whether all lines were
+ * Waits a moment for the reader of stdout, and reports how many lines it has not taken. Returns whether all lines were
  * written.
  */
 bool finish_output(void)
@@ -117,7 +117,7 @@ bool finish_output(void)
 	flush();
 	uint64_t left = options.buffer_bytes && !options.tree ? finish_lines() : 0;
 	if (left)
-		fprintf(stderr, NAME ": %s: %llu lines were not taken at the end\n", output_name(),
+		fprintf(stderr, NAME ": %s: the reader did not take the last %llu lines\n", output_name(),
 			(unsigned long long)left);
 	return left == 0 && !output_gone;
 }
