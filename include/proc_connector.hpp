@@ -18,24 +18,24 @@
  *
  * CONVENTIONS
  *
- * What the functions do, and what loss, recovery, fork() and containers demand, is said in
- * proc_connector.h; here is what C++ adds. Events, processes, changes and statistics are the C
- * structs, and constants are C's.
+ * proc_connector.h describes the functions, and the rules for loss, recovery, fork() and containers.
+ * Only what C++ adds is described here. Events, processes, changes, statistics and constants are
+ * those of C.
  *
  * Results    result<T> has the shape of std::expected<T, std::error_code>. Nothing throws; the
  *            header works with -fno-exceptions -fno-rtti. (The cancellation of a thread, which
- *            unwinds like an exception, passes through recv() and next().) Errors are of category(), whose
- *            messages say what to do, and compare with std::errc. *result of a failure is a
- *            value-initialised T, of a success error() is no error.
- * Handles    connector and table own what they hold and can only be moved. Every call on an empty
- *            one (default, moved-from, closed, released) fails with invalid_argument.
- * Receiving  Into a room, which is a range over what has come: empty if nothing came in time, or
- *            on an error. front(), [] and data() do not check: ask empty() or size() first.
- * Threads    One thread at a time per handle; but fd(), stats(), check() and interrupt() may be
- *            called by any thread while none closes, releases, moves or destroys the handle.
- *            interrupt() is async-signal-safe, too. A result or a room is nobody else's business.
- * Cost       Two to four instructions per call, none per event (tests/cpp.sh counts them). Nothing is
- *            allocated but by to_string(), process_texts() and message().
+ *            unwinds like an exception, passes through recv() and next().) Errors have category(), with
+ *            messages that say what to do, and compare with std::errc. After a failure, *result is a
+ *            value-initialised T. After a success, error() is no error.
+ * Handles    connector and table own their C handle and can only be moved. Every call on an empty one
+ *            (default, moved-from, closed, released) fails with invalid_argument.
+ * Receiving  Functions receive into a room, a range over the received items. It is empty if nothing came in
+ *            time, or on an error. front(), [] and data() do not check: call empty() or size() first.
+ * Threads    One thread at a time may use a handle. But any thread may call fd(), stats(), check() and
+ *            interrupt() while no thread closes, releases, moves or destroys the handle. interrupt() is
+ *            async-signal-safe, too. A result or a room is for one thread only.
+ * Cost       Two to four instructions per call, none per event (tests/cpp.sh counts them). Only to_string(),
+ *            process_texts() and message() allocate.
  */
 
 #ifndef PROC_CONNECTOR_HPP
@@ -80,7 +80,7 @@ struct newer_event {
     std::uint32_t kind;
 };
 
-// What a change of each kind is about, for visit().
+// The data of each kind of change, for visit().
 template <std::uint32_t Kind>
 struct change_of {
     const pc_process &process; // after the change
@@ -146,12 +146,12 @@ inline const std::error_category &category() noexcept
     return instance;
 }
 
-// What makes a result one without a value: what a pc_ function has returned.
+// Makes a result without a value: holds the error that a pc_ function returned.
 struct failure {
     int error;
 };
 
-// Done, or why not.
+// Success, or an error.
 template <class T>
 class [[nodiscard]] result;
 
@@ -175,7 +175,7 @@ private:
     int error_ = 0;
 };
 
-// A value, or why there is none.
+// A value, or an error.
 template <class T>
 class [[nodiscard]] result : public result<void> {
 public:
@@ -196,7 +196,7 @@ private:
 
 // ---- Receiving ----
 
-// Room for up to Size items, and a range over those that have come.
+// Room for up to Size items, and a range over those that were received.
 template <class Item, std::size_t Size>
 class room {
 public:
@@ -238,7 +238,7 @@ using one_change = room<change, 1>;
 
 namespace detail {
 
-// Whole milliseconds as C takes them; what is longer than 24 days becomes that.
+// Whole milliseconds for C. A longer time than 24 days becomes 24 days.
 constexpr int timeout(std::chrono::milliseconds time) noexcept
 {
     const auto count = time.count();
@@ -276,7 +276,7 @@ public:
             Close(handle_);
     }
 
-    // Closes now; an empty handle stays.
+    // Closes now, and leaves the handle empty.
     void close() noexcept { Close(std::exchange(handle_, nullptr)); }
 
     // False: empty.
@@ -306,7 +306,7 @@ public:
         return status < 0 ? result<connector>(failure{status}) : connector(handle);
     }
 
-    // pc_open_fd(): on success the descriptor is the connector's.
+    // pc_open_fd(): on success the descriptor belongs to the connector.
     static result<connector> adopt(int fd, const pc_options &how = options()) noexcept
     {
         pc_connector *handle = nullptr;
@@ -314,7 +314,7 @@ public:
         return status < 0 ? result<connector>(failure{status}) : connector(handle);
     }
 
-    // pc_release(): on success the descriptor is the caller's, and the connector is empty.
+    // pc_release(): on success the descriptor belongs to the caller, and the connector is empty.
     result<int> release() noexcept
     {
         const int fd = pc_release(native());
@@ -324,8 +324,8 @@ public:
         return fd;
     }
 
-    // Receives as many as there are and fit, and waits for the first. Only an empty room, never
-    // one that is partly filled, means that no more wait.
+    // Waits for the first event, and receives as many pending events as fit. Only an empty room, never a
+    // partly filled one, means that no more are pending.
     template <std::size_t Size>
     result<void> recv(room<event, Size> &into, std::chrono::milliseconds timeout = forever)
     {
@@ -344,7 +344,7 @@ public:
     result<void> subscribe() noexcept { return detail::done(pc_subscribe(native())); }
     result<void> unsubscribe() noexcept { return detail::done(pc_unsubscribe(native())); }
 
-    // True: the kernel was deaf and is repaired; receive, an overrun waits.
+    // True: the kernel was deaf and is repaired. Call recv(): an overrun is pending.
     result<bool> check() noexcept { return detail::yes_or_no(pc_check(native())); }
 
     result<void> interrupt() noexcept { return detail::done(pc_interrupt(native())); }
@@ -356,7 +356,7 @@ public:
         return status < 0 ? result<statistics>(failure{status}) : copy;
     }
 
-    // The socket, for event loops; negative if empty. Receive until the room stays empty.
+    // The socket, for event loops: receive until the room stays empty. Negative if the handle is empty.
     int fd() const noexcept { return pc_fd(native()); }
 };
 
@@ -387,9 +387,9 @@ constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const Whole &w
 
 } // namespace detail
 
-// Calls visitor(data, event), or visitor(data) if it does not take the event, with what the event's
-// kind defines. The visitor takes every *_event type, newer_event among them, and returns the same
-// type for each. Mind that one generic lambda with two parameters comes before all with one.
+// Calls visitor(data, event), or visitor(data) if it does not accept that, with the data of the event's kind.
+// The visitor must accept every *_event type, including newer_event, and return the same type for each. A
+// generic lambda with two parameters is preferred to all lambdas with one.
 template <class Visitor>
 constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
 {
@@ -409,8 +409,8 @@ constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
     }
 }
 
-// Calls visitor(data, change), or visitor(data) if it does not take the change, with what the
-// change's kind is about. The visitor takes every *_change type.
+// Calls visitor(data, change), or visitor(data) if it does not accept that, with the data of the change's
+// kind. The visitor must accept every *_change type.
 template <class Visitor>
 constexpr decltype(auto) visit(const change &whole, Visitor &&visitor)
 {
@@ -466,7 +466,7 @@ inline result<void> parse(const void *datagram, std::size_t size, one_event &int
 
 // ---- Processes ----
 
-// What /proc says of a process.
+// Whether a process is alive, according to /proc.
 enum class life {
     ended,       // or a zombie, or it never was
     running,
@@ -480,7 +480,7 @@ inline result<life> process_alive(pid_t tgid) noexcept
     return status < 0 ? result<life>(failure{status}) : static_cast<life>(status);
 }
 
-// pc_process_read(): nothing if it has ended.
+// pc_process_read(): nothing if the process exited.
 inline result<std::optional<process>> process_read(pid_t pid) noexcept
 {
     result<std::optional<process>> read{process{}};
@@ -501,7 +501,7 @@ enum class text_kind : std::uint32_t {
     nspid = PC_TEXT_NSPID,
 };
 
-// A text, or why there is none: an error about this text alone.
+// A text, or an error about this text only.
 class [[nodiscard]] text : public result<std::string> {
 public:
     using result::result;
@@ -537,7 +537,7 @@ result<std::array<text, Count>> texts(const text_kind (&kinds)[Count], Read read
 } // namespace detail
 
 // pc_process_texts(), with texts of any length: process_texts(pid, start, {text_kind::executable, …}).
-// start_boottime_ns is that of the process; 0: any process that has the pid.
+// start_boottime_ns is the start of the process; 0: any process that has the pid.
 template <std::size_t Count>
 result<std::array<text, Count>> process_texts(pid_t pid, std::uint64_t start_boottime_ns,
                                               const text_kind (&kinds)[Count])
@@ -555,13 +555,13 @@ result<std::array<text, Count>> process_texts(const process &whose, const text_k
         kinds, [&](pc_text *texts) { return pc_process_texts_of(&whose, texts, Count); });
 }
 
-// The command of a process, as a table keeps it. Each text is the table's, or an error of its own.
+// The command of a process, as a table keeps it. Each text belongs to the table, or is an error.
 class command {
 public:
     command() noexcept = default;
     explicit command(const pc_command &kept) noexcept : kept_(kept) {}
 
-    // Each argument with a NUL character behind it.
+    // Each argument, followed by a NUL character.
     result<std::string_view> line() const noexcept
     {
         return text(kept_.command_line, kept_.command_line_length, kept_.command_line_error);
@@ -575,7 +575,7 @@ public:
     // The table keeps only the beginning of the command line.
     bool is_cut() const noexcept { return kept_.flags & PC_COMMAND_CUT; }
 
-    // Events were lost after it was read: the process may have run another program since.
+    // Events were lost after the command was read, so the process may run another program now.
     bool is_doubtful() const noexcept { return kept_.flags & PC_COMMAND_DOUBTFUL; }
 
 private:
@@ -598,7 +598,7 @@ enum class wake : std::uint32_t {
     realtime = PC_WAKE_REALTIME, // SCHED_FIFO
 };
 
-// pc_wake_soon(): what is in force now for the calling thread.
+// pc_wake_soon(): the mode now in force for the calling thread.
 inline result<wake> wake_soon(wake most = wake::slice) noexcept
 {
     const int status = pc_wake_soon(static_cast<std::uint32_t>(most));
@@ -655,8 +655,8 @@ public:
         return status < 0 ? result<table>(failure{status}) : table(handle);
     }
 
-    // pc_table_open_fd(): on success the descriptor is the table's, otherwise it stays the caller's. With
-    // PC_TABLE_PROC_FD, how.proc_fd stays the caller's and may be closed afterwards.
+    // pc_table_open_fd(): on success the descriptor belongs to the table, otherwise to the caller. With
+    // PC_TABLE_PROC_FD, how.proc_fd always belongs to the caller, who may close it afterwards.
     static result<table> adopt(int fd, const pc_table_options &how = table_options()) noexcept
     {
         pc_table *handle = nullptr;
@@ -664,8 +664,8 @@ public:
         return status < 0 ? result<table>(failure{status}) : table(handle);
     }
 
-    // pc_table_release(): on success the descriptor is the caller's, and the table is empty. The error
-    // device_or_resource_busy means that there is something to report: call next() until the room stays
+    // pc_table_release(): on success the descriptor belongs to the caller, and the table is empty. The error
+    // device_or_resource_busy means that the table has something to report: call next() until the room stays
     // empty, then release() again.
     result<int> release() noexcept
     {
@@ -692,8 +692,8 @@ public:
         return found;
     }
 
-    // pc_table_command(): what the table keeps of the command of a process that it has reported. The texts are
-    // the table's, valid until the next call of next() or close().
+    // pc_table_command(): the command of a process that the table has reported. The texts belong to the
+    // table, and are valid until the next call of next() or close().
     //
     //     if (const auto command = table.command(change.process); command && command->executable())
     //         std::cout << *command->executable() << '\n';
@@ -734,7 +734,7 @@ public:
         return status < 0 ? result<statistics>(failure{status}) : copy;
     }
 
-    // For event loops: call next() when it is readable; negative if empty.
+    // For event loops: call next() when the descriptor is readable. Negative if the handle is empty.
     int fd() const noexcept { return pc_table_fd(native()); }
 };
 

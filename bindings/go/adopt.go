@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// held calls use with the descriptor of a file, which no other goroutine can close meanwhile.
+// held calls use with the descriptor of a file. No other goroutine can close the file meanwhile.
 func held(file *os.File, use func(fd uintptr) error) error {
 	raw, err := file.SyscallConn()
 	if err != nil {

@@ -25,8 +25,8 @@ type Connector struct {
 	poller *poller
 }
 
-// Open subscribes to process events. Every event from its return on is delivered or counted as
-// lost. The caller's own are delivered too.
+// Open subscribes to process events. From its return on, every event is delivered or counted as
+// lost. A process also receives the events about itself.
 func Open(options Options) (*Connector, error) {
 	o, err := options.c("open")
 	if err != nil {
@@ -43,9 +43,10 @@ func Open(options Options) (*Connector, error) {
 	return c, err
 }
 
-// Adopt takes a socket over that somebody else has opened: a privileged parent, systemd, or
-// [Connector.Release]. Or an AF_UNIX socket (SEQPACKET or DGRAM), to feed a program with events for
-// its tests. It works on a duplicate: close the file, and do not receive from it.
+// Adopt opens a connector on a socket that a privileged parent, systemd or an earlier connector
+// ([Connector.Release]) has opened. It also takes an AF_UNIX socket (SEQPACKET or DGRAM), through
+// which a test sends events to a program. Adopt works on a duplicate: close the file, and do not
+// receive from it.
 func Adopt(file *os.File, options Options) (*Connector, error) {
 	o, err := options.c("adopt")
 	if err != nil {
@@ -58,7 +59,7 @@ func Adopt(file *os.File, options Options) (*Connector, error) {
 	}
 	c, err := newConnector(handle)
 	if err != nil && options.Subscribed {
-		// Not pc_close(): the socket is still the caller's, and so is its subscription.
+		// Not pc_close(): the socket and its subscription still belong to the caller.
 		syscall.Close(int(C.pc_release(handle)))
 	} else if err != nil {
 		C.pc_close(handle)
@@ -66,19 +67,19 @@ func Adopt(file *os.File, options Options) (*Connector, error) {
 	return c, err
 }
 
-// On failure the handle is still the caller's.
+// On failure the handle still belongs to the caller.
 func newConnector(handle *C.struct_pc_connector) (*Connector, error) {
 	poller, err := newPoller(int(C.pc_fd(handle)))
 	if err != nil {
 		return nil, err
 	}
 	c := &Connector{handle: handle, poller: poller}
-	runtime.SetFinalizer(c, (*Connector).Close) // a net; do not rely on it
+	runtime.SetFinalizer(c, (*Connector).Close) // a safety net; do not rely on it
 	return c, nil
 }
 
-// Recv waits for events and writes those that are there into the slice, at most 64. It returns how
-// many, at least one, or an error. However many they are, they cost one call into C.
+// Recv waits for events and writes the pending ones, at most 64, into the slice. It returns their
+// number, at least one, or an error. It makes one call into C for all of them.
 func (c *Connector) Recv(ctx context.Context, events []Event) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -101,9 +102,9 @@ func (c *Connector) waitRecv(ctx context.Context, events []Event) (n int, err er
 	return n, err
 }
 
-// RecvOnThread does what Recv does, but waits on the calling goroutine's own thread, which an event then
-// wakes directly: see [WakeSoon]. It looks at the context, and whether the connector was closed, every
-// 100 ms.
+// RecvOnThread does what Recv does, but waits on the calling goroutine's own thread, so an event
+// wakes that thread directly: see [WakeSoon]. Every 100 ms, RecvOnThread checks the context and
+// whether the connector was closed.
 func (c *Connector) RecvOnThread(ctx context.Context, events []Event) (n int, err error) {
 	ended := c.poller.waitOnThread(ctx, func() bool {
 		n, err = c.TryRecv(events)
@@ -115,7 +116,7 @@ func (c *Connector) RecvOnThread(ctx context.Context, events []Event) (n int, er
 	return n, err
 }
 
-// TryRecv is Recv without waiting: only 0 means that no more events wait.
+// TryRecv is Recv without waiting. Only 0 means that no more events are pending.
 func (c *Connector) TryRecv(events []Event) (int, error) {
 	if len(events) == 0 {
 		return 0, &Error{Op: "recv", Errno: syscall.EINVAL}
@@ -145,7 +146,7 @@ func (c *Connector) call(op string, f func(*C.struct_pc_connector) C.int) (C.int
 }
 
 // SetFilter chooses other events, atomically. Options other than Events, NoThreads and NonzeroExit
-// must be zero. Events that are queued already are judged by the filter in force when they are
+// must be zero. An event that is already queued is judged by the filter in force when it is
 // received.
 func (c *Connector) SetFilter(filter Options) error {
 	o, err := filter.c("set filter")
@@ -158,7 +159,7 @@ func (c *Connector) SetFilter(filter Options) error {
 	return err
 }
 
-// Unsubscribe pauses: no events from now on. What is queued can still be received.
+// Unsubscribe pauses: from now on no event is queued. Pending events can still be received.
 func (c *Connector) Unsubscribe() error {
 	_, err := c.call("unsubscribe", func(h *C.struct_pc_connector) C.int {
 		return C.pc_unsubscribe(h)
@@ -174,8 +175,9 @@ func (c *Connector) Subscribe() error {
 	return err
 }
 
-// Check proves that the kernel still reports; it costs microseconds: call it from a daemon's ticker.
-// True: the kernel was deaf and is repaired; an overrun follows in the stream.
+// Check checks that the kernel still reports events, and makes it report again if it has stopped.
+// It costs microseconds: a daemon calls it from a ticker. True means that the kernel was deaf and
+// is repaired. An overrun then follows in the stream.
 func (c *Connector) Check() (repaired bool, err error) {
 	result, err := c.call("check", func(h *C.struct_pc_connector) C.int { return C.pc_check(h) })
 	if result > 0 {
@@ -184,7 +186,7 @@ func (c *Connector) Check() (repaired bool, err error) {
 	return result > 0, err
 }
 
-// Stats are the statistics of the connector. Each field by itself is exact.
+// Stats are the statistics of the connector. Each field is exact by itself.
 func (c *Connector) Stats() (Stats, error) {
 	var s C.struct_pc_stats
 	_, err := c.call("stats", func(h *C.struct_pc_connector) C.int {
@@ -193,9 +195,10 @@ func (c *Connector) Stats() (Stats, error) {
 	return statsOf(&s), err
 }
 
-// Release ends the connector but not the subscription, and returns the socket, for a successor (as
-// one of exec.Cmd's ExtraFiles) who gives it to [Adopt] with Subscribed, and misses nothing. Receive
-// until TryRecv returns 0 before: a loss that is not announced yet is not counted by the successor.
+// Release ends the connector but not the subscription, and returns the socket. A successor, which
+// gets the socket as one of exec.Cmd's ExtraFiles, gives it to [Adopt] with Subscribed and misses
+// nothing. First call TryRecv until it returns 0, because the successor does not count a loss that
+// has not been reported yet.
 func (c *Connector) Release() (*os.File, error) {
 	fd, err := c.call("release", func(h *C.struct_pc_connector) C.int {
 		fd := C.pc_release(h)

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// An Error says what went wrong and what to do about it. errors.Is compares it with errno values
-// (syscall.EPERM), and so with [os.ErrPermission] and the like.
+// An Error explains a failure and what to do about it. errors.Is compares it with errno values such
+// as syscall.EPERM, and with [os.ErrPermission] and the like.
 //
 // Closed connectors and tables return [os.ErrClosed], and ended contexts their own errors.
 type Error struct {
 	Op    string // "open", "recv", …
 	Errno syscall.Errno
-	// Option is the field of [Options] or [TableOptions] that is wrong, if one is.
+	// Option is the wrong field of [Options] or [TableOptions], if there is one.
 	Option string
 }
 
@@ -28,7 +28,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Errno }
 
-// Of what a function of the library returned; nil if it did not fail.
+// Makes an error from the result of a function of the library; nil if it did not fail.
 func failure(op string, result C.int) error {
 	if result >= 0 {
 		return nil
@@ -36,12 +36,12 @@ func failure(op string, result C.int) error {
 	return &Error{Op: op, Errno: syscall.Errno(-result)}
 }
 
-// The fields that C calls by another name.
+// The fields that have another name in C.
 var options = map[string]string{
 	"events": "Events", "rcvbuf_bytes": "QueueBytes", "fields": "Fields", "family": "Family", "text_bytes": "TextBytes",
 }
 
-// Adds the option that is wrong, which C names, to an error.
+// Adds the name of the wrong option, which C returns, to an error.
 func withOption(err error, name *C.char) error {
 	var e *Error
 	if name != nil && errors.As(err, &e) {

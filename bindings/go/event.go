@@ -9,30 +9,30 @@ import (
 	"unsafe"
 )
 
-// A Kind says what an event reports. Later versions of the library may deliver others.
+// A Kind is what an event reports. Later versions of the library may deliver other kinds.
 type Kind uint32
 
 const (
 	KindFork     Kind = C.PC_EVENT_FORK     // a task was created: [Fork]
 	KindExec     Kind = C.PC_EVENT_EXEC     // a process runs a new program: [Exec]
-	KindExit     Kind = C.PC_EVENT_EXIT     // a task ended: [Exit]
-	KindUID      Kind = C.PC_EVENT_UID      // its user ids changed: [UID]
-	KindGID      Kind = C.PC_EVENT_GID      // its group ids changed: [GID]
+	KindExit     Kind = C.PC_EVENT_EXIT     // a task exited: [Exit]
+	KindUID      Kind = C.PC_EVENT_UID      // a task's user ids changed: [UID]
+	KindGID      Kind = C.PC_EVENT_GID      // a task's group ids changed: [GID]
 	KindSID      Kind = C.PC_EVENT_SID      // a process started a session: [SID]
 	KindPtrace   Kind = C.PC_EVENT_PTRACE   // a tracer attached or detached: [Ptrace]
 	KindComm     Kind = C.PC_EVENT_COMM     // a task was renamed: [Comm]
 	KindCoredump Kind = C.PC_EVENT_COREDUMP // a process dumps core: [Coredump]
 	KindOverrun  Kind = C.PC_EVENT_OVERRUN  // events were lost: [Overrun]
-	KindUnknown  Kind = C.PC_EVENT_UNKNOWN  // not known to the library: [Unknown]
+	KindUnknown  Kind = C.PC_EVENT_UNKNOWN  // a kernel event that this version does not know: [Unknown]
 )
 
 func (k Kind) String() string { return C.GoString(C.pc_event_name(C.uint32_t(k))) }
 
-// An Event is 64 bytes without pointers. Its Kind says which of its methods has the data; the others
-// return false. Ids of tasks (gettid) are called PID, those of processes (getpid) TGID.
+// An Event is 64 bytes without pointers. The method for its Kind returns the data; the methods for
+// other kinds return false. PID is the id of a task (gettid), TGID the id of a process (getpid).
 type Event struct {
 	Kind      Kind
-	CPU       uint32        // that reported it
+	CPU       uint32        // the CPU that reported the event
 	Timestamp time.Duration // CLOCK_MONOTONIC
 	Seq       uint32        // per CPU; a gap does not mean a loss
 	_         uint32
@@ -51,19 +51,20 @@ func dataOf[T any](e *Event, kind Kind) (data T, ok bool) {
 	return *(*T)(unsafe.Pointer(&e.data)), true
 }
 
-// Fork is the data of a [KindFork]. The parent is the real one: of a thread, its process's.
+// Fork is the data of a [KindFork]. The parent is the real parent. For a thread, that is the parent
+// of its process.
 type Fork struct{ ParentPID, ParentTGID, ChildPID, ChildTGID int32 }
 
 // Exec is the data of a [KindExec].
 type Exec struct{ PID, TGID int32 }
 
-// Exit is the data of a [KindExit]. A leader's exit (PID == TGID) is not always the end of its
-// process: see [Alive].
+// Exit is the data of a [KindExit]. A leader's exit (PID == TGID) is not always the process exit:
+// see [Alive].
 type Exit struct {
 	PID, TGID             int32
 	Status                syscall.WaitStatus
-	Signal                int32 // that tells the parent; -1 for a thread
-	ParentPID, ParentTGID int32 // 0 when the kernel gives none
+	Signal                int32 // the signal that the parent gets; -1 for a thread
+	ParentPID, ParentTGID int32 // 0 when the kernel names no parent
 }
 
 // UID is the data of a [KindUID].
@@ -96,27 +97,27 @@ func (c *Comm) Name() string { return text(&c.name) }
 // Coredump is the data of a [KindCoredump].
 type Coredump struct{ PID, TGID, ParentPID, ParentTGID int32 }
 
-// Overrun is the data of a [KindOverrun]: events are missing from the time between Since and the
-// event's Timestamp.
+// Overrun is the data of a [KindOverrun]: events are missing between Since and the event's
+// Timestamp.
 type Overrun struct {
-	Lost   uint64 // exactly; 0 when the number is unknown ([LostDeaf])
+	Lost   uint64 // the exact number; 0 when it is unknown ([LostDeaf])
 	Since  time.Duration
 	Reason LostReason
 	_      uint32
 }
 
-// A LostReason says why events were lost.
+// A LostReason is the reason why events were lost.
 type LostReason uint32
 
 const (
 	LostQueue LostReason = C.PC_LOST_QUEUE // the queue was full
-	LostDeaf  LostReason = C.PC_LOST_DEAF  // nothing was heard until Check repaired the kernel, or while Unsubscribe failed
+	LostDeaf  LostReason = C.PC_LOST_DEAF  // the kernel was deaf until Check repaired it, or Unsubscribe failed half-way
 )
 
 // Unknown is the data of a [KindUnknown].
 type Unknown struct {
 	What uint32 // the kernel's number for the kind
-	Size uint32 // of what the kernel sent
+	Size uint32 // how many bytes of data the kernel sent
 	Raw  [32]byte
 }
 
@@ -132,7 +133,8 @@ func (e *Event) Coredump() (Coredump, bool) { return dataOf[Coredump](e, KindCor
 func (e *Event) Overrun() (Overrun, bool)   { return dataOf[Overrun](e, KindOverrun) }
 func (e *Event) Unknown() (Unknown, bool)   { return dataOf[Unknown](e, KindUnknown) }
 
-// TGID is the process that an event is about (of a fork: the child); 0 for overruns and unknown kinds.
+// TGID is the id of the process that an event is about (for a fork, the child); 0 for overruns and
+// unknown kinds.
 func (e *Event) TGID() int32 { return int32(C.pc_event_tgid(e.c())) }
 
 // String is one line, for logs. Its wording may change.
@@ -142,8 +144,8 @@ func (e *Event) String() string {
 	return C.GoString(&line[0])
 }
 
-// Parse takes a datagram apart that came by other means: io_uring, a recording. False: a control
-// message that carries no event.
+// Parse parses a datagram that the program has received by other means: through io_uring, or from a
+// recording. False: a control message, which carries no event.
 func Parse(datagram []byte) (Event, bool, error) {
 	var event Event
 	if len(datagram) == 0 {

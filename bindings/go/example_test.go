@@ -50,7 +50,7 @@ func Example() {
 	}
 }
 
-// How a process ends, that the program has started.
+// Reports how a child of this program exits.
 func ExampleConnector_Recv() {
 	c, err := procconnector.Open(procconnector.Options{Events: procconnector.MaskExit})
 	if err != nil {
@@ -76,7 +76,7 @@ func ExampleConnector_Recv() {
 	// Output: it ended with 3
 }
 
-// Prints how a program exited, with its command line, which /proc shows no longer.
+// Prints how a program exited, with its command line, which /proc no longer shows.
 func ExampleTable_Command() {
 	table, err := procconnector.OpenTable(procconnector.TableOptions{TextBytes: 512})
 	if err != nil {
@@ -116,7 +116,7 @@ func ExampleTable_Command() {
 	// Output: "sh\x00-c\x00read go; exit 3\x00": 3
 }
 
-// Waits until a command and all that it has started are gone, also what it left behind in the background.
+// Waits until a command and everything that it has started are gone, including processes in the background.
 func ExampleTable_Len() {
 	cmd := exec.Command("sh", "-c", "read go; sleep 0.1 &")
 	stdin, err := cmd.StdinPipe()
@@ -187,7 +187,7 @@ func ExampleChange_String() {
 	}
 }
 
-// Follows the processes until all that were there have been told.
+// Follows the processes until the table has reported every process that already existed.
 func ExampleTable() {
 	table, err := procconnector.OpenTable(procconnector.TableOptions{})
 	if err != nil {
@@ -208,7 +208,7 @@ func ExampleTable() {
 	// Output: this program was found
 }
 
-// Hands a table over. A daemon passes the file to its next instance; here the successor is in this program.
+// Hands a table over. A daemon passes the file to its next instance. Here, the successor is this program itself.
 func ExampleTable_Release() {
 	table, err := procconnector.OpenTable(procconnector.TableOptions{})
 	if err != nil {
@@ -247,7 +247,7 @@ func ExampleTable_Release() {
 	// Output: it exited with 3
 }
 
-// Tests a program without privilege: the processes are those of a directory, and the events are made up.
+// Tests a program without privilege: a directory has made-up processes, and the events are made up, too.
 func ExampleAdoptTable() {
 	directory, err := os.MkdirTemp("", "processes")
 	if err != nil {
@@ -257,7 +257,7 @@ func ExampleAdoptTable() {
 	makeUp := func(pid, parent int, comm string) {
 		folder := filepath.Join(directory, strconv.Itoa(pid))
 		stat := fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0"+strings.Repeat(" 0", 31)+"\n",
-			pid, comm, parent, pid, pid) // the start, among the zeros, is not later than the fork event
+			pid, comm, parent, pid, pid) // one of the zeros is the start, which must not be later than the fork event
 		os.Mkdir(folder, 0o755)
 		os.WriteFile(filepath.Join(folder, "stat"), []byte(stat), 0o644)
 		os.WriteFile(filepath.Join(folder, "status"), []byte("Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\n"), 0o644)
@@ -318,7 +318,7 @@ func ExampleError() {
 	// Output: true
 }
 
-// Prints the arguments of this program, and where it is.
+// Prints the arguments of this program, and the path of its executable.
 func ExampleTexts() {
 	pid := int32(os.Getpid())
 	texts, err := procconnector.Texts(pid, 0, procconnector.TextCommandLine, procconnector.TextExecutable)

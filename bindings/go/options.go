@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// A Mask says which events to receive. Overruns pass every mask.
+// A Mask selects the events to receive. Overruns pass every mask.
 type Mask uint32
 
 const (
@@ -25,19 +25,20 @@ const (
 	MaskAll      Mask = C.PC_MASK_ALL     // the nine kinds that kernels send today
 )
 
-// Options say what to receive and how much to queue. The zero value: everything, 36 MiB.
+// Options select the events to receive and the size of the queue. The zero value stands for all
+// events and 36 MiB.
 type Options struct {
 	// Events to receive; 0: everything, unknown kinds included.
 	Events Mask
-	// NoThreads drops the events of tasks that are not thread-group leaders. The exit of a leader
-	// is not always the end of its process: see [Alive].
+	// NoThreads discards the events of tasks that are not the leader of their process. The exit of a
+	// leader is not always the process exit: see [Alive].
 	NoThreads bool
-	// NonzeroExit drops exits with status 0. It judges tasks, not processes.
+	// NonzeroExit discards exits with status 0. It judges tasks, not processes.
 	NonzeroExit bool
 	// Subscribed is for [Adopt]: the socket's previous owner has subscribed it already.
 	Subscribed bool
-	// QueueBytes is the budget as the kernel counts it: 704 to 1,152 per event,
-	// depending on the machine. 0: 36 MiB.
+	// QueueBytes is the budget of the queue: how many bytes of kernel memory the pending events may
+	// take. The kernel charges 704 to 1,152 bytes per event, depending on the machine. 0: 36 MiB.
 	QueueBytes int
 }
 
@@ -68,11 +69,11 @@ func queueBytes(op string, bytes int) (C.uint32_t, error) {
 type Stats struct {
 	Received   uint64 // kernel events delivered
 	Filtered   uint64 // admitted by the kernel, but rejected when they were received
-	Lost       uint64 // in a full queue: the sum of all overruns
-	Foreign    uint64 // not sent by the kernel: forged
+	Lost       uint64 // lost in a full queue: the sum over all overruns
+	Foreign    uint64 // forged: the kernel did not send them
 	Malformed  uint64 // damaged
 	Repaired   uint64 // how often a deaf kernel was repaired
-	QueueBytes uint32 // that the kernel granted
+	QueueBytes uint32 // the budget that the kernel granted
 	Hidden     uint32 // from [Table.Stats]: how many processes are [Process.Hidden]
 }
 

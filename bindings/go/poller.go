@@ -11,9 +11,9 @@ import (
 
 // A poller waits in Go's netpoller until a descriptor is readable.
 type poller struct {
-	file *os.File // a dup, because Go insists on owning what it polls
+	file *os.File // a dup, because Go must own what it polls
 	raw  syscall.RawConn
-	turn chan struct{} // holds something while somebody waits
+	turn chan struct{} // holds an item while a goroutine waits
 }
 
 var past = time.Unix(1, 0)
@@ -67,14 +67,14 @@ func (p *poller) wait(ctx context.Context, try func() bool) error {
 			return os.ErrClosed
 		}
 		p.file.SetReadDeadline(time.Time{})
-		// Behind that line: a wake that it has undone was not in vain.
+		// After that line, so that a wake which it has undone is not missed.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
 }
 
-// waitOnThread does what wait does, but waits on the calling goroutine's own thread. It looks at the
+// waitOnThread does what wait does, but waits on the calling goroutine's own thread. It checks the
 // context every 100 ms.
 func (p *poller) waitOnThread(ctx context.Context, try func() bool) error {
 	select {
@@ -108,7 +108,7 @@ func pollReadable(fd uintptr) {
 // wake ends the current or the next Read.
 func (p *poller) wake() { p.file.SetReadDeadline(past) }
 
-// Wakes at the end of the context, until the result is called.
+// Wakes the waiter when the context ends, until the returned function is called.
 func (p *poller) wakeAtEnd(ctx context.Context) func() {
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -29,7 +29,8 @@ type Process struct {
 	PID, ParentPID, Session int32
 
 	// Valid has the fields that are known and kept up to date. Do not rely on the others: they may be
-	// 0, which is also root's id. A name and a start that are not valid are empty.
+	// 0, which is also root's id. A start that is not valid is 0. A name that is not valid is empty,
+	// except for a kernel thread.
 	Valid Fields
 
 	RUID, EUID, RGID, EGID uint32
@@ -38,13 +39,13 @@ type Process struct {
 	state uint32
 	_     uint32
 
-	// Sequence is the [Change.Sequence] of the last change that Next had reported when this was read: a
-	// change with a higher number came later. A program that walks through the table and passes the
-	// changes on can put both together. 0 from [ReadProcess].
+	// Sequence is the [Change.Sequence] of the last change that Next had reported when the Process was
+	// made; 0 from [ReadProcess]. A program that combines a walk through the table with the changes
+	// compares these numbers: a change with a higher number came later.
 	Sequence uint64
 
 	// PidfdInode is the inode of the process's pidfds, which no other process has had since the machine booted
-	// (on 32-bit machines: among two thousand million processes and threads). 0: not known. That is always so
+	// (on 32-bit machines: among two thousand million processes and threads). 0: not known, as always
 	// without [TableOptions].PidfdInodes.
 	PidfdInode uint64
 
@@ -58,39 +59,40 @@ func (p *Process) c() *C.struct_pc_process { return (*C.struct_pc_process)(unsaf
 // Comm is the leader's name: up to 15 bytes of any sort. It is empty if the table could not read it.
 func (p *Process) Comm() string { return text(&p.comm) }
 
-// KernelThread: a kernel thread can rename itself without an event, so Comm is the name that was read
-// once, and never valid.
+// KernelThread returns whether this is a kernel thread. A kernel thread can rename itself without
+// an event, so its Comm is the name that was read once, and is never valid.
 func (p *Process) KernelThread() bool { return p.state&C.PC_PROCESS_KERNEL_THREAD != 0 }
 
-// LeaderGone: the leader has exited, but other threads live on.
+// LeaderGone returns whether the leader has exited while other threads live on.
 func (p *Process) LeaderGone() bool { return p.state&C.PC_PROCESS_LEADER_GONE != 0 }
 
-// Hidden: /proc did not show the process when the table wanted to read it (hidepid, a security module).
-// Only what events carried is valid.
+// Hidden returns whether /proc did not show the process when the table wanted to read it (hidepid,
+// a security module). Then only what events carried is valid.
 func (p *Process) Hidden() bool { return p.state&C.PC_PROCESS_HIDDEN != 0 }
 
-// Perhaps: the table reports a family ([TableOptions].Family), and the process may belong to it. The event that
-// would show it was lost.
+// Perhaps returns whether the table reports a family ([TableOptions].Family) and the process may
+// belong to it. The event that would decide this was lost.
 func (p *Process) Perhaps() bool { return p.state&C.PC_PROCESS_PERHAPS != 0 }
 
-// Life is what /proc says of a process.
+// Life is whether a process is alive, according to /proc.
 type Life int
 
 const (
-	LifeUnknown Life = -1 // with an error: this does not mean that the process has ended
-	Ended       Life = 0  // or a zombie, or it never was
+	LifeUnknown Life = -1 // with an error: the process may be alive
+	Ended       Life = 0  // exited, a zombie, or never existed
 	Running     Life = 1
-	LeaderGone  Life = 2 // but other threads live on
+	LeaderGone  Life = 2 // the leader has exited, but other threads live on
 )
 
-// Alive looks a process up in /proc: whether the exit of its leader was its end. With an error, the
-// result is [LifeUnknown].
+// Alive looks up in /proc whether a process is alive. The exit of a leader is not always the
+// process exit. With an error, the result is [LifeUnknown].
 func Alive(tgid int32) (Life, error) {
 	result := C.pc_process_alive(C.pid_t(tgid))
 	return life(result), failure("alive", result)
 }
 
-// ReadProcess reads one process from /proc, without a table. Of an [Ended] one, it is zero.
+// ReadProcess reads one process from /proc, without a table. If the process has [Ended], the
+// Process is zero.
 func ReadProcess(pid int32) (Process, Life, error) {
 	var process Process
 	result := C.pc_process_read(C.pid_t(pid), process.c())

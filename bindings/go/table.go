@@ -19,7 +19,7 @@ import (
 	"unsafe"
 )
 
-// A ChangeKind says what a [Change] reports. Later versions of the library may report other kinds.
+// A ChangeKind is what a [Change] reports. Later versions of the library may report other kinds.
 type ChangeKind uint32
 
 const (
@@ -44,12 +44,12 @@ type Change struct {
 	flags     uint32
 	Timestamp time.Duration // CLOCK_MONOTONIC
 	Lost      uint64        // with ChangeSynced: events lost since the last one; with ChangeUnsynced: events lost so far
-	Since     time.Duration // with both, if events were lost: the earliest time at which one may be missing
+	Since     time.Duration // with ChangeSynced and ChangeUnsynced, if events were lost: the earliest time at which one may be missing
 	status    syscall.WaitStatus
-	Hidden    uint32 // with ChangeSynced: how many processes are [Process.Hidden]; if any, there may be others of which the table knows nothing
-	Sequence  uint64 // the number of this change: one more than that of the change before, from 1 on
+	Hidden    uint32 // with ChangeSynced: how many processes are [Process.Hidden]; if any, there may be others that the table does not know
+	Sequence  uint64 // the number of this change: 1 for the first, then one more each time
 	_         uint64
-	Process   Process // after the change; if it exited, as it last was
+	Process   Process // after the change; if the process exited, its last data
 }
 
 var _ [C.sizeof_struct_pc_change]byte = [unsafe.Sizeof(Change{})]byte{}
@@ -62,61 +62,65 @@ func (c Change) String() string {
 }
 
 // Recovered: the change was found by reading /proc, after a loss of events or a [Table.Rescan]. The
-// Timestamp is that of the reading. /proc shows a new program shortly before the kernel sends the event, so one
-// [ChangeExeced] may be reported twice: recovered, and then not.
+// Timestamp is that of the reading. /proc shows a new program shortly before the kernel sends the
+// event, so one [ChangeExeced] may be reported twice: first recovered, and then not.
 func (c *Change) Recovered() bool { return c.flags&C.PC_CHANGE_RECOVERED != 0 }
 
-// Deaf, with ChangeSynced: the kernel reported to nobody for a while, so Lost is not the whole number.
+// Deaf, with ChangeSynced: the kernel was deaf for a while. Lost does not count the events of that
+// time.
 func (c *Change) Deaf() bool { return c.flags&C.PC_CHANGE_DEAF != 0 }
 
 // LeaderStatus, with ChangeExited: the ExitStatus is that of the process's leader. It is the process's
 // own too, unless another thread outlived the leader and exited with a different one.
 func (c *Change) LeaderStatus() bool { return c.flags&C.PC_CHANGE_LEADER_CODE != 0 }
 
-// ExitStatus is known, however late the table is read, with ChangeExited; otherwise the result is false.
-// It is unknown if the exit event was lost, if the PID was reused before the table handled the event, or if
-// the process was reaped too early for the event to be surely its own (see pc_table_next(3)). Whose status
-// it is: [Change.LeaderStatus].
+// ExitStatus, with ChangeExited, returns the exit status, which is known however late the table is
+// read. Otherwise the bool is false. The status is unknown if the exit event was lost, if the PID
+// was reused before the table handled the event, or if the process was reaped so early that the
+// event may be another process's (see pc_table_next(3)). [Change.LeaderStatus] returns whether it
+// is only the leader's.
 func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 	return c.status, c.flags&C.PC_CHANGE_EXIT_CODE != 0
 }
 
-// TableOptions are how to open a table. The zero value stands for all fields, a queue of 36 MiB, and 64
-// for both numbers of processes.
+// TableOptions are the options of a table. The zero value stands for all fields, a queue of 36 MiB,
+// and 64 for both MaxWork and MaxWatches.
 type TableOptions struct {
-	Fields     Fields // to keep up to date; parent and start always are
+	Fields     Fields // the fields to keep up to date; parent and start are always kept
 	QueueBytes int    // as in [Options]
 	MaxWork    uint32 // how many processes one step may read from /proc, at 10 to 30 µs each; 0: 64
-	// MaxWatches is how many processes that live on without their leaders the table may wait for, with a
-	// descriptor each; 0: 64. The table looks at any others ten times a second, 32 at a time. Every user
-	// can make such processes.
+	// MaxWatches is how many descriptors the table may use to wait for processes that live on without
+	// their leaders, one for each process; 0: 64. The table looks at all other such processes ten
+	// times a second, 32 at a time. Any user can make such processes.
 	MaxWatches uint32
-	// Family is a process that exists: the table reports only this process and its descendants by birth,
-	// no matter who their parents are now. The process may exit before them. 0: every process. A process that may
-	// belong to the family, because the event that would show it was lost, is [Process.Perhaps]. [Table.Len] is how many
-	// of the family live.
+	// Family is the PID of an existing process. The table reports only this process and its
+	// descendants by birth, whichever process is their parent now. The process may exit before them.
+	// 0: every process. If the event that would decide whether a process belongs to the family was
+	// lost, the process is [Process.Perhaps]. [Table.Len] is the number of living processes of the
+	// family.
 	Family int
-	// TextBytes is how many bytes the table keeps of the command line and the executable of each process
-	// together, with a terminator each: see [Table.Command]. 0: none. At most 8,388,608.
+	// TextBytes is how many bytes of memory the table uses for the command line and the executable's
+	// path of each process, terminators included: see [Table.Command]. 0: the table keeps neither. At
+	// most 8,388,608.
 	TextBytes uint32
-	// IgnoreThreads leaves out the fork events of threads, for machines that create many thousands of
-	// threads a second. Then an exit status that is not read in time is only the leader's
+	// IgnoreThreads leaves out the fork events of threads. Set it on machines that create many
+	// thousands of threads a second. Then an exit status that is not read in time is only the leader's
 	// ([Change.LeaderStatus]).
 	IgnoreThreads bool
 
-	// PidfdInodes identifies each process by [Process].PidfdInode, from Linux 6.9 on. Then the table does not take
-	// a process for an earlier owner of its PID that started within the same 10 ms.
+	// PidfdInodes identifies each process by [Process].PidfdInode, from Linux 6.9 on. Then the table
+	// also distinguishes two owners of a PID that started within the same 10 ms.
 	PidfdInodes bool
 	// Subscribed is for [AdoptTable]: the previous owner of the socket has subscribed it, as after
 	// [Table.Release].
 	Subscribed bool
 	// Proc is a directory to read instead of /proc: the host's /proc at another path, or in tests a directory
-	// with made-up processes (see [AdoptTable]). It stays the caller's: the table opens the directory once
-	// more, so the file may be closed once the table is open.
+	// with made-up processes (see [AdoptTable]). The file belongs to the caller. The table opens the
+	// directory again, so the caller may close the file once the table is open.
 	Proc *os.File
 }
 
-// Calls open with these options as C takes them. The directory stays open meanwhile.
+// Calls open with these options in C's form. The directory stays open meanwhile.
 func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error) error {
 	bytes, err := queueBytes(op, o.QueueBytes)
 	if err != nil {
@@ -156,11 +160,11 @@ func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error)
 // processes, not threads. It reports each process once as ChangeFound or ChangeStarted, and later once as
 // ChangeExited or ChangeVanished, when the last thread is gone.
 //
-// When the table notices a loss of events, it reports ChangeUnsynced. Then it reads /proc again and
-// reports the differences, then ChangeSynced with the number of lost events. From then on nothing is in
-// doubt.
+// When the table notices a loss of events, it reports ChangeUnsynced. Then it reads /proc again,
+// and reports the differences and ChangeSynced with the number of lost events. From then on, the
+// table agrees with /proc.
 //
-// A process that /proc does not show to this process is entered from its events alone
+// If /proc hides a process from this one, the table knows only what events carried
 // ([Process.Hidden]).
 type Table struct {
 	mu     sync.Mutex // orders all calls of the library: none of them waits
@@ -191,14 +195,15 @@ func OpenTable(options TableOptions) (*Table, error) {
 //
 // The socket is one that [Table.Release] returned, or one that [Adopt] would take:
 //
-//   - A netlink socket of the kernel's process events. The events that it has queued are handled first, so a
-//     daemon that is restarted misses nothing: what started since the release is reported as ChangeStarted,
-//     and what exited as ChangeExited. After ChangeSynced the table reads /proc once more, because the queue
-//     does not say what it lost before.
+//   - A netlink socket of the kernel's process events. The table first handles the events that are
+//     queued, so a restarted daemon misses nothing. The table reports ChangeStarted for each
+//     process that started since the release, and ChangeExited for each that exited. After
+//     ChangeSynced, the table reads /proc once more, because the queue does not show what it lost
+//     before.
 //   - An AF_UNIX socket (SEQPACKET or DGRAM) through which a test sends made-up events, without privilege.
-//     Then [TableOptions].Proc is a directory that the test has made, in which PID/stat and PID/status of its
-//     processes are made up, too (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files
-//     do.
+//     The test can also make up /proc: [TableOptions].Proc is then a directory with PID/stat and
+//     PID/status of each process (proc_pid_stat(5), proc_pid_status(5)). A process exists as long
+//     as its files do.
 func AdoptTable(socket *os.File, options TableOptions) (*Table, error) {
 	var handle *C.struct_pc_table
 	err := options.c("adopt table", func(o *C.struct_pc_table_options) error {
@@ -212,8 +217,8 @@ func AdoptTable(socket *os.File, options TableOptions) (*Table, error) {
 	}
 	t, err := newTable(handle)
 	if err != nil && options.Subscribed {
-		// Not pc_table_close(): the socket and its subscription are still the caller's. The table is not
-		// busy, because it has not read the queue.
+		// Not pc_table_close(): the socket and its subscription still belong to the caller. The table is
+		// not busy, because it has not read the queue.
 		syscall.Close(int(C.pc_table_release(handle)))
 	} else if err != nil {
 		C.pc_table_close(handle)
@@ -221,14 +226,14 @@ func AdoptTable(socket *os.File, options TableOptions) (*Table, error) {
 	return t, err
 }
 
-// On failure the handle is still the caller's.
+// On failure the handle still belongs to the caller.
 func newTable(handle *C.struct_pc_table) (*Table, error) {
 	poller, err := newPoller(int(C.pc_table_fd(handle)))
 	if err != nil {
 		return nil, err
 	}
 	t := &Table{handle: handle, poller: poller}
-	runtime.SetFinalizer(t, (*Table).Close) // a net; do not rely on it
+	runtime.SetFinalizer(t, (*Table).Close) // a safety net; do not rely on it
 	return t, nil
 }
 
@@ -269,8 +274,8 @@ func (t *Table) NextOnThread(ctx context.Context) (change Change, err error) {
 	return change, err
 }
 
-// TryNext is Next without waiting. It does a limited amount of work: false means that there is no
-// change yet, but there may be work left.
+// TryNext is Next without waiting. It does a limited amount of work. False means that there is no
+// change yet, but work may be left.
 func (t *Table) TryNext() (Change, bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -285,7 +290,7 @@ func (t *Table) TryNext() (Change, bool, error) {
 	return t.change, true, nil
 }
 
-// Get looks a process up, as the changes reported so far have left it.
+// Get looks a process up. The result includes the changes reported so far, and no later ones.
 func (t *Table) Get(pid int32) (Process, bool) {
 	var process Process
 	result, _ := t.call("get", func(h *C.struct_pc_table) C.int {
@@ -296,22 +301,22 @@ func (t *Table) Get(pid int32) (Process, bool) {
 
 // A Command is the command of a process, as a table keeps it: see [Table.Command].
 type Command struct {
-	Line       Text // the command line: each argument with a NUL byte behind it
-	Executable Text // the path of the program, with " (deleted)" behind it if that was deleted
+	Line       Text // the command line: each argument, followed by a NUL byte
+	Executable Text // the path of the program, followed by " (deleted)" if the file was deleted
 	Cut        bool // only the beginning of the command line is kept
-	Doubtful   bool // events were lost after it was read: the process may have run another program since
+	Doubtful   bool // events were lost after it was read, so the process may run another program now
 }
 
-// Command is what the table keeps of the command of a process that it has reported, such as [Change.Process]:
-// as long as the process is in the table, and after the change with which it left until the next change. The
-// table reads it when it handles a fork or an exec of the process, when it finds the process, and when it reads
-// /proc again after a loss of events. A process that has not called execve(2) shows the command of the process
-// that forked it.
+// Command returns the command of a process that the table has reported, such as [Change.Process].
+// The table keeps the command as long as the process is in the table, and after the process's last
+// change until the next change. The table reads the command when it handles a fork or an exec of
+// the process, when it finds the process, and when it reads /proc again after a loss of events. A
+// process that has not called execve(2) shows the command of the process that forked it.
 //
 // A text that could not be read has an Err: ESRCH (the process exited, or ran another program, before the text
 // was read; or its command line is empty), ENODATA (a kernel thread has none), EACCES (this process may not
-// read it), ENAMETOOLONG (the path takes more than a quarter of TextBytes, and more than the command line has
-// left).
+// read it), ENAMETOOLONG (the path takes more than a quarter of TextBytes, and more than the
+// command line leaves free).
 //
 // Command fails with ESRCH if the process is not in the table and did not leave it with the last change, and with
 // ENODATA if the table was opened without TextBytes.
@@ -333,7 +338,7 @@ func (t *Table) Command(p *Process) (Command, error) {
 	return command, err
 }
 
-// A copy of a text of the table's.
+// Copies a text that belongs to the table.
 func keptText(bytes *C.char, length C.uint32_t, result C.int32_t) Text {
 	if bytes == nil {
 		return Text{Err: failure("command", C.int(result))}
@@ -358,23 +363,23 @@ func (t *Table) All() func(yield func(Process) bool) {
 	}
 }
 
-// Synced returns whether the table agrees with /proc, but for events that it has not handled. It does so
-// from a ChangeSynced to the next ChangeUnsynced. To list all processes once, call Next until Synced is
-// true, then All.
+// Synced returns whether the table agrees with /proc, apart from events that it has not handled
+// yet. This is true from each ChangeSynced to the next ChangeUnsynced. To list all processes once,
+// call Next until Synced is true, then All.
 func (t *Table) Synced() bool {
 	result, _ := t.call("synced", func(h *C.struct_pc_table) C.int { return C.pc_table_is_synced(h) })
 	return result == 1
 }
 
-// Len is how many processes the changes reported so far have left in the table.
+// Len returns how many processes are in the table after the changes reported so far.
 func (t *Table) Len() int {
 	n := 0
 	t.call("len", func(h *C.struct_pc_table) C.int { n = int(C.pc_table_count(h)); return 0 })
 	return n
 }
 
-// SetUser keeps a value of the caller's with a process. From then on, User has the value, also in the
-// change that reports the process exit.
+// SetUser stores a value for the caller with a process. From then on, User has this value, also in
+// the change that reports the process exit.
 func (t *Table) SetUser(pid int32, user uint64) error {
 	_, err := t.call("set user", func(h *C.struct_pc_table) C.int {
 		return C.pc_table_set_user(h, C.pid_t(pid), C.uint64_t(user))
@@ -392,8 +397,8 @@ func (t *Table) Check() (repaired bool, err error) {
 }
 
 // Rescan makes the table read /proc again, as if events had been lost. Next then reports ChangeUnsynced,
-// the differences and ChangeSynced. This is for programs that must be sure: a deafness that another
-// listener has repaired leaves no trace.
+// the differences and ChangeSynced. This is for programs that must be sure: the library cannot
+// detect a deafness that another listener has repaired.
 func (t *Table) Rescan() error {
 	_, err := t.call("rescan", func(h *C.struct_pc_table) C.int { return C.pc_table_rescan(h) })
 	if err == nil {
@@ -412,11 +417,11 @@ func (t *Table) Stats() (Stats, error) {
 }
 
 // Release ends the table but not its subscription, and returns the socket, which then belongs to the caller.
-// It is meant for a successor: another program gets it as one of exec.Cmd's ExtraFiles, or through systemd's
-// FD store, and gives it to [AdoptTable] with Subscribed. Release ends all waits.
+// The socket is meant for a successor. The successor gets it as one of exec.Cmd's ExtraFiles, or
+// through systemd's FD store, and gives it to [AdoptTable] with Subscribed. Release ends all waits.
 //
-// While there is something to report, the error is EBUSY and the table stays open: call TryNext until it
-// returns false, then Release again.
+// While the table has something to report, the error is EBUSY and the table stays open: call
+// TryNext until it returns false, then Release again.
 func (t *Table) Release() (*os.File, error) {
 	fd, err := t.call("release table", func(h *C.struct_pc_table) C.int {
 		fd := C.pc_table_release(h)
