@@ -1,4 +1,4 @@
-// Prints every program that is started, and who pretends to be another one, until Ctrl-C.
+// Prints every program that is started, and every process whose user and effective user differ, until Ctrl-C.
 #include <cstdio>
 #include <proc_connector.hpp>
 
@@ -14,7 +14,7 @@ int main()
         return 1;
     }
 
-    // Otherwise a short program is often gone before this one runs.
+    // Without this, a short program is often gone before this program runs.
     const pc::result<pc::wake> woken = pc::wake_soon();
     if (!woken || *woken == pc::wake::usual)
         std::fprintf(stderr, "programs: short programs may be missed\n");

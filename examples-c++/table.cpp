@@ -1,5 +1,5 @@
-// Lists the processes of this machine, then shows every change, until Ctrl-C. With a pid: only of that process
-// and its descendants.
+// Lists the processes of this machine, then shows every change, until Ctrl-C. With a pid, it shows
+// only that process and its descendants.
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
@@ -10,7 +10,7 @@ namespace pc = proc_connector;
 
 namespace {
 
-// A name may have any bytes: none of them may command the terminal.
+// A name may have any bytes, including control sequences for the terminal. Replaces those.
 std::string name_of(const pc::process &process)
 {
     std::string name = process.valid & PC_FIELD_COMM ? process.comm : "?";
@@ -23,7 +23,7 @@ std::string name_of(const pc::process &process)
 void show(const pc::table &table, const pc::change &change)
 {
     pc::visit(change, pc::overloaded{
-        [](const pc::found_change &) {}, // which is listed when all have been found
+        [](const pc::found_change &) {}, // listed below, when all have been found
         [&](const pc::synced_change &) {
             if (!(change.flags & PC_CHANGE_RECOVERED))
                 for (const pc::process &each : table)

@@ -17,7 +17,7 @@ int main(void)
 	while ((result = pc_recv(pc, &event, -1)) == 1) {
 		char line[256];
 		pc_event_format(&event, line, sizeof(line));
-		puts(line); /* an overrun, too, is a line */
+		puts(line); /* also prints overruns */
 		fflush(stdout);
 	}
 	fprintf(stderr, "minimal: %s\n", pc_strerror(result));

@@ -1,5 +1,5 @@
 /*
- * Follows all processes by events alone, without a table: the recipe that proc_connector.h calls
+ * Follows all processes from events only, without a table: the recipe that proc_connector.h calls
  * "Recovery". A program that can use pc_table_open() needs none of this.
  *     cc recovery.c -o recovery $(pkg-config --cflags --libs proc_connector)
  */
@@ -17,7 +17,7 @@ enum { GONE = 0, ALIVE = 1, LEADER_GONE = 2 }; /* what pc_process_alive() return
 static unsigned char picture[PIDS]; /* by pid: one of these values */
 
 static int doubtful; /* The picture may be wrong, because events were lost. */
-static uintmax_t lost; /* how many events */
+static uintmax_t lost; /* how many events were lost */
 
 static struct pc_connector *pc;
 static volatile sig_atomic_t stopping;
@@ -35,11 +35,11 @@ static long now_ms(void)
 	return (long)now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
 }
 
-/* Returns one of these values, or an error: then it is not known whether the process exited. */
+/* Returns GONE, ALIVE or LEADER_GONE. After an error, it is not known whether the process exited. */
 static int look_up(pid_t pid)
 {
 	int alive = pc_process_alive(pid);
-	return alive == -ESRCH ? GONE : alive; /* the id is now that of a thread */
+	return alive == -ESRCH ? GONE : alive; /* the pid is now the id of a thread */
 }
 
 static int read_proc(void)
@@ -67,8 +67,8 @@ static int read_proc(void)
 }
 
 /*
- * /proc may be ahead of the queue. So a FORK may be of a known process, and an EXIT of an unknown
- * one.
+ * /proc may be ahead of the queue. So a FORK may be about a known process, and an EXIT about an
+ * unknown one.
  */
 static int take(const struct pc_event *event)
 {
@@ -115,10 +115,10 @@ int main(void)
 	if (result >= 0) {
 		signal(SIGINT, stop);
 		signal(SIGTERM, stop);
-		doubtful = 1; /* No event reports the processes that run already. */
+		doubtful = 1; /* No event reports the processes that already run. */
 	}
 	while (result >= 0 && !stopping) {
-		/* In doubt, do not wait: there may never be another event. */
+		/* Do not wait while in doubt: there may never be another event. */
 		int count = pc_recv_many(pc, events, 64, doubtful ? 0 : 1000);
 		for (int i = 0; i < count && result >= 0; i++)
 			result = take(&events[i]);
@@ -134,7 +134,7 @@ int main(void)
 				lost = 0;
 			}
 		} else if (count == 0) {
-			result = pc_check(pc); /* A silent second: does the kernel still report? */
+			result = pc_check(pc); /* No event for a second: does the kernel still report? */
 		} else if (count < 0 && count != -EINTR && count != -ECANCELED) {
 			result = count;
 		}

@@ -1,6 +1,6 @@
 /*
  * Logs who ran what: each program with parent, user, cgroup, executable and arguments, and its exit with status
- * and run time. Where something could not be read, the reason stands: command=<No such process>.
+ * and run time. If a text could not be read, the line has the reason: command=<No such process>.
  *     cc whoranwhat.c -o whoranwhat $(pkg-config --cflags --libs proc_connector)
  * SIGHUP restarts it without missing an event. (systemd's FD store can keep its socket across a crash, too.)
  */
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOCKET "WHORANWHAT_SOCKET" /* in the environment of a successor: the descriptor */
+#define SOCKET "WHORANWHAT_SOCKET" /* environment variable: the number of the descriptor for a successor */
 
 enum { NOT_LOGGED = 0, START_UNKNOWN = 1 }; /* pc_process.user; otherwise the start, CLOCK_MONOTONIC in ns */
 
@@ -28,7 +28,7 @@ static void note_signal(int number)
 	*(number == SIGHUP ? &restarting : &stopping) = 1;
 }
 
-/* Writes the text in quotes, escaped so that a line stays one line and no byte is lost; or why there is none. */
+/* Writes the text in quotes, escaped so that it stays on one line and keeps every byte. Or writes why there is none. */
 static void put(const char *prefix, const char *text, int error)
 {
 	printf(error ? "%s<" : "%s\"", prefix);
@@ -38,7 +38,7 @@ static void put(const char *prefix, const char *text, int error)
 	putchar(error ? '>' : '"');
 }
 
-/* The table has read these texts at the EXEC, and keeps them until the exit has been reported. */
+/* The table read these texts at the EXEC, and keeps them until it has reported the exit. */
 static void put_command(const struct pc_process *process)
 {
 	struct pc_command command = { .command_line_error = -ESRCH, .executable_error = -ESRCH };
@@ -57,7 +57,7 @@ static void put_start(const char *line, const struct pc_process *process)
 	char cgroup[4096], uid[16];
 	struct pc_process parent = { 0 };
 	struct pc_text text = { PC_TEXT_CGROUP, -ESRCH, cgroup, sizeof(cgroup), 0 };
-	if (process->valid & PC_FIELD_START) /* Read first, and format afterwards: it vanishes with the process. */
+	if (process->valid & PC_FIELD_START) /* Read before formatting: the cgroup vanishes with the process. */
 		pc_process_texts_of(process, &text, 1);
 	pc_table_get(table, process->parent_pid, &parent);
 	struct passwd *user = getpwuid(process->ruid);
@@ -81,11 +81,11 @@ static void take(const struct pc_change *change)
 	const struct pc_process *process = &change->process;
 	char line[256], run_time[32] = "<unknown>"; /* pc_change_format() writes no longer lines. */
 	uint64_t event_ns = change->timestamp_ns, start_ns = event_ns;
-	int is_found = change->kind == PC_CHANGE_FOUND || /* or its EXEC may have been lost */
+	int is_found = change->kind == PC_CHANGE_FOUND || /* or the EXEC may have been lost */
 		       (change->kind == PC_CHANGE_STARTED && change->flags & PC_CHANGE_RECOVERED);
 	pc_change_format(change, line, sizeof(line));
 	if (change->kind == PC_CHANGE_EXECED || (is_found && !(process->state & PC_PROCESS_KERNEL_THREAD))) {
-		if (is_found) /* The start of the process is known, that of its program is not. */
+		if (is_found) /* The start of the process is known, but not the start of its program. */
 			start_ns = !(process->valid & PC_FIELD_START) ? START_UNKNOWN :
 				process->start_boottime_ns - now_ns(CLOCK_BOOTTIME) + now_ns(CLOCK_MONOTONIC);
 		pc_table_set_user(table, process->pid, start_ns);
@@ -97,11 +97,11 @@ static void take(const struct pc_change *change)
 		printf("%s run_time=%s", line, run_time);
 		put_command(process);
 	} else if (change->kind == PC_CHANGE_UNSYNCED || change->kind == PC_CHANGE_SYNCED) {
-		puts(line); /* how many events were lost */
+		puts(line); /* reports how many events were lost */
 	}
 }
 
-/* No change is pending: there is time to write, and the table can be released. */
+/* No change is pending, so there is time to write, and the table can be released. */
 static int write_or_restart(char **argv)
 {
 	char number[16];
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	struct pc_change change;
 	struct pc_table_options options = PC_TABLE_OPTIONS_INIT;
 	options.flags = PC_TABLE_PIDFD_INODES | (socket ? PC_TABLE_SUBSCRIBED : 0);
-	options.rcvbuf_bytes = argc > 1 ? (uint32_t)atoi(argv[1]) : 0; /* a smaller or larger queue */
+	options.rcvbuf_bytes = argc > 1 ? (uint32_t)atoi(argv[1]) : 0; /* the budget of the queue */
 	options.text_bytes = 4096;
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	signal(SIGHUP, note_signal);
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 		result = pc_table_next(table, &change, timeout_ms);
 		if (result == 1)
 			take(&change);
-		else if (result == 0) /* After a silent second: does the kernel still report? */
+		else if (result == 0) /* No change for a second: does the kernel still report? */
 			result = timeout_ms ? pc_table_check(table) : write_or_restart(argv);
 		else if (result == -EINTR || result == -ENOMEM || result == -EMFILE || result == -ENFILE)
 			result = 1; /* Nothing is lost: call again. */

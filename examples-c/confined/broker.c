@@ -1,8 +1,8 @@
 /*
- * broker PATH: gives every client that connects to PATH a subscribed socket of its own.
+ * broker PATH: gives each client that connects to PATH its own subscribed socket.
  *
  * It runs where process events exist: in the initial network, PID and user namespaces. Its clients,
- * such as confined.c, may be anywhere. A process that may write to PATH (umask, folder) may listen.
+ * such as confined.c, may be anywhere. Any process with write permission on PATH (umask, folder) can listen.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 enum { SIGNALS, LISTENER, CLIENTS, MOST = 64, SECOND_MS = 1000 };
-static struct pollfd ready[MOST]; /* from CLIENTS on, connections */
-static int sockets[MOST]; /* what each of them was given */
+static struct pollfd ready[MOST]; /* from CLIENTS on: connections to clients */
+static int sockets[MOST]; /* the socket that each client was given */
 static nfds_t count = CLIENTS;
 
 static void fail(const char *what, const char *why)
@@ -53,7 +53,7 @@ static int send_socket(int client, int fd)
 	return (int)sendmsg(client, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The queue is of full size, for which the client would have no privilege. */
+/* The queue has the full size. The client itself would have no privilege for that. */
 static void serve(void)
 {
 	int client = accept4(ready[LISTENER].fd, NULL, NULL, SOCK_CLOEXEC);
@@ -73,7 +73,7 @@ static void serve(void)
 	}
 }
 
-/* The client is gone. Its subscription ends with a handle. */
+/* The client is gone. To end its subscription, adopts the socket and closes the handle. */
 static void end(nfds_t client)
 {
 	struct pc_options options = PC_OPTIONS_INIT;
@@ -82,7 +82,7 @@ static void end(nfds_t client)
 	if (pc_open_fd(&pc, sockets[client], &options) == 0)
 		pc_close(pc);
 	else
-		close(sockets[client]); /* the client has made it useless */
+		close(sockets[client]); /* the client has made the socket useless */
 	close(ready[client].fd);
 	count--;
 	ready[client] = ready[count];
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	sigaddset(&stop, SIGTERM);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
 
-	/* It wants no events. It is there so that a kernel that another process made deaf is repaired. */
+	/* This connector receives no events. It only repairs the kernel if another process makes it deaf. */
 	struct pc_connector *guard;
 	struct pc_options nothing = PC_OPTIONS_INIT;
 	nothing.events = PC_MASK_UNKNOWN;
@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 		poll(ready, count, SECOND_MS);
 		struct pc_event event;
 		if (pc_check(guard) == 1)
-			fprintf(stderr, "broker: events were missed by all\n");
+			fprintf(stderr, "broker: all clients missed events\n");
 		while (pc_recv(guard, &event, 0) == 1)
 			;
 		for (nfds_t client = count; client-- > CLIENTS;)

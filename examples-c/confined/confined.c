@@ -1,8 +1,9 @@
 /*
- * Prints the programs that are started, and can do nothing else: once it is open it has no user, no
- * capability, no way to get any, and the system calls of receiving alone.
+ * Prints the programs that are started, and can do nothing else. Once the connector is open, this
+ * process runs as nobody, without capabilities or a way to get any, and may make only the system
+ * calls that receiving needs.
  *
- *     confined         opens by itself
+ *     confined         opens its own connector
  *     confined PATH    receives its socket from broker.c, and may be in any container
  */
 #include "drop.h"
@@ -20,13 +21,13 @@
 #include <unistd.h>
 
 static const int allowed[] = {
-	/* proc_connector.h: receiving, */
+	/* From the list in proc_connector.h: pc_recv(), */
 	SYS_recvfrom, SYS_recvmmsg, SYS_getsockopt, SYS_ppoll, SYS_read, SYS_clock_gettime,
-	/* pc_interrupt(), which is also what printing needs, */
+	/* pc_interrupt(), and printing, */
 	SYS_write,
-	/* pc_close() and pc_release(), with what free() calls. */
+	/* pc_close() and pc_release(), and free(). */
 	SYS_sendto, SYS_close, SYS_munmap, SYS_madvise, SYS_brk,
-	/* The end of a signal handler, and of the program. */
+	/* The return from a signal handler, and the exit of the program. */
 	SYS_rt_sigreturn, SYS_exit_group,
 #ifdef SYS_sigreturn
 	SYS_sigreturn,
@@ -35,7 +36,7 @@ static const int allowed[] = {
 #ifdef SYS_ppoll_time64
 	SYS_ppoll_time64, SYS_recvmmsg_time64, SYS_clock_gettime64,
 #endif
-	/* and on two machines it receives through the one for all socket calls. */
+	/* and on s390x and i386, socketcall stands for all socket calls. */
 #if defined(__i386__) || defined(__s390x__)
 	SYS_socketcall,
 #endif
@@ -57,7 +58,7 @@ static void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* The connection stays open: its end tells the broker that the socket is no longer in use. */
+/* The connection stays open. When it ends, the broker knows that the socket is no longer in use. */
 static int receive_socket(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -103,7 +104,7 @@ int main(int argc, char **argv)
 	struct pc_stats stats;
 	pc_get_stats(pc, &stats, sizeof(stats));
 	printf("queue %u\n", stats.rcvbuf_bytes);
-	fflush(stdout); /* the first output needs other system calls than the rest */
+	fflush(stdout); /* the first output needs additional system calls */
 
 	drop_privileges();
 	drop_system_calls(allowed, sizeof(allowed) / sizeof(allowed[0]));
@@ -116,7 +117,7 @@ int main(int argc, char **argv)
 			printf("lost %llu\n", (unsigned long long)event.data.overrun.lost);
 		fflush(stdout);
 	}
-	/* The broker subscribed, and will unsubscribe: from another namespace we could not. */
+	/* The broker has subscribed and will unsubscribe. From another namespace, this process cannot. */
 	if (broker)
 		close(pc_release(pc));
 	else

@@ -62,14 +62,14 @@ void drop_privileges(void)
 		require(setresgid(NOBODY, NOBODY, NOBODY), "setresgid");
 		require(setresuid(NOBODY, NOBODY, NOBODY), "setresuid");
 	}
-	/* Who was not root may have capabilities as well. */
+	/* A process that was not root may have capabilities, too. */
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { 0 };
 	require(syscall(SYS_capset, &header, none), "capset");
 	require(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");
 }
 
-/* A call of another architecture has other numbers; x32's have a bit that makes them unequal. */
+/* Calls of another architecture have other numbers. Those of x32 differ by one bit. */
 void drop_system_calls(const int *allowed, size_t count)
 {
 	enum { MOST = 64 };
@@ -85,7 +85,7 @@ void drop_system_calls(const int *allowed, size_t count)
 	ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
 	for (size_t i = 0; i < count; i++) {
-		/* To the last instruction, which allows. */
+		/* Jumps to the last instruction, which allows the call. */
 		unsigned char distance = (unsigned char)(count - i);
 		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], distance, 0));
 	}

@@ -1,13 +1,13 @@
-/* Ways to give up, for good, what is no longer needed. A failure ends the program. */
+/* Functions that give up privileges forever. If one fails, the program exits. */
 #ifndef DROP_H
 #define DROP_H
 
 #include <stddef.h>
 
-/* All user and group ids but nobody's, all capabilities, and the hope for others. */
+/* Becomes the user and group nobody, and gives up all capabilities and the ways to get others. */
 void drop_privileges(void);
 
-/* All system calls but these: any other ends the process. */
+/* Allows only these system calls. Any other call kills the process. */
 void drop_system_calls(const int *allowed, size_t count);
 
 #endif

@@ -32,7 +32,7 @@ void background_start(void)
 	}
 	close(ends[0]);
 	parent = ends[1];
-	setsid(); /* signals of the terminal no longer reach this process */
+	setsid(); /* the terminal's signals no longer reach this process */
 	require(chdir("/"), "/");
 }
 
@@ -47,6 +47,6 @@ void background_ready(void)
 	if (null > 2)
 		close(null);
 	if (write(parent, "", 1) != 1)
-		exit(1); /* the parent was killed, so nobody wants this daemon */
+		exit(1); /* the parent was killed, so the daemon is no longer wanted */
 	close(parent);
 }

@@ -1,6 +1,7 @@
 /*
- * Gives values to the descendants of a process that it forked before it got them. They would have
- * inherited these. A descendant keeps values of its own, and what it has a rule for.
+ * When a process gets a nice value and a cgroup, gives the same values to the descendants that it
+ * forked before. Later descendants inherit them. A descendant keeps values of its own, and those
+ * that its own rule sets.
  */
 #include "pcpolicyd.h"
 
@@ -11,8 +12,8 @@
 #include <time.h>
 
 /*
- * The last processes that got other values. The starts of their children may still be queued. A child
- * that is so late that more processes than these got values since keeps what it has.
+ * The last processes that got other values. The starts of their children may still be queued. If a
+ * child's start comes after even more processes got values, the child keeps the values that it has.
  */
 enum { RECENT = 64 };
 static struct application recent[RECENT];
@@ -106,7 +107,7 @@ void children_apply(struct pc_table *table, const struct pc_process *parent,
 	free(nodes);
 }
 
-/* Applies the rule of its parent to a process whose start is reported after the parent got it. */
+/* Applies a parent's rule to a process whose start is reported after the rule was applied to the parent. */
 void children_late(struct pc_table *table, const struct pc_process *child)
 {
 	struct pc_process parent;

@@ -22,7 +22,7 @@ void notify(const char *lines)
 	int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (manager < 0)
 		return;
-	/* The length leaves out the final NUL, which would be part of an abstract address. */
+	/* The length excludes the final NUL, which would become part of an abstract address. */
 	sendto(manager, lines, strlen(lines), MSG_NOSIGNAL, (struct sockaddr *)&address,
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(manager);

@@ -5,24 +5,24 @@
  *
  *     -b       go into the background; until the daemon is ready, errors reach the terminal and the
  *              exit status
- *     -u USER  become USER, with CAP_SYS_NICE alone, once the table of processes is open
+ *     -u USER  become USER, with only CAP_SYS_NICE, once the table of processes is open
  *     -W       do not ask the kernel to run the daemon soon after an event wakes it
  *
  * SIGHUP makes the daemon read FILE again; SIGTERM and SIGINT stop it. RCVBUF_BYTES in the
  * environment is the budget of the event queue.
  *
- * FILE applies to a process that starts, runs a new program or takes another name. A value that is
- * set by hand afterwards stays, even through a loss of events. When the daemon starts, and on
- * SIGHUP, FILE applies to every process, whatever was set by hand.
+ * The daemon applies FILE to a process that starts, runs a new program or takes another name. A value
+ * that is set by hand afterwards stays, even through a loss of events. When the daemon starts, and on
+ * SIGHUP, it applies FILE to every process, and overwrites values that were set by hand.
  *
- * A process is known by its name, and otherwise by the program with which its command line begins:
- * a program that renames itself, as those under Wine do, is found by either. A process chooses both
- * by itself, so FILE is no protection against programs that pretend to be others.
+ * A rule names a program by the name of its process, or else by the first word of its command line.
+ * So a program that renames itself, as programs under Wine do, is found by either name. A process
+ * chooses both names itself, so FILE is no protection against programs that pretend to be others.
  *
- * Children inherit the values of a process. Those that it forked before it got them get them
- * afterwards, unless they have other values or a rule of their own. If the process had run another
- * program or had another name before, this is so for the children that it forked since (at least 10
- * ms since, the precision of start times in /proc).
+ * Children inherit the values of a process. The daemon also gives the values to children that the
+ * process forked before, unless they have other values or a rule of their own. If the process ran
+ * another program or had another name before, only children that it forked at least 10 ms after the
+ * change get the values. (10 ms is the precision of start times in /proc.)
  */
 #include "pcpolicyd.h"
 
@@ -57,7 +57,7 @@ static int open_seconds(void)
 	return fd;
 }
 
-/* Before READY=1, the service manager expects no RELOADING=1. */
+/* The service manager does not expect RELOADING=1 before READY=1. */
 static void reload(const char *file)
 {
 	if (ready)

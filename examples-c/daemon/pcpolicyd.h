@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* report.c */
-extern bool ready; /* the policy was applied to every process */
+extern bool ready; /* the policy has been applied to every process */
 extern bool in_background;
 __attribute__((format(printf, 2, 3))) void report(int priority, const char *format, ...);
 _Noreturn void fail(const char *what, const char *why);
@@ -30,7 +30,7 @@ bool process_is_current(const struct pc_process *process, const struct rule *rul
 uint64_t clock_ns(clockid_t clock);
 
 /* policy.c */
-struct inherited { /* what children have from the process that forked them */
+struct inherited { /* the values that children have from the process that forked them */
 	int nice;
 	char cgroup[4096];
 };
@@ -42,7 +42,7 @@ bool policy_apply(const struct rule *rule, pid_t pid, const struct inherited *in
 		  const char *prefix);
 
 /* children.c */
-struct application { /* of a rule to a process, and to what it has forked since a time */
+struct application { /* a rule was applied to a process, and to the children that it has forked since a time */
 	uint64_t id, since_ns;
 	const struct rule *rule;
 	struct inherited inherited;

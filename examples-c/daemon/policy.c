@@ -1,6 +1,6 @@
 /*
- * Reads from a file which nice value and cgroup a program gets: one line of NAME NICE [CGROUP] for
- * each. A NICE of "-" leaves the nice value alone. CGROUP is a folder of a cgroup2 file system.
+ * Reads the nice value and the cgroup of each program from a file. Each line is NAME NICE [CGROUP].
+ * A NICE of "-" leaves the nice value alone. CGROUP is a folder of a cgroup2 file system.
  */
 #include "pcpolicyd.h"
 
@@ -29,8 +29,9 @@ struct policy {
 static struct policy current;
 
 /*
- * Opens cgroup.procs when the file is read, at the start before privileges are given up. From Linux
- * 5.16 on, the kernel checks the permission of the opener; older kernels check the writer's.
+ * Opens cgroup.procs when the daemon reads the file: at the start, before it gives up privileges.
+ * From Linux 5.16 on, the kernel checks the permission of the opener; older kernels check the
+ * writer's.
  */
 static int open_cgroup(const char *folder)
 {
@@ -39,7 +40,7 @@ static int open_cgroup(const char *folder)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-/* Decodes what follows a backslash. Returns the number of bytes; 0 if they mean nothing. */
+/* Decodes the escape after a backslash. Returns its number of bytes; 0 if it is no valid escape. */
 static int escaped(const char *text, char *byte)
 {
 	static const char FROM[] = "\\\"nt", TO[] = "\\\"\n\t";
@@ -103,20 +104,20 @@ static const char *add_rule(struct policy *policy, const char *line)
 	if (count == 0 && taken == 0)
 		return NULL;
 	if (taken < 0 || (count != 2 && count != 3))
-		return "expected: NAME NICE [CGROUP]; a name with a space, #, \" or \\ is written as "
-		       "pcwatch shows it, and in quotes";
+		return "expected: NAME NICE [CGROUP]; put a name with a space, #, \" or \\ in quotes, "
+		       "as pcwatch shows it";
 	const char *name = words[0], *value = words[1];
 	if (*name == '/')
-		return "a name, not a path, selects a program";
+		return "the first word is a path; write only the program's name";
 	if (line[strspn(line, " \t")] != '"' && strchr(name, '\\'))
-		return "a name with a backslash is written in quotes";
+		return "put a name with a backslash in quotes";
 	if (find(policy, name))
-		return "an earlier line is about this name";
+		return "an earlier line has this name";
 	bool renices = strcmp(value, "-") != 0;
 	long nice = renices ? strtol(value, &end, 10) : 0;
 	if (renices && (*end != '\0' || nice < -20 || nice > 19))
-		return "a nice value is a number from -20 to 19, or \"-\"; a name with a space is "
-		       "written in quotes";
+		return "the nice value must be a number from -20 to 19, or \"-\"; put a name with a space "
+		       "in quotes";
 	if (policy->count == sizeof(policy->rules) / sizeof(policy->rules[0]))
 		return "too many rules";
 	int procs = count == 3 ? open_cgroup(words[2]) : -1;
@@ -165,7 +166,7 @@ bool policy_read(const char *path)
 	return !error;
 }
 
-/* Reads a file of /proc/PID as text. It is empty if the process exited. */
+/* Reads a file of /proc/PID as text. The text is empty if the process exited. */
 static size_t read_text(pid_t pid, const char *file, char text[4096])
 {
 	snprintf(text, 4096, "/proc/%d/%s", pid, file);
@@ -177,7 +178,7 @@ static size_t read_text(pid_t pid, const char *file, char text[4096])
 	return size > 0 ? (size_t)size : 0;
 }
 
-/* Returns what follows the last slash of a path; in Wine's paths, the last backslash. */
+/* Returns the part of a path after the last slash; for a path of Wine, after the last backslash. */
 static const char *file_name(const char *path)
 {
 	const char *end = path + strlen(path);
@@ -189,12 +190,12 @@ static const char *file_name(const char *path)
 /*
  * Returns the rule for a process whose name in the table is comm; NULL if there is none.
  *
- * A process may give itself another name, also before the daemon can look. So if there is no rule
- * for its name, the program that the command line begins with decides. This does not apply when the
- * process was renamed only: it is the same program, and already has what the rule asks for.
+ * A process may rename itself, even before the daemon can look at it. So if there is no rule for its
+ * name, the first word of the command line decides. This does not apply to a mere renaming: the
+ * process still runs the same program, and already has the values of the rule.
  *
- * The kernel cuts a name to 15 bytes. The command line shows the complete one. If it is a script's,
- * it comes after the interpreter and an option.
+ * The kernel cuts a name to 15 bytes. The command line has the complete name. For a script, the name
+ * comes after the interpreter and an option.
  */
 const struct rule *policy_find(pid_t pid, const char *comm, bool renamed)
 {
@@ -205,7 +206,7 @@ const struct rule *policy_find(pid_t pid, const char *comm, bool renamed)
 		return rule;
 	size_t size = read_text(pid, "cmdline", command);
 	if (cut && size == 0)
-		return NULL; /* It is between two programs. The change that reports the next one follows. */
+		return NULL; /* The process is between two programs. A change will report the next one. */
 	const char *name = comm;
 	for (size_t i = 0, at = 0; cut && i < 3 && at < size; i++, at += strlen(command + at) + 1) {
 		if (strncmp(file_name(command + at), comm, COMM) != 0)
@@ -267,8 +268,8 @@ void policy_inherited(pid_t pid, struct inherited *values)
 }
 
 /*
- * Gives a process the nice value and cgroup of the rule, and reports what has changed. A descendant
- * of the rule's process gets them only in the place of the values that it has inherited; otherwise
+ * Gives a process the nice value and cgroup of the rule, and reports what has changed. For a
+ * descendant, inherited has the values that it inherited, and only those are replaced. Otherwise,
  * inherited is NULL. Returns whether anything has changed.
  */
 bool policy_apply(const struct rule *rule, pid_t pid, const struct inherited *inherited,
@@ -281,7 +282,7 @@ bool policy_apply(const struct rule *rule, pid_t pid, const struct inherited *in
 		report(LOG_NOTICE, "%s%s%s%d (%s%s)\n", prefix, reniced > 0 ? "reniced " : "",
 		       moved > 0 ? "moved " : "", pid, child, rule->name);
 	if (reniced < 0 || moved < 0)
-		report(LOG_WARNING, "%s%d (%s%s) cannot be given what it should have: %s\n", prefix,
+		report(LOG_WARNING, "%s%d (%s%s): cannot set its nice value or cgroup: %s\n", prefix,
 		       pid, child, rule->name, strerror(reniced < 0 ? -reniced : -moved));
 	return reniced > 0 || moved > 0;
 }

@@ -16,9 +16,9 @@
 enum { CHANGES_PER_WAKE_UP = 1024 };
 
 /*
- * pc_process.user: when the policy was applied to the process; 0: never; or WAITING. A process that
- * a reading of /proc has shown waits until the reading is complete, because its children are found
- * after it.
+ * pc_process.user: the time when the policy was applied to the process; 0: never; or WAITING. A
+ * process that a reading of /proc has shown waits until the reading is complete, because the table
+ * finds its children later.
  */
 enum { WAITING = 1 };
 
@@ -26,13 +26,13 @@ static struct pc_table *table;
 static bool some_wait; /* a process is WAITING */
 
 /*
- * Asks the kernel to run this thread soon after an event wakes it: a short program has its command line
- * for a moment only. The daemon works without that, too.
+ * Asks the kernel to run this thread soon after an event wakes it, because the command line of a
+ * short program exists only for a moment. The daemon works without that, too.
  */
 void processes_wake_soon(void)
 {
 	int granted = pc_wake_soon(PC_WAKE_SLICE);
-	report(LOG_INFO, "to be woken soon: %s\n", granted == PC_WAKE_SLICE ? "the kernel grants a short slice"
+	report(LOG_INFO, "waking soon: %s\n", granted == PC_WAKE_SLICE ? "the kernel grants a short slice"
 						  : granted == PC_WAKE_REALTIME ? "the daemon is a realtime program"
 						  : granted < 0 ? pc_strerror(granted)
 								: "the kernel grants nothing");
@@ -87,9 +87,9 @@ bool process_is_current(const struct pc_process *process, const struct rule *rul
 }
 
 /*
- * Applies the policy to a process. The table keeps with the process the time of this, on the clock
- * that measures when its children start (CLOCK_BOOTTIME). If the process runs the program, or has
- * the name, since a known time, its older children stay as they are.
+ * Applies the policy to a process. The table stores the time of this with the process, on the clock
+ * of the children's start times (CLOCK_BOOTTIME). If it is known since when the process has run the
+ * program or had the name, its older children stay as they are.
  */
 static void apply(const struct pc_process *process, bool renamed, uint64_t since_ns, const char *prefix)
 {
@@ -122,7 +122,7 @@ static void apply_to_waiting(void)
 
 void processes_apply_again(void)
 {
-	children_forget(); /* the old rules are gone */
+	children_forget(); /* they refer to the old rules */
 	struct pc_process process;
 	uint64_t cursor = 0;
 	while (pc_table_each(table, &cursor, &process) == 1)
@@ -131,8 +131,8 @@ void processes_apply_again(void)
 
 /*
  * Returns whether a child inherited its values from a parent to which the policy was applied before
- * the fork. Such a child may have chosen other values since, and they stay. This is about a child
- * that an event has reported: otherwise it may have run another program since the fork.
+ * the fork. Such a child may have chosen other values since, and they stay. Valid only for a child
+ * that an event has reported. Any other child may have run another program since the fork.
  */
 static bool inherits(const struct pc_change *change)
 {
@@ -220,8 +220,8 @@ void processes_follow(void)
 }
 
 /*
- * Called once a second. Makes the kernel report again, if it has stopped: from Linux 6.6 on, any
- * process can cause that. The table then recovers. In a flood that takes long, so the processes that
+ * Called once a second. Makes the kernel report again if it has stopped. From Linux 6.6 on, any
+ * process can stop it. The table then recovers. In a flood, that takes long, so the processes that
  * have been found so far get their values now.
  */
 void processes_check(void)

@@ -46,7 +46,7 @@ int main(void)
 	while (result >= 0 && ready.data.u32 != SIGNALS) {
 		/* While the table has more, look at the other descriptors without waiting. */
 		int count = epoll_wait(epoll, &ready, 1, result == 1 ? 0 : -1);
-		/* The timer goes on once it has been read. Does the kernel still report? */
+		/* Read the timer, so that it can wake the loop again. Does the kernel still report? */
 		if (count == 1 && ready.data.u32 == TIMER && read(timer, &ticks, sizeof(ticks)) > 0)
 			result = pc_table_check(table);
 		if (result >= 0 && (result = pc_table_next(table, &change, 0)) == 1)

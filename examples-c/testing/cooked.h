@@ -1,6 +1,6 @@
 /*
- * What a packet of a netlink capture begins with (LINKTYPE_NETLINK of tcpdump.org): 16 bytes, of which
- * two pairs are in use, in network byte order.
+ * The header of each packet in a netlink capture (LINKTYPE_NETLINK of tcpdump.org): 16 bytes, with two
+ * fields in use, each of two bytes in network byte order.
  */
 #ifndef COOKED_H
 #define COOKED_H

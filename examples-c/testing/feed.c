@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The event is not aligned in the datagram: it is copied there. */
+/* The event is not aligned in the datagram, so memcpy() puts it there. */
 static void feed(int fd, const struct proc_event *event)
 {
 	static __u32 sequence;

@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-/* Processes of one thread. status is a wait(2) status. A failure ends the program. */
+/* Events of processes with one thread. status is a wait(2) status. If a function fails, the program exits. */
 void feed_fork(int fd, pid_t parent, pid_t child);
 void feed_exec(int fd, pid_t pid);
 void feed_exit(int fd, pid_t pid, int status);

@@ -1,6 +1,6 @@
 /*
- * How to test what a program makes of events: without root, without the kernel, in any container.
- * docs/testing.md explains.
+ * How to test a program that handles events: without root, without the kernel, in any container.
+ * docs/testing.md explains this file.
  */
 #include "feed.h"
 
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- The program: it counts the children of one process that fail, and does not trust losses ---- */
+/* ---- The program: counts the children of one process that fail; a loss makes the count uncertain ---- */
 
 struct count {
 	int failed;
@@ -72,7 +72,7 @@ int main(void)
 	expect(count.failed == 1, "children that fail are counted, others are not");
 	pc_close(pc);
 
-	/* Nothing is lost on a socket pair. A loss is an event like another: make it. */
+	/* A socket pair loses nothing, so the test makes up the overrun, too. */
 	struct pc_event overrun = { .kind = PC_EVENT_OVERRUN };
 	overrun.data.overrun.lost = 5;
 	take(&count, &overrun, OURS);

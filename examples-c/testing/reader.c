@@ -1,6 +1,6 @@
 /*
- * Prints events: the kernel's, or those that come from the descriptor whose number is given. A daemon
- * with such an option can be tested with recordings.
+ * Prints events: from the kernel, or from the descriptor with the given number. A daemon with such an
+ * option can be tested with recordings.
  */
 #include <errno.h>
 #include <proc_connector.h>

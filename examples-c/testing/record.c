@@ -2,7 +2,8 @@
  * record FILE COMMAND [ARGUMENT …]: saves the machine's process events, while a command runs, to a
  * pcap file, which Wireshark and replay.c read. Its exit status is the command's.
  *
- * A recording needs datagrams, which pc_recv() does not give: the socket is released from its handle.
+ * A recording needs the datagrams, which pc_recv() does not return. So this program releases the socket
+ * from its handle and receives from it.
  */
 #include "cooked.h"
 
@@ -51,14 +52,14 @@ static void save(pcap_dumper_t *file, const unsigned char *datagram, size_t size
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	struct pcap_pkthdr header = {
-		.ts = { now.tv_sec, now.tv_nsec }, /* nanoseconds, as the file was told */
+		.ts = { now.tv_sec, now.tv_nsec }, /* nanoseconds, as the file's header says */
 		.caplen = (bpf_u_int32)(COOKED_SIZE + size),
 		.len = (bpf_u_int32)(COOKED_SIZE + size),
 	};
 	pcap_dump((u_char *)file, &header, packet);
 }
 
-/* Saves what waits. Whether the EXIT of this process was there. */
+/* Saves all pending datagrams. Returns whether the EXIT of this process was among them. */
 static bool save_waiting(pcap_dumper_t *file, int socket, pid_t awaited)
 {
 	unsigned char datagram[DATAGRAM_MAX];
@@ -72,7 +73,7 @@ static bool save_waiting(pcap_dumper_t *file, int socket, pid_t awaited)
 		if (size < 0)
 			return seen;
 		if (sender.nl_pid != 0 || pc_parse(datagram, (size_t)size, &event) != 1)
-			continue; /* not the kernel's, or not an event */
+			continue; /* not from the kernel, or not an event */
 		save(file, datagram, (size_t)size);
 		if (event.kind == PC_EVENT_EXIT && event.data.exit.tgid == awaited)
 			seen = true;
@@ -87,7 +88,7 @@ static unsigned lost_so_far(int socket)
 	return memory[SK_MEMINFO_DROPS];
 }
 
-/* The subscription ends with a handle. */
+/* To end the subscription, adopts the socket and closes the handle. */
 static void close_socket(int socket)
 {
 	struct pc_options options = PC_OPTIONS_INIT;
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
 	fcntl(fileno(pcap_dump_file(file)), F_SETFD, FD_CLOEXEC);
 	int socket = open_socket();
 
-	signal(SIGINT, SIG_IGN); /* the terminal's is for the command */
+	signal(SIGINT, SIG_IGN); /* a SIGINT from the terminal is for the command */
 	pid_t command = fork();
 	if (command < 0)
 		fail("fork", "failed");
@@ -122,7 +123,7 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 
-	/* Its EXIT may come after waitpid() has returned, or be lost. */
+	/* The command's EXIT may come after waitpid() has returned, or be lost. */
 	int status = 0;
 	for (bool seen = false, ended = false; !ended || !(seen || lost_so_far(socket));) {
 		struct pollfd ready = { .fd = socket, .events = POLLIN };

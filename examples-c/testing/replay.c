@@ -1,7 +1,7 @@
 /*
- * replay FILE COMMAND [ARGUMENT …]: starts a command and feeds it the process events of a recording:
- * by record.c, or a capture of an nlmon device. The command's last argument is the number of the
- * descriptor, for pc_open_fd(). Its exit status is the command's.
+ * replay FILE COMMAND [ARGUMENT …]: starts a command, and sends it the process events of a recording
+ * by record.c, or of a capture of an nlmon device. replay appends an argument to the command: the
+ * number of the descriptor, for pc_open_fd(). The exit status of replay is that of the command.
  */
 #include "cooked.h"
 
@@ -22,7 +22,7 @@ static void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* SEQPACKET keeps datagrams apart, makes the feeder wait for the reader, and has an end. */
+/* SEQPACKET keeps datagrams apart, makes replay wait for the reader, and reports the end of the stream. */
 static int start(char **command, int arguments, pid_t *child)
 {
 	int ends[2];
@@ -33,7 +33,7 @@ static int start(char **command, int arguments, pid_t *child)
 		fail("fork", strerror(errno));
 	if (*child == 0) {
 		char number[12];
-		int inherited = dup(ends[0]); /* which has no close-on-exec */
+		int inherited = dup(ends[0]); /* without close-on-exec */
 		snprintf(number, sizeof(number), "%d", inherited);
 		command[arguments] = number;
 		execvp(command[0], command);
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 		fail(argv[1], "not a capture of netlink");
 
 	pid_t child;
-	char **command = calloc((size_t)argc, sizeof(*command)); /* one more, and NULL */
+	char **command = calloc((size_t)argc, sizeof(*command)); /* one more argument, and NULL */
 	if (!command)
 		fail("calloc", strerror(errno));
 	memcpy(command, argv + 2, (size_t)(argc - 2) * sizeof(*command));
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 		if (header->caplen <= COOKED_SIZE || header->caplen < header->len ||
 		    packet[COOKED_PROTOCOL + 1] != NETLINK_CONNECTOR)
 			continue;
-		/* The command may have seen enough. */
+		/* The command may have stopped reading. */
 		if (send(feed, packet + COOKED_SIZE, header->caplen - COOKED_SIZE, MSG_NOSIGNAL) < 0)
 			break;
 	}

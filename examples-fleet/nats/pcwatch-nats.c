@@ -4,9 +4,9 @@
  *	cc -O2 pcwatch-nats.c -o pcwatch-nats $(pkg-config --cflags --libs libnats)
  *	pcwatch --json --host --drop | pcwatch-nats --server tls://nats.example.org
  *
- * Each message has the id BOOT_ID-RUN-LINE, by which the server drops duplicates. A line that the server has not
- * acknowledged is sent again, for as long as that takes. Meanwhile, pcwatch-nats reads no further, and pcwatch --drop
- * keeps or counts the lines. A line that is not as expected has no id, and its subject is pcwatch.invalid.
+ * Each message has the id BOOT_ID-RUN-LINE, so the server drops duplicates. pcwatch-nats sends a line again until the
+ * server acknowledges it. Meanwhile, pcwatch-nats reads no further, and pcwatch --drop keeps or counts the lines. A line
+ * in an unexpected form has no id, and its subject is pcwatch.invalid.
  *
  * `pcwatch-nats --take NAME` prints the lines of all machines. The server remembers under NAME which lines were printed.
  */
@@ -80,8 +80,8 @@ static const char *value_of(const char *line, const char *key, size_t *length)
 	return at;
 }
 
-/* Appends a token to a subject. Replaces each character that may have a special meaning in a subject. The end of a long
- * text is replaced by its hash (FNV-1a), so that the names of machines stay different. */
+/* Appends a token to a subject. Replaces each character that may have a special meaning in a subject. Replaces the end of
+ * a long text by its hash (FNV-1a), so that the names of machines stay different. */
 static void append_token(char *subject, const char *text, size_t length)
 {
 	char *to = subject + strlen(subject);
@@ -211,7 +211,7 @@ static void publish_all(void)
 		fprintf(stderr, "pcwatch-nats: %llu lines were not lines of pcwatch --json --host\n", invalid);
 }
 
-/* Whether a request may succeed later: the server is gone, or has just come back. Reports the first failure. */
+/* Returns whether a request may succeed later: the server is gone, or has just come back. Reports the first failure. */
 static bool is_temporary(natsStatus status)
 {
 	static bool reported;
@@ -286,7 +286,7 @@ static void take(const char *name, bool once)
 		if (fflush(stdout) != 0)
 			fail("stdout", strerror(errno));
 		for (int i = 0; i < count; i++) {
-			/* Only after it was written. If the acknowledgement is lost, the server delivers the message again. */
+			/* Only after the line was written. If the acknowledgement is lost, the server delivers the message again. */
 			natsMsg_Ack(messages[i], NULL);
 			natsMsg_Destroy(messages[i]);
 		}
@@ -369,7 +369,7 @@ int main(int argc, char **argv)
 		check(natsOptions_LoadCATrustedCertificates(options, ca), ca);
 	if (cert && key)
 		check(natsOptions_LoadCertificatesChain(options, cert, key), cert);
-	if (name) /* the server's name in its certificate, if the URL has another */
+	if (name) /* the server's name in its certificate, if the URL has another name */
 		check(natsOptions_SetExpectedHostname(options, name), name);
 	natsStatus status = natsConnection_Connect(&connection, options);
 	if (status != NATS_NOT_YET_CONNECTED)

@@ -13,7 +13,7 @@ async fn follow() -> Result<(), Error> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let table = ProcessTable::open()?;
     let remote = table.remote();
-    // SAFETY: a table's descriptor stays open, and the same, as long as the table lives.
+    // SAFETY: a table keeps its descriptor open, and does not change it, as long as the table lives.
     let table = unsafe { AsyncFd::register_with_interest(table, Interest::READABLE) };
     let mut table = table.map_err(std::io::Error::from)?;
     loop {
@@ -21,7 +21,7 @@ async fn follow() -> Result<(), Error> {
             ready = table.readable_mut() => {
                 let mut ready = ready?;
                 match ready.get_inner_mut().next(Some(Duration::ZERO))? {
-                    Some(change) => println!("{change}"), // and tokio comes back at once
+                    Some(change) => println!("{change}"), // tokio polls again at once
                     None => ready.clear_ready(),
                 }
             }
