@@ -15,6 +15,7 @@
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
 # make docs         the documentation as a site that works offline: build/site/html/index.html
+# make dist         the last commit as a release: build/dist/proc_connector-VERSION.tar.xz, its SBOM and checksums
 # make header       include/proc_connector.h from src/capi
 # make clean        remove all that was built
 # make help         show this list
@@ -335,6 +336,9 @@ docs:
 	CARGO='$(CARGO)' python3 -B tools/site/gather.py build/site/source
 	$(SPHINXBUILD) -q -W --keep-going -n -b html -d build/site/doctrees build/site/source build/site/html
 
+dist:
+	CARGO='$(CARGO)' tools/dist.sh
+
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
@@ -344,4 +348,4 @@ clean:
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
     test-kernels test-machines test-fleet test-distributions test-systems help fuzz soak bench bench-race bench-needs \
-    docs header clean FORCE
+    dist docs header clean FORCE

@@ -1,6 +1,6 @@
 #!/bin/sh
-# distributions.sh: the Debian packages, in new chroots of Debian stable and sid, and README's two commands in one of
-# stable. Prints TAP. Needs root on Debian, and the mirror that this machine uses.
+# distributions.sh: the Debian packages, in new chroots of Debian stable and sid, and README's two commands and the tar
+# of make dist in one of stable. Prints TAP. Needs root on Debian, and the mirror that this machine uses.
 #
 # The packages are built as Debian builds them: by an ordinary user, without network, with no other packages than the
 # build dependencies.
@@ -71,6 +71,15 @@ for suite in stable sid; do
 	promise "autopkgtest of $suite passes" autopkgtests
 done
 
+promise "make dist packs the sources" tests/release.sh "$work/repository"
+released() { # released NAME COMMAND: in the unpacked tar, without network
+	rm -rf "$work/$1/released"
+	mkdir "$work/$1/released" && tar -C "$work/$1/released" -xf "$work"/repository/build/dist/*.tar.xz &&
+		chown -R 1000:1000 "$work/$1/released" && inside "$1" "cd /released/* && unshare --net sh -c '$2'"
+}
+promise "stable builds the packages from the tar of make dist, with the crates in it" released build-stable \
+	"CRATES=vendor setpriv --reuid 1000 --regid 1000 --clear-groups dpkg-buildpackage -b -us -uc"
+
 # cargo and rustc are named, because apt would choose a newer rustc-web, which has no library for other architectures.
 cross() { # cross ARCHITECTURE PACKAGES: as Debian's cross builders do it
 	promise "stable has what the packages need to be built for $1" new "cross-$1" stable --architectures="amd64,$1" \
@@ -120,4 +129,6 @@ shows() {
 }
 promise "make run shows this machine's events with stable's cargo, gcc, make and pkg-config alone" shows
 promise "make test passes there" inside fresh 'make test'
+promise "make, make install and make check pass there with the tar of make dist alone, and a program compiles" \
+	released fresh 'make && make install && ldconfig && make check && debian/tests/compile'
 conclude

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The spec file of packaging/fedora, with Debian's rpmbuild, and the APKBUILD of packaging/alpine, whose functions are
-# called as abuild calls them, with musl and busybox. Prints TAP.
+# called as abuild calls them, with musl and busybox. Both build from the tar of make dist, without network. Prints TAP.
 #
 # What this machine lacks is not tested: the names of the packages that the two need to be built, the macros that only
 # Fedora's rpmbuild has, what abuild moves to subpackages, and Alpine's own Rust.
@@ -12,9 +12,9 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 soname=libproc_connector.so.0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-source=$work/proc-connector-$version
-mkdir "$source"
-tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$source"
+source=$work/proc_connector-$version
+released() { tests/release.sh "$work/repository" && tar -C "$work" -xf "$work/repository/build/dist/${source##*/}.tar.xz"; }
+promise "make dist packs what the spec file and the APKBUILD need" released
 
 versions() {
 	grep "^Version: *$version\$" packaging/fedora/proc-connector.spec && grep -x "pkgver=$version" packaging/alpine/APKBUILD
@@ -23,14 +23,12 @@ promise "the spec file and the APKBUILD have the version of Cargo.toml" versions
 
 # ---- Fedora ----
 
-promise "the crates that the libraries need can be put into a folder" tests/vendor.sh "$source" "$work/crates"
-tar -C "$work" -czf "$work/proc-connector-$version.tar.gz" "${source##*/}"
 built() {
-	unshare -n rpmbuild -bb --nodeps --define "_topdir $work/rpm" --define "_sourcedir $work" \
-		--define "crates $work/crates/vendor" --define '_libdir /usr/lib64' --define 'debug_package %{nil}' \
+	unshare -n rpmbuild -bb --nodeps --define "_topdir $work/rpm" --define "_sourcedir $work/repository/build/dist" \
+		--define 'crates vendor' --define '_libdir /usr/lib64' --define 'debug_package %{nil}' \
 		--define 'systemd_post() preset %{*}' --define 'systemd_preun() stop %{*}' \
 		--define 'systemd_postun_with_restart() restart %{*}' \
-		packaging/fedora/proc-connector.spec
+		"$source/packaging/fedora/proc-connector.spec"
 }
 promise "rpmbuild builds the packages and passes make check without network" built
 contents() { # each file is in the package where it belongs, and there is no other
@@ -94,11 +92,12 @@ chmod +x "$work"/bin/*
 mkdir "$work/busybox"
 busybox --install -s "$work/busybox"
 rm -f "$work"/busybox/{ar,strings,dpkg*,rpm*}
+# shellcheck disable=SC2016
 alpine() { # alpine FUNCTION: of the APKBUILD
 	(
 		cd "$source" && unset CXX && export CC="$work/bin/cc" CXX=none CARGO="$work/bin/cargo" RUSTC="$work/bin/rustc" \
-			CTARGET=$triple PATH="$work/busybox:$PATH" pkgdir="$work/alpine" &&
-			busybox sh -euc 'default_prepare() { :; }; . packaging/alpine/APKBUILD; $0' "$1"
+			srcdir=$work CARGO_HOME="$work/no-crates" PATH="$work/busybox:$PATH" pkgdir="$work/alpine" &&
+			unshare -n busybox sh -euc '. packaging/alpine/APKBUILD; cd "$builddir"; $0' "$1"
 	)
 }
 has_rust() {
@@ -122,7 +121,7 @@ END
 		LD_LIBRARY_PATH=$work/alpine/usr/lib "$work/alpine/usr/bin/pcwatch" --version
 }
 if has_rust >"$work/log" 2>&1; then
-	for function in prepare build check package; do
+	for function in build check package; do
 		promise "$function() of the APKBUILD succeeds with musl and busybox" alpine $function
 	done
 	promise "package() of the APKBUILD installs each file where abuild looks for it, and pcwatch runs" files

@@ -27,7 +27,8 @@ trap 'exit 1' INT TERM
 mkdir "$work/source"
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
 # Debian's packages of the crates may be older than this machine's Rust, or absent: tests/distributions.sh has them.
-promise "the crates that the libraries need can be put into a folder" tests/vendor.sh "$work/source" "$work/crates"
+vendor() { (cp -R "$work/source" "$work/crates" && cd "$work/crates" && tools/vendor.sh); }
+promise "the crates that the libraries need can be put into a folder" vendor
 build() { (cd "$work/source" && CRATES=$work/crates/vendor unshare -n dpkg-buildpackage -us -uc -d); }
 promise "the Debian packages build and pass make check without network" build
 # The Standards-Version is that of sid, which the lintian of another suite may not know. Debian 12's lintian asks for

@@ -55,7 +55,7 @@ cmp -s "$work/recipe" "$cache/recipe" ||
 
 tar -c --exclude=./build --exclude=./target --exclude=./.git --exclude=./fuzz/target . | tar -x -C "$work/source"
 build() {
-	tests/vendor.sh "$work/source" "$work/crates" && cd "$work/source" &&
+	cp -R "$work/source" "$work/crates" && (cd "$work/crates" && tools/vendor.sh) && cd "$work/source" &&
 		CRATES=$work/crates/vendor DEB_BUILD_OPTIONS=nocheck unshare -n dpkg-buildpackage -us -uc -b -d
 }
 in_a_shell() { (set -e; "$@"); }
