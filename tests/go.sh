@@ -3,7 +3,7 @@
 # and once more in a static program. Prints TAP.
 set -u
 cd "$(dirname "$0")/.."
-if ! tests/needs.sh go golang pkg-config pkg-config readelf binutils python3 python3 >&2; then
+if ! tests/needs.sh go golang pkg-config pkg-config readelf binutils git git >&2; then
 	[ "${CI:-}" = true ] && exit 1
 	echo "1..0 # SKIP Go (Debian's golang) cannot be had here"
 	exit 0
@@ -51,25 +51,25 @@ uses() { # uses COMMANDS: after them, the program can be installed, and runs
 		(cd "$work/beside/program" && go mod init example.com/program && eval "set -e; $1" &&
 			GOBIN="$work/beside/bin" go install . && "$work/beside/bin/program")
 }
-publish() { # what a module proxy has
-	python3 - "$module" "$work/proxy/$module/@v" <<'END'
-import glob, os, sys, zipfile
-module, folder = sys.argv[1:]
-os.makedirs(folder, exist_ok=True)
-with zipfile.ZipFile(folder + "/v0.1.0.zip", "w") as archive:
-    for file in glob.glob("*.go") + ["go.mod"]:
-        archive.write(file, f"{module}@v0.1.0/{file}")
-for name, text in {"list": "v0.1.0\n", "v0.1.0.info": '{"Version":"v0.1.0"}', "v0.1.0.mod": open("go.mod").read()}.items():
-    with open(f"{folder}/{name}", "w") as file:
-        file.write(text)
-END
+# What a module proxy makes from the tag of a release: it looks for the tag FOLDER/vVERSION.
+publish() {
+	version=v$(sed -n 's/^version = "\(.*\)"/\1/p' "$checkout/Cargo.toml") tag=bindings/go/$version
+	folder=$work/proxy/$module/@v
+	rm -rf "$work/tagged" "$work/proxy" && mkdir -p "$work/tagged/bindings" "$folder" &&
+		cp -R "$checkout/bindings/go" "$work/tagged/bindings" && cp "$checkout"/LICENSE-* "$work/tagged" && cd "$work/tagged" &&
+		git init --quiet && git add --all &&
+		git -c user.name=tests -c user.email=tests@localhost commit --quiet --message=release && git tag "$tag" &&
+		git archive --format=zip --prefix="$module@$version/" -o "$folder/$version.zip" "$tag:bindings/go" &&
+		git show "$tag:bindings/go/go.mod" >"$folder/$version.mod" && echo "$version" >"$folder/list" &&
+		echo "{\"Version\":\"$version\"}" >"$folder/$version.info"
 }
 published() {
-	publish && (export GOPROXY="file://$work/proxy" GONOSUMDB='*' && uses "go get $module@latest")
+	(publish) && (export GOPROXY="file://$work/proxy" GONOSUMDB='*' && uses "go get $module@latest" &&
+		cd "$work/beside/program" && go vet "$module" && go list -m "$module" | grep -x "$module $(cat "$work/proxy/$module/@v/list")")
 }
 promise "a Go program uses a checkout through a workspace" uses "$(documented 'go work')"
 promise "a Go program uses a checkout through its go.mod" uses "$(documented 'go mod'; documented 'go get')"
-promise "go get can download the Go module once it is published" published
+promise "go get downloads the Go module from its tag once it is published, and go vet has no complaint" published
 
 static() {
 	go test -tags static -c -o "$work/static" &&
