@@ -89,11 +89,32 @@ moved() {
 }
 promise "a released function that moves to a later node of the map is noticed" moved
 
-# A program of today, and a library of tomorrow: it numbers COMM as 99, and its structs have grown.
-"${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror \
-	-Iinclude tests/abi/old.c -o "$work/old" -Lbuild -lproc_connector || exit 1
+# A program as it was built with 0.1: with that header, and linked with a library that has the functions of 0.1 alone. It
+# also has the address of each of them, so it starts only if the library has them all.
+mkdir "$work/0.1"
+{
+	printf '#include <proc_connector.h>\nvoid (*const functions[])(void) = {\n'
+	tests/prototypes.sh tests/abi/0.1/proc_connector.h | sed 's/.*\(pc_[a-z_]*\)(.*/(void (*)(void))\1,/'
+	echo '};'
+} >"$work/functions.c"
+old() {
+	tests/abi/stub.sh tests/abi/0.1 "$work/0.1/libproc_connector.so" && "${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra \
+		-Wpedantic -Wconversion -Wsign-conversion -Werror -Itests/abi/0.1 tests/abi/old.c "$work/functions.c" \
+		-o "$work/old" -Wl,-z,now -L"$work/0.1" -lproc_connector && readelf -sW "$work/old" >"$work/needed" || return
+	grep -o 'pc_[a-z_]*@PROC_CONNECTOR_0.1' "$work/needed" | sort -u | sed 's/@.*//' >"$work/linked"
+	sed -n '/^PROC_CONNECTOR_0.1 {/,/^}/s/^\t\(pc_.*\);/\1/p' src/capi/proc_connector.map | diff - "$work/linked" &&
+		! grep 'PROC_CONNECTOR_0\.[^1]' "$work/needed"
+}
+promise "a program is built as it was with 0.1, and needs all functions of 0.1 and no other" old
+values_of_0_1() {
+	tests/abi/values.sh tests/abi/0.1 >"$work/before" && tests/abi/values.sh include >"$work/values" &&
+		grep -x 'pc_process.comm\[16\] at 80, .*' "$work/before" && LC_ALL=C comm -23 "$work/before" "$work/values" >"$work/missing"
+	cat "$work/missing"
+	[ ! -s "$work/missing" ]
+}
+promise "all constants and fields of 0.1 have their values and places" values_of_0_1
 today() { LD_LIBRARY_PATH=build "$work/old" | grep -x '0 strange events'; }
-promise "an old program runs with today's library" today
+promise "the program of 0.1 runs with the present library" today
 later() {
 	mkdir "$work/later" && cp -a Cargo.toml Cargo.lock Makefile include src man tests tools "$work/later" &&
 		cd "$work/later" &&
@@ -109,6 +130,6 @@ later() {
 		LD_LIBRARY_PATH=build "$work/old" | tee "$work/strange" &&
 		grep -x '[1-9][0-9]* strange events' "$work/strange"
 }
-promise "an old program runs with a library that has new kinds and fields" later
+promise "the program of 0.1 runs with a library that has new kinds and fields" later
 
 conclude
