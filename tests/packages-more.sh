@@ -17,9 +17,10 @@ released() { tests/release.sh "$work/repository" && tar -C "$work" -xf "$work/re
 promise "make dist packs what the spec file and the APKBUILD need" released
 
 versions() {
-	grep "^Version: *$version\$" packaging/fedora/proc-connector.spec && grep -x "pkgver=$version" packaging/alpine/APKBUILD
+	grep "^Version: *$version\$" packaging/fedora/proc-connector.spec && grep -x "pkgver=$version" packaging/alpine/APKBUILD &&
+		head -n 1 debian/changelog | grep "^proc-connector ($version) "
 }
-promise "the spec file and the APKBUILD have the version of Cargo.toml" versions
+promise "the spec file, the APKBUILD and debian/changelog have the version of Cargo.toml" versions
 
 # ---- Fedora ----
 
