@@ -1,0 +1,107 @@
+"""Waits for a descriptor, and for other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import sys
+import threading
+from typing import Any
+
+
+class Bell:
+    """Waits until a descriptor is readable, or until another thread rings. Signal handlers run meanwhile."""
+
+    def __init__(self) -> None:
+        self._out, self._in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            self._epoll = select.epoll()
+        except OSError:
+            os.close(self._out)
+            os.close(self._in)
+            raise
+        self._epoll.register(self._out, select.EPOLLIN)
+        self._awaited = False
+
+    def watch(self, descriptor: int) -> None:
+        """From now on, waits for this descriptor, too."""
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def wait(self, seconds: float | None) -> None:
+        """Waits, in a thread. In the main thread, may return after a second without a reason."""
+        if threading.current_thread() is threading.main_thread():
+            # A signal that arrives just before epoll_wait(2) does not end it, but its Python handler must run.
+            seconds = 1.0 if seconds is None else min(seconds, 1.0)
+        self._hear(self._epoll.poll(seconds))
+
+    async def wait_async(self) -> None:
+        """Waits, in a task of asyncio or trio."""
+        if self._awaited:
+            raise RuntimeError("another task waits already")
+        self._awaited = True
+        try:
+            await _readable(self._epoll.fileno())
+        finally:
+            self._awaited = False
+        self._hear(self._epoll.poll(0))
+
+    def _hear(self, readable: list[tuple[int, int]]) -> None:
+        if any(descriptor == self._out for descriptor, _ in readable):
+            try:
+                os.read(self._out, 4096)
+            except BlockingIOError:
+                pass  # another thread has read it
+
+    def ring(self) -> None:
+        """Ends the current or the next wait of one thread or task."""
+        try:
+            os.write(self._in, b"!")
+        except BlockingIOError:
+            pass  # there is more than enough in the pipe
+
+    def close(self) -> None:
+        """Gives the descriptors back. Nobody may wait any more."""
+        self._epoll.close()
+        os.close(self._out)
+        os.close(self._in)
+
+
+async def _readable(descriptor: int) -> None:
+    trio = _running_trio()
+    if trio is not None:
+        await trio.lowlevel.wait_readable(descriptor)
+        return
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    loop.add_reader(descriptor, _set, future)
+    try:
+        await future
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def checkpoint() -> None:
+    """Lets other tasks run."""
+    trio = _running_trio()
+    if trio is not None:
+        await trio.lowlevel.checkpoint()
+        return
+    asyncio.get_running_loop()  # raises RuntimeError if there is none
+    await asyncio.sleep(0)
+
+
+def _running_trio() -> Any:
+    """Returns the module trio if a task of trio calls this."""
+    trio = sys.modules.get("trio")
+    try:
+        if trio is not None:
+            trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return None
+    return trio

@@ -1,0 +1,333 @@
+"""The table of all processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+from collections.abc import AsyncIterator, Iterator
+from enum import IntEnum, IntFlag
+from typing import Any, NamedTuple, Optional, Union
+
+from ._arguments import INT_MAX, UINT32_MAX, Descriptor, descriptor, flags, integer
+from ._errors import ClosedError, ProcConnectorError
+from ._handle import Handle
+from ._layout import allocate, codec
+from ._native import ffi, lib
+from ._process import Fields, Process, from_c, from_memory, to_c
+from ._texts import Text, arguments
+
+_MOST_TEXT = 8_388_608
+
+
+class ChangeKind(IntEnum):
+    """What a change reports. A newer library may report other kinds, too."""
+
+    FOUND = lib.PC_CHANGE_FOUND
+    """The process was running when the table was opened."""
+    STARTED = lib.PC_CHANGE_STARTED
+    """The process started."""
+    EXECED = lib.PC_CHANGE_EXECED
+    """The process runs a new program."""
+    RENAMED = lib.PC_CHANGE_RENAMED
+    """The process's leader has a new name."""
+    CREDENTIALS = lib.PC_CHANGE_CREDENTIALS
+    """The process has other user or group ids."""
+    SESSION = lib.PC_CHANGE_SESSION
+    """The process is in another session."""
+    REPARENTED = lib.PC_CHANGE_REPARENTED
+    """The process's parent exited, and the process has another parent."""
+    EXITED = lib.PC_CHANGE_EXITED
+    """The process exited: its last thread is gone."""
+    VANISHED = lib.PC_CHANGE_VANISHED
+    """The process exited, as a reading of /proc has shown. Its exit code is not known."""
+    SYNCED = lib.PC_CHANGE_SYNCED
+    """The table agrees with /proc, and every difference has been reported. This change is about no process."""
+    UNSYNCED = lib.PC_CHANGE_UNSYNCED
+    """The table may differ from /proc until the next SYNCED: events were lost, or rescan() was called."""
+
+
+class ChangeFlags(IntFlag):
+    """How a change was found."""
+
+    RECOVERED = lib.PC_CHANGE_RECOVERED
+    """By reading /proc, after a loss of events or a rescan(). The timestamp is that of the reading."""
+    EXIT_CODE = lib.PC_CHANGE_EXIT_CODE
+    """The exit code is known."""
+    DEAF = lib.PC_CHANGE_DEAF
+    """With SYNCED: the kernel reported to nobody for a while. The events of that time are not counted in `lost`."""
+    LEADER_CODE = lib.PC_CHANGE_LEADER_CODE
+    """The exit code is the leader's. It is the process's own too, unless another thread outlived the leader."""
+
+
+class Change(NamedTuple):
+    """A change of a process. `str()` makes a line for logs."""
+
+    kind: int
+    """A ChangeKind, or the number of a kind that a newer library reports."""
+    flags: ChangeFlags = ChangeFlags(0)
+    timestamp_ns: int = 0
+    """CLOCK_MONOTONIC in nanoseconds."""
+    lost: int = 0
+    """With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were lost so far."""
+    since_ns: int = 0
+    """With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing."""
+    exit_code: Optional[int] = None
+    """With EXITED: a wait status, or None if it is not known. See also returncode."""
+    hidden: int = 0
+    """With SYNCED: how many processes are ProcessState.HIDDEN."""
+    sequence: int = 0
+    """The number of this change: one more than that of the change before, from 1 on."""
+    process: Process = Process()
+    """The process after the change; if it exited, as it last was."""
+
+    @property
+    def exited(self) -> bool:
+        """Whether the process exited: EXITED or VANISHED."""
+        return self.kind in (ChangeKind.EXITED, ChangeKind.VANISHED)
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, or the negative number of the signal that killed the process; None if not known."""
+        return None if self.exit_code is None else os.waitstatus_to_exitcode(self.exit_code)
+
+    def __str__(self) -> str:
+        fields = {**self._asdict(), "exit_code": self.exit_code or 0, "process": to_c(self.process)[0]}
+        text = allocate("char[256]")
+        lib.pc_change_format(ffi.new("struct pc_change *", fields), text, 256)
+        return os.fsdecode(ffi.string(text))
+
+
+class Command(NamedTuple):
+    """The command of a process, as a table keeps it. `str()` quotes it for a shell."""
+
+    command_line: Text
+    """The command line: each argument with a NUL byte behind it."""
+    executable: Text
+    """The path of the program. If the file was deleted, the path ends with " (deleted)"."""
+    cut: bool = False
+    """Only the beginning of the command line is kept."""
+    doubtful: bool = False
+    """Events were lost after it was read: the process may have run another program since."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments. Raises ProcConnectorError if the command line could not be read."""
+        return arguments(self.command_line.get())
+
+    def __str__(self) -> str:
+        if self.command_line.error is not None:
+            return f"({self.command_line.error.strerror})"
+        return shlex.join(self.arguments) + (" ..." if self.cut else "")
+
+
+_DATA = [field for field in Change._fields if field != "process"]
+_unpack = codec("struct pc_change", _DATA).unpack_from
+_PROCESS = ffi.offsetof("struct pc_change", "process")
+_KINDS = {int(kind): kind for kind in ChangeKind}
+
+
+def _change(memory: Any) -> Change:
+    kind, bits, timestamp_ns, lost, since_ns, exit_code, hidden, sequence = _unpack(memory)
+    return Change(
+        _KINDS.get(kind, kind),
+        ChangeFlags(bits),
+        timestamp_ns,
+        lost,
+        since_ns,
+        exit_code if bits & lib.PC_CHANGE_EXIT_CODE else None,
+        hidden,
+        sequence,
+        from_memory(memory, _PROCESS),
+    )
+
+
+class Table(Handle):
+    """A table of all processes, and the connector that keeps it up to date.
+
+        with Table() as table:
+            for change in table:
+                print(change)
+
+    The loop first gets every process that exists (FOUND), then SYNCED, then every change. The table has processes, not
+    threads. It reports each process once as FOUND or STARTED, and later once as EXITED or VANISHED. When events were
+    lost, it reports UNSYNCED, reads /proc again, and reports the differences and SYNCED.
+
+    The loop ends when another thread closes the table. `async for` works with asyncio and trio. All threads may use a
+    table at any time.
+
+    fields:          what to keep up to date; None: all. PARENT and START always are
+    rcvbuf_bytes:    the budget of the queue; 0: 36 MiB
+    max_work:        how many processes one step may read from /proc, at 10 to 30 us each; 0: 64
+    max_watches:     how many processes that live on without their leaders the table may wait for, with a descriptor
+                     each; 0: 64
+    family:          the pid of a process that exists: the table reports only this process and its descendants by
+                     birth. None: every process
+    text_bytes:      how many bytes to keep of the command line and the executable of each process together, for
+                     command(); 0: none; at most 8,388,608
+    ignore_threads:  do not receive the forks of threads. Then an exit code that is not read in time is only the leader's
+    pidfd_inodes:    identify each process by the inode of its pidfds, from Linux 6.9 on, so that two owners of a pid
+                     within 10 ms are distinguished
+    proc:            a directory to read instead of /proc, as a path or a descriptor: the host's /proc at another path,
+                     or in tests a directory with made-up processes
+    fd, subscribed:  as for Connector
+
+    Raises what Connector() raises, and ProcConnectorError: EACCES (a PermissionError) if /proc is not mounted, hides
+    processes, or belongs to another PID namespace; ESRCH (a ProcessLookupError) if there is no process `family`.
+    """
+
+    _noun = "table"
+    _fd = lib.pc_table_fd
+    _get_stats = lib.pc_table_get_stats
+    _check = lib.pc_table_check
+    _release = lib.pc_table_release
+    _close = lib.pc_table_close
+
+    def __init__(
+        self,
+        *,
+        fields: Fields | None = None,
+        rcvbuf_bytes: int = 0,
+        max_work: int = 0,
+        max_watches: int = 0,
+        family: int | None = None,
+        text_bytes: int = 0,
+        ignore_threads: bool = False,
+        pidfd_inodes: bool = False,
+        proc: Union[str, os.PathLike[str], Descriptor, None] = None,
+        fd: Descriptor | None = None,
+        subscribed: bool = False,
+    ) -> None:
+        if subscribed and fd is None:
+            raise ValueError("subscribed needs fd")
+        options = ffi.new("struct pc_table_options *")
+        options.size = ffi.sizeof("struct pc_table_options")
+        options.fields = flags("fields", fields, Fields)
+        options.rcvbuf_bytes = integer("rcvbuf_bytes", rcvbuf_bytes, 0, INT_MAX)
+        options.max_work = integer("max_work", max_work, 0, UINT32_MAX)
+        options.max_watches = integer("max_watches", max_watches, 0, UINT32_MAX)
+        options.text_bytes = integer("text_bytes", text_bytes, 0, _MOST_TEXT)
+        if family is not None:
+            options.family = integer("family", family, 2, INT_MAX)  # pid 1 adopts all orphans
+        for wanted, flag in (
+            (ignore_threads, lib.PC_TABLE_IGNORE_THREADS),
+            (pidfd_inodes, lib.PC_TABLE_PIDFD_INODES),
+            (subscribed, lib.PC_TABLE_SUBSCRIBED),
+            (proc is not None, lib.PC_TABLE_PROC_FD),
+        ):
+            if wanted:
+                options.flags |= flag
+        opened = None
+        if isinstance(proc, (str, os.PathLike)):
+            opened = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            options.proc_fd = opened
+        elif proc is not None:
+            options.proc_fd = descriptor("proc", proc)
+        try:
+            self._open(lib.pc_table_open, lib.pc_table_open_fd, options, fd, subscribed)
+        finally:
+            if opened is not None:
+                os.close(opened)
+
+    def next(self, timeout: float | None = None) -> Change | None:
+        """Returns the next change.
+
+        timeout:  how long to wait for it, in seconds; 0: not at all; None: without limit
+
+        Returns None if no change came in time. With timeout 0, a limited amount of work is done: None does not mean
+        that no work is left. Raises ProcConnectorError: ECANCELED after interrupt(), EPIPE at the end of an AF_UNIX
+        stream, ENOMEM and EMFILE. After the last two nothing is lost: call again. The table rests for up to 100 ms.
+        """
+        return self._wait(self._take, timeout)
+
+    def __iter__(self) -> Iterator[Change]:
+        """Yields the changes as they come. After an error nothing is lost: begin another loop."""
+        self.fileno()  # raises an error if the table is closed
+        while True:
+            try:
+                change = self._wait(self._take, None)
+            except (ClosedError, BrokenPipeError):
+                return
+            if change is not None:
+                yield change
+
+    async def __aiter__(self) -> AsyncIterator[Change]:
+        """Yields the changes as they come, as __iter__() does. Other tasks run after each change."""
+        self.fileno()
+        while True:
+            try:
+                change = await self._wait_async(self._take)
+            except (ClosedError, BrokenPipeError):
+                return
+            yield change
+
+    def _take(self) -> Change | None:
+        change = allocate("struct pc_change *")
+        return _change(ffi.buffer(change)) if self._call(lib.pc_table_next, change, 0) else None
+
+    def get(self, pid: int) -> Process | None:
+        """Looks a process up by its pid, as the changes reported so far have left it. None: there is none."""
+        process = allocate("struct pc_process *")
+        found = self._call(lib.pc_table_get, integer("pid", pid, 0, INT_MAX), process)
+        return from_c(process) if found else None
+
+    def processes(self) -> Iterator[Process]:
+        """Yields the processes in the order of pids.
+
+        Changes may be reported during the walk: a process that stays in the table throughout is visited exactly once.
+        To list all processes once, call next() until `synced` is true before.
+        """
+        cursor = ffi.new("uint64_t *")
+        process = allocate("struct pc_process *")
+        while self._call(lib.pc_table_each, cursor, process):
+            yield from_c(process)
+
+    def command(self, process: Process) -> Command:
+        """Returns what the table keeps of the command of a process that it has reported, such as `change.process`.
+
+        The table reads a command when it handles a fork or an exec of the process, and keeps it until the process has
+        left the table: with EXITED and VANISHED it is still there. A process that has not called execve(2) shows the
+        command of the process that forked it.
+
+        Raises ProcConnectorError: ESRCH (a ProcessLookupError) if the process is not in the table and did not leave it
+        with the last change, ENODATA if the table was opened without text_bytes.
+        """
+        kept = ffi.new("struct pc_command *")
+        with self._lock:  # the texts are the table's until the next change
+            self._call(lib.pc_table_command, to_c(process), kept)
+            return Command(
+                _kept(kept.command_line, kept.command_line_length, kept.command_line_error),
+                _kept(kept.executable, kept.executable_length, kept.executable_error),
+                bool(kept.flags & lib.PC_COMMAND_CUT),
+                bool(kept.flags & lib.PC_COMMAND_DOUBTFUL),
+            )
+
+    def set_user(self, pid: int, user: int) -> None:
+        """Keeps a number of the caller's with a process, which `Process.user` has from then on.
+
+        Raises ProcConnectorError (ESRCH, a ProcessLookupError) if there is no such process in the table.
+        """
+        self._call(lib.pc_table_set_user, integer("pid", pid, 0, INT_MAX), integer("user", user, 0, 2**64 - 1))
+
+    def count(self) -> int:
+        """Returns how many processes the changes reported so far have left in the table, or in its family."""
+        return self._call(lib.pc_table_count)
+
+    @property
+    def synced(self) -> bool:
+        """Whether the table agrees with /proc, but for events that it has not handled."""
+        return self._call(lib.pc_table_is_synced) == 1
+
+    def rescan(self) -> None:
+        """Makes the table read /proc again, as if events had been lost.
+
+        It reports UNSYNCED, the differences, then SYNCED. This is for programs that must be sure: a deafness that
+        another listener has repaired leaves no trace.
+        """
+        self._call_and_ring(lib.pc_table_rescan)
+
+
+def _kept(data: Any, length: int, error: int) -> Text:
+    if data == ffi.NULL:
+        return Text(error=ProcConnectorError.of(error or errno.ENODATA))
+    return Text(bytes(ffi.buffer(data, length)))
