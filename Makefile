@@ -12,6 +12,7 @@
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make bench-race   only this: who catches the command lines of short programs?
+# make bench-python the Python package beside pyroute2: the table in bindings/python/README.md (PYTHON=/usr/bin/python3)
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
 # make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
 # make docs         the documentation as a site that works offline: build/site/html/index.html
@@ -44,7 +45,7 @@ $(error $(wordlist 2,99,$(FOUND)))
 else ifeq ($(firstword $(FOUND)),cross)
 BUILD := build/$(TARGET)
 CC    := $(wordlist 2,99,$(FOUND))
-RUNS  := $(filter run check test test-% fuzz soak bench bench-race,$(MAKECMDGOALS))
+RUNS  := $(filter run check test test-% fuzz soak bench bench-%,$(MAKECMDGOALS))
 $(if $(RUNS),$(error make $(firstword $(RUNS)) runs what it builds, which is for $(TARGET): unset TARGET and CARGO_BUILD_TARGET))
 endif
 endif
@@ -339,13 +340,21 @@ docs:
 dist:
 	CARGO='$(CARGO)' tools/dist.sh
 
+# The package index has a newer pyroute2 than Debian: install it in a virtual environment, and set PYTHON to that.
+PYTHON ?= /usr/bin/python3
+bench-python: $(RACERS)
+	[ '$(PYTHON)' != /usr/bin/python3 ] || tests/needs.sh $(foreach name,cffi setuptools pyroute2, \
+	    /usr/lib/python3/dist-packages/$(name) python3-$(name)) /usr/include/python3*/Python.h python3-dev
+	cd bindings/python && $(PYTHON) setup.py --quiet build --build-base ../../build/python-bench
+	PYTHONPATH=$$(echo build/python-bench/lib*) $(PYTHON) benches/python_peers.py --write bindings/python/README.md
+
 header:
 	WRITE_HEADER=1 $(CARGO) test --locked --quiet --test header
 
 # "cargo clean" would remove all of a CARGO_TARGET_DIR that other projects share.
 clean:
-	rm -rf build target
+	rm -rf build target bindings/python/build bindings/python/src/*.egg-info
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
-    test-kernels test-machines test-fleet test-distributions test-systems help fuzz soak bench bench-race bench-needs \
-    dist docs header clean FORCE
+    test-kernels test-machines test-fleet test-distributions test-systems help fuzz soak bench bench-race bench-python \
+    bench-needs dist docs header clean FORCE

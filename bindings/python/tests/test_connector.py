@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -339,6 +340,7 @@ def in_child(action: Callable[[], None]) -> None:
     """Does something in a forked child."""
     pid = os.fork()
     if pid == 0:
+        signal.alarm(int(PATIENCE))
         try:
             action()
         except BaseException as error:
@@ -361,6 +363,32 @@ def test_a_forked_child_cannot_use_the_handle_or_harm_it(feed: Feed) -> None:
         in_child(use)
         feed.send(Exec(1, 1))
         assert connector.recv(PATIENCE) == Exec(1, 1)
+
+
+def test_a_forked_child_is_not_blocked_by_a_lock_that_another_thread_held(feed: Feed) -> None:
+    with Connector(fd=feed) as connector:
+        held, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with connector._lock:
+                held.set()
+                release.wait(PATIENCE)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait(PATIENCE)
+
+        def use() -> None:
+            for method in ("recv", "check", "interrupt", "release", "unsubscribe"):
+                with pytest.raises(ChildProcessError):
+                    getattr(connector, method)()
+            connector.close()
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # CPython 3.12 warns of a fork in a process with threads
+            in_child(use)
+        release.set()
+        thread.join(PATIENCE)
 
 
 def test_a_forked_child_does_not_end_the_subscription(start: Start) -> None:

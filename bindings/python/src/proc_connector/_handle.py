@@ -84,11 +84,15 @@ class Handle:
             raise
         self._handle = out[0]
 
-    def _call(self, function: Callable[..., int], *arguments: Any) -> int:
-        """Calls a function of the library with the handle."""
+    def _own(self) -> threading.RLock:
+        """Returns the lock, unless this is a forked child, where another thread of the parent may have held it."""
         if os.getpid() != self._pid:
             raise ProcConnectorError.of(errno.ECHILD)
-        with self._lock:
+        return self._lock
+
+    def _call(self, function: Callable[..., int], *arguments: Any) -> int:
+        """Calls a function of the library with the handle."""
+        with self._own():
             if self._handle is None or self._closing:
                 raise ClosedError(f"the {self._noun} is closed")
             self._calls += 1
@@ -101,7 +105,7 @@ class Handle:
 
     def _call_and_ring(self, function: Callable[..., int], *arguments: Any) -> int:
         """Calls a function after which there may be something that does not make the descriptor readable."""
-        with self._lock:
+        with self._own():
             result = self._call(function, *arguments)
             self._bell.ring()
         return result
@@ -139,7 +143,7 @@ class Handle:
     @contextmanager
     def _attention(self) -> Iterator[None]:
         """While somebody waits, the bell stays open."""
-        with self._lock:
+        with self._own():
             if self._handle is None:
                 raise ClosedError(f"the {self._noun} is closed")
             self._waiting += 1
@@ -153,7 +157,7 @@ class Handle:
 
     def _heed_interrupt(self) -> None:
         if self._interrupted:
-            with self._lock:
+            with self._own():
                 interrupted, self._interrupted = self._interrupted, False
             if interrupted:
                 raise ProcConnectorError.of(errno.ECANCELED)
@@ -163,7 +167,7 @@ class Handle:
 
         Any thread and any signal handler may call this. Several interrupts before that count as one.
         """
-        with self._lock:
+        with self._own():
             self._interrupted = not self.closed
             self._call_and_ring(_nothing)
 
@@ -192,7 +196,7 @@ class Handle:
         `subscribed=True` and misses nothing. ProcConnectorError (EBUSY): there is something to report, so receive with
         timeout 0 until there is nothing, and release again.
         """
-        with self._lock:
+        with self._own():
             number = self._call(self._release)
             self._handle = None
             self._end_waits()

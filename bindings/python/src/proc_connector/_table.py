@@ -293,7 +293,7 @@ class Table(Handle):
         with the last change, ENODATA if the table was opened without text_bytes.
         """
         kept = ffi.new("struct pc_command *")
-        with self._lock:  # the texts are the table's until the next change
+        with self._own():  # the texts are the table's until the next change
             self._call(lib.pc_table_command, to_c(process), kept)
             return Command(
                 _kept(kept.command_line, kept.command_line_length, kept.command_line_error),
