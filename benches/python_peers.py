@@ -115,7 +115,7 @@ def line_of_ours(tgid: int) -> str:
 def line_of_proc(tgid: int) -> str:
     try:
         with open(f"/proc/{tgid}/cmdline", "rb") as file:
-            return file.read().split(b"\0")[-2].decode()
+            return file.read().split(b"\0")[-2].decode(errors="replace")
     except (OSError, IndexError):
         return ""
 

@@ -84,6 +84,7 @@ def test_a_task_can_be_cancelled_and_nothing_is_lost(feed: Feed) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert connector._waiting == 0
+            assert not asyncio.get_running_loop().remove_reader(connector._bell._epoll.fileno())
             feed.send(Exec(1, 1))
             async for event in connector:
                 assert event == Exec(1, 1)

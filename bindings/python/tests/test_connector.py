@@ -87,6 +87,20 @@ def test_a_released_socket_misses_nothing_until_its_successor_adopts_it(start: S
             await_event(successor, lambda event: event.tgid == child.pid)
 
 
+@pytest.mark.parametrize("name", ["Connector", "Table"])
+def test_only_a_subscribed_socket_is_adopted_in_another_network_namespace(name: str) -> None:
+    code = (
+        "import proc_connector, sys\n"
+        f"subscribed = lambda yes: proc_connector.{name}(fd=int(sys.argv[1]), subscribed=yes)\n"
+        "try: subscribed(False)\n"
+        "except ConnectionRefusedError: subscribed(True).close(); print('adopted')\n"
+    )
+    with Connector().release() as released:
+        command = ["unshare", "--net", sys.executable, "-c", code, str(released.fileno())]
+        done = subprocess.run(command, pass_fds=[released.fileno()], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("adopted\n", "")
+
+
 # ---- Receiving ----
 
 
@@ -149,6 +163,17 @@ def test_the_filter_can_be_replaced_and_the_subscription_paused(feed: Feed) -> N
         connector.set_filter()
         feed.send(Exec(3, 3))
         assert pids(connector.recv_many()) == [3]
+
+
+def test_the_events_of_threads_can_be_left_out(feed: Feed) -> None:
+    with Connector(fd=feed, no_threads=True) as connector:
+        for event in (Exit(2, 1, 0, -1, 0, 0), Exit(1, 1, 0, 17, 0, 0)):
+            feed.send(event)
+        assert connector.recv_many() == [Exit(1, 1, 0, 17, 0, 0)]
+        connector.set_filter(nonzero_exit=True)
+        for event in (Exit(4, 3, 9, -1, 0, 0), Exit(3, 3, 0, 17, 0, 0)):
+            feed.send(event)
+        assert connector.recv_many() == [Exit(4, 3, 9, -1, 0, 0)]
 
 
 def test_the_sockets_owner_keeps_its_descriptor(feed: Feed) -> None:
@@ -245,14 +270,15 @@ def test_a_connector_that_nobody_closes_is_closed_with_a_warning(feed: Feed) -> 
 
 def test_a_signal_handler_may_close_in_the_middle_of_a_call(feed: Feed) -> None:
     connector = Connector(fd=feed)
-    with connector._lock:
-        connector._calls += 1
-        connector.close()
+
+    def call(handle: Any) -> int:
+        connector.close()  # what a handler of a signal would do that arrives now
         assert connector.closed and connector._handle is not None
-        connector._calls -= 1
         with pytest.raises(ValueError):
             connector.stats()
-        connector._free()
+        return 5
+
+    assert connector._call(call) == 5
     assert connector._handle is None
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,14 @@ def test_a_table_reads_the_directory_that_it_is_given(proc: Any, start: Start) -
         await_change(table, ChangeKind.STARTED, child.pid)
 
 
+def test_a_table_that_was_given_a_path_leaves_no_descriptor() -> None:
+    before = os.listdir("/proc/self/fd")
+    Table(proc="/proc").close()
+    with pytest.raises(ProcessLookupError):
+        Table(proc="/proc", family=2**22 + 1)  # no pid is that high
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_user_without_privilege_uses_made_up_events_and_processes() -> None:
     code = (
         "import os\n"
@@ -256,6 +265,21 @@ def test_made_up_processes_start_and_exit(feed: Feed, made_up: Table) -> None:
     assert list(made_up) == []
     with pytest.raises(BrokenPipeError):
         made_up.next()
+
+
+@pytest.mark.parametrize("ignore_threads", [False, True])
+def test_an_exit_code_is_only_the_leaders_if_threads_are_ignored(feed: Feed, ignore_threads: bool) -> None:
+    feed.process(1, 0)
+    with Table(fd=feed, proc=feed.proc, ignore_threads=ignore_threads) as table:
+        await_change(table, ChangeKind.SYNCED)
+        await_change(table, ChangeKind.SYNCED)
+        feed.process(200)
+        feed.send(Fork(1, 1, 200, 200, time.monotonic_ns()))
+        await_change(table, ChangeKind.STARTED, 200)
+        feed.remove(200)
+        feed.send(Exit(200, 200, 5 << 8, 17, 1, 1, time.monotonic_ns()))
+        exited = await_change(table, ChangeKind.EXITED, 200)
+        assert (ChangeFlags.LEADER_CODE in exited.flags) == ignore_threads
 
 
 def test_a_process_can_exit_without_its_code(feed: Feed, made_up: Table) -> None:
