@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import pickle
 import resource
 import select
 import signal
@@ -436,6 +437,8 @@ def test_an_error_has_the_librarys_text_and_the_class_of_its_number() -> None:
     denied = ProcConnectorError.of(-errno.EPERM)
     assert isinstance(denied, PermissionError) and isinstance(denied, ProcConnectorError)
     assert type(ProcConnectorError.of(errno.EIO)) is ProcConnectorError
+    copied = pickle.loads(pickle.dumps(denied))
+    assert type(copied) is type(denied) and copied.args == denied.args
 
 
 def test_opening_in_another_network_namespace_says_why() -> None:
