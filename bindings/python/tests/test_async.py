@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import PATIENCE
+from conftest import PATIENCE, run_python
 
 from proc_connector import ChangeKind, Connector, Exec, Exit, Fork, ProcConnectorError, Table
 from proc_connector.testing import Feed
@@ -177,3 +177,8 @@ def test_async_for_without_an_event_loop_is_refused(feed: Feed) -> None:
 
     with Connector(fd=feed) as connector, pytest.raises(RuntimeError, match="no running event loop"):
         receive().send(None)
+
+
+def test_a_program_without_async_for_does_not_load_asyncio() -> None:
+    done = run_python("import proc_connector, sys; print('asyncio' in sys.modules)")
+    assert (done.stdout, done.stderr) == ("False\n", "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Bell:
@@ -72,6 +74,8 @@ async def _readable(descriptor: int) -> None:
     if trio is not None:
         await trio.lowlevel.wait_readable(descriptor)
         return
+    import asyncio  # here, because only a program that has a loop of it needs it
+
     loop = asyncio.get_running_loop()
     future = loop.create_future()
     loop.add_reader(descriptor, _set, future)
@@ -92,6 +96,8 @@ async def checkpoint() -> None:
     if trio is not None:
         await trio.lowlevel.checkpoint()
         return
+    import asyncio
+
     asyncio.get_running_loop()  # raises RuntimeError if there is none
     await asyncio.sleep(0)
 
