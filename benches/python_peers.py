@@ -3,7 +3,7 @@
     python_peers.py [--rounds N] [--write README.md]
 
 Each reader runs by itself, one after another, in an order that turns around from round to round:
-- drain: the events of some thousand programs are queued; how many events per second does the reader's loop take?
+- drain: the events of some thousand programs are queued. How many does the reader's loop take per second of CPU time?
 - stall: the reader has its default queue, and is held up while more programs run than the queue has room for. How many
   of their exits does it get, and what does it report about the others?
 - lines: the reader reads the command line at each exec. How many does it catch?
@@ -130,7 +130,7 @@ def read(reader: str, job: str, root: int) -> None:
     begin = 0.0
     try:
         for kind, tgid, parent in (ours if reader == "proc_connector" else pyroute2)(job):
-            begin = begin or time.monotonic()
+            begin = begin or time.process_time()
             count += 1
             if kind == "fork":
                 if parent == root:
@@ -151,7 +151,7 @@ def read(reader: str, job: str, root: int) -> None:
                 told += 1
     except KeyboardInterrupt:
         pass
-    seconds = time.monotonic() - begin if begin else 1.0
+    seconds = time.process_time() - begin if begin else 1.0
     print(json.dumps({"rate": count / seconds, "exits": exits, "lost": lost, "told": told, "lines": len(caught)}))
 
 
@@ -186,7 +186,7 @@ def table(results: dict[str, dict[str, list[dict[str, Any]]]], versions: dict[st
 
     rows = [f"| | {' | '.join(versions[reader] for reader in READERS)} | ratio |", "|---|---|---|---|"]
     one, other = (middle("drain", reader, "rate") for reader in READERS)
-    rows.append(f"| events per second, from a full queue | {one:,.0f} | {other:,.0f} | {one / other:.0f} |")
+    rows.append(f"| events per second of CPU time | {one:,.0f} | {other:,.0f} | {one / other:.0f} |")
     number = JOBS["stall"][1]
     one, other = (middle("stall", reader, "exits") for reader in READERS)
     ratio = f"{one / other:.1f}" if other else ""

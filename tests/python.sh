@@ -8,7 +8,7 @@ packages=/usr/lib/python3/dist-packages
 if ! tests/needs.sh /usr/bin/python3 python3 /usr/include/python3*/Python.h python3-dev $packages/cffi python3-cffi \
 	$packages/setuptools python3-setuptools $packages/wheel python3-wheel $packages/build python3-build \
 	$packages/pytest python3-pytest $packages/trio python3-trio /usr/lib/python3*/ensurepip python3-venv \
-	mypy mypy twine twine pkg-config pkg-config readelf binutils unshare util-linux >&2; then
+	$packages/mypy mypy $packages/twine twine pkg-config pkg-config readelf binutils unshare util-linux >&2; then
 	[ "${CI:-}" = true ] && exit 1
 	echo "1..0 # SKIP Python's tools cannot be had here"
 	exit 0
@@ -22,7 +22,7 @@ export PROC_CONNECTOR_INCLUDE="$stage/include" PROC_CONNECTOR_DOCUMENTS="$PWD/do
 python=/usr/bin/python3
 . tests/tap.sh
 
-typed() { (cd "$binding" && MYPYPATH=src:tests mypy --cache-dir "$work/mypy"); }
+typed() { (cd "$binding" && MYPYPATH=src:tests "$python" -m mypy --cache-dir "$work/mypy"); }
 promise "Python: mypy --strict has no complaint about the package and its tests" typed
 
 # ---- The wheel and the source distribution ----
@@ -32,7 +32,7 @@ build() { # build FOLDER OUTPUT FLAG …: without network
 }
 promise "Python: the wheel is built from a checkout" build "$binding" "$work/dist" --wheel
 promise "Python: the source distribution is built" build "$binding" "$work/dist" --sdist
-checked() { twine check "$work"/dist/* && [ "$(find "$work/dist" -type f | wc -l)" = 2 ]; }
+checked() { "$python" -m twine check "$work"/dist/* && [ "$(find "$work/dist" -type f | wc -l)" = 2 ]; }
 promise "Python: twine accepts the wheel and the source distribution" checked
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 named() { [ -f "$work/dist/proc_connector-$version-cp39-abi3-linux_$(uname -m).whl" ]; }
@@ -52,8 +52,11 @@ hides() {
 	grep PyInit_ "$work/exported" && ! grep '^pc_' "$work/exported"
 }
 promise "Python: the extension exports no function of the library" hides
-complete() { (cd "$work/site/proc_connector" && ls -- *.py py.typed _native.pyi "$(basename "$extension")") >"$work/inside" &&
-	(cd "$binding/src/proc_connector" && ls -- *.py) | grep -vxFf "$work/inside"; [ $? = 1 ]; }
+complete() {
+	(cd "$binding/src/proc_connector" && ls -- *.py py.typed _native.pyi) >"$work/sources"
+	(cd "$work/site/proc_connector" && ls -- *.py* && ls py.typed) >"$work/inside"
+	! grep -vxFf "$work/inside" "$work/sources"
+}
 promise "Python: the wheel contains each module and py.typed" complete
 
 # ---- The tests ----
