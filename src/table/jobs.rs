@@ -145,7 +145,11 @@ impl Follower {
 
     fn receive(&mut self, world: &mut impl World) -> Result<Outcome, Errno> {
         let asked_ns = world.clock().now_ns;
-        let count = world.receive(self.agenda.batch_mut())?;
+        let count = match world.receive(self.agenda.batch_mut()) {
+            // Nothing is queued any more. First report the processes that exited.
+            Err(Errno(libc::EPIPE)) if self.census.first(Queue::Exited).is_some() => 0,
+            result => result?,
+        };
         // The machine may sleep before the events are received, and they are generated after that.
         self.agenda.note_received(count, asked_ns, world.clock().slept);
         Ok(if count > 0 { Outcome::Worked(EVENT) } else { Outcome::Nothing(Quiet::Queue) })

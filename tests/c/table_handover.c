@@ -187,6 +187,8 @@ static void send_event(int feed, uint32_t what, const void *data, size_t size)
 {
 	unsigned char datagram[EVENT_SIZE];
 	make_datagram(datagram, what, 1, data, size);
+	uint64_t timestamp = now_ns();
+	memcpy(datagram + 44, &timestamp, sizeof(timestamp));
 	CHECK_EQ(send(feed, datagram, sizeof(datagram), 0), sizeof(datagram));
 }
 
@@ -245,13 +247,21 @@ static void follow_made_up(void *unused)
 	struct pc_change exited = await_change(&f, PC_CHANGE_EXITED, 200);
 	CHECK_EQ(exited.exit_code, 5 << 8);
 	CHECK_EQ(pc_table_count(f.table), 2);
+
+	send_fork(feed[1], 100, 201);
+	send_exit(feed[1], 201, 100);
+	close(feed[1]);
+	await_change(&f, PC_CHANGE_STARTED, 201);
+	await_change(&f, PC_CHANGE_EXITED, 201);
+	CHECK_EQ(try_to_hear(&f, 0), -EPIPE);
+	CHECK_EQ(try_to_hear(&f, -1), -EPIPE);
 	close_follower(&f);
 	remove_made_up(1);
 	remove_made_up(100);
 	rmdir(directory);
 }
 
-PROMISE(made_up, "a test without privilege feeds a table with made-up events and made-up processes")
+PROMISE(made_up, "a test without privilege feeds a table with made-up events and made-up processes, up to the end of the stream")
 {
 	in_child(follow_made_up, NULL);
 }
@@ -346,7 +356,7 @@ static void follow_made_up_family(void *unused)
 	send_exit(feed[1], 100, 1);
 	send_exit(feed[1], 250, 1);
 	send_fork(feed[1], 300, 400);
-	await_change(&f, PC_CHANGE_STARTED, 400);
+	hear_all(&f);
 	CHECK_EQ(pc_table_count(f.table), 2);
 	send_exit(feed[1], 400, 300);
 	send_exit(feed[1], 300, 1);

@@ -87,7 +87,7 @@ class Feed:
     def end(self) -> None:
         """Ends the stream: after the last event, loops end, and recv() raises ProcConnectorError (EPIPE).
 
-        A table reports the end at once. So first wait for the last change that the test expects.
+        A table first reports every change that the events caused.
         """
         self._in.close()
 
