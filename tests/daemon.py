@@ -522,6 +522,9 @@ stop(child)
 child = start_daemon("hidden", prefix=("unshare", "--mount", "sh", "-c", MOUNT % "off"),
                      options=("-u", "nobody"), RCVBUF_BYTES="4096")
 before = "hides" in read("hidden")
+# The machine's own /proc must stay as it is.
+if os.stat("/proc/%d/root/proc" % child.pid).st_dev == os.stat("/proc").st_dev:
+    sys.exit("Bail out! the daemon did not start in a namespace of its own")
 for hidepid, expected in ("invisible", "/proc hides [1-9][0-9]* processes"), ("off", "/proc hides 0 processes"):
     subprocess.run(["nsenter", "--target", str(child.pid), "--mount", "mount", "-o",
                     "remount,hidepid=" + hidepid, "/proc"], check=True)
