@@ -392,6 +392,17 @@ watch.stop()
 old, new = contents("log.1").splitlines(), contents("log").splitlines()
 ok(old[0] == "earlier" and json.loads(old[1])["line"] == 1 and [json.loads(line)["line"] for line in new] == [2],
    "with --append, a file keeps what it has, and is opened again at SIGHUP", (old, new))
+# A power loss can leave a part of a line.
+with open("torn", "w") as file:
+    file.write('{"host":"torn","boo')
+for count in 1, 2:
+    watch = Watch("--json", "--show", "none", "--drop", "--output", "torn", "--append")
+    watch.comm()
+    within(5, lambda: contents("torn").count("}") == count)
+    watch.stop()
+torn = contents("torn").splitlines()
+ok(torn[0] == '{"host":"torn","boo' and [json.loads(line)["line"] for line in torn[1:]] == [1, 1],
+   "with --append, the first line does not continue a part of a line", torn)
 ok(refuses("--append needs the name of a file with --output", "--append")
    and refuses("--output: the path in 'unix:' must have 1 to 107 bytes", "--output=unix:"), "wrong outputs are explained")
 

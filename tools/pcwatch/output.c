@@ -6,12 +6,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ENOUGH = 65536, PAUSE_MS = 20 };
 
 bool on_terminal, coloured;
 static uint64_t flushed_ns; /* when flush() was called last */
+
+/*
+ * After a power loss, a file may end with a part of a line. A newline after it keeps the next line whole. fd cannot
+ * read: opened for reading and writing, a FIFO would not wait for its reader.
+ */
+static void end_last_line(int fd)
+{
+	struct stat file;
+	char last = '\n';
+	if (fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || file.st_size == 0)
+		return;
+	int in = open(options.output, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return;
+	if (pread(in, &last, 1, file.st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) < 0)
+		complain(options.output, strerror(errno));
+	close(in);
+}
 
 /*
  * Puts --output in the place of stdout, or stderr if a command is run: its output stays apart, as with
@@ -33,6 +52,8 @@ int redirect_output(void)
 		return -1;
 	if (fd > STDERR_FILENO)
 		close(fd);
+	if (options.append && !options.socket)
+		end_last_line(STDOUT_FILENO);
 	return 0;
 }
 
