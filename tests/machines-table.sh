@@ -12,8 +12,4 @@ table=$(awk -F '\t' '
 		kept = $4 == "" ? "not run" : $5 " of " $4 ($6 > 0 ? ", " $6 ($6 == 1 ? " does" : " do") " not apply" : "")
 		printf "| %s | `%s` | %s | %s | %s | %s |\n", $1, $2, size, kept, $7, $9 == "" ? "" : $9 " bytes"
 	}' build/machines.tsv)
-awk -v table="$table" '
-	/^<!-- end of machines -->$/ { inside = 0 }
-	!inside { print }
-	/^<!-- machines/ { print table; inside = 1 }' docs/machines.md >build/machines.md
-cat build/machines.md >docs/machines.md
+printf '%s\n' "$table" | tests/table.sh machines docs/machines.md
