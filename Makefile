@@ -270,7 +270,7 @@ test-distributions:
 	tests/distributions.sh
 
 test-systems:
-	tests/systems.sh
+	tests/systems.sh --table docs/testing.md
 
 fuzz:
 	tests/fuzz.sh

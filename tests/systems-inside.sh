@@ -33,6 +33,8 @@ within() { # within SECONDS COMMAND …: until it succeeds
 }
 value() { systemctl show --value --property "$2" "$1"; } # value UNIT PROPERTY
 
+echo "# system: Debian $(cat /etc/debian_version) | $(uname -r) | $(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')"
+
 # ---- The workload ----
 
 # Programs that run one after the other. Each notes its process id before it runs the program of that name.
@@ -64,6 +66,20 @@ none_missed() {
 	echo "$(wc -l <$work/pids) programs ran, $(wc -l <$work/missed) are not in the journal once"
 	head $work/missed
 	[ ! -s $work/missed ] && has_run "$1"
+}
+# The output of a command has the lines of each run of pcwatch by number: 1, 2, 3 and so on, each once. The command
+# line of a program may contain another such line, behind the number.
+numbered() { # numbered COMMAND …
+	"$@" | tr -d '\\' | awk '
+		!match($0, /"line":[0-9]+,"run":"[0-9a-f]+"/) { next }
+		{ split(substr($0, RSTART, RLENGTH), part, /[:,"]+/); line = part[3] + 0; run = part[5]; total++ }
+		seen[run, line]++ { twice++; next }
+		{ runs += count[run]++ == 0; if (line > last[run]) last[run] = line }
+		END {
+			for (run in count) missing += last[run] - count[run]
+			printf "%d lines of %d runs, %d missing, %d twice\n", total, runs, missing, twice
+			exit !(total > 100 && !missing && !twice)
+		}'
 }
 another() { # another PID [UNIT]: the service runs as another process
 	local now
@@ -213,6 +229,33 @@ runs_on 20
 end_workload
 promise "across a rotation of the journal and a restart of journald, pcwatch misses no exec" none_missed 60
 
+# The lines of docs/fleet.md replace an input of rsyslog. /opt cannot be read where rsyslogd has an AppArmor profile.
+from_journal() {
+	mkdir -p $work/rsyslog && : >$work/lost
+	{
+		echo "global(workDirectory=\"$work/rsyslog\")"
+		sed -n '/^module(load="imjournal"/,/^```$/ { /^```/!p }' /mnt/fleet.md
+		echo 'template(name="line" type="string" string="%msg%\n")'
+		echo "ruleset(name=\"pcwatch\") { action(type=\"omfile\" file=\"$work/lines\" template=\"line\") }"
+	} >$work/rsyslog.conf
+	rsyslogd -n -f $work/rsyslog.conf -i NONE &
+	local rsyslogd=$! result
+	journal | grep '^{' >$work/journal
+	tail -n 1 $work/journal >$work/last
+	arrived() { grep -qxFf $work/last $work/lines; }
+	within 120 arrived && numbered cat $work/lines && sort $work/journal | comm -23 - <(sort $work/lines) >$work/lost &&
+		[ ! -s $work/lost ]
+	result=$?
+	kill $rsyslogd
+	wait $rsyslogd
+	head $work/lost
+	return $result
+}
+promise "with the lines of docs/fleet.md, rsyslog reads each line of pcwatch from the journal" from_journal
+in_json() { numbered journalctl -q -b -u pcwatch -o json --all; }
+promise "journalctl -o json has each line of pcwatch once, and no number is missing" in_json
+echo "# journalctl -o json: $(cat $work/log)"
+
 # ---- The kernel's part ----
 
 # 1326 is the type of seccomp's audit messages.
@@ -283,7 +326,7 @@ promise "a purge stops pcwatch" stopped
 no_trace() {
 	systemctl daemon-reload
 	find / -xdev -path $work -prune -o -print | sort | comm -13 $work/files-before - |
-		grep -v '^/var/\(backups\|cache\|log\|lib/\(apt\|dpkg\|systemd\)\|tmp\)/\|^/tmp/\|^/var/cache\|^/etc/ld.so.cache' >$work/left
+		grep -v '^/var/\(backups\|cache\|log\|lib/\(apt\|dpkg\|logrotate\|systemd\)\|tmp\)/\|^/tmp/\|^/var/cache\|^/etc/ld.so.cache' >$work/left
 	find / -xdev \( -name '*pcwatch*' -o -name '*proc[-_]connector*' \) -not -path "$work/*" >>$work/left
 	find /run -name '*pcwatch*' -not -path "$work/*" >>$work/left
 	cat $work/left
