@@ -6,7 +6,7 @@
 # make test-all     every test; as root on Debian it installs the tools that they need
 # make test-kernels the same promises on stock Debian kernels, under QEMU
 # make test-machines  the promises on other machines' kernels, under QEMU: the table in docs/machines.md
-# make test-fleet  up to 50 nodes send to one server while parts fail: the table in docs/fleet.md
+# make test-fleet  up to 50 nodes and two booted machines send to one server while parts fail: the tables in docs/fleet.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
 # make test-systems the Debian packages on a whole machine with systemd, under QEMU
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
@@ -264,7 +264,7 @@ test-machines:
 	tests/kernels.sh --machines && tests/machines-table.sh
 
 test-fleet: $(BUILD)/pcwatch
-	tests/fleet.py --nodes 1,10,50 --rate 1000 --steady 20 --outage 30 --table docs/fleet.md
+	tests/fleet.py --nodes 1,10,50 --rate 1000 --steady 20 --outage 30 --machines 2 --tables docs/fleet.md
 
 test-distributions:
 	tests/distributions.sh

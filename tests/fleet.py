@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Tests examples-fleet/: many pcwatch, the nodes, send their lines through an engine to one server. Prints TAP.
 
-fleet.py [--nodes 1,10,50] [--engines rsyslog,nats] [--rate EVENTS] [--steady SECONDS] [--outage SECONDS] [--table FILE]
+fleet.py [--nodes 1,10,50] [--engines rsyslog,nats] [--rate EVENTS] [--steady SECONDS] [--outage SECONDS]
+         [--machines COUNT] [--tables FILE]
 
 A node is a pcwatch, to which a recording of this machine's events is replayed, and a shipper for its lines. As root,
 each node and the server have their own network namespaces. While lines flow, the server is killed and comes back; a
 node is killed and restarted, once while the server is gone and once afterwards; a node's network is cut and restored; and a
 node's disk is full for a while. At the end, each line is accounted for.
 
-FLEET_HOOK=COMMAND lets other machines join. When the server listens, COMMAND ENGINE FOLDER is started. It must exit
-when its machines have sent everything. FOLDER contains pcwatch-node.sh. For each machine, COMMAND puts a file NAME.json
-there, with everything that pcwatch wrote on that machine. These lines are compared with those at the server, too.
+With --machines, so many machines that tests/machine.sh boots send their own events beside the nodes, in each engine's run
+with the most nodes. On each, pcwatch-node.sh configures the packages of this checkout. One machine's network is
+cut, and another machine is killed while the server is gone, and boots again. With --tables, what was measured becomes the
+tables in FILE.
 """
 import argparse, atexit, collections, fcntl, glob, json, os, resource, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
@@ -21,7 +23,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PCWATCH = ROOT + "/build/pcwatch"
 PORTS = {"rsyslog": 2514, "nats": 4222}
 SERVER = "server.example.org"
-MARK, END = "<!-- fleet: make test-fleet -->\n", "<!-- end of fleet -->\n"
 SIOCOUTQ = 0x5411
 parser = argparse.ArgumentParser()
 parser.add_argument("--nodes", default="3")
@@ -29,10 +30,11 @@ parser.add_argument("--engines", default="rsyslog,nats")
 parser.add_argument("--rate", type=int, default=600)
 parser.add_argument("--steady", type=float, default=3)
 parser.add_argument("--outage", type=float, default=4)
-parser.add_argument("--table")
+parser.add_argument("--machines", type=int, default=0)
+parser.add_argument("--tables")
 arguments = parser.parse_args()
-if arguments.table:
-    arguments.table = os.path.abspath(arguments.table)
+if arguments.tables:
+    arguments.tables = os.path.abspath(arguments.tables)
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 omrelp = (glob.glob("/usr/lib/*/rsyslog/omrelp.so") or ["/no/omrelp.so"])[0]
 if subprocess.run([ROOT + "/tests/needs.sh", "cc", "gcc", "openssl", "openssl", "rsyslogd", "rsyslog", omrelp, "rsyslog-relp",
@@ -117,8 +119,8 @@ if SPACES:
 
 
 def start(command, space=None, log=None, **options):
-    process = subprocess.Popen([*(inside(space) if space else []), *command], start_new_session=True, stdin=subprocess.DEVNULL,
-                               stdout=log or subprocess.DEVNULL, stderr=subprocess.STDOUT, **options)
+    process = subprocess.Popen([*(inside(space) if space else []), *command], start_new_session=True,
+                               **{"stdin": subprocess.DEVNULL, "stdout": log or subprocess.DEVNULL, "stderr": subprocess.STDOUT, **options})
     if log:
         log.close()
     atexit.register(kill, process)
@@ -176,6 +178,9 @@ class Rsyslog:
     def shipper(self, node):
         return self.start(self.folder + "/node/etc/rsyslog.d/pcwatch-node.conf", node.folder, node.space)
 
+    def put(self, disk):
+        """pcwatch-node.sh is enough."""
+
     def lines(self):
         found = []
         for path in glob.glob(self.folder + "/var/log/pcwatch-fleet/*/*.json"):
@@ -208,6 +213,13 @@ class Nats:
     def followed(self):
         with open(self.folder + "/followed", "rb") as file:
             return set(file.read().split(b"\n")[:-1])  # the last one has no end yet
+
+    def put(self, disk):
+        """Debian stable may have another version of the client library."""
+        os.mkdir(disk + "nats")
+        used = subprocess.run(["ldd", self.client[0]], capture_output=True, text=True, check=True).stdout.split()
+        for path in [self.client[0], *(word for word in used if word.startswith("/") and ("libnats" in word or "libprotobuf" in word))]:
+            shutil.copy(path, disk + "nats")
 
     def lines(self):
         with open(self.taken, "ab") as file:
@@ -280,6 +292,107 @@ class Node:
         return found
 
 
+class Machine:
+    """A booted machine. tests/fleet-inside.sh, which runs there, describes what it says."""
+
+    def __init__(self, engine, folder, number):
+        self.name, self.link, self.address = "machine-%d" % number, "m%d" % number, "10.77.2.%d" % (1 + number)
+        self.folder = "%s/%s" % (folder, self.name)
+        self.boots = []  # the file with what each boot has said
+        self.killed = set()  # boots
+        disk = self.folder + "/disk/"
+        os.makedirs(disk)
+        for path in [ROOT + "/tests/fleet-inside.sh", folder + "/pcwatch-node.sh", *glob.glob(work + "/packages/*.deb")]:
+            shutil.copy(path, disk)
+        os.rename(disk + "fleet-inside.sh", disk + "inside")
+        for name, text in ("address", self.address), ("hosts", "%s %s\n" % (ADDRESS, SERVER)):
+            with open(disk + name, "w") as file:
+                file.write(text)
+        engine.put(disk)
+        with open(self.folder + "/copy", "w") as file:
+            file.truncate(2**28)
+        ip("-n", HUB, "tuntap", "add", self.link, "mode", "tap")
+        ip("-n", HUB, "link", "set", self.link, "master", "hub", "up")
+        self.boot()
+
+    def boot(self):
+        self.boots.append("%s/said-%d" % (self.folder, len(self.boots)))
+        command = [ROOT + "/tests/machine.sh", "boot", self.folder, "systemd.hostname=" + self.name,
+                   "-drive", "file=%s/copy,format=raw,if=virtio" % self.folder, "-device",
+                   "virtio-net-pci,netdev=net,mac=52:54:00:77:02:%s" % self.link[1:].zfill(2),
+                   "-netdev", "tap,id=net,ifname=%s,script=no,downscript=no" % self.link]
+        with open(self.folder + "/log", "a") as log:
+            self.process = start(command, HUB, open(self.boots[-1], "w"), stdin=subprocess.PIPE, stderr=log, text=True)
+
+    def said(self, word, boot=-1):
+        with open(self.boots[boot], errors="replace") as file:
+            lines = file.read().split("\n")[:-1]  # only whole lines
+        return [line.partition(" ")[2] for line in lines if line.partition(" ")[0] == word]
+
+    def says(self, word, count=1):
+        """Waits until the machine has said this. The time of a boot is limited by machine.sh."""
+        while len(self.said(word)) < count:
+            if self.process.poll() is not None:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def command(self, word):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+
+    def stored(self, boot=-1):
+        return int((self.said("stored", boot) or ["0"])[-1])
+
+    def kill(self):
+        self.killed.add(len(self.boots) - 1)
+        kill(self.process)
+
+    def why(self):
+        """What explains a failure."""
+        said = []
+        for path in self.folder + "/console", self.folder + "/log", self.boots[-1]:
+            if os.path.exists(path):
+                with open(path, errors="replace") as file:
+                    said += file.read().splitlines()[-4:]
+        return "\n".join(said)
+
+    def events(self):
+        """The lines that its disk has."""
+        with open(self.folder + "/copy", "rb") as file:
+            return file.read(int(self.said("copied")[0])).splitlines()
+
+    def faults(self, records):
+        """Compares the records of this machine at the server with what it has said. Returns what is wrong, how many lines were
+        announced as dropped, and how many programs and lines of killed boots are not at the server."""
+        found, announced, unknown = [], 0, 0
+        boots = collections.OrderedDict()
+        for record in sorted(records, key=lambda record: (record["time"], record["line"])):
+            boots.setdefault(record["boot_id"], collections.defaultdict(list))[record["run"]].append(record)
+        if len(boots) != len(self.boots):
+            return [(self.name, "boots", len(boots), len(self.boots))], 0, 0
+        for boot, runs in enumerate(boots.values()):
+            for name, run_records in runs.items():
+                run_records.sort(key=lambda record: record["line"])
+                fault, dropped = account(run_records, None)
+                announced += dropped
+                if fault:
+                    found.append((self.name, boot, name, fault))
+            execs = collections.Counter(record["pid"] for each in runs.values() for record in each if record["event"] == "exec")
+            ran = [execs[int(pid)] for pid in self.said("ran", boot)]
+            if boot in self.killed:
+                unknown += ran.count(0)
+                if sum(map(len, runs.values())) < self.stored(boot):
+                    found.append((self.name, boot, "lines that were on the disk are missing", self.stored(boot)))
+                if ran != sorted(ran, reverse=True) or max(ran) > 1:
+                    found.append((self.name, boot, "a program is missing between others", ran))
+            elif any(count != 1 for count in ran):
+                found.append((self.name, boot, "programs that are not there once", len(ran) - ran.count(1)))
+            elif not any(each[-1]["event"] == "stats" for each in runs.values()):
+                found.append((self.name, boot, "the end is missing"))
+        return found, announced, unknown
+
+
 def account(records, fed):
     """Checks that lines received + announced lost == produced in a run. Returns what is wrong, or None, and how many
     lines were announced as dropped. fed: None if pcwatch was killed, because what it had read is unknown then."""
@@ -326,7 +439,7 @@ def key_of(line):
     return record["host"], record["boot_id"], record["run"], record["line"]
 
 
-rows = []
+rows, machine_rows = [], []
 
 
 def run(name, count):
@@ -347,7 +460,6 @@ def run(name, count):
         return
     consumer = engine.consumer() if name == "nats" else None
     nodes = [Node(engine, folder, number) for number in range(count)]
-    hook = start(["sh", "-c", os.environ["FLEET_HOOK"] + ' "$@"', "hook", name, folder]) if os.environ.get("FLEET_HOOK") else None
     feed(nodes, 1 + count / 10, arguments.rate)
     first = nodes[0]
     before, node_before = usage([server]), usage([first.watch, first.ship])
@@ -357,57 +469,85 @@ def run(name, count):
     after, node_after = usage([server]), usage([first.watch, first.ship])
     rows.append((name, count, rate, (after[0] - before[0]) / elapsed, after[1], (node_after[0] - node_before[0]) / elapsed, node_after[1]))
 
+    machines = [Machine(engine, folder, number) for number in range(MACHINES)] if count == max(COUNTS) else []
+    if machines:
+        faults = [machine.why() for machine in machines if not machine.says("ready") or not machine.says("ran", 100)]
+        ok(not faults, title + "the machines boot, and pcwatch-node.sh makes them send", "\n".join(faults))
+        machines = [] if faults else machines
+
     def restart():
         first.kill()
         feed(nodes[1:], 1, arguments.rate)
         first.start()
     if consumer:
         within(60, engine.followed)
+    had = sum(key_of(line)[0] == machines[-1].name for line in engine.lines()) if machines else 0
     kill(server)
     feed(nodes, arguments.outage / 2, arguments.rate)
     restart()
+    for machine in machines[-1:]:
+        within(60, lambda: machine.stored() > had + 20 or machine.process.poll() is not None)
+        machine.kill()
+        print("# %s was killed when the server had some %d of its lines, and its disk %d" % (machine.name, had, machine.stored()))
+        machine.boot()
     feed(nodes, arguments.outage / 2, arguments.rate)
     server = engine.server()
     feed(nodes, 2, arguments.rate)
     restart()
     cut, full = nodes[-1], nodes[count // 2]
-    if SPACES:
-        ip("-n", HUB, "link", "set", "n%d" % cut.number, "down")
+    links = ["n%d" % cut.number, *(machine.link for machine in machines[:1])] if SPACES else []
+    for link in links:
+        ip("-n", HUB, "link", "set", link, "down")
     # A limit for the size of files stands for a full disk.
     limit = os.stat(full.folder + "/events.json").st_size, resource.RLIM_INFINITY
     resource.prlimit(full.watch.pid, resource.RLIMIT_FSIZE, limit)
     full.send(2000)
     feed(nodes, arguments.outage / 2, arguments.rate)
     resource.prlimit(full.watch.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    if SPACES:
-        ip("-n", HUB, "link", "set", "n%d" % cut.number, "up")
+    for link in links:
+        ip("-n", HUB, "link", "set", link, "up")
     feed(nodes, 3, arguments.rate)
     for node in nodes:
         node.stop()
-    if hook:
-        ok(hook.wait() == 0, title + "the other machines have sent all", hook.returncode)
+    faults = []
+    for machine in machines:
+        if machine.says("ready") and machine.says("ran", 100):
+            machine.command("stop")
+        if not machine.says("copied"):
+            faults.append(machine.why())
+    if machines:
+        ok(not faults, title + "the machines run until the end, and one boots again after it was killed", "\n".join(faults))
+        machines = [] if faults else machines
 
-    produced = {}
-    for path in glob.glob(folder + "/node-*/events.json") + glob.glob(folder + "/*.json"):
+    produced, parts = {}, set()
+    for path in glob.glob(folder + "/node-*/events.json"):
         with open(path, "rb") as file:
             produced.update((key_of(line), line) for line in file.read().splitlines())
+    for machine in machines:
+        for line in machine.events():
+            try:
+                produced[key_of(line)] = line
+            except ValueError:  # a part of a line, because the machine was killed. rsyslog escapes control characters.
+                parts |= {line, line.replace(b"\0", b"#000")}
     received = []
 
     def complete():
         received[:] = engine.lines()
-        return len(set(received)) >= len(produced)
+        return set(produced.values()) <= set(received)
     begin = time.monotonic()
     while not complete() and time.monotonic() - begin < 60 + 10 * arguments.outage:
         time.sleep(1)
     seconds = time.monotonic() - begin
-    unique, wrong = {}, []
+    unique, wrong, killed = {}, [], {machine.name for machine in machines if machine.killed}
     for line in received:
         try:
             key = key_of(line)
         except ValueError:  # a part of a line
-            wrong.append(line)
+            if line not in parts:
+                wrong.append(line)
             continue
-        if unique.setdefault(key, line) != line or produced.get(key) != line:
+        # When a machine is killed, the server may have lines that the disk of the machine had not.
+        if unique.setdefault(key, line) != line or produced.get(key, line if key[0] in killed else None) != line:
             wrong.append(line)
     undescribed, shapes = invalid(unique.values())
     ok(not undescribed, title + "the schema describes the lines at the server", undescribed[:3])
@@ -429,8 +569,22 @@ def run(name, count):
             if fault:
                 faults.append((node.name, run_name, fault))
     ok(not faults, title + "for each node, received + announced lost == produced", faults[:5])
+    machine_faults = []
+    for machine in machines:
+        records = [json.loads(line) for key, line in unique.items() if key[0] == machine.name]
+        found, dropped, unknown = machine.faults(records)
+        machine_faults += found
+        twice = sum(key_of(line)[0] == machine.name for line in received if line not in parts) - len(records)
+        programs = sum(len(machine.said("ran", boot)) for boot in range(len(machine.boots)))
+        machine_rows.append((name, machine.name + (", killed once" if machine.killed else ""), machine.said("system")[0], programs, unknown,
+                             len(records), dropped, twice))
+        machine.command("off")
+    if machines:
+        ok(not machine_faults, title + "for each machine, received + announced lost == produced", machine_faults[:5])
+        ended = [machine.process.wait() for machine in machines]
+        ok(not any(ended), title + "the machines power off by themselves", "\n".join(machine.why() for machine in machines))
     ok(announced[full.name] > 0, title + "what pcwatch dropped while a disk was full is announced", announced)
-    again = len(received) - len(unique)
+    again = len(received) - len(unique) - sum(line in parts for line in received)
     print("# %s%d lines; %d more announced as dropped; %d duplicates; %d combinations of keys; all there %.0f s after the end; "
           "%d events were in the hands of a pcwatch that was killed" % (title, len(unique), sum(announced.values()), again, shapes, seconds, held))
     if consumer:
@@ -438,7 +592,7 @@ def run(name, count):
         all_lines = set(produced.values())
         within(100, lambda: consumer.poll() is not None or engine.followed() >= all_lines)
         followed = engine.followed()
-        ok(consumer.poll() is None and followed == all_lines, title + "a consumer continues when the server comes back",
+        ok(consumer.poll() is None and all_lines <= followed <= set(received), title + "a consumer continues when the server comes back",
            (consumer.poll(), len(all_lines - followed), list(followed - all_lines)[:3], open(folder + "/follow.log").read()))
         ran = subprocess.run([*inside(HUB), *engine.client, "--take", "follow"], capture_output=True, text=True)
         ok((ran.returncode, ran.stdout, ran.stderr) == (1, "", "pcwatch-nats: follow: consumer is already bound to a subscription\n"),
@@ -463,7 +617,7 @@ def run(name, count):
             reported = file.read()
         ok(consumer.poll() == 1 and reported.endswith("pcwatch-nats: follow: stream not found\n"),
            title + "a consumer ends with an error when the server has lost the stream", (consumer.poll(), reported))
-    if lost or wrong or faults:
+    if lost or wrong or faults or machine_faults:
         for path in [folder + "/server/log", first.folder + "/log", cut.folder + "/log", full.folder + "/watch.log"]:
             with open(path) as file:
                 print("".join("# %s: %s" % (path[len(work):], line) for line in file.readlines()[-8:]))
@@ -556,21 +710,45 @@ def unix_socket():
     kill(server)
 
 
+def prepare_machines():
+    """Returns how many machines can be booted."""
+    def machine(*words):
+        return subprocess.run([ROOT + "/tests/machine.sh", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    needs = machine("needs")
+    if needs.returncode or not SPACES:
+        skip("booted machines send, too", needs.stdout.strip().split("\n")[-1] or "network namespaces need root")
+        return 0
+    for words, sentence in ((["disk"], "Debian stable, its kernel and systemd can be put on a disk"),
+                            (["packages", work + "/packages"], "the packages are built")):
+        ran = machine(*words)
+        ok(ran.returncode == 0, sentence, ran.stdout)
+        if ran.returncode:
+            return 0
+    return arguments.machines
+
+
 set_up()
 if "rsyslog" in arguments.engines:
     unix_socket()
+COUNTS = [int(count) for count in arguments.nodes.split(",")]
+MACHINES = prepare_machines() if arguments.machines else 0
 for engine_name in arguments.engines.split(","):
-    for nodes_count in map(int, arguments.nodes.split(",")):
+    for nodes_count in COUNTS:
         run(engine_name, nodes_count)
 if not SPACES:
     skip("a node whose network was cut sends all lines later", "network namespaces need root")
 
-table = ["| engine | nodes | lines/s in all | server: CPU | server: memory | a node: CPU | a node: memory |", "|---|---|---|---|---|---|---|"]
-table += ["| %s | %d | %.0f | %.1f %% | %.0f MiB | %.1f %% | %.0f MiB |" % row for row in rows]
-print("\n".join("# " + line for line in table))
-if arguments.table:
-    with open(arguments.table) as file:
-        head, rest = file.read().split(MARK)
-    with open(arguments.table, "w") as file:
-        file.write(head + MARK + "\n".join(table) + "\n" + END + rest.split(END)[1])
+
+def show(name, head, form, found):
+    """Prints a table, and puts it into the file that has a place for it."""
+    table = "| %s |\n%s\n" % (" | ".join(head), "|---" * len(head) + "|") + "".join("| %s |\n" % (form % row) for row in found)
+    print("".join("# %s\n" % line for line in table.splitlines()), end="")
+    if arguments.tables and found:
+        subprocess.run([ROOT + "/tests/table.sh", name, arguments.tables], input=table, text=True, check=True)
+
+
+show("fleet", ["engine", "nodes", "lines/s in all", "server: CPU", "server: memory", "a node: CPU", "a node: memory"],
+     "%s | %d | %.0f | %.1f %% | %.0f MiB | %.1f %% | %.0f MiB", rows)
+show("fleet-machines", ["engine", "machine", "system", "kernel", "systemd", "programs", "of these lost with it", "lines at the server",
+                        "announced as dropped", "duplicates"], "%s | %s | %s | %d | %d | %d | %d | %d", machine_rows)
 conclude()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# machine.sh: whole machines under QEMU, for systems.sh: Debian stable with its own kernel, and systemd as
+# machine.sh: whole machines under QEMU, for systems.sh and fleet.py: Debian stable with its own kernel, and systemd as
 # the first process. Needs root on Debian for amd64, and the mirror that this machine uses.
 #
 # machine.sh needs              whether the tools for the other commands are there; tests/needs.sh installs them
