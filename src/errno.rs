@@ -33,7 +33,7 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EINTR, c"interrupted by a signal: call again"),
     (libc::EBADMSG, c"the message is truncated or damaged"),
     (libc::ESRCH, c"no such process: it exited, the id is a thread's, or it is not in the table"),
-    (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (seccomp, LSM)"),
+    (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (another user's files need CAP_SYS_PTRACE; seccomp, LSM)"),
     (libc::ENODATA, c"there is no such text"),
     (libc::EAGAIN, c"not now: the process is taking up another program, or lost its leader"),
     (libc::EIO, c"a system call failed unexpectedly (seccomp? an emulator?): see strace"),
