@@ -168,7 +168,7 @@ extern "C" {
 
 /* The version of this header. pc_version() returns the version of the library. */
 #define PC_VERSION_MAJOR 0u
-#define PC_VERSION_MINOR 1u
+#define PC_VERSION_MINOR 2u
 #define PC_VERSION_PATCH 0u
 #define PC_VERSION (((PC_VERSION_MAJOR << 16) | (PC_VERSION_MINOR << 8)) | PC_VERSION_PATCH)
 

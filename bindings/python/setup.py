@@ -8,7 +8,7 @@ from setuptools import setup
 limited = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
-    version="0.1.0",
+    version="0.2.0",
     cffi_modules=["build_native.py:builder"],
     options={"bdist_wheel": {"py_limited_api": "cp39"}} if limited else {},
 )

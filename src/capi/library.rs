@@ -6,7 +6,7 @@ use core::ffi::{c_char, c_int};
 
 /// The version of this header. pc_version() returns the version of the library.
 pub const PC_VERSION_MAJOR: u32 = 0u32;
-pub const PC_VERSION_MINOR: u32 = 1u32;
+pub const PC_VERSION_MINOR: u32 = 2u32;
 pub const PC_VERSION_PATCH: u32 = 0u32;
 pub const PC_VERSION: u32 = (PC_VERSION_MAJOR << 16) | (PC_VERSION_MINOR << 8) | PC_VERSION_PATCH;
 
