@@ -19,6 +19,7 @@ from proc_connector import (
     Change,
     ChangeFlags,
     ChangeKind,
+    Comm,
     Exec,
     Exit,
     Fields,
@@ -26,7 +27,9 @@ from proc_connector import (
     Process,
     ProcConnectorError,
     ProcessState,
+    Sid,
     Table,
+    Uid,
 )
 from proc_connector._native import ffi, lib
 from proc_connector.testing import Feed
@@ -267,6 +270,60 @@ def test_made_up_processes_start_and_exit(feed: Feed, made_up: Table) -> None:
         made_up.next()
 
 
+def test_a_made_up_process_has_its_ids_and_its_start(feed: Feed) -> None:
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    feed.process(1, 0)
+    feed.process(100, 1, "a\nUid:\t5\t5", uid=1000, gid=1001)
+    with Table(fd=feed, proc=feed.proc) as table:
+        await_change(table, ChangeKind.FOUND, 1)
+        while not table.synced:
+            table.next(PATIENCE)
+        first, process = table.get(1), table.get(100)
+    assert first is not None and Fields.CREDENTIALS in first.valid and (first.euid, first.egid) == (0, 0)
+    assert process is not None and Fields.CREDENTIALS in process.valid and process.comm == "a\nUid:\t5\t5"
+    assert (process.ruid, process.euid, process.rgid, process.egid) == (1000, 1000, 1001, 1001)
+    assert before - 10**7 <= process.start_boottime_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def test_a_pid_that_is_made_up_again_has_a_later_start(feed: Feed, made_up: Table) -> None:
+    old = made_up.get(100)
+    feed.process(100, 1, "renamed")
+    made_up.rescan()
+    assert await_change(made_up, ChangeKind.RENAMED, 100).process.id == (old and old.id)
+    feed.remove(100)
+    feed.process(100, 1, "other")
+    made_up.rescan()
+    new = await_change(made_up, ChangeKind.STARTED, 100).process
+    assert old is not None and new.start_boottime_ns > old.start_boottime_ns and new.id != old.id
+
+
+def test_a_pid_that_is_made_up_again_at_once_has_a_later_start(feed: Feed) -> None:
+    starts = []
+    for _ in range(5):
+        feed.process(300)
+        starts.append(int(Path(feed.proc, "300", "stat").read_text().split()[21]))
+        feed.remove(300)
+    assert starts == sorted(set(starts))
+
+
+def test_an_event_that_is_sent_without_a_timestamp_has_the_present_time(feed: Feed, made_up: Table) -> None:
+    before = time.monotonic_ns()
+    feed.process(100, 1, "shell", uid=1000)
+    feed.send(Uid(100, 100, 1000, 1000))
+    changed = await_change(made_up, ChangeKind.CREDENTIALS, 100)
+    assert changed.process.euid == 1000 and before <= changed.timestamp_ns <= time.monotonic_ns()
+    feed.send(Sid(100, 100))
+    feed.process(100, 1, "program", uid=1000)
+    feed.send(Exec(100, 100))
+    assert await_change(made_up, ChangeKind.EXECED, 100).process.comm == "program"
+    feed.send(Comm(100, 100, "renamed"))
+    assert await_change(made_up, ChangeKind.RENAMED, 100).process.comm == "renamed"
+    feed.remove(100)
+    feed.send(Exit(100, 100, 3 << 8))
+    exited = await_change(made_up, ChangeKind.EXITED, 100)
+    assert exited.returncode == 3 and exited.flags == ChangeFlags.EXIT_CODE
+
+
 @pytest.mark.parametrize("ignore_threads", [False, True])
 def test_an_exit_code_is_only_the_leaders_if_threads_are_ignored(feed: Feed, ignore_threads: bool) -> None:
     feed.process(1, 0)
@@ -274,10 +331,10 @@ def test_an_exit_code_is_only_the_leaders_if_threads_are_ignored(feed: Feed, ign
         await_change(table, ChangeKind.SYNCED)
         await_change(table, ChangeKind.SYNCED)
         feed.process(200)
-        feed.send(Fork(1, 1, 200, 200, time.monotonic_ns()))
+        feed.send(Fork(1, 1, 200, 200))
         await_change(table, ChangeKind.STARTED, 200)
         feed.remove(200)
-        feed.send(Exit(200, 200, 5 << 8, 17, 1, 1, time.monotonic_ns()))
+        feed.send(Exit(200, 200, 5 << 8))
         exited = await_change(table, ChangeKind.EXITED, 200)
         assert (ChangeFlags.LEADER_CODE in exited.flags) == ignore_threads
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, Union
@@ -103,11 +104,11 @@ class Exit(NamedTuple):
     tgid: int
     exit_code: int
     """A wait status, for os.WIFEXITED() and the like; see also returncode."""
-    exit_signal: int
+    exit_signal: int = int(signal.SIGCHLD)
     """The signal that the parent gets, mostly SIGCHLD; -1 for a thread."""
-    parent_pid: int
+    parent_pid: int = 1
     """0 when the kernel names no parent."""
-    parent_tgid: int
+    parent_tgid: int = 1
     timestamp_ns: int = 0
     cpu: int = 0
     seq: int = 0

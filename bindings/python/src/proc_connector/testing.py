@@ -7,6 +7,18 @@
 ...     for event in connector:
 ...         print(event.tgid, "runs a new program")
 100 runs a new program
+
+A process exists for a table as long as it has files:
+
+>>> from proc_connector import Table
+>>> with Feed() as feed:
+...     feed.process(100, comm="shell", uid=1000)
+...     with Table(fd=feed, proc=feed.proc) as table:
+...         while not table.synced:
+...             change = table.next()
+...         for process in table.processes():
+...             print(process.comm, process.euid)
+shell 1000
 """
 
 from __future__ import annotations
@@ -16,6 +28,7 @@ import shutil
 import socket
 import struct
 import tempfile
+import time
 from types import TracebackType
 from typing import Any
 
@@ -51,6 +64,11 @@ def _bytes(value: Any) -> bytes:
     return name_to(value).ljust(16, b"\0") if isinstance(value, str) else struct.pack("=I", value & 0xFFFFFFFF)
 
 
+def _ticks() -> int:
+    """Returns the time as /proc has it: since the boot, in units of 10 ms."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**7
+
+
 class Feed:
     """A socket that feeds a connector or a table with events, and a directory with processes for a table.
 
@@ -62,21 +80,39 @@ class Feed:
         self._out, self._in = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.proc = tempfile.mkdtemp(prefix="processes-")
         """The directory with the made-up processes."""
+        self._starts: dict[int, int] = {}
 
     def fileno(self) -> int:
         """Returns the descriptor from which a connector or a table receives."""
         return self._out.fileno()
 
     def send(self, event: Event) -> None:
-        """Sends an event. Nothing is lost on this socket, so there are no overruns: make one, and pass it on."""
-        self._in.send(datagram(event))
+        """Sends an event.
 
-    def process(self, pid: int, parent_pid: int = 1, comm: str = "made-up") -> None:
-        """Makes a process, as /proc shows it, or gives a process another parent or name. Do so before its fork."""
+        If its timestamp_ns is 0, the event gets the present time. A table ignores an event that is older than what
+        the table has read of the process, or than the start of the process. So a timestamp of your own should be
+        time.monotonic_ns() or later.
+
+        Nothing is lost on this socket, so there are no overruns: make one, and pass it to your own function.
+        """
+        self._in.send(datagram(event if event.timestamp_ns else event._replace(timestamp_ns=time.monotonic_ns())))
+
+    def process(self, pid: int, parent_pid: int = 1, comm: str = "made-up", uid: int = 0, gid: int = 0) -> None:
+        """Makes a process, as /proc shows it, or gives a process another parent, name or ids. Do so before its event.
+
+        The process starts when this is first called for it. After remove(), the pid belongs to another process.
+        """
         folder = os.path.join(self.proc, str(pid))
-        os.makedirs(folder, exist_ok=True)
-        stat = f"{pid} ({comm}) S {parent_pid} {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0" + 31 * " 0" + "\n"
-        for file, text in (("stat", stat), ("status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")):
+        if not os.path.isdir(folder):
+            while _ticks() <= self._starts.get(pid, 0):
+                time.sleep(0.001)
+            self._starts[pid] = _ticks()
+            os.mkdir(folder)
+        stat = f"{pid} ({comm}) S {parent_pid} {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {self._starts[pid]}"
+        # The kernel escapes line breaks and backslashes in the name.
+        name = comm.replace("\\", "\\\\").replace("\n", "\\n")
+        ids = "".join(f"{label}:" + 4 * f"\t{number}" + "\n" for label, number in (("Uid", uid), ("Gid", gid)))
+        for file, text in (("stat", stat + 30 * " 0" + "\n"), ("status", f"Name:\t{name}\n{ids}")):
             with open(os.path.join(folder, file), "wb") as output:
                 output.write(os.fsencode(text))
 
