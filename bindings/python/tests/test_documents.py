@@ -11,12 +11,26 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, until
 
 import proc_connector
+from proc_connector import (
+    Change,
+    ChangeFlags,
+    ChangeKind,
+    Command,
+    Fields,
+    Liveness,
+    LostReason,
+    Process,
+    ProcessState,
+    Stats,
+)
 
 DOCUMENTS = [Path(name) for name in os.environ.get("PROC_CONNECTOR_DOCUMENTS", "").split(":") if name]
 README = Path(__file__).parent.parent / "README.md"
@@ -32,6 +46,7 @@ PROGRAMS = [piece for document in (README, *DOCUMENTS) for piece in pieces(docum
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
 def test_a_program_reports_a_program_that_fails(program: str) -> None:
     command = [sys.executable, "-u", "-c", program]
+    stops = "SIGTERM" in program
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         output: list[str] = []
         assert running.stdout is not None
@@ -48,9 +63,14 @@ def test_a_program_reports_a_program_that_fails(program: str) -> None:
         try:
             until(fails_and_is_reported)
         finally:
-            running.send_signal(signal.SIGINT)
+            running.send_signal(signal.SIGTERM if stops else signal.SIGINT)
             reader.join(PATIENCE)
-    assert running.returncode in (0, -signal.SIGINT), running.stderr and running.stderr.read()
+        assert running.stderr is not None
+        complaint = running.stderr.read()
+    if stops:
+        assert (running.returncode, complaint) == (0, "")
+    else:
+        assert running.returncode in (0, -signal.SIGINT), complaint
 
 
 def test_the_first_program_is_short() -> None:
@@ -74,6 +94,15 @@ def modules() -> list[str]:
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_of_a_module_give_what_it_says(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_the_docstring_of_a_class_describes_each_member_that_it_lists() -> None:
+    members: dict[type, Iterable[str]] = {Change: Change._fields, Command: Command._fields}
+    members.update({Process: Process._fields, Stats: Stats._fields})
+    enums: tuple[type[Enum], ...] = (ChangeFlags, ChangeKind, Fields, Liveness, LostReason, ProcessState)
+    members.update((enum, enum.__members__) for enum in enums)
+    for thing, names in members.items():
+        assert re.findall(r"^ +(\w+): +\S", thing.__doc__ or "", re.MULTILINE) == list(names)
 
 
 def test_everything_public_is_documented() -> None:

@@ -150,7 +150,7 @@ def test_a_table_without_text_bytes_keeps_no_commands() -> None:
         assert own is not None
         with pytest.raises(ProcConnectorError) as none:
             table.command(own)
-        assert none.value.errno == errno.ENODATA
+        assert none.value.errno == errno.ENODATA and none.value.strerror == "open the table with text_bytes"
 
 
 def test_a_family_is_the_descendants_of_a_process_orphans_included() -> None:
@@ -298,12 +298,12 @@ def test_a_pid_that_is_made_up_again_has_a_later_start(feed: Feed, made_up: Tabl
 
 
 def test_a_pid_that_is_made_up_again_at_once_has_a_later_start(feed: Feed) -> None:
-    starts = []
-    for _ in range(5):
-        feed.process(300)
-        starts.append(int(Path(feed.proc, "300", "stat").read_text().split()[21]))
-        feed.remove(300)
-    assert starts == sorted(set(starts))
+    feed.process(300)
+    feed.remove(300)
+    feed._starts[300] += 50  # half a second: as if the first process had started just now, on a slow machine, too
+    first = feed._starts[300]
+    feed.process(300)
+    assert int(Path(feed.proc, "300", "stat").read_text().split()[21]) > first
 
 
 def test_an_event_that_is_sent_without_a_timestamp_has_the_present_time(feed: Feed, made_up: Table) -> None:
@@ -339,6 +339,13 @@ def test_an_exit_code_is_only_the_leaders_if_threads_are_ignored(feed: Feed, ign
         assert (ChangeFlags.LEADER_CODE in exited.flags) == ignore_threads
 
 
+def test_a_command_that_could_not_be_read_says_why(feed: Feed) -> None:
+    feed.process(100)
+    with Table(fd=feed, proc=feed.proc, text_bytes=512) as table:
+        command = table.command(await_change(table, ChangeKind.FOUND, 100).process)
+        assert str(command).startswith("(the process exited or ran another program before this was read")
+
+
 def test_a_process_can_exit_without_its_code(feed: Feed, made_up: Table) -> None:
     feed.remove(100)
     made_up.rescan()
@@ -366,6 +373,8 @@ def test_interrupt_and_close_end_the_waits_of_a_table(feed: Feed, made_up: Table
     assert results == [errno.ECANCELED]
     with pytest.raises(ValueError, match="the table is closed"):
         made_up.get(1)
+    with pytest.raises(ValueError, match="the table is closed"):
+        made_up.processes()  # which does not wait until the caller takes the first process
 
 
 def test_a_forked_child_cannot_use_a_table(made_up: Table) -> None:
@@ -397,14 +406,21 @@ def test_each_bad_argument_of_a_table_is_named(feed: Feed, made_up: Table) -> No
         (ValueError, "pid", lambda: made_up.set_user(1 << 31, 0)),
         (ValueError, "user", lambda: made_up.set_user(1, 1 << 64)),
         (ValueError, "timeout", lambda: made_up.next(-0.5)),
+        (TypeError, "process", lambda: made_up.command(5)),  # type: ignore[arg-type]
+        (ValueError, "proc", lambda: Table(proc="a\0b")),
     ]
     for error, argument, call in bad:
         with pytest.raises(error, match=rf"^{argument}\b"):
             call()
-    with pytest.raises(NotADirectoryError):
-        Table(proc="/dev/null")
     with open("/dev/null") as null, pytest.raises(NotADirectoryError):
         Table(proc=null, fd=feed)
+    for proc, builtin in (("/dev/null", NotADirectoryError), ("/nope", FileNotFoundError)):
+        with pytest.raises(ProcConnectorError) as refused:
+            Table(proc=proc)
+        assert isinstance(refused.value, builtin) and refused.value.filename == proc
+    with pytest.raises(ProcConnectorError) as closed:
+        Table(fd=10**6)
+    assert closed.value.errno == errno.EBADF
 
 
 # ---- Changes as values ----

@@ -30,7 +30,7 @@ class Connector(Handle):
     The loop ends when another thread closes the connector. `async for` works with asyncio and trio. All threads may
     use a connector at any time.
 
-    events:         what to receive; None: everything, kinds that the library does not know included
+    events:         what to receive; None or Mask(0): everything, kinds that the library does not know included
     no_threads:     discard the events of tasks that are not the leader of their process
     nonzero_exit:   deliver an Exit only if its exit_code is not 0
     rcvbuf_bytes:   the budget of the queue; 0: 36 MiB, at least 32,000 events. stats() shows what the kernel granted

@@ -19,12 +19,12 @@ class ProcConnectorError(OSError):
     """
 
     @staticmethod
-    def of(number: int) -> ProcConnectorError:
-        """Returns the exception for a number. The sign of the number does not matter."""
-        return _class_of(abs(number))(abs(number), text(number))
+    def of(number: int, said: str | None = None, path: str | None = None) -> ProcConnectorError:
+        """Returns the exception for a number, whose sign does not matter. A text of its own may say more."""
+        return _class_of(abs(number))(abs(number), text(number) if said is None else said, path)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return ProcConnectorError.of, (self.errno,)
+        return ProcConnectorError.of, (self.errno, self.strerror, self.filename)
 
 
 class ClosedError(ValueError):

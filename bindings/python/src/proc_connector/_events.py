@@ -33,16 +33,22 @@ class EventKind(IntEnum):
 
 
 class LostReason(IntEnum):
-    """Why events were lost."""
+    """Why events were lost.
+
+    QUEUE:  The queue was full. The number is exact.
+    DEAF:   The kernel reported to nobody until Connector.check() repaired that. The number is unknown.
+    """
 
     QUEUE = lib.PC_LOST_QUEUE
-    """The queue was full. The number is exact."""
     DEAF = lib.PC_LOST_DEAF
-    """The kernel reported to nobody until Connector.check() repaired that. The number is unknown."""
 
 
 class Mask(IntFlag):
-    """Which events to receive. Overruns pass every mask."""
+    """Which events to receive. Overruns pass every mask. Mask(0) stands for everything, not for nothing.
+
+    UNKNOWN:  Events of kinds that the library does not know.
+    ALL:      The nine kinds that kernels send today.
+    """
 
     FORK = lib.PC_MASK_FORK
     EXEC = lib.PC_MASK_EXEC
@@ -54,9 +60,7 @@ class Mask(IntFlag):
     COMM = lib.PC_MASK_COMM
     COREDUMP = lib.PC_MASK_COREDUMP
     UNKNOWN = lib.PC_MASK_UNKNOWN
-    """Events of kinds that the library does not know."""
     ALL = lib.PC_MASK_ALL
-    """The nine kinds that kernels send today."""
 
 
 class Fork(NamedTuple):
@@ -98,16 +102,18 @@ class Exec(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """A task exited. This is not always a process exit: other threads may live on. See alive()."""
+    """A task exited. This is not always a process exit: other threads may live on. See alive().
+
+    exit_code:    A wait status, for os.WIFEXITED() and the like; see also returncode.
+    exit_signal:  The signal that the parent gets, mostly SIGCHLD; -1 for a thread.
+    parent_pid:   0 when the kernel names no parent.
+    """
 
     pid: int
     tgid: int
     exit_code: int
-    """A wait status, for os.WIFEXITED() and the like; see also returncode."""
     exit_signal: int = int(signal.SIGCHLD)
-    """The signal that the parent gets, mostly SIGCHLD; -1 for a thread."""
     parent_pid: int = 1
-    """0 when the kernel names no parent."""
     parent_tgid: int = 1
     timestamp_ns: int = 0
     cpu: int = 0
@@ -217,12 +223,14 @@ class Coredump(NamedTuple):
 
 
 class Overrun(NamedTuple):
-    """Events were lost: they are missing between `since_ns` and `timestamp_ns`."""
+    """Events were lost: they are missing between `since_ns` and `timestamp_ns`.
+
+    lost:      The exact number of lost events; 0 if it is unknown (LostReason.DEAF).
+    since_ns:  The earliest time at which an event may be missing.
+    """
 
     lost: int
-    """The exact number of lost events; 0 if it is unknown (LostReason.DEAF)."""
     since_ns: int
-    """The earliest time at which an event may be missing."""
     reason: LostReason
     timestamp_ns: int = 0
     cpu: int = 0
@@ -239,14 +247,16 @@ class Overrun(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """A kernel event that this version does not know. Ignore it."""
+    """A kernel event that this version does not know. Ignore it.
+
+    what:  The kernel's number for this kind of event.
+    size:  How many bytes of data the kernel sent after the event's header.
+    raw:   The first bytes of that data.
+    """
 
     what: int
-    """The kernel's number for this kind of event."""
     size: int
-    """How many bytes of data the kernel sent after the event's header."""
     raw: bytes
-    """The first bytes of that data."""
     timestamp_ns: int = 0
     cpu: int = 0
     seq: int = 0

@@ -23,24 +23,27 @@ Self = TypeVar("Self", bound="Handle")
 
 
 class Stats(NamedTuple):
-    """The statistics of a connector. Each field by itself is exact."""
+    """The statistics of a connector. Each field by itself is exact.
+
+    received:      Kernel events delivered.
+    filtered:      Messages that the kernel admitted and the library rejected: events queued before a set_filter(),
+                   for example.
+    lost:          Events lost in a full queue: the sum of what all overruns reported.
+    foreign:       Forged messages: the kernel did not send them.
+    malformed:     Damaged messages.
+    repaired:      How often a deaf kernel was repaired.
+    rcvbuf_bytes:  The queue budget that the kernel granted.
+    hidden:        With Table.stats(): how many processes of the table are ProcessState.HIDDEN.
+    """
 
     received: int
-    """Kernel events delivered."""
     filtered: int
-    """Messages that the kernel admitted and the library rejected: events queued before a set_filter(), for example."""
     lost: int
-    """Events lost in a full queue: the sum of what all overruns reported."""
     foreign: int
-    """Forged messages: the kernel did not send them."""
     malformed: int
-    """Damaged messages."""
     repaired: int
-    """How often a deaf kernel was repaired."""
     rcvbuf_bytes: int
-    """The queue budget that the kernel granted."""
     hidden: int
-    """With Table.stats(): how many processes of the table are ProcessState.HIDDEN."""
 
 
 class Handle:
@@ -256,7 +259,11 @@ def _nothing(handle: Any) -> int:
 
 def _adopt(open_fd: Any, out: Any, fd: Descriptor, options: Any) -> None:
     """Opens a handle on a duplicate of the caller's descriptor."""
-    duplicate = os.dup(descriptor("fd", fd))
+    number = descriptor("fd", fd)
+    try:
+        duplicate = os.dup(number)
+    except OSError as error:
+        raise ProcConnectorError.of(error.errno or 0, f"fd {number}: {error.strerror}") from None
     result = open_fd(out, duplicate, options)
     if result < 0:
         os.close(duplicate)

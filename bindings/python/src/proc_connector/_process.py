@@ -14,7 +14,14 @@ from ._texts import Text, TextKind, arguments, read
 
 
 class Fields(IntFlag):
-    """Fields of a process that a table keeps up to date."""
+    """Fields of a process that a table keeps up to date.
+
+    PARENT:       `parent_pid`.
+    START:        `start_boottime_ns`.
+    SESSION:      `session`.
+    COMM:         `comm`.
+    CREDENTIALS:  `ruid`, `euid`, `rgid` and `egid`.
+    """
 
     PARENT = lib.PC_FIELD_PARENT
     START = lib.PC_FIELD_START
@@ -24,26 +31,31 @@ class Fields(IntFlag):
 
 
 class ProcessState(IntFlag):
-    """What is special about a process at this moment."""
+    """What is special about a process at this moment.
+
+    KERNEL_THREAD:  It can rename itself without an event, so its name is the one that was read once.
+    LEADER_GONE:    The leader has exited, but other threads live on.
+    HIDDEN:         /proc did not show the process (hidepid, a security module). Only what events carried is valid.
+    PERHAPS:        The process may belong to the family of the table. The event that would show it was lost.
+    """
 
     KERNEL_THREAD = lib.PC_PROCESS_KERNEL_THREAD
-    """It can rename itself without an event, so its name is the one that was read once."""
     LEADER_GONE = lib.PC_PROCESS_LEADER_GONE
-    """The leader has exited, but other threads live on."""
     HIDDEN = lib.PC_PROCESS_HIDDEN
-    """/proc did not show the process (hidepid, a security module). Only what events carried is valid."""
     PERHAPS = lib.PC_PROCESS_PERHAPS
-    """The process may belong to the family of the table. The event that would show it was lost."""
 
 
 class Liveness(IntEnum):
-    """What /proc says of a process. EXITED is false, the others are true."""
+    """What /proc says of a process. EXITED is false, the others are true.
+
+    EXITED:       The process has exited, is a zombie, or never existed.
+    RUNNING:      The process runs, with its leader.
+    LEADER_GONE:  The leader has exited, but other threads live on.
+    """
 
     EXITED = 0
-    """The process has exited, is a zombie, or never existed."""
     RUNNING = 1
     LEADER_GONE = 2
-    """The leader has exited, but other threads live on."""
 
 
 class Process(NamedTuple):
@@ -57,32 +69,42 @@ class Process(NamedTuple):
     Each method that reads a text raises ProcConnectorError: ESRCH (a ProcessLookupError) if the process exited or the
     pid has another owner, EACCES (a PermissionError) if this process may not read it, ENODATA if there is none, EAGAIN
     if the process is taking up another program.
+
+    id:                 The table's number for this process. Unlike a pid, it is not reused while the table is open.
+    parent_id:          The parent's id; 0: there is no parent, or it is not known yet.
+    start_boottime_ns:  When the process started: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms.
+    user:               What Table.set_user() has set. `user` is not the user id: see `euid`.
+    pid:                The pid of the process: its tgid.
+    parent_pid:         The pid of the parent.
+    session:            The id of the session.
+    valid:              The fields that are known and kept up to date. Test it first: the others may be 0.
+    ruid:               The real user id. The four ids are 0, as root's are, if `valid` lacks Fields.CREDENTIALS: test
+                        that first.
+    euid:               The effective user id.
+    rgid:               The real group id.
+    egid:               The effective group id.
+    comm:               The leader's name. Bytes that are not UTF-8 become what os.fsencode() restores.
+    state:              What is special about the process.
+    sequence:           The number of the last change that had been reported when this was read.
+    pidfd_inode:        The inode of the process's pidfds; 0: not known. See the argument pidfd_inodes of Table.
     """
 
     id: int = 0
-    """The table's number for this process. Unlike a pid, it is not reused while the table is open."""
     parent_id: int = 0
-    """The parent's id; 0: there is no parent, or it is not known yet."""
     start_boottime_ns: int = 0
-    """When the process started: CLOCK_BOOTTIME in nanoseconds, rounded down to 10 ms."""
     user: int = 0
-    """What Table.set_user() has set."""
     pid: int = 0
     parent_pid: int = 0
     session: int = 0
     valid: Fields = Fields(0)
-    """The fields that are known and kept up to date. Do not rely on the others: 0 is also root's id."""
     ruid: int = 0
     euid: int = 0
     rgid: int = 0
     egid: int = 0
     comm: str = ""
-    """The leader's name. Bytes that are not UTF-8 become what os.fsencode() restores."""
     state: ProcessState = ProcessState(0)
     sequence: int = 0
-    """The number of the last change that had been reported when this was read."""
     pidfd_inode: int = 0
-    """The inode of the process's pidfds; 0: not known. See the argument pidfd_inodes of Table."""
 
     def cmdline(self) -> list[str]:
         """Reads the arguments. Bytes that are not UTF-8 become what os.fsencode() restores."""

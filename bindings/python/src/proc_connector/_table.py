@@ -21,65 +21,76 @@ _MOST_TEXT = 8_388_608
 
 
 class ChangeKind(IntEnum):
-    """What a change reports. A newer library may report other kinds, too."""
+    """What a change reports. A newer library may report other kinds, too.
+
+    FOUND:        The process was running when the table was opened.
+    STARTED:      The process started.
+    EXECED:       The process runs a new program.
+    RENAMED:      The process's leader has a new name.
+    CREDENTIALS:  The process has other user or group ids.
+    SESSION:      The process is in another session.
+    REPARENTED:   The process's parent exited, and the process has another parent.
+    EXITED:       The process exited: its last thread is gone.
+    VANISHED:     The process exited, as a reading of /proc has shown. Its exit code is not known.
+    SYNCED:       The table agrees with /proc, and every difference has been reported. This change is about no
+                  process.
+    UNSYNCED:     The table may differ from /proc until the next SYNCED: events were lost, or rescan() was called.
+    """
 
     FOUND = lib.PC_CHANGE_FOUND
-    """The process was running when the table was opened."""
     STARTED = lib.PC_CHANGE_STARTED
-    """The process started."""
     EXECED = lib.PC_CHANGE_EXECED
-    """The process runs a new program."""
     RENAMED = lib.PC_CHANGE_RENAMED
-    """The process's leader has a new name."""
     CREDENTIALS = lib.PC_CHANGE_CREDENTIALS
-    """The process has other user or group ids."""
     SESSION = lib.PC_CHANGE_SESSION
-    """The process is in another session."""
     REPARENTED = lib.PC_CHANGE_REPARENTED
-    """The process's parent exited, and the process has another parent."""
     EXITED = lib.PC_CHANGE_EXITED
-    """The process exited: its last thread is gone."""
     VANISHED = lib.PC_CHANGE_VANISHED
-    """The process exited, as a reading of /proc has shown. Its exit code is not known."""
     SYNCED = lib.PC_CHANGE_SYNCED
-    """The table agrees with /proc, and every difference has been reported. This change is about no process."""
     UNSYNCED = lib.PC_CHANGE_UNSYNCED
-    """The table may differ from /proc until the next SYNCED: events were lost, or rescan() was called."""
 
 
 class ChangeFlags(IntFlag):
-    """How a change was found."""
+    """How a change was found.
+
+    RECOVERED:    By reading /proc, after a loss of events or a rescan(). The timestamp is that of the reading.
+    EXIT_CODE:    The exit code is known.
+    DEAF:         With SYNCED: the kernel reported to nobody for a while. The events of that time are not counted in
+                  `lost`.
+    LEADER_CODE:  The exit code is the leader's. It is the process's own too, unless another thread outlived the
+                  leader.
+    """
 
     RECOVERED = lib.PC_CHANGE_RECOVERED
-    """By reading /proc, after a loss of events or a rescan(). The timestamp is that of the reading."""
     EXIT_CODE = lib.PC_CHANGE_EXIT_CODE
-    """The exit code is known."""
     DEAF = lib.PC_CHANGE_DEAF
-    """With SYNCED: the kernel reported to nobody for a while. The events of that time are not counted in `lost`."""
     LEADER_CODE = lib.PC_CHANGE_LEADER_CODE
-    """The exit code is the leader's. It is the process's own too, unless another thread outlived the leader."""
 
 
 class Change(NamedTuple):
-    """A change of a process. `str()` makes a line for logs."""
+    """A change of a process. `str()` makes a line for logs.
+
+    kind:          A ChangeKind, or the number of a kind that a newer library reports: then str() has "unknown".
+    flags:         How the change was found.
+    timestamp_ns:  CLOCK_MONOTONIC in nanoseconds.
+    lost:          With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were lost so
+                   far.
+    since_ns:      With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing.
+    exit_code:     With EXITED: a wait status, or None if it is not known. See also returncode.
+    hidden:        With SYNCED: how many processes are ProcessState.HIDDEN.
+    sequence:      The number of this change: one more than that of the change before, from 1 on.
+    process:       The process after the change; if it exited, as it last was.
+    """
 
     kind: int
-    """A ChangeKind, or the number of a kind that a newer library reports."""
     flags: ChangeFlags = ChangeFlags(0)
     timestamp_ns: int = 0
-    """CLOCK_MONOTONIC in nanoseconds."""
     lost: int = 0
-    """With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were lost so far."""
     since_ns: int = 0
-    """With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing."""
     exit_code: Optional[int] = None
-    """With EXITED: a wait status, or None if it is not known. See also returncode."""
     hidden: int = 0
-    """With SYNCED: how many processes are ProcessState.HIDDEN."""
     sequence: int = 0
-    """The number of this change: one more than that of the change before, from 1 on."""
     process: Process = Process()
-    """The process after the change; if it exited, as it last was."""
 
     @property
     def exited(self) -> bool:
@@ -99,16 +110,18 @@ class Change(NamedTuple):
 
 
 class Command(NamedTuple):
-    """The command of a process, as a table keeps it. `str()` quotes it for a shell."""
+    """The command of a process, as a table keeps it. `str()` quotes it for a shell.
+
+    command_line:  The command line: each argument with a NUL byte behind it.
+    executable:    The path of the program. If the file was deleted, the path ends with " (deleted)".
+    cut:           Only the beginning of the command line is kept.
+    doubtful:      Events were lost after it was read: the process may have run another program since.
+    """
 
     command_line: Text
-    """The command line: each argument with a NUL byte behind it."""
     executable: Text
-    """The path of the program. If the file was deleted, the path ends with " (deleted)"."""
     cut: bool = False
-    """Only the beginning of the command line is kept."""
     doubtful: bool = False
-    """Events were lost after it was read: the process may have run another program since."""
 
     @property
     def arguments(self) -> list[str]:
@@ -170,7 +183,9 @@ class Table(Handle):
                      within 10 ms are distinguished
     proc:            a directory to read instead of /proc, as a path or a descriptor: the host's /proc at another path,
                      or in tests a directory with made-up processes
-    fd, subscribed:  as for Connector
+    fd, subscribed:  as for Connector. Such a table reads /proc twice, because the socket may have lost events before:
+                     SYNCED, UNSYNCED and SYNCED follow FOUND. Call next() until `synced` is true; do not wait for the
+                     first SYNCED
 
     Raises what Connector() raises, and ProcConnectorError: EACCES (a PermissionError) if /proc is not mounted, hides
     processes, or belongs to another PID namespace; ESRCH (a ProcessLookupError) if there is no process `family`.
@@ -219,7 +234,7 @@ class Table(Handle):
                 options.flags |= flag
         opened = None
         if isinstance(proc, (str, os.PathLike)):
-            opened = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened = _open_directory("proc", proc)
             options.proc_fd = opened
         elif proc is not None:
             options.proc_fd = descriptor("proc", proc)
@@ -277,6 +292,10 @@ class Table(Handle):
         Changes may be reported during the walk: a process that stays in the table throughout is visited exactly once.
         To list all processes once, call next() until `synced` is true before.
         """
+        self.fileno()  # raises an error if the table is closed
+        return self._walk()
+
+    def _walk(self) -> Iterator[Process]:
         cursor = ffi.new("uint64_t *")
         process = allocate("struct pc_process *")
         while self._call(lib.pc_table_each, cursor, process):
@@ -292,9 +311,16 @@ class Table(Handle):
         Raises ProcConnectorError: ESRCH (a ProcessLookupError) if the process is not in the table and did not leave it
         with the last change, ENODATA if the table was opened without text_bytes.
         """
+        if not isinstance(process, Process):
+            raise TypeError(f"process must be a Process, not {type(process).__name__}")
         kept = ffi.new("struct pc_command *")
         with self._own():  # the texts are the table's until the next change
-            self._call(lib.pc_table_command, to_c(process), kept)
+            try:
+                self._call(lib.pc_table_command, to_c(process), kept)
+            except ProcConnectorError as error:
+                if error.errno == errno.ENODATA:
+                    raise ProcConnectorError.of(errno.ENODATA, "open the table with text_bytes") from None
+                raise
             return Command(
                 _kept(kept.command_line, kept.command_line_length, kept.command_line_error),
                 _kept(kept.executable, kept.executable_length, kept.executable_error),
@@ -304,6 +330,8 @@ class Table(Handle):
 
     def set_user(self, pid: int, user: int) -> None:
         """Keeps a number of the caller's with a process, which `Process.user` has from then on.
+
+        `user` is not the user id: see `euid`.
 
         Raises ProcConnectorError (ESRCH, a ProcessLookupError) if there is no such process in the table.
         """
@@ -327,7 +355,25 @@ class Table(Handle):
         self._call_and_ring(lib.pc_table_rescan)
 
 
+def _open_directory(name: str, path: Union[str, os.PathLike[str]]) -> int:
+    """Opens the directory that an argument names."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    except OSError as error:
+        raise ProcConnectorError.of(error.errno or 0, error.strerror, os.fspath(path)) from None
+
+
+# Why a table has no text of a process. The library's own texts for these numbers are about a process that is read now.
+_WHY = {
+    errno.ESRCH: "the process exited or ran another program before this was read, or this is empty",
+    errno.ENODATA: "there is none, as for a kernel thread",
+}
+
+
 def _kept(data: Any, length: int, error: int) -> Text:
     if data == ffi.NULL:
-        return Text(error=ProcConnectorError.of(error or errno.ENODATA))
+        number = abs(error) or errno.ENODATA
+        return Text(error=ProcConnectorError.of(number, _WHY.get(number)))
     return Text(bytes(ffi.buffer(data, length)))

@@ -14,18 +14,21 @@ _ROOM = 4096  # as long as a path can be
 
 
 class TextKind(IntEnum):
-    """The texts that a process has."""
+    """The texts that a process has.
+
+    COMMAND_LINE:  Each argument with a NUL byte behind it, as the kernel has it. A process can rewrite its command
+                   line.
+    EXECUTABLE:    The path of the executable. If that was deleted, the kernel appends " (deleted)".
+    DIRECTORY:     The path of the working directory.
+    CGROUP:        The path of the cgroup of version 2, or of one of version 1.
+    NSPID:         The pid that the process itself sees, as in a container, in decimal digits.
+    """
 
     COMMAND_LINE = lib.PC_TEXT_COMMAND_LINE
-    """Each argument with a NUL byte behind it, as the kernel has it. A process can rewrite its command line."""
     EXECUTABLE = lib.PC_TEXT_EXECUTABLE
-    """The path of the executable. If that was deleted, the kernel appends " (deleted)"."""
     DIRECTORY = lib.PC_TEXT_DIRECTORY
-    """The path of the working directory."""
     CGROUP = lib.PC_TEXT_CGROUP
-    """The path of the cgroup of version 2, or of one of version 1."""
     NSPID = lib.PC_TEXT_NSPID
-    """The pid that the process itself sees, as in a container, in decimal digits."""
 
 
 class Text(NamedTuple):

@@ -9,14 +9,16 @@ from ._native import lib
 
 
 class Wake(IntEnum):
-    """How soon a thread runs after it is woken."""
+    """How soon a thread runs after it is woken.
+
+    USUAL:     As before: wake_soon() has changed nothing.
+    SLICE:     SCHED_OTHER with the shortest slice, 100 us. Needs no privilege, and Linux 6.12.
+    REALTIME:  SCHED_FIFO, priority 1. Needs CAP_SYS_NICE or an RLIMIT_RTPRIO of 1.
+    """
 
     USUAL = lib.PC_WAKE_USUAL
-    """As before: wake_soon() has changed nothing."""
     SLICE = lib.PC_WAKE_SLICE
-    """SCHED_OTHER with the shortest slice, 100 us. Needs no privilege, and Linux 6.12."""
     REALTIME = lib.PC_WAKE_REALTIME
-    """SCHED_FIFO, priority 1. Needs CAP_SYS_NICE or an RLIMIT_RTPRIO of 1."""
 
 
 def wake_soon(most: Wake = Wake.SLICE) -> Wake:
