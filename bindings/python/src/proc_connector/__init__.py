@@ -4,12 +4,15 @@ A Connector is the stream of all events: every fork, exec, exit, id change, ptra
 all processes, follows them, and recovers from losses by itself. Choose the table if you want to know which processes
 exist, or what became of them:
 
-    from proc_connector import Table
+    from proc_connector import Table, wake_soon
 
+    wake_soon()
     with Table(text_bytes=4096) as table:
         for change in table:
             if change.exited and change.returncode != 0:
                 print(change.returncode, table.command(change.process), flush=True)
+
+help(proc_connector) is long: read help(proc_connector.Table) or help(proc_connector.Connector) first.
 """
 
 from ._connector import Connector
