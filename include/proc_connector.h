@@ -524,7 +524,8 @@ int pc_open(struct pc_connector **out, const struct pc_options *options);
  *   return 0 and do nothing.
  *
  * The descriptor becomes non-blocking and close-on-exec. The queue becomes smaller only if options
- * ask for that. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
+ * ask for that. If rcvbuf_bytes is 0, a queue below 36 MiB grows to that, as far as the kernel
+ * grants it. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
  * an unprivileged pc_close() cannot remove its listener from the kernel's count.
  *
  * out:      receives the handle.
@@ -555,7 +556,7 @@ int pc_open_fd(struct pc_connector **out, int fd, const struct pc_options *optio
  *
  * Returns the name of the first invalid field, such as "rcvbuf_bytes", as a static string; or NULL
  * if all fields are valid. If a field is in use that this library does not know, the name is
- * "size"."
+ * "size".
  */
 const char *pc_invalid_option(const struct pc_options *options);
 
@@ -896,17 +897,23 @@ int pc_table_open(struct pc_table **out, const struct pc_table_options *options)
  *   are queued. So a restarted daemon misses nothing, unless the queue became full meanwhile: the
  *   table reports STARTED for each process that started since the previous table was released, and
  *   EXITED for each that exited. If the EXIT is the only sign of a process, the table reports
- *   FOUND before EXITED, with nothing but the pid. After SYNCED, the table reads /proc once more
- *   (UNSYNCED, SYNCED), because the queue does not show what it lost before.
+ *   FOUND before EXITED, with nothing but the pid.
  * - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD,
  *   the test can also make up /proc: a directory with PID/stat and PID/status of each process
  *   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
+ *
+ * On either socket, the table reads /proc once more after SYNCED (UNSYNCED, SYNCED, with 0 lost),
+ * because the queue does not show what it lost before. The table counts losses from its adoption on.
+ * For the number of earlier ones, compare SK_MEMINFO_DROPS of getsockopt(SO_MEMINFO) with the sum
+ * of pc_stats.lost of the previous tables.
  *
  * fd:  on success it belongs to the table, otherwise to the caller.
  *
  * Returns 0, an error of pc_table_open(), or one of pc_open_fd().
  */
-int pc_table_open_fd(struct pc_table **out, int fd, const struct pc_table_options *options);
+int pc_table_open_fd(struct pc_table **out,
+                     int fd,
+                     const struct pc_table_options *options);
 
 /*
  * Ends the table but not its subscription, and returns the socket, which then belongs to the caller.
@@ -916,9 +923,9 @@ int pc_table_open_fd(struct pc_table **out, int fd, const struct pc_table_option
  * rules for descriptors are those of pc_release().
  *
  * Returns the descriptor, or
- * -EBUSY              the table has something to report: call pc_table_next() until it returns 0.
- *                     Before the first pc_table_next() this error cannot occur, because all events
- *                     are still queued.
+ * -EBUSY              the table has something to report: call pc_table_next() until it returns 0 and
+ *                     pc_table_release() succeeds. (After a 0, work may be left.) Before the first
+ *                     pc_table_next() this error cannot occur, because all events are still queued.
  * -EINVAL, -ECHILD. On failure nothing has changed.
  */
 int pc_table_release(struct pc_table *table);
@@ -1171,10 +1178,11 @@ int pc_change_format(const struct pc_change *change, char *buffer, size_t size);
  * Returns 1: a change; 0: no change came in time, or work is left; or
  * -ENOMEM             out of memory
  * -EMFILE, -ENFILE    out of descriptors
- * or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). After an error nothing is lost:
- * call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call
- * with timeout 0 returns 0, and a call with another timeout waits. No error is about a single
- * process: a process that cannot be read is PC_PROCESS_HIDDEN.
+ * or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). -EPIPE, -ECHILD and -EINVAL are
+ * final. After any other error, no change is lost: call again. (Without descriptors, a text or the exit
+ * code of a process with threads may be.) After an error that lasts, the table rests for up to 100 ms:
+ * until then, pc_table_fd() is not readable, a call with timeout 0 returns 0, and a call with another
+ * timeout waits. No error is about a single process: a process that cannot be read is PC_PROCESS_HIDDEN.
  */
 int pc_table_next(struct pc_table *table,
                   struct pc_change *change,
@@ -1282,7 +1290,7 @@ int pc_table_each(const struct pc_table *table, uint64_t *cursor, struct pc_proc
 
 /*
  * Stores a value for the caller with a process. From then on, pc_process.user has this value, also
- * in the change that reports the process exit.
+ * in the change that reports the process exit. The value does not survive pc_table_release().
  *
  * Returns 0; -ESRCH: there is no such process in the table; -EINVAL: table is NULL.
  */

@@ -136,7 +136,8 @@ pub unsafe extern "C" fn pc_open(out: *mut *mut pc_connector, options: *const pc
 ///   return 0 and do nothing.
 ///
 /// The descriptor becomes non-blocking and close-on-exec. The queue becomes smaller only if options
-/// ask for that. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
+/// ask for that. If rcvbuf_bytes is 0, a queue below 36 MiB grows to that, as far as the kernel
+/// grants it. With PC_OPEN_SUBSCRIBED no privilege is needed on any kernel. But before Linux 6.6
 /// an unprivileged pc_close() cannot remove its listener from the kernel's count.
 ///
 /// out:      receives the handle.
@@ -212,7 +213,7 @@ unsafe fn open_options(options: *const pc_options) -> Result<OpenOptions, Errno>
 ///
 /// Returns the name of the first invalid field, such as "rcvbuf_bytes", as a static string; or NULL
 /// if all fields are valid. If a field is in use that this library does not know, the name is
-/// "size"."
+/// "size".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_invalid_option(options: *const pc_options) -> *const c_char {
     // SAFETY: `options` is NULL or as long as it says.

@@ -193,11 +193,15 @@ pub unsafe extern "C" fn pc_table_open(
 ///   are queued. So a restarted daemon misses nothing, unless the queue became full meanwhile: the
 ///   table reports STARTED for each process that started since the previous table was released, and
 ///   EXITED for each that exited. If the EXIT is the only sign of a process, the table reports
-///   FOUND before EXITED, with nothing but the pid. After SYNCED, the table reads /proc once more
-///   (UNSYNCED, SYNCED), because the queue does not show what it lost before.
+///   FOUND before EXITED, with nothing but the pid.
 /// - An AF_UNIX socket through which a test sends events, without privilege. With PC_TABLE_PROC_FD,
 ///   the test can also make up /proc: a directory with PID/stat and PID/status of each process
 ///   (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do.
+///
+/// On either socket, the table reads /proc once more after SYNCED (UNSYNCED, SYNCED, with 0 lost),
+/// because the queue does not show what it lost before. The table counts losses from its adoption on.
+/// For the number of earlier ones, compare SK_MEMINFO_DROPS of getsockopt(SO_MEMINFO) with the sum
+/// of pc_stats.lost of the previous tables.
 ///
 /// fd:  on success it belongs to the table, otherwise to the caller.
 ///
@@ -238,9 +242,9 @@ unsafe fn create(
 /// rules for descriptors are those of pc_release().
 ///
 /// Returns the descriptor, or
-/// -EBUSY              the table has something to report: call pc_table_next() until it returns 0.
-///                     Before the first pc_table_next() this error cannot occur, because all events
-///                     are still queued.
+/// -EBUSY              the table has something to report: call pc_table_next() until it returns 0 and
+///                     pc_table_release() succeeds. (After a 0, work may be left.) Before the first
+///                     pc_table_next() this error cannot occur, because all events are still queued.
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
@@ -561,10 +565,11 @@ pub unsafe extern "C" fn pc_change_format(
 /// Returns 1: a change; 0: no change came in time, or work is left; or
 /// -ENOMEM             out of memory
 /// -EMFILE, -ENFILE    out of descriptors
-/// or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). After an error nothing is lost:
-/// call again. The table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call
-/// with timeout 0 returns 0, and a call with another timeout waits. No error is about a single
-/// process: a process that cannot be read is PC_PROCESS_HIDDEN.
+/// or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). -EPIPE, -ECHILD and -EINVAL are
+/// final. After any other error, no change is lost: call again. (Without descriptors, a text or the exit
+/// code of a process with threads may be.) After an error that lasts, the table rests for up to 100 ms:
+/// until then, pc_table_fd() is not readable, a call with timeout 0 returns 0, and a call with another
+/// timeout waits. No error is about a single process: a process that cannot be read is PC_PROCESS_HIDDEN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_next(
     table: *mut pc_table,
@@ -748,7 +753,7 @@ fn give(process: Option<Process>, out: &mut MaybeUninit<Process>) -> u32 {
 }
 
 /// Stores a value for the caller with a process. From then on, pc_process.user has this value, also
-/// in the change that reports the process exit.
+/// in the change that reports the process exit. The value does not survive pc_table_release().
 ///
 /// Returns 0; -ESRCH: there is no such process in the table; -EINVAL: table is NULL.
 #[unsafe(no_mangle)]
