@@ -220,7 +220,7 @@ $(BUILD)/examples-c/daemon/pcpolicyd: $(wildcard examples-c/daemon/*.c examples-
 $(BUILD)/examples-c/confined/confined: examples-c/confined/drop.c examples-c/confined/drop.h
 
 # docs/testing.md
-$(BUILD)/examples-c/testing/made-up: examples-c/testing/feed.c examples-c/testing/feed.h
+$(BUILD)/examples-c/testing/made-up $(BUILD)/examples-c/testing/made-up-table: examples-c/testing/feed.c examples-c/testing/feed.h
 $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: PACKAGE = libpcap
 $(BUILD)/examples-c/testing/record $(BUILD)/examples-c/testing/replay: examples-c/testing/cooked.h
 

@@ -8,16 +8,20 @@ pids=()
 trap 'exec 2>/dev/null; kill -9 "${pids[@]}"; wait "${pids[@]}"; rm -rf "$work"' EXIT
 . tests/tap.sh
 testing=build/examples-c/testing
-make --no-print-directory $testing/made-up $testing/reader >"$work/log" 2>&1
+make --no-print-directory $testing/made-up $testing/made-up-table $testing/reader >"$work/log" 2>&1
 ok $? "the examples of examples-c/testing build" "$work/log"
 
 # Where everybody may read them.
-cp $testing/made-up build/stage/lib/libproc_connector.so.0 "$work"
+cp $testing/made-up $testing/made-up-table build/stage/lib/libproc_connector.so.0 "$work"
 chmod 755 "$work"
-LD_LIBRARY_PATH=$work unshare --net --pid --fork \
-	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$work/made-up" >"$work/out" 2>&1 &&
-	[ "$(grep -c '^ok' "$work/out")" = 4 ]
+unprivileged() { # unprivileged PROGRAM: runs a copy of it
+	LD_LIBRARY_PATH=$work unshare --net --pid --fork \
+		setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$work/$1" >"$work/out" 2>&1
+}
+unprivileged made-up && [ "$(grep -c '^ok' "$work/out")" = 4 ]
 ok $? "made-up events need neither privilege nor the initial namespaces" "$work/out"
+unprivileged made-up-table && [ "$(grep -c '^ok' "$work/out")" = 8 ]
+ok $? "a table of made-up processes needs neither privilege nor the initial namespaces" "$work/out"
 
 if ! make --no-print-directory $testing/record $testing/replay >"$work/log" 2>&1; then
 	grep -q 'not found in the pkg-config' "$work/log"
