@@ -566,10 +566,11 @@ pub unsafe extern "C" fn pc_change_format(
 /// -ENOMEM             out of memory
 /// -EMFILE, -ENFILE    out of descriptors
 /// or an error of pc_recv(), getdents64(2), lseek(2) or epoll_ctl(2). -EPIPE, -ECHILD and -EINVAL are
-/// final. After any other error, no change is lost: call again. (Without descriptors, a text or the exit
-/// code of a process with threads may be.) After an error that lasts, the table rests for up to 100 ms:
-/// until then, pc_table_fd() is not readable, a call with timeout 0 returns 0, and a call with another
-/// timeout waits. No error is about a single process: a process that cannot be read is PC_PROCESS_HIDDEN.
+/// final. After any other error, no change is lost: call again. After -EMFILE and -ENFILE, a text may be
+/// missing, and the exit code of a process with threads may be only the leader's. After an error that is
+/// likely to last, the table rests for up to 100 ms: until then, pc_table_fd() is not readable, a call
+/// with timeout 0 returns 0, and a call with another timeout waits. No error is about a single process: a
+/// process that cannot be read is PC_PROCESS_HIDDEN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_next(
     table: *mut pc_table,
