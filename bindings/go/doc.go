@@ -12,6 +12,10 @@
 //
 // The package calls the C library proc_connector through cgo. pkg-config must find the library. If
 // it is not installed where the linker looks, set PKG_CONFIG_PATH, and at run time LD_LIBRARY_PATH.
+// To write the library's folder into the program instead of setting LD_LIBRARY_PATH:
+//
+//	CGO_LDFLAGS=-Wl,-rpath,/opt/proc_connector/lib go build
+//
 // With the build tag "static", the whole program is linked statically.
 //
 // # Module path
@@ -50,7 +54,16 @@
 //
 // From Linux 6.6 on, any process can make the kernel deaf, so that it reports to no listener. A
 // daemon calls Check from a ticker. Check detects and repairs the deafness, and an overrun reports
-// it.
+// it. If several programs check, only the first one learns of a deafness. So a daemon beside other
+// such programs also reads /proc about once a minute: a Table does this in [Table.Rescan].
+//
+// # Jobs
+//
+// To wait until a command and everything that it started are gone, open a Table with
+// [TableOptions].Family before the command runs: the example of [Table.Len] starts the command
+// behind a gate. Each Table receives the events of the whole machine. For more than about ten jobs
+// at a time, use one Table of all processes, and pass a job's number from each process to its
+// children: the example of [Table.SetUser].
 //
 // # Handing over, and tests without privilege
 //

@@ -21,7 +21,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Option != "" {
-		return "procconnector: " + e.Op + ": invalid option " + e.Option
+		return "procconnector: " + e.Op + ": invalid option " + e.Option + ": must be " + allowed[e.Option]
 	}
 	return "procconnector: " + e.Op + ": " + C.GoString(C.pc_strerror(C.int(e.Errno)))
 }
@@ -39,6 +39,15 @@ func failure(op string, result C.int) error {
 // The fields that have another name in C.
 var options = map[string]string{
 	"events": "Events", "rcvbuf_bytes": "QueueBytes", "fields": "Fields", "family": "Family", "text_bytes": "TextBytes",
+}
+
+// The values that an option may have.
+var allowed = map[string]string{
+	"Events":     "0 or a combination of Mask constants",
+	"QueueBytes": "0 to 2147483647",
+	"Fields":     "0 or a combination of Field constants",
+	"Family":     "0 or a PID above 1",
+	"TextBytes":  "at most 8388608",
 }
 
 // Adds the name of the wrong option, which C returns, to an error.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
+	"unsafe"
 
 	procconnector "example.org/proc_connector/bindings/go"
 )
@@ -116,28 +119,132 @@ func ExampleTable_Command() {
 	// Output: "sh\x00-c\x00read go; exit 3\x00": 3
 }
 
-// Waits until a command and everything that it has started are gone, including processes in the background.
+// Runs a command, and waits until the command and everything that it started are gone, including processes in the
+// background. The command waits behind a gate, a shell, until the table is open. The gate is the root of the family
+// and the first process that the table reports. Then the gate becomes the command.
 func ExampleTable_Len() {
-	cmd := exec.Command("sh", "-c", "read go; sleep 0.1 &")
-	stdin, err := cmd.StdinPipe()
+	command := []string{"sh", "-c", "sleep 0.1 &"}
+	behind, gate, err := os.Pipe()
 	if err != nil {
 		log.Fatal(err)
 	}
-	cmd.Start()
+	const wait = `read go <&3 || exit 127; exec 3<&-; exec "$@"`
+	cmd := exec.Command("sh", append([]string{"-c", wait, "gate"}, command...)...)
+	cmd.ExtraFiles = []*os.File{behind} // descriptor 3 of the gate
+	if err := cmd.Start(); err != nil {
+		log.Fatal(err)
+	}
+	behind.Close()
 	table, err := procconnector.OpenTable(procconnector.TableOptions{Family: cmd.Process.Pid})
+	if err != nil {
+		log.Fatal(err) // the gate's descriptor closes with this program, and the gate exits
+	}
+	defer table.Close()
+	gate.WriteString("go\n")
+	gate.Close()
+	go cmd.Wait()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // finds out that the kernel was deaf, although another program may have repaired it
+		check, rescan := time.NewTicker(time.Second), time.NewTicker(time.Minute)
+		defer check.Stop()
+		defer rescan.Stop()
+		for {
+			select {
+			case <-check.C:
+				table.Check()
+			case <-rescan.C:
+				table.Rescan()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	// After a loss, processes of other programs may stay in the table as Perhaps: Len may never become 0.
+	certain := func() (n int) {
+		table.All()(func(p procconnector.Process) bool {
+			if !p.Perhaps() {
+				n++
+			}
+			return true
+		})
+		return n
+	}
+	for !table.Synced() || certain() > 0 {
+		if _, err := table.Next(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if n := table.Len(); n > 0 {
+		fmt.Println("all gone, except perhaps", n)
+	} else {
+		fmt.Println("all gone")
+	}
+	// Output: all gone
+}
+
+// Counts the processes of several jobs with one table. Each process passes its job's number on to its children.
+func ExampleTable_SetUser() {
+	table, err := procconnector.OpenTable(procconnector.TableOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer table.Close()
-	stdin.Close()
-	go cmd.Wait()
-	for !table.Synced() || table.Len() > 0 {
-		if _, err := table.Next(context.Background()); err != nil {
-			log.Fatal(err)
+	started := make(map[uint64]int) // how many processes each job started
+	living := make(map[uint64]int)  // how many of them live
+	join := func(pid int32, job uint64) {
+		if table.SetUser(pid, job) == nil {
+			started[job]++
+			living[job]++
 		}
 	}
-	fmt.Println("all gone")
-	// Output: all gone
+	next := func() procconnector.Change {
+		change, err := table.Next(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch p := &change.Process; change.Kind {
+		case procconnector.ChangeStarted:
+			// After a loss, the parent may be PID 1, which has no job.
+			if parent, ok := table.Get(p.ParentPID); ok && parent.ID == p.ParentID && parent.User != 0 {
+				join(p.PID, parent.User)
+			}
+		case procconnector.ChangeExited, procconnector.ChangeVanished:
+			if p.User != 0 {
+				living[p.User]--
+			}
+		}
+		return change
+	}
+	for !table.Synced() {
+		next()
+	}
+	gates := make(map[int32]io.Closer)
+	for i := 0; i < 2; i++ {
+		cmd := exec.Command("sh", "-c", "read go; (sleep 0.1 & sleep 0.1 &)")
+		gate, err := cmd.StdinPipe()
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			log.Fatal(err)
+		}
+		defer cmd.Wait()
+		gates[int32(cmd.Process.Pid)] = gate
+	}
+	jobs := uint64(0)
+	for len(gates) > 0 || living[1] > 0 || living[2] > 0 {
+		pid := next().Process.PID
+		if gate := gates[pid]; gate != nil { // the root of a job is in the table
+			jobs++
+			join(pid, jobs)
+			gate.Close()
+			delete(gates, pid)
+		}
+	}
+	fmt.Println(started)
+	// Output: map[1:4 2:4]
 }
 
 // Prints the command line of every program that is started. Short programs are gone a moment later.
@@ -254,31 +361,42 @@ func ExampleAdoptTable() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(directory)
-	makeUp := func(pid, parent int, comm string) {
-		folder := filepath.Join(directory, strconv.Itoa(pid))
+	folder := func(pid uint32) string { return filepath.Join(directory, strconv.Itoa(int(pid))) }
+	makeUp := func(pid, parent uint32, comm string) {
 		stat := fmt.Sprintf("%d (%s) S %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0"+strings.Repeat(" 0", 31)+"\n",
-			pid, comm, parent, pid, pid) // one of the zeros is the start, which must not be later than the fork event
-		os.Mkdir(folder, 0o755)
-		os.WriteFile(filepath.Join(folder, "stat"), []byte(stat), 0o644)
-		os.WriteFile(filepath.Join(folder, "status"), []byte("Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\n"), 0o644)
+			pid, comm, parent, pid, pid) // the first of the 31 zeros is the start, in ticks of 10 ms of CLOCK_BOOTTIME
+		os.MkdirAll(folder(pid), 0o755)
+		os.WriteFile(filepath.Join(folder(pid), "stat"), []byte(stat), 0o644)
+		os.WriteFile(filepath.Join(folder(pid), "status"), []byte("Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\n"), 0o644)
 	}
-	fork := func(parent, child uint32) []byte { // as the kernel of a little-endian machine sends it
-		header := []uint32{76, 3, 0, 0, 1, 1, 0, 0, 40} // struct nlmsghdr, struct cn_msg
-		event := []uint32{1, 0, 0, 0, parent, parent, child, child, 0, 0}
+	feed, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer syscall.Close(feed[1])
+	send := func(what uint32, data ...uint32) { // as the kernel of a little-endian machine does
+		// A table ignores an exec or exit that is older than its reading of the process.
+		const clockMonotonic = 1
+		var now syscall.Timespec
+		syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&now)), 0)
 		var datagram bytes.Buffer
-		binary.Write(&datagram, binary.LittleEndian, append(header, event...))
-		return datagram.Bytes()
+		binary.Write(&datagram, binary.LittleEndian, []uint32{76, 3, 0, 0, 1, 1, 0, 0, 40}) // struct nlmsghdr, struct cn_msg
+		binary.Write(&datagram, binary.LittleEndian, []uint32{what, 0})                     // the kind, the CPU
+		binary.Write(&datagram, binary.LittleEndian, now.Nano())
+		binary.Write(&datagram, binary.LittleEndian, append(data, make([]uint32, 6-len(data))...))
+		syscall.Write(feed[1], datagram.Bytes())
 	}
+	fork := func(parent, child uint32) { send(1, parent, parent, child, child) }
+	exec := func(pid uint32) { send(2, pid, pid) }
+	exit := func(pid, status uint32) { send(1<<31, pid, pid, status, uint32(syscall.SIGCHLD)) }
+
 	makeUp(1, 0, "init")
+	makeUp(50, 1, "old")
 	proc, err := os.Open(directory)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer proc.Close()
-	feed, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		log.Fatal(err)
-	}
 	socket := os.NewFile(uintptr(feed[0]), "feed")
 	table, err := procconnector.AdoptTable(socket, procconnector.TableOptions{Proc: proc})
 	if err != nil {
@@ -286,25 +404,41 @@ func ExampleAdoptTable() {
 	}
 	defer table.Close()
 	socket.Close()
-
-	for isFed := false; table.Len() < 2; {
-		change, err := table.Next(context.Background())
-		if err != nil {
-			log.Fatal(err)
-		}
-		if change.Process.PID != 0 {
-			fmt.Println(change.Kind, change.Process.PID, change.Process.Comm())
-		}
-		if table.Synced() && !isFed {
-			makeUp(100, 1, "shell")
-			syscall.Write(feed[1], fork(1, 100))
-			isFed = true
+	await := func(kind procconnector.ChangeKind) {
+		for {
+			change, err := table.Next(context.Background())
+			if err != nil {
+				log.Fatal(err)
+			}
+			if change.Process.PID != 0 {
+				fmt.Println(change.Kind, change.Process.PID, change.Process.Comm())
+			}
+			if change.Kind == kind {
+				return
+			}
 		}
 	}
-	syscall.Close(feed[1])
+
+	await(procconnector.ChangeSynced)
+	makeUp(100, 50, "shell") // before the event, as in /proc
+	fork(50, 100)
+	await(procconnector.ChangeStarted)
+	makeUp(100, 50, "program")
+	exec(100)
+	await(procconnector.ChangeExeced)
+	os.RemoveAll(folder(100))
+	exit(100, 3<<8)
+	await(procconnector.ChangeExited)
+	os.RemoveAll(folder(50))
+	exit(50, 0)
+	await(procconnector.ChangeExited)
 	// Output:
 	// found 1 init
+	// found 50 old
 	// started 100 shell
+	// execed 100 program
+	// exited 100 program
+	// exited 50 old
 }
 
 func ExampleError() {

@@ -38,7 +38,8 @@ type Options struct {
 	// Subscribed is for [Adopt]: the socket's previous owner has subscribed it already.
 	Subscribed bool
 	// QueueBytes is the budget of the queue: how many bytes of kernel memory the pending events may
-	// take. The kernel charges 704 to 1,152 bytes per event, depending on the machine. 0: 36 MiB.
+	// take, at most 2,147,483,647. The kernel charges 704 to 1,152 bytes per event, depending on the machine.
+	// 0: 36 MiB.
 	QueueBytes int
 }
 
@@ -72,7 +73,7 @@ type Stats struct {
 	Lost       uint64 // lost in a full queue: the sum over all overruns
 	Foreign    uint64 // forged: the kernel did not send them
 	Malformed  uint64 // damaged
-	Repaired   uint64 // how often a deaf kernel was repaired
+	Repaired   uint64 // how often this connector repaired a deaf kernel: when it was opened, in Subscribe and in Check
 	QueueBytes uint32 // the budget that the kernel granted
 	Hidden     uint32 // from [Table.Stats]: how many processes are [Process.Hidden]
 }

@@ -71,7 +71,10 @@ func (p *Process) LeaderGone() bool { return p.state&C.PC_PROCESS_LEADER_GONE !=
 func (p *Process) Hidden() bool { return p.state&C.PC_PROCESS_HIDDEN != 0 }
 
 // Perhaps returns whether the table reports a family ([TableOptions].Family) and the process may
-// belong to it. The event that would decide this was lost.
+// belong to it. The event that would decide this was lost. After a loss, processes of other programs are Perhaps
+// too: those that started during the loss as children of PID 1 or of an ancestor of the family's root, and the
+// descendants of these processes. Such a process remains Perhaps until it exits, unless its fork event arrives
+// late and shows that it belongs to the family.
 func (p *Process) Perhaps() bool { return p.state&C.PC_PROCESS_PERHAPS != 0 }
 
 // Life is whether a process is alive, according to /proc.

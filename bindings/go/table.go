@@ -87,7 +87,7 @@ func (c *Change) ExitStatus() (syscall.WaitStatus, bool) {
 // and 64 for both MaxWork and MaxWatches.
 type TableOptions struct {
 	Fields     Fields // the fields to keep up to date; parent and start are always kept
-	QueueBytes int    // as in [Options]
+	QueueBytes int    // the budget of the queue, as in [Options]: at most 2,147,483,647; 0: 36 MiB
 	MaxWork    uint32 // how many processes one step may read from /proc, at 10 to 30 µs each; 0: 64
 	// MaxWatches is how many descriptors the table may use to wait for processes that live on without
 	// their leaders, one for each process; 0: 64. The table looks at all other such processes ten
@@ -97,7 +97,7 @@ type TableOptions struct {
 	// descendants by birth, whichever process is their parent now. The process may exit before them.
 	// 0: every process. If the event that would decide whether a process belongs to the family was
 	// lost, the process is [Process.Perhaps]. [Table.Len] is the number of living processes of the
-	// family.
+	// family, including those that are Perhaps, so it may never become 0 after a loss.
 	Family int
 	// TextBytes is how many bytes of memory the table uses for the command line and the executable's
 	// path of each process, terminators included: see [Table.Command]. 0: the table keeps neither. At
@@ -193,17 +193,19 @@ func OpenTable(options TableOptions) (*Table, error) {
 // AdoptTable opens a table on a socket that exists already. It works on a duplicate: close the file, and do
 // not receive from it. If AdoptTable fails, nothing has been received, and the socket can be adopted again.
 //
-// The socket is one that [Table.Release] returned, or one that [Adopt] would take:
+// The socket is one that [Table.Release] returned, or one that [Adopt] would take. After the first ChangeSynced,
+// the table reads /proc once more, because a queue does not show what it lost before. So ChangeUnsynced and
+// another ChangeSynced follow, with Lost 0 if nothing was lost.
 //
-//   - A netlink socket of the kernel's process events. The table first handles the events that are
-//     queued, so a restarted daemon misses nothing. The table reports ChangeStarted for each
-//     process that started since the release, and ChangeExited for each that exited. After
-//     ChangeSynced, the table reads /proc once more, because the queue does not show what it lost
-//     before.
-//   - An AF_UNIX socket (SEQPACKET or DGRAM) through which a test sends made-up events, without privilege.
-//     The test can also make up /proc: [TableOptions].Proc is then a directory with PID/stat and
-//     PID/status of each process (proc_pid_stat(5), proc_pid_status(5)). A process exists as long
-//     as its files do.
+// From a netlink socket of the kernel's process events, the table first handles the events that are queued, so a
+// restarted daemon misses nothing. The table reports ChangeStarted for each process that started since the
+// release, and ChangeExited for each that exited.
+//
+// Through an AF_UNIX socket (SEQPACKET or DGRAM), a test sends made-up events, without privilege. The test can
+// also make up /proc: [TableOptions].Proc is then a directory with PID/stat and PID/status of each process
+// (proc_pid_stat(5), proc_pid_status(5)). A process exists as long as its files do. Give each event the current
+// time of CLOCK_MONOTONIC, because the table ignores an exec or exit that is older than its reading of the
+// process. The start time in stat counts ticks of 10 ms of CLOCK_BOOTTIME.
 func AdoptTable(socket *os.File, options TableOptions) (*Table, error) {
 	var handle *C.struct_pc_table
 	err := options.c("adopt table", func(o *C.struct_pc_table_options) error {
@@ -238,7 +240,10 @@ func newTable(handle *C.struct_pc_table) (*Table, error) {
 }
 
 // Next waits for a change. After an error of the library (EMFILE, ENOMEM) nothing is lost: call again.
-// The table then rests for up to 100 ms, and Next waits meanwhile.
+// The table then rests for up to 100 ms, and Next waits meanwhile. EPIPE is final: the socket is an adopted
+// SEQPACKET socket, and its peer was closed.
+//
+// While Next waits, other goroutines may call every other method.
 func (t *Table) Next(ctx context.Context) (Change, error) {
 	if err := ctx.Err(); err != nil {
 		return Change{}, err
@@ -348,7 +353,7 @@ func keptText(bytes *C.char, length C.uint32_t, result C.int32_t) Text {
 
 // All is an iterator over the table in the order of PIDs, to be called or, from Go 1.23 on, ranged
 // over. Changes may be reported in between: a process that stays in the table throughout is visited
-// exactly once.
+// exactly once. The yield function may call methods of the table.
 func (t *Table) All() func(yield func(Process) bool) {
 	return func(yield func(Process) bool) {
 		var cursor C.uint64_t
@@ -371,7 +376,8 @@ func (t *Table) Synced() bool {
 	return result == 1
 }
 
-// Len returns how many processes are in the table after the changes reported so far.
+// Len returns how many processes are in the table after the changes reported so far. With
+// [TableOptions].Family, the number includes the processes that are [Process.Perhaps].
 func (t *Table) Len() int {
 	n := 0
 	t.call("len", func(h *C.struct_pc_table) C.int { n = int(C.pc_table_count(h)); return 0 })
@@ -387,7 +393,9 @@ func (t *Table) SetUser(pid int32, user uint64) error {
 	return err
 }
 
-// Check is [Connector.Check] for the table's connector. After a repair, Next recovers the table.
+// Check is [Connector.Check] for the table's connector. After a repair, Next recovers the table. If other
+// programs check too, also call [Table.Rescan] about once a minute, because only the first program that checks
+// learns of a deafness.
 func (t *Table) Check() (repaired bool, err error) {
 	result, err := t.call("check", func(h *C.struct_pc_table) C.int { return C.pc_table_check(h) })
 	if result > 0 {
@@ -437,7 +445,8 @@ func (t *Table) Release() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "procconnector"), nil
 }
 
-// Close closes the table and ends all waits. Closing again does nothing.
+// Close closes the table and ends all waits. Closing again does nothing. Afterwards, Get and Synced return false,
+// Len returns 0, and All visits no process. The other methods return [os.ErrClosed].
 func (t *Table) Close() error {
 	runtime.SetFinalizer(t, nil)
 	t.mu.Lock()

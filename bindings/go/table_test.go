@@ -253,7 +253,8 @@ func TestTableOptions(t *testing.T) {
 	for option, options := range map[string]TableOptions{"Fields": {Fields: 1 << 31}, "QueueBytes": {QueueBytes: -1},
 		"Family": {Family: 1}, "TextBytes": {TextBytes: 1 << 30}} {
 		var e *Error
-		if _, err := OpenTable(options); !errors.Is(err, syscall.EINVAL) || !errors.As(err, &e) || e.Option != option {
+		if _, err := OpenTable(options); !errors.Is(err, syscall.EINVAL) || !errors.As(err, &e) || e.Option != option ||
+			!strings.Contains(err.Error(), "option "+option+": must be ") || strings.HasSuffix(err.Error(), " ") {
 			t.Error(option, err)
 		}
 	}
