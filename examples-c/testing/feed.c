@@ -8,11 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
-/* The event is not aligned in the datagram, so memcpy() puts it there. */
-static void feed(int fd, const struct proc_event *event)
+/*
+ * The timestamp is the current time, as in the kernel's events. A table ignores an EXEC or EXIT that is older than
+ * its reading of the process. The event is not aligned in the datagram, so memcpy() puts it there.
+ */
+static void feed(int fd, struct proc_event *event)
 {
 	static __u32 sequence;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	event->timestamp_ns = (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
 	unsigned char datagram[sizeof(struct nlmsghdr) + sizeof(struct cn_msg) + sizeof(*event)];
 	struct nlmsghdr netlink = { .nlmsg_len = sizeof(datagram), .nlmsg_type = NLMSG_DONE };
 	struct cn_msg connector = {
