@@ -85,9 +85,9 @@ def test_a_task_can_be_cancelled_and_nothing_is_lost(feed: Feed) -> None:
                 await task
             assert connector._waiting == 0
             assert not asyncio.get_running_loop().remove_reader(connector._bell._epoll.fileno())
-            feed.send(Exec(1, 1))
+            feed.send(Exec(1, 1, timestamp_ns=1))
             async for event in connector:
-                assert event == Exec(1, 1)
+                assert event == Exec(1, 1, timestamp_ns=1)
                 break
 
     asyncio.run(asyncio.wait_for(cancel(), PATIENCE))

@@ -27,6 +27,11 @@ from proc_connector._bell import Bell
 from proc_connector.testing import Feed
 
 
+def execed(pid: int) -> Exec:
+    """An EXEC with a time of its own: Feed.send() leaves it as it is."""
+    return Exec(pid, pid, timestamp_ns=1)
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -108,7 +113,7 @@ def test_only_a_subscribed_socket_is_adopted_in_another_network_namespace(name: 
 def test_a_batch_has_at_most_64_events(feed: Feed) -> None:
     with Connector(fd=feed) as connector:
         for pid in range(1, 71):
-            feed.send(Exec(pid, pid))
+            feed.send(execed(pid))
         assert pids(connector.recv_many(0, most=2)) == [1, 2]
         assert pids(connector.recv_many(most=100)) == [*range(3, 67)]
         assert pids(connector.recv_many(PATIENCE)) == [*range(67, 71)]
@@ -118,17 +123,17 @@ def test_a_batch_has_at_most_64_events(feed: Feed) -> None:
 def test_one_event_at_a_time_leaves_the_descriptor_readable(feed: Feed) -> None:
     with Connector(fd=feed) as connector:
         for pid in range(1, 4):
-            feed.send(Exec(pid, pid))
+            feed.send(execed(pid))
         for pid in range(1, 4):
             assert select.select([connector], [], [], 0)[0] == [connector]
             event = connector.recv()
-            assert event == Exec(pid, pid)
+            assert event == execed(pid)
         assert select.select([connector], [], [], 0)[0] == []
 
 
 def test_a_loop_ends_with_the_stream_and_then_recv_raises(feed: Feed) -> None:
     with Connector(fd=feed) as connector:
-        feed.send(Exec(1, 1))
+        feed.send(execed(1))
         feed.end()
         assert pids(list(connector)) == [1]
         with pytest.raises(BrokenPipeError) as ended:
@@ -139,7 +144,7 @@ def test_a_loop_ends_with_the_stream_and_then_recv_raises(feed: Feed) -> None:
 def test_what_a_loop_leaves_is_received_by_the_next_call(feed: Feed) -> None:
     with Connector(fd=feed) as connector:
         for pid in range(1, 6):
-            feed.send(Exec(pid, pid))
+            feed.send(execed(pid))
         for event in connector:
             break
         assert event.tgid == 1
@@ -147,7 +152,7 @@ def test_what_a_loop_leaves_is_received_by_the_next_call(feed: Feed) -> None:
             connector.release()
         assert busy.value.errno == errno.EBUSY
         assert pids(connector.recv_many(0, most=2)) == [2, 3]
-        assert connector.recv() == Exec(4, 4)
+        assert connector.recv() == execed(4)
         feed.end()
         assert pids(list(connector)) == [5]
 
@@ -157,24 +162,24 @@ def test_the_filter_can_be_replaced_and_the_subscription_paused(feed: Feed) -> N
         connector.set_filter(Mask.SID)
         connector.unsubscribe()
         connector.subscribe()
-        feed.send(Exec(1, 1))
+        feed.send(execed(1))
         feed.send(Sid(2, 2))
         assert pids(connector.recv_many()) == [2]
         assert connector.stats().filtered == 1
         connector.set_filter()
-        feed.send(Exec(3, 3))
+        feed.send(execed(3))
         assert pids(connector.recv_many()) == [3]
 
 
 def test_the_events_of_threads_can_be_left_out(feed: Feed) -> None:
     with Connector(fd=feed, no_threads=True) as connector:
-        for event in (Exit(2, 1, 0, -1, 0, 0), Exit(1, 1, 0, 17, 0, 0)):
+        for event in (Exit(2, 1, 0, -1, 0, 0, 1), Exit(1, 1, 0, 17, 0, 0, 1)):
             feed.send(event)
-        assert connector.recv_many() == [Exit(1, 1, 0, 17, 0, 0)]
+        assert connector.recv_many() == [Exit(1, 1, 0, 17, 0, 0, 1)]
         connector.set_filter(nonzero_exit=True)
-        for event in (Exit(4, 3, 9, -1, 0, 0), Exit(3, 3, 0, 17, 0, 0)):
+        for event in (Exit(4, 3, 9, -1, 0, 0, 1), Exit(3, 3, 0, 17, 0, 0, 1)):
             feed.send(event)
-        assert connector.recv_many() == [Exit(4, 3, 9, -1, 0, 0)]
+        assert connector.recv_many() == [Exit(4, 3, 9, -1, 0, 0, 1)]
 
 
 def test_the_sockets_owner_keeps_its_descriptor(feed: Feed) -> None:
@@ -207,9 +212,9 @@ def waits(connector: Connector, wait: Callable[[], Any]) -> tuple[threading.Thre
 def test_an_event_ends_a_wait(feed: Feed) -> None:
     with Connector(fd=feed) as connector:
         thread, results = waits(connector, connector.recv)
-        feed.send(Exec(1, 1))
+        feed.send(execed(1))
         thread.join(PATIENCE)
-        assert results == [Exec(1, 1)]
+        assert results == [execed(1)]
 
 
 def test_interrupt_ends_one_wait_and_only_one(feed: Feed) -> None:
@@ -335,9 +340,9 @@ def test_other_threads_run_while_one_waits(feed: Feed) -> None:
     with Connector(fd=feed) as connector:
         thread, results = waits(connector, lambda: connector.recv(PATIENCE))
         assert connector.stats().received == 0  # this thread runs, and may call the connector
-        feed.send(Exec(1, 1))
+        feed.send(execed(1))
         thread.join(PATIENCE)
-        assert results == [Exec(1, 1)]
+        assert results == [execed(1)]
 
 
 def test_threads_that_share_a_connector_receive_each_event_once(feed: Feed) -> None:
@@ -352,7 +357,7 @@ def test_threads_that_share_a_connector_receive_each_event_once(feed: Feed) -> N
         for thread in threads:
             thread.start()
         for pid in range(1, 2001):
-            feed.send(Exec(pid, pid))
+            feed.send(execed(pid))
         until(lambda: len(received) == 2000)
         connector.close()
         for thread in threads:
@@ -388,8 +393,8 @@ def test_a_forked_child_cannot_use_the_handle_or_harm_it(feed: Feed) -> None:
             assert connector.closed
 
         in_child(use)
-        feed.send(Exec(1, 1))
-        assert connector.recv(PATIENCE) == Exec(1, 1)
+        feed.send(execed(1))
+        assert connector.recv(PATIENCE) == execed(1)
 
 
 def test_a_forked_child_is_not_blocked_by_a_lock_that_another_thread_held(feed: Feed) -> None:

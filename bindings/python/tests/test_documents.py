@@ -102,7 +102,8 @@ def test_the_docstring_of_a_class_describes_each_member_that_it_lists() -> None:
     enums: tuple[type[Enum], ...] = (ChangeFlags, ChangeKind, Fields, Liveness, LostReason, ProcessState)
     members.update((enum, enum.__members__) for enum in enums)
     for thing, names in members.items():
-        assert re.findall(r"^ +(\w+): +\S", thing.__doc__ or "", re.MULTILINE) == list(names)
+        details = (thing.__doc__ or "").partition("\n")[2]
+        assert re.findall(r"^ *(\w+): +\S", details, re.MULTILINE) == list(names)
 
 
 def test_everything_public_is_documented() -> None:
