@@ -311,8 +311,10 @@ class Machine:
         engine.put(disk)
         with open(self.folder + "/copy", "w") as file:
             file.truncate(2**28)
-        ip("-n", HUB, "tuntap", "add", self.link, "mode", "tap")
-        ip("-n", HUB, "link", "set", self.link, "master", "hub", "up")
+        # The machine of the engine before may have had it.
+        if subprocess.run(["ip", "-n", HUB, "link", "show", self.link], capture_output=True).returncode:
+            ip("-n", HUB, "tuntap", "add", self.link, "mode", "tap")
+            ip("-n", HUB, "link", "set", self.link, "master", "hub", "up")
         self.boot()
 
     def boot(self):
