@@ -483,7 +483,9 @@ def run(name, count):
         first.start()
     if consumer:
         within(60, engine.followed)
-    had = sum(key_of(line)[0] == machines[-1].name for line in engine.lines()) if machines else 0
+    # The machines go on, so a consumer that ends when nothing is left might never end.
+    seen = engine.followed() if consumer else engine.lines()
+    had = sum(key_of(line)[0] == machines[-1].name for line in seen) if machines else 0
     kill(server)
     feed(nodes, arguments.outage / 2, arguments.rate)
     restart()

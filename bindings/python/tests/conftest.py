@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,9 @@ import pytest
 
 from proc_connector import Change, Connector, Event, Table
 from proc_connector.testing import Feed
+
+# A shell's background job ignores SIGINT, and so would the programs that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE = 60.0  # how long to wait for what must come
 

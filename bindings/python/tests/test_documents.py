@@ -65,6 +65,10 @@ def test_a_program_reports_a_program_that_fails(program: str) -> None:
         finally:
             running.send_signal(signal.SIGTERM if stops else signal.SIGINT)
             reader.join(PATIENCE)
+            try:
+                running.wait(PATIENCE)
+            finally:
+                running.kill()  # if the signal did not end it
         assert running.stderr is not None
         complaint = running.stderr.read()
     if stops:
