@@ -145,7 +145,7 @@ class Handle:
 
     @contextmanager
     def _attention(self) -> Iterator[None]:
-        """While somebody waits, the bell stays open."""
+        """While a thread waits, the bell stays open."""
         with self._own():
             if self._handle is None:
                 raise ClosedError(f"the {self._noun} is closed")
