@@ -126,6 +126,9 @@ func (o *TableOptions) c(op string, open func(*C.struct_pc_table_options) error)
 	if err != nil {
 		return err
 	}
+	if int(C.pid_t(o.Family)) != o.Family {
+		return &Error{Op: op, Errno: syscall.EINVAL, Option: "Family"}
+	}
 	options := C.struct_pc_table_options{
 		size:         C.sizeof_struct_pc_table_options,
 		fields:       C.uint32_t(o.Fields),
