@@ -877,7 +877,9 @@ struct pc_table_options {
  *   process is reported as PC_PROCESS_PERHAPS.
  *
  * pc_table_get(), pc_table_each(), pc_table_count() and the sequence numbers cover the family
- * only. So after SYNCED, pc_table_count() shows whether everything that a job started is gone.
+ * only. So after SYNCED, a pc_table_count() of 0 means that everything that a job started is gone.
+ * After a loss, the count may remain above 0, because processes of other programs may be
+ * PC_PROCESS_PERHAPS. Then count the other processes with pc_table_each().
  *
  * out:      receives the table, which pc_table_close() ends.
  * options:  what to keep, and how much to queue; NULL: all fields, 36 MiB.
