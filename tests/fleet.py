@@ -601,6 +601,9 @@ def run(name, count):
         ran = subprocess.run([*inside(HUB), *engine.client, "--take", "follow"], capture_output=True, text=True)
         ok((ran.returncode, ran.stdout, ran.stderr) == (1, "", "pcwatch-nats: follow: consumer is already bound to a subscription\n"),
            title + "a second consumer with the same name is refused", ran)
+        ran = subprocess.run([engine.client[0], "--server", "http://" + SERVER], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        ok((ran.returncode, ran.stderr) == (1, "pcwatch-nats: http://%s: must begin with nats:// or tls://\n" % SERVER),
+           title + "a server whose URL has an unknown scheme is refused", ran)
         with open(first.folder + "/events.json") as file:  # once more, on purpose
             ran = subprocess.run([*inside(first.space), *engine.client], stdin=file, capture_output=True, text=True)
         sent = sum(map(len, first.runs().values()))
@@ -613,6 +616,12 @@ def run(name, count):
         ok(ran.returncode == 0 and ran.stderr.count(b"\n") == 3 and b"\npcwatch-nats: 5 lines were not lines of" in ran.stderr
            and sorted(engine.lines()[len(received):]) == sorted([*odd, b""]),
            title + "lines that are not as expected arrive, too, and are reported once", (ran, engine.lines()[len(received):]))
+        endless = """n=0; while sleep 0.1; do n=$((n + 1)); echo '{"host":"h","boot_id":"b","run":"e","line":'$n',"event":"exec"}'; done | "$@" """
+        talker = start(["sh", "-c", endless, "sh", *engine.client], first.space)
+        ran = subprocess.run([*inside(HUB), "timeout", "100", *engine.client, "--take", "look", "--once"], capture_output=True)
+        kill(talker)
+        ok(ran.returncode == 0 and set(received) <= set(ran.stdout.splitlines()),
+           title + "a consumer with --once ends after what the server had, even if lines arrive all the time", ran.stderr)
         kill(server)
         shutil.rmtree(folder + "/var/lib/nats")
         server = engine.server()

@@ -9,6 +9,7 @@
  * in an unexpected form has no id, and its subject is pcwatch.invalid.
  *
  * `pcwatch-nats --take NAME` prints the lines of all machines. The server remembers under NAME which lines were printed.
+ * With --once, it ends after the lines that the server had when it started.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define STREAM "PCWATCH"
@@ -233,8 +235,23 @@ static bool is_temporary(natsStatus status)
 	return true;
 }
 
-/* Whether the server has nothing more to deliver. Fails if the server no longer has the consumer. */
-static bool has_taken_all(const char *name)
+/* Returns the number of the newest message in the stream. */
+static uint64_t newest_message(void)
+{
+	jsStreamInfo *info;
+	natsStatus status;
+	while ((status = js_GetStreamInfo(&info, js, STREAM, NULL, NULL)) != NATS_OK) {
+		if (!is_temporary(status))
+			check(status, "the stream " STREAM);
+		sleep(1);
+	}
+	uint64_t newest = info->State.LastSeq;
+	jsStreamInfo_Destroy(info);
+	return newest;
+}
+
+/* Whether a consumer has acknowledged all messages up to this one. Fails if the server no longer has the consumer. */
+static bool has_taken_all(const char *name, uint64_t newest)
 {
 	jsConsumerInfo *info;
 	natsStatus status = js_GetConsumerInfo(&info, js, STREAM, name, NULL, NULL);
@@ -243,7 +260,8 @@ static bool has_taken_all(const char *name)
 			check(status, name);
 		return false;
 	}
-	bool all = info->NumPending == 0 && info->NumAckPending == 0;
+	/* A message that has expired is never acknowledged. */
+	bool all = info->AckFloor.Stream >= newest || (info->NumPending == 0 && info->NumAckPending == 0);
 	jsConsumerInfo_Destroy(info);
 	return all;
 }
@@ -269,13 +287,15 @@ static void take(const char *name, bool once)
 		sleep(1);
 	}
 	natsSubscription_SetPendingLimits(subscription, -1, -1); /* the server's limit is enough */
+	uint64_t newest = newest_message();
 	for (;;) {
 		int count = 0;
 		status = natsSubscription_NextMsg(&messages[0], subscription, WAIT_MS / 5);
-		if (status == NATS_TIMEOUT) {
-			if (has_taken_all(name) && once)
+		if (once || status == NATS_TIMEOUT) {
+			if (has_taken_all(name, newest) && once)
 				break;
-			continue;
+			if (status == NATS_TIMEOUT)
+				continue;
 		}
 		check(status, "receive");
 		do {
@@ -325,6 +345,18 @@ static void prepare_stream(int days, int window_s)
 	}
 }
 
+/* The client library accepts other schemes, but does not connect. */
+static void check_schemes(const char *servers)
+{
+	for (const char *end = servers; (end = strstr(end, "://")); end++) {
+		const char *scheme = end;
+		while (scheme > servers && !strchr(" ,", scheme[-1]))
+			scheme--;
+		if (strncasecmp(scheme, "nats://", 7) != 0 && strncasecmp(scheme, "tls://", 6) != 0)
+			fail(servers, "must begin with nats:// or tls://");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option OPTIONS[] = {
@@ -358,6 +390,7 @@ int main(int argc, char **argv)
 	}
 	natsOptions *options;
 	jsOptions context;
+	check_schemes(server);
 	check(natsOptions_Create(&options), "memory");
 	check(natsOptions_SetURL(options, server), server);
 	natsOptions_SetMaxReconnect(options, -1);
