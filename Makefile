@@ -14,17 +14,18 @@
 # make bench-race   only this: who catches the command lines of short programs?
 # make bench-python the Python package beside pyroute2: the table in bindings/python/README.md (PYTHON=/usr/bin/python3)
 # make fuzz         the fuzzers, each for FUZZ_SECONDS=60
-# make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR; install-strip, uninstall too
+# make install      honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR (or prefix, …), DESTDIR; install-strip, uninstall too
 # make docs         the documentation as a site that works offline: build/site/html/index.html
 # make dist         the last commit as a release: build/dist/proc_connector-VERSION.tar.xz, its SBOM and checksums
 # make header       include/proc_connector.h from src/capi
 # make clean        remove all that was built
 # make help         show this list
 
-PREFIX     ?= /usr/local
-LIBDIR     ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-MANDIR     ?= $(PREFIX)/share/man
+# GNU writes these names in lower case.
+PREFIX     ?= $(or $(prefix),/usr/local)
+LIBDIR     ?= $(or $(libdir),$(PREFIX)/lib)
+INCLUDEDIR ?= $(or $(includedir),$(PREFIX)/include)
+MANDIR     ?= $(or $(mandir),$(PREFIX)/share/man)
 LIB         = $(DESTDIR)$(LIBDIR)
 INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
 MAN         = $(DESTDIR)$(MANDIR)

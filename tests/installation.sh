@@ -90,16 +90,17 @@ link_cpp() {
 }
 cpp "a C++ program runs" link_cpp
 
-elsewhere() {
-	make install PREFIX=/p LIBDIR=/p/lib64 INCLUDEDIR=/p/inc MANDIR=/p/man DESTDIR="$work/dest" \
-		CARGO=false &&
-		test -f "$work/dest/p/lib64/libproc_connector.a" &&
-		test -f "$work/dest/p/inc/proc_connector.h" &&
-		test -f "$work/dest/p/man/man3/pc_open.3" &&
-		grep -qx 'libdir=/p/lib64' "$work/dest/p/lib64/pkgconfig/proc_connector.pc" &&
-		grep -qx 'includedir=/p/inc' "$work/dest/p/lib64/pkgconfig/proc_connector.pc"
+elsewhere() { # elsewhere PREFIX LIBDIR INCLUDEDIR MANDIR: how the folders are called
+	make install "$1=/p" "$2=/p/lib64" "$3=/p/inc" "$4=/p/man" DESTDIR="$work/$1" CARGO=false &&
+		test -f "$work/$1/p/lib64/libproc_connector.a" &&
+		test -f "$work/$1/p/inc/proc_connector.h" &&
+		test -f "$work/$1/p/man/man3/pc_open.3" &&
+		grep -qx 'prefix=/p' "$work/$1/p/lib64/pkgconfig/proc_connector.pc" &&
+		grep -qx 'libdir=/p/lib64' "$work/$1/p/lib64/pkgconfig/proc_connector.pc" &&
+		grep -qx 'includedir=/p/inc' "$work/$1/p/lib64/pkgconfig/proc_connector.pc"
 }
-promise "make install honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR" elsewhere
+promise "make install honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR" elsewhere PREFIX LIBDIR INCLUDEDIR MANDIR
+promise "make install honours GNU's names of these folders" elsewhere prefix libdir includedir mandir
 
 staged() {
 	make build/proc_connector.pc stage PREFIX=/p CARGO=false && grep -qx prefix=/p build/proc_connector.pc
