@@ -601,7 +601,7 @@ def run(name, count):
         ran = subprocess.run([*inside(HUB), *engine.client, "--take", "follow"], capture_output=True, text=True)
         ok((ran.returncode, ran.stdout, ran.stderr) == (1, "", "pcwatch-nats: follow: consumer is already bound to a subscription\n"),
            title + "a second consumer with the same name is refused", ran)
-        ran = subprocess.run([engine.client[0], "--server", "http://" + SERVER], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        ran = subprocess.run(["timeout", "30", engine.client[0], "--server", "http://" + SERVER], stdin=subprocess.DEVNULL, capture_output=True, text=True)
         ok((ran.returncode, ran.stderr) == (1, "pcwatch-nats: http://%s: must begin with nats:// or tls://\n" % SERVER),
            title + "a server whose URL has an unknown scheme is refused", ran)
         with open(first.folder + "/events.json") as file:  # once more, on purpose
