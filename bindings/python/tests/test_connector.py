@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from conftest import PATIENCE, Start, await_event, run_python, until
 
-from proc_connector import Connector, Event, Exec, Exit, Fork, Mask, ProcConnectorError, Sid
+from proc_connector import ClosedError, Connector, Event, Exec, Exit, Fork, Mask, ProcConnectorError, Sid
 from proc_connector._bell import Bell
 from proc_connector.testing import Feed
 
@@ -241,7 +241,7 @@ def test_close_ends_all_waits_and_the_stream(feed: Feed) -> None:
             connector.close()
             for thread, _ in waiting:
                 thread.join(PATIENCE)
-            assert isinstance(waiting[0][1][0], ValueError) and waiting[1][1] == [[]]
+            assert isinstance(waiting[0][1][0], ClosedError) and waiting[1][1] == [[]]
 
 
 def test_closing_gives_all_descriptors_back(feed: Feed) -> None:
@@ -258,11 +258,12 @@ def test_closing_gives_all_descriptors_back(feed: Feed) -> None:
 def test_a_closed_connector_says_so(feed: Feed, name: str) -> None:
     connector = Connector(fd=feed)
     connector.close()
-    with pytest.raises(ValueError, match="the connector is closed"):
+    with pytest.raises(ClosedError, match="the connector is closed"):
         getattr(connector, name)()
-    with pytest.raises(ValueError, match="the connector is closed"):
+    with pytest.raises(ClosedError, match="the connector is closed"):
         next(iter(connector))
     assert connector.closed and repr(connector) == "<Connector closed>"
+    assert issubclass(ClosedError, ValueError) and not issubclass(ClosedError, OSError)
 
 
 def test_a_connector_that_nobody_closes_is_closed_with_a_warning(feed: Feed) -> None:

@@ -19,6 +19,7 @@ from proc_connector import (
     Change,
     ChangeFlags,
     ChangeKind,
+    ClosedError,
     Comm,
     Exec,
     Exit,
@@ -371,9 +372,9 @@ def test_interrupt_and_close_end_the_waits_of_a_table(feed: Feed, made_up: Table
     made_up.close()
     thread.join(PATIENCE)
     assert results == [errno.ECANCELED]
-    with pytest.raises(ValueError, match="the table is closed"):
+    with pytest.raises(ClosedError, match="the table is closed"):
         made_up.get(1)
-    with pytest.raises(ValueError, match="the table is closed"):
+    with pytest.raises(ClosedError, match="the table is closed"):
         made_up.processes()  # which does not wait until the caller takes the first process
 
 

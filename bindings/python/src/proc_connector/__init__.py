@@ -16,7 +16,7 @@ help(proc_connector) is long: read help(proc_connector.Table) or help(proc_conne
 """
 
 from ._connector import Connector
-from ._errors import ProcConnectorError
+from ._errors import ClosedError, ProcConnectorError
 from ._events import (
     Comm,
     Coredump,
@@ -46,6 +46,7 @@ __all__ = [
     "Change",
     "ChangeFlags",
     "ChangeKind",
+    "ClosedError",
     "Comm",
     "Command",
     "Connector",

@@ -76,7 +76,7 @@ class Connector(Handle):
         timeout:  how long to wait for it, in seconds; 0: not at all; None: without limit
 
         Returns None if no event came in time. Raises ProcConnectorError: ECANCELED after interrupt(), EPIPE at the end
-        of an AF_UNIX stream; and ValueError if the connector is closed.
+        of an AF_UNIX stream. Raises ClosedError if the connector is closed.
         """
         events = self._wait(lambda: self._take(1), timeout)
         return events[0] if events else None

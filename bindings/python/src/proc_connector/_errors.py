@@ -28,7 +28,10 @@ class ProcConnectorError(OSError):
 
 
 class ClosedError(ValueError):
-    """The connector or table is closed."""
+    """The connector or table is closed: before the call, or by another thread during it.
+
+    Like the error of a closed file, this is a ValueError.
+    """
 
 
 @lru_cache(maxsize=None)

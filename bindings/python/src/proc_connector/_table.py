@@ -252,6 +252,7 @@ class Table(Handle):
         Returns None if no change came in time. With timeout 0, a limited amount of work is done: None does not mean
         that no work is left. Raises ProcConnectorError: ECANCELED after interrupt(), EPIPE at the end of an AF_UNIX
         stream, ENOMEM and EMFILE. After the last two nothing is lost: call again. The table rests for up to 100 ms.
+        Raises ClosedError if the table is closed.
         """
         return self._wait(self._take, timeout)
 
