@@ -34,10 +34,10 @@ class Connector(Handle):
     no_threads:     discard the events of tasks that are not the leader of their process
     nonzero_exit:   deliver an Exit only if its exit_code is not 0
     rcvbuf_bytes:   the budget of the queue; 0: 36 MiB, at least 32,000 events. stats() shows what the kernel granted
-    fd:             a socket to use instead of a new one: a netlink socket that another program has opened, or an
-                    AF_UNIX socket through which a test sends events. The connector works on a duplicate, which makes
-                    the socket non-blocking: close yours, and do not receive from it
-    subscribed:     for fd: the previous owner of the socket has subscribed it already, as after release()
+    fd:             a socket, or its descriptor, to use instead of a new one: a netlink socket that another program has
+                    opened, or an AF_UNIX socket through which a test sends events. The connector works on a duplicate,
+                    which makes the socket non-blocking: close yours, and do not receive from it
+    subscribed:     for `fd`: the previous owner of the socket has subscribed it already, as after release()
 
     Raises ProcConnectorError, whose text says what to do: EPERM (a PermissionError) before Linux 6.6 without
     CAP_NET_ADMIN, ECONNREFUSED and EOPNOTSUPP outside the initial namespaces, ENOSYS and EPROTONOSUPPORT if the kernel

@@ -104,7 +104,7 @@ class Exec(NamedTuple):
 class Exit(NamedTuple):
     """A task exited. This is not always a process exit: other threads may live on. See alive().
 
-    exit_code:    A wait status, for os.WIFEXITED() and the like; see also returncode.
+    exit_code:    A wait status, for os.WIFEXITED() and the like; see also `returncode`.
     exit_signal:  The signal that the parent gets, mostly SIGCHLD; -1 for a thread.
     parent_pid:   0 when the kernel names no parent.
     """
@@ -122,7 +122,7 @@ class Exit(NamedTuple):
 
     @property
     def returncode(self) -> int:
-        """The exit status, or the negative number of the signal that killed the task, as subprocess has it."""
+        """The exit status, or the negative number of the signal that killed the task, as `subprocess` has it."""
         return os.waitstatus_to_exitcode(self.exit_code)
 
     def __str__(self) -> str:
@@ -272,7 +272,12 @@ class Unknown(NamedTuple):
 
 
 Event = Union[Fork, Exec, Exit, Uid, Gid, Sid, Ptrace, Comm, Coredump, Overrun, Unknown]
-"""Any event. Each has `kind`, `tgid`, `timestamp_ns` (CLOCK_MONOTONIC), `cpu` and `seq`. `str()` makes a line for logs."""
+"""Any event. Each has `kind`, `tgid`, `timestamp_ns`, `cpu` and `seq`. `str()` makes a line for logs.
+
+`pid` is the id of a task, and `tgid` the id of its process. `timestamp_ns` is CLOCK_MONOTONIC in nanoseconds. `cpu` is the
+CPU that reported the event, and `seq` is that CPU's number for the event. The kernel numbers filtered events, too, so a
+gap does not mean a loss.
+"""
 
 CLASSES: dict[int, Any] = {
     EventKind.FORK: Fork,

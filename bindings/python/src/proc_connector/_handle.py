@@ -196,8 +196,10 @@ class Handle:
         """Ends the handle but not the subscription, and returns the socket, which then belongs to the caller.
 
         The socket is meant for a successor, such as this daemon after its restart, which opens with `fd=` and
-        `subscribed=True` and misses nothing. ProcConnectorError (EBUSY): there is something to report, so receive with
-        timeout 0 until there is nothing, and release again.
+        `subscribed=True` and misses nothing.
+
+        Raises ProcConnectorError (EBUSY) if there is something to report: receive with timeout 0 until there is
+        nothing, and release again.
         """
         with self._own():
             number = self._call(self._release)

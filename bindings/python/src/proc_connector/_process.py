@@ -63,6 +63,7 @@ class Process(NamedTuple):
 
     A program can make one of a pid alone. Then the texts are those of any process that has the pid:
 
+    >>> import os
     >>> Process(pid=os.getpid()).nspid() > 0
     True
 

@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import AsyncIterator, Iterator
 from enum import IntEnum, IntFlag
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 from ._arguments import INT_MAX, UINT32_MAX, Descriptor, descriptor, flags, integer
 from ._errors import ClosedError, ProcConnectorError
@@ -76,7 +76,7 @@ class Change(NamedTuple):
     lost:          With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were lost so
                    far.
     since_ns:      With SYNCED and UNSYNCED, if events were lost: the earliest time at which one may be missing.
-    exit_code:     With EXITED: a wait status, or None if it is not known. See also returncode.
+    exit_code:     With EXITED: a wait status, or None if it is not known. See also `returncode`.
     hidden:        With SYNCED: how many processes are ProcessState.HIDDEN.
     sequence:      The number of this change: one more than that of the change before, from 1 on.
     process:       The process after the change; if it exited, as it last was.
@@ -183,9 +183,10 @@ class Table(Handle):
                      within 10 ms are distinguished
     proc:            a directory to read instead of /proc, as a path or a descriptor: the host's /proc at another path,
                      or in tests a directory with made-up processes
-    fd, subscribed:  as for Connector. Such a table reads /proc twice, because the socket may have lost events before:
+    fd:              as for Connector. Such a table reads /proc twice, because the socket may have lost events before:
                      SYNCED, UNSYNCED and SYNCED follow FOUND. Call next() until `synced` is true; do not wait for the
                      first SYNCED
+    subscribed:      as for Connector
 
     Raises what Connector() raises, and ProcConnectorError: EACCES (a PermissionError) if /proc is not mounted, hides
     processes, or belongs to another PID namespace; ESRCH (a ProcessLookupError) if there is no process `family`.
@@ -209,7 +210,7 @@ class Table(Handle):
         text_bytes: int = 0,
         ignore_threads: bool = False,
         pidfd_inodes: bool = False,
-        proc: Union[str, os.PathLike[str], Descriptor, None] = None,
+        proc: str | os.PathLike[str] | Descriptor | None = None,
         fd: Descriptor | None = None,
         subscribed: bool = False,
     ) -> None:
@@ -356,7 +357,7 @@ class Table(Handle):
         self._call_and_ring(lib.pc_table_rescan)
 
 
-def _open_directory(name: str, path: Union[str, os.PathLike[str]]) -> int:
+def _open_directory(name: str, path: str | os.PathLike[str]) -> int:
     """Opens the directory that an argument names."""
     try:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -50,7 +50,7 @@ _WHAT: dict[int, int] = {
 
 
 def datagram(event: Event) -> bytes:
-    """Returns an event as the kernel sends it: struct nlmsghdr, struct cn_msg, struct proc_event."""
+    """Returns an event as the kernel sends it: `struct nlmsghdr`, `struct cn_msg`, `struct proc_event`."""
     what = _WHAT.get(event.kind)
     if what is None:
         raise ValueError(f"event must be one that the kernel sends, not {type(event).__name__}")
