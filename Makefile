@@ -329,13 +329,13 @@ bench: $(BENCHES) $(RACERS) build/pcwatch connector-only
 bench-race: $(RACERS) build/pcwatch
 	python3 -B benches/report.py race
 
-# From Markdown, the header's comments and the man pages: tools/site/gather.py. tests/docs.py checks the site.
+# From Markdown, the header's comments, docstrings and the man pages: tools/site/gather.py. tests/docs.py checks the site.
 SPHINXBUILD ?= sphinx-build
 docs:
 	@command -v $(SPHINXBUILD) >/dev/null || { echo "make docs needs Sphinx, the MyST parser and Furo (Debian:" \
 	    "python3-sphinx python3-myst-parser furo)" >&2; exit 1; }
 	rm -rf build/site
-	CARGO='$(CARGO)' python3 -B tools/site/gather.py build/site/source
+	CARGO='$(CARGO)' PYTHON='$(PYTHON)' python3 -B tools/site/gather.py build/site/source
 	$(SPHINXBUILD) -q -W --keep-going -n -b html -d build/site/doctrees build/site/source build/site/html
 
 dist:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The documentation site that make docs builds: complete, without a dead link, and of use offline. Prints TAP."""
-import glob, html.parser, os, re, shutil, subprocess, sys, tempfile, urllib.parse
+import glob, html.parser, json, os, re, shutil, subprocess, sys, tempfile, urllib.parse
 
 sys.dont_write_bytecode = True
 from tap import conclude, ok
@@ -8,9 +8,11 @@ from tap import conclude, ok
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SITE = ROOT + "/build/site/html/"
 PACKAGES = "/usr/lib/python3/dist-packages/"
+HEADERS = (glob.glob("/usr/include/python3*/Python.h") or ["/usr/include/python3/Python.h"])[0], "python3-dev"
 os.chdir(ROOT)
 if subprocess.run(["tests/needs.sh", "sphinx-build", "python3-sphinx", PACKAGES + "myst_parser", "python3-myst-parser",
-                   PACKAGES + "furo", "furo", "mandoc", "mandoc", "go", "golang-go"], stdout=sys.stderr).returncode:
+                   PACKAGES + "furo", "furo", "mandoc", "mandoc", "go", "golang-go", PACKAGES + "cffi", "python3-cffi",
+                   PACKAGES + "setuptools", "python3-setuptools", *HEADERS], stdout=sys.stderr).returncode:
     if os.environ.get("CI") == "true":
         sys.exit(1)
     print("1..0 # SKIP its tools are not installed")
@@ -111,11 +113,84 @@ def words(path):
     return re.sub(r"[^a-z0-9]+", " ", path.lower())
 
 
-text = " ".join(words(html.unescape(re.sub(r"<[^>]*>", "", read(path)))) for path in glob.glob(SITE + "c/*.html"))
+def plain(page):
+    return html.unescape(re.sub(r"<[^>]*>", "", page))
+
+
+text = " ".join(words(plain(read(path))) for path in glob.glob(SITE + "c/*.html"))
 sentences = [words(re.sub(r"\n *\*", "\n", sentence)) for comment in re.findall(r"/\*(.*?)\*/", header, re.S)
              for sentence in re.split(r"[.:;]\s", comment) if "SPDX" not in comment and "---" not in comment and "__cplusplus" not in comment]
 missing = [sentence for sentence in sentences if sentence.strip() and sentence.strip() not in text]
 ok(len(sentences) > 500 and not missing, "no sentence of the header's comments is missing in the reference", "\n".join(missing))
+
+# What each public name of the Python package is: the package itself reports it, not a list.
+LOOK = r'''
+import ast, enum, inspect, json, pathlib, re, sys
+import proc_connector, proc_connector.testing as testing
+
+places, texts, signatures = [], [proc_connector.__doc__, testing.__doc__], {}
+
+def is_own(thing):
+    return str(getattr(thing, "__module__", None)).split(".")[0] == "proc_connector"
+
+def look(place, thing):
+    places.append(place)
+    texts.append(inspect.getdoc(thing) if is_own(thing) and callable(thing) else None)
+    if inspect.isclass(thing):
+        names = set(getattr(thing, "_fields", ())) | set(getattr(thing, "__members__", ()))
+        for base in filter(is_own, thing.__mro__):
+            names |= {name for name in vars(base) if not name.startswith("_")}
+            names |= {name for name, value in vars(base).items() if inspect.isfunction(value) and is_own(value) and value.__doc__
+                      and name.startswith("__")}
+            made = inspect.getsource(base.__init__) if "__init__" in vars(base) else ""
+            names |= set(re.findall(r"self\.([a-z]\w*)(?:: [^=]+)? = ", made))
+        for name in sorted(names):
+            value = inspect.getattr_static(thing, name, None)
+            if inspect.isroutine(value):
+                look(place + "." + name, getattr(thing, name))
+            else:
+                places.append(place + "." + name)
+                texts.append(value.__doc__ if isinstance(value, property) else None)
+        if issubclass(thing, (tuple, enum.Enum, Exception)):
+            return
+    if is_own(thing) and callable(thing):
+        signatures[place] = [name for name in inspect.signature(thing).parameters if name != "self"]
+
+for name in proc_connector.__all__:
+    look("proc_connector." + name, getattr(proc_connector, name))
+for name, thing in vars(testing).items():
+    if getattr(thing, "__module__", None) == testing.__name__ and not name.startswith("_"):
+        look(testing.__name__ + "." + name, thing)
+# A docstring may also stand behind an assignment.
+known = {place.split(".")[-1] for place in places}
+for path in pathlib.Path(proc_connector.__file__).parent.glob("*.py"):
+    for node in ast.walk(ast.parse(path.read_text())):
+        body = getattr(node, "body", None)
+        for before, after in zip(body, body[1:]) if isinstance(body, list) else ():
+            if isinstance(before, ast.Assign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                if ast.unparse(before.targets[0]).split(".")[-1] in known:
+                    texts.append(after.value.value)
+json.dump([places, [text for text in texts if text], signatures], sys.stdout)
+'''
+look = subprocess.run([os.environ.get("PYTHON", "/usr/bin/python3"), "-B", "-c", LOOK], stdout=subprocess.PIPE, check=True,
+                      env=dict(os.environ, PYTHONPATH="build/site/source/package"))
+places, docstrings, signatures = json.loads(look.stdout)
+reference = os.path.normpath(SITE + "python-reference.html")
+missing = [place for place in places if place not in site[reference].anchors]
+ok(len(places) > 250 and not missing, "each name of the Python package, with its methods, fields and members, is in the reference",
+   "\n".join(missing))
+page = read(reference)
+lines = {place: words(plain(line)) for place, line in re.findall(r'<dt class="sig[^>]* id="([^"]*)">(.*?)</dt>', page, re.S)}
+missing = ["%s: %s" % (place, name) for place, names in signatures.items() for name in names
+           if " %s " % words(name) not in lines.get(place, "")]
+ok(sum(map(len, signatures.values())) > 40 and not missing, "each parameter in Python is in the reference", "\n".join(missing))
+text = words(plain(page))
+sentences = [words(sentence).strip() for docstring in docstrings for sentence in re.split(r"[.:;]\s", docstring)]
+missing = [sentence for sentence in sentences if sentence not in text]
+ok(len(sentences) > 300 and not missing, "no sentence of Python's docstrings is missing in the reference", "\n".join(missing))
+links = {urllib.parse.unquote(link) for link in site[os.path.normpath(SITE + "python.html")].links}
+ok({"python-reference.html#proc_connector." + name for name in ("Table", "Table.command", "Process.euid", "ClosedError")}
+   <= links, "the page about Python links names to their places in the reference", sorted(links))
 
 index = read(SITE + "searchindex.js")
 missing = [name for name in ("pc_open", "pc_table_next", "pc_event_overrun", "unsync", "hidepid")
@@ -131,8 +206,22 @@ with tempfile.TemporaryDirectory() as work:
         os.symlink(shutil.which(name), work + "/" + name)
     bare = subprocess.run([sys.executable, "-B", "tools/site/gather.py", work + "/source"], env={"PATH": work},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
-    ok(bare.returncode == 0 and len(bare.stdout.splitlines()) == 2 and "no go" in bare.stdout and "no cargo" in bare.stdout,
-       "where Go and Rust are missing, the build says so in a line each", bare.stdout)
+    ok(bare.returncode == 0 and bare.stdout.splitlines() == [
+        "docs: the page about %s has no reference, because there is no %s" % what
+        for what in (("Go", "go command"), ("Python", "cc"), ("Rust", "cargo"))],
+       "where Go, a C compiler and Rust are missing, the build says so in a line each", bare.stdout)
+    for name in ("cc", "cargo", "make"):
+        os.symlink("/bin/false", work + "/" + name)
+    os.mkdir(work + "/without")
+    with open(work + "/without/cffi.py", "w", encoding="utf-8") as file:
+        file.write("raise ImportError")
+    bare = subprocess.run([sys.executable, "-B", "tools/site/gather.py", work + "/source"],
+                          env={"PATH": work, "PYTHONPATH": work + "/without"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          encoding="utf-8")
+    ok(bare.returncode == 0 and "docs: the page about Python has no reference, because there is no cffi, setuptools or Python.h "
+       "(Debian: python3-cffi python3-setuptools python3-dev)\n" in bare.stdout
+       and "help(proc_connector.Table)" in read(work + "/source/python-reference.rst"),
+       "where Python's packages are missing, the build and the page say so", bare.stdout)
     os.unlink(work + "/mandoc")
     bare = subprocess.run([sys.executable, "-B", "tools/site/gather.py", work + "/source"], env={"PATH": work},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")

@@ -20,12 +20,12 @@ def dedent(lines):
     return [line[depth:] for line in lines]
 
 
-def inline(text):
+def inline(text, code=NAMES):
     """A sentence as reStructuredText: names become code, and conf.py links those that the reference has."""
-    parts, result = NAMES.split(text), []
+    parts, result = code.split(text), []
     for number, part in enumerate(parts):
         if number % 2:
-            result.append("``%s``" % part)
+            result.append("``%s``" % part.strip("`"))
         else:
             part = re.sub(r"([\\`*|_])", r"\\\1", part)
             # A name in code must not touch other letters.
@@ -41,7 +41,7 @@ LABEL = re.compile(r"(-E[A-Z0-9]+(?:, -E[A-Z0-9]+)*|\d+|PC_[A-Z_]+) {2,}(\S.*)$"
 PARAMETER = re.compile(r"([a-z_]+(?:, [a-z_]+)*): {2,}(\S.*)$")
 
 
-def text(lines):
+def text(lines, code=NAMES, language="c"):
     """The lines of a comment as lines of reStructuredText."""
     result, lines, number = [], dedent(lines), 0
 
@@ -60,11 +60,11 @@ def text(lines):
         if not line.strip():
             result.append("")
         elif line.startswith("    ") and (number == 1 or not lines[number - 2].strip()):
-            code = [line]
+            block = [line]
             while number < len(lines) and (lines[number].startswith("    ") or not lines[number].strip()):
-                code.append(lines[number])
+                block.append(lines[number])
                 number += 1
-            result += ["", ".. code-block:: c", ""] + ["   " + item for item in dedent(code)] + [""]
+            result += ["", ".. code-block:: " + language, ""] + ["   " + item for item in dedent(block)] + [""]
         elif LABEL.match(line):
             rows, number = [], number - 1
             while number < len(lines) and LABEL.match(lines[number]):
@@ -73,14 +73,14 @@ def text(lines):
                 rows.append((label, take(rest)))
             result += ["", ".. list-table::", "   :class: results", "   :widths: auto", ""]
             for label, rest in rows:
-                result += ["   * - " + ", ".join("``%s``" % item for item in label.split(", ")), "     - " + inline(rest)]
+                result += ["   * - " + ", ".join("``%s``" % item for item in label.split(", ")), "     - " + inline(rest, code)]
             result.append("")
         elif PARAMETER.match(line):
             names, rest = PARAMETER.match(line).groups()
-            result += ["", ", ".join("``%s``" % name for name in names.split(", ")), "   " + inline(take(rest)), ""]
+            result += ["", ", ".join("``%s``" % name for name in names.split(", ")), "   " + inline(take(rest), code), ""]
         elif re.match(r"(- |\d+\. )", line):
             mark = re.match(r"(- |\d+\. )", line)[0]
-            result += ["", mark + inline(take(line[len(mark):])), ""]
+            result += ["", mark + inline(take(line[len(mark):]), code), ""]
         else:
             paragraph = [line]
             while (number < len(lines) and lines[number].strip() and not lines[number].startswith("    ")
@@ -88,7 +88,7 @@ def text(lines):
                    and not re.match(r"- |\d+\. ", lines[number])):
                 paragraph.append(lines[number].strip())
                 number += 1
-            result += ["", inline(" ".join(paragraph)), ""]
+            result += ["", inline(" ".join(paragraph), code), ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(result)).strip("\n").split("\n")
 
 

@@ -1,21 +1,31 @@
 """Sphinx's configuration of the documentation site. gather.py has made the sources beside this file."""
-import glob, os, re
+import os, re, sys
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import make_refnode
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
 project = "proc_connector"
 extensions = ["myst_parser"]
+if os.path.exists(HERE + "/package"):
+    sys.path[:0] = [HERE, HERE + "/package"]
+    extensions.append("docstrings")
+autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+autodoc_typehints_format = "short"
+add_module_names = False
+toc_object_entries_show_parents = "hide"
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 # The crate's documentation, which rustdoc has made.
 exclude_patterns = ["extra"]
 html_extra_path = ["extra"]
 nitpicky = True
-# Types of C's own headers.
+# Types of C's own headers and of Python's library. A Descriptor is an int, or has fileno().
 nitpick_ignore = [("c:identifier", name) for name in
-                  "int32_t uint8_t uint32_t uint64_t size_t pid_t uid_t gid_t".split()]
+                  "int32_t uint8_t uint32_t uint64_t size_t pid_t uid_t gid_t".split()] + [
+    ("py:class", name) for name in "enum.IntEnum enum.IntFlag os.PathLike socket.socket Descriptor".split()]
 # A file of the repository may be in a language that only resembles the one it is shown in.
 suppress_warnings = ["misc.highlighting_failure"]
 smartquotes = False
@@ -47,12 +57,15 @@ pygments_dark_style = "monokai"
 
 
 class Names(SphinxPostTransform):
-    """Links each name in code that the C reference has, such as pc_open(), to its place there."""
+    """Links each name in code that a reference has, such as pc_open(), to its place there. The pages about Python have names
+    of the Python package instead: Table, or command() if no other class has it, or table.command(process)."""
     default_priority = 20
 
     def run(self):
-        names = {}
-        for name, _, _, document, anchor, _ in self.env.get_domain("c").get_objects():
+        names, python = {}, self.env.docname in ("python", "python-reference")
+        if python:
+            names = self.python_names()
+        for name, _, _, document, anchor, _ in [] if python else self.env.get_domain("c").get_objects():
             names[name] = (document, anchor)
             # Enumerators are known by their own names.
             names.setdefault(name.split(".")[-1], (document, anchor)) if name.split(".")[-1].startswith("PC_") else None
@@ -62,13 +75,31 @@ class Names(SphinxPostTransform):
             if any(isinstance(parent, nodes.title) for parent in ancestors(literal)):
                 continue
             name = re.sub(r"\(.*\)$|^(struct|enum|union) ", "", literal.astext())
+            outer = list(enclosing_ids(literal))
+            if python:
+                # A class's own names come first. In table.command(), the variable has the name of its class.
+                inner = [place + "." + name for place in outer if place + "." + name in names]
+                name = (inner + [name[:1].upper() + name[1:] if "." in name else name])[0]
             if name not in names or self.env.docname.startswith("files/"):
                 continue
             document, anchor = names[name]
-            if document == self.env.docname and anchor in enclosing_ids(literal):
+            if document == self.env.docname and anchor in outer:
                 continue
             link = make_refnode(self.app.builder, self.env.docname, document, anchor, literal.deepcopy(), name)
             literal.replace_self(link)
+
+    def python_names(self):
+        """Each name of the Python package: in full, and shorter if only one name ends so."""
+        full = {name: (document, anchor) for name, _, kind, document, anchor, priority
+                in self.env.get_domain("py").get_objects() if kind != "module" and priority >= 0}
+        names, several = {}, set()
+        for name, place in full.items():
+            parts = name.split(".")
+            for at in range(1, len(parts)):
+                short = ".".join(parts[at:])
+                several.update([short] if short in names else [])
+                names[short] = place
+        return {**{name: place for name, place in names.items() if name not in several}, **full}
 
 
 def ancestors(node):
@@ -80,7 +111,7 @@ def ancestors(node):
 def enclosing_ids(node):
     for parent in ancestors(node):
         if parent.__class__.__name__ == "desc":
-            for signature in parent.traverse():
+            for signature in parent.children:
                 if signature.__class__.__name__ == "desc_signature":
                     yield from signature["ids"]
 

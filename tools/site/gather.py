@@ -2,9 +2,9 @@
 """gather.py FOLDER: gathers the sources of the documentation site in FOLDER, for sphinx-build.
 
 The texts are those of the repository. README.md becomes the first page, and docs/*.md, CHANGELOG.md and the like
-become pages. The comments of proc_connector.h and proc_connector.hpp, the output of go doc and the man pages become
-the reference. A file of the repository to which a page links becomes a page, too, so that the site is complete
-without the repository and without network.
+become pages. The comments of proc_connector.h and proc_connector.hpp, the output of go doc, the docstrings of the Python
+package and the man pages become the reference. A file of the repository to which a page links becomes a page, too, so
+that the site is complete without the repository and without network.
 """
 import glob, html, os, re, shutil, subprocess, sys
 
@@ -44,6 +44,8 @@ def page_of(path):
         return "man/" + match[1]
     if path == "bindings/go":
         return "go"
+    if path == "bindings/python":
+        return "python-reference"
     if path == "include/proc_connector.h":
         return "c/conventions"
     if path == "include/proc_connector.hpp":
@@ -65,9 +67,10 @@ def link(target_of_link, place, page):
     if not found:
         found = "files/" + path
         wanted.add(path)
-    if found == "c/conventions":
-        return "conventions-" + anchor if anchor else os.path.relpath(found + ".rst", os.path.dirname(page) or ".")
-    return os.path.relpath(found, os.path.dirname(page) or ".") + ".md" + hash + anchor
+    if found == "c/conventions" and anchor:
+        return "conventions-" + anchor
+    kind = ".rst" if found in ("c/conventions", "python-reference") else ".md"
+    return os.path.relpath(found, os.path.dirname(page) or ".") + kind + hash + anchor
 
 
 def markdown(place, page, more=""):
@@ -167,7 +170,7 @@ def man_pages():
           + "\n```{toctree}\n:hidden:\n\n" + "\n".join(row[0] for row in rows) + "\n```\n")
 
 
-# ---- Go and Rust ----
+# ---- Go, Python and Rust ----
 
 def with_examples(text, path, page):
     """A page of the reference, with a link to its examples below the heading."""
@@ -188,6 +191,36 @@ def go():
               "prints the reference.\n")
         return
     write("go.md", with_examples(comments.go_page(text), "bindings/go/example_test.go", "go"))
+
+
+def python():
+    """Builds the package for autodoc, which is a part of Sphinx, and imports the package, so that the reference has what
+    help() shows. With a mocked extension, the package cannot be imported."""
+    python = os.environ.get("PYTHON", "/usr/bin/python3")
+    compiler, cargo = (os.environ.get(name, usual).split()[0] for name, usual in (("CC", "cc"), ("CARGO", "cargo")))
+    find = "import cffi, setuptools, os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')"
+    missing = [command for command in (compiler, cargo, "make", python) if not shutil.which(command)]
+    if not missing and subprocess.run([python, "-c", find], stderr=subprocess.DEVNULL, check=False).returncode:
+        missing = ["cffi, setuptools or Python.h (Debian: python3-cffi python3-setuptools python3-dev)"]
+    if missing:
+        print("docs: the page about Python has no reference, because there is no " + missing[0], file=sys.stderr)
+        write("python-reference.rst", "Python reference\n================\n\nThis site was built where the package could not be "
+              "built. Where it is installed, ``help(proc_connector.Table)`` prints its reference.\n")
+        return
+    # The package is imported here, so make must build the library for this machine.
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("TARGET", "CARGO_BUILD_TARGET", "MAKEFLAGS", "MFLAGS")}
+    folder = ROOT + "/build/python-docs"
+    run = subprocess.run([python, "setup.py", "--quiet", "build_ext", "--build-lib", folder, "--build-temp", folder + "/made"],
+                         cwd=ROOT + "/bindings/python", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         encoding="utf-8", check=False)
+    if run.returncode:
+        raise SystemExit(run.stdout + "docs: the Python package cannot be built")
+    for source in (ROOT + "/bindings/python/src/proc_connector", folder + "/proc_connector"):
+        shutil.copytree(source, target + "/package/proc_connector", dirs_exist_ok=True)
+    for name in ("comments.py", "docstrings.py"):
+        shutil.copy(ROOT + "/tools/site/" + name, target)
+    write("python-reference.rst", read("tools/site/python.rst"))
 
 
 def rust():
@@ -225,6 +258,7 @@ def main():
         write(page, text)
     write("cpp.md", with_examples(comments.cpp_page(read("include/proc_connector.hpp")), "examples-c++", "cpp"))
     go()
+    python()
     rust()
     done = set()
     while wanted - done:
