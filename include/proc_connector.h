@@ -776,8 +776,9 @@ struct pc_table;
 
 /*
  * pc_table_options.flags: read the directory proc_fd instead of /proc: the host's /proc at another
- * path, or in a test a directory with made-up processes (see pc_table_open_fd()). The table opens
- * the directory again, so the caller may close proc_fd afterwards.
+ * path, or in a test a directory with made-up processes (see pc_table_open_fd()). A table of the
+ * kernel's events refuses a directory that does not show pid 1 and this process (-EACCES). The
+ * table opens the directory again, so the caller may close proc_fd afterwards.
  */
 #define PC_TABLE_PROC_FD (1u << 2)
 
@@ -885,7 +886,8 @@ struct pc_table_options {
  * options:  what to keep, and how much to queue; NULL: all fields, 36 MiB.
  *
  * Returns 0, an error of pc_open(), or
- * -EACCES             /proc is not mounted, hides processes, or belongs to another PID namespace
+ * -EACCES             /proc, or proc_fd, does not show this machine's processes: it is not mounted,
+ *                     hides processes, or belongs to another PID namespace
  * -EBADF, -ENOTDIR    proc_fd is not an open descriptor, or not a directory
  * -ESRCH              the process family does not exist, or has exited
  */

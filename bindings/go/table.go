@@ -115,7 +115,8 @@ type TableOptions struct {
 	// [Table.Release].
 	Subscribed bool
 	// Proc is a directory to read instead of /proc: the host's /proc at another path, or in tests a directory
-	// with made-up processes (see [AdoptTable]). The file belongs to the caller. The table opens the
+	// with made-up processes (see [AdoptTable]). A table of the kernel's events refuses a directory that does
+	// not show pid 1 and this process (EACCES). The file belongs to the caller. The table opens the
 	// directory again, so the caller may close the file once the table is open.
 	Proc *os.File
 }

@@ -70,9 +70,6 @@ pub(crate) fn lacks_process_events() -> bool {
 /// `ENFILE`, `ENOMEM`.
 #[cfg(feature = "table")]
 pub(crate) fn require_whole_proc(tree: Tree<'_>) -> Result<(), Errno> {
-    if tree.is_made_up {
-        return Ok(());
-    }
     let mut buffer = [0; 16];
     // If hidepid is in force, pid 1 is not visible. If /proc belongs to another PID namespace, its
     // self does not resolve.

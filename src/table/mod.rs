@@ -118,9 +118,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(options: &OpenTableOptions) -> Result<Self, Errno> {
+    /// The events are those of `socket`; [`Fd::NONE`]: the kernel's.
+    fn new(options: &OpenTableOptions, socket: &Fd) -> Result<Self, Errno> {
         let listing = Listing::open(options.proc_fd)?;
-        namespace::require_whole_proc(listing.tree())?;
+        let has_real_events =
+            socket.is_none() || sys::socket_option(socket, libc::SO_DOMAIN) == Ok(libc::AF_NETLINK);
+        if has_real_events || !listing.tree().is_made_up {
+            namespace::require_whole_proc(listing.tree())?;
+        }
         let census = Census::new(options.text_bytes)?;
         let watches = Watches::new(options.max_watches)?;
         Ok(Self { listing, census, watches, signals: Signals::new()? })
@@ -152,7 +157,7 @@ impl Table {
     ) -> Result<(Remote, Self), Errno> {
         let is_adopted = !socket.is_none();
         let filter = filter_for(options).ok_or(Errno(libc::EINVAL))?;
-        let parts = Parts::new(options)?;
+        let parts = Parts::new(options, socket)?;
         let mut root = Look::Absent;
         let is_kernels = !parts.listing.tree().is_made_up;
         let shows_inodes =

@@ -404,3 +404,20 @@ PROMISE(elsewhere, "a table reads the /proc that the caller gives it, at whateve
 {
 	in_child(follow_elsewhere, NULL);
 }
+
+PROMISE(nowhere, "a table of the kernel's events refuses a directory without this machine's processes")
+{
+	struct pc_table_options options = TABLE_OPTIONS(.flags = PC_TABLE_PROC_FD);
+	struct pc_table *table;
+	options.proc_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_EQ(pc_table_open(&table, &options), -EACCES);
+	CHECK_TEXT(pc_table_invalid_option(&options), NULL);
+	struct follower f = open_follower(TABLE_OPTIONS(.fields = 0));
+	int fd = release_follower(&f);
+	options.flags |= PC_TABLE_SUBSCRIBED;
+	CHECK_EQ(pc_table_open_fd(&table, fd, &options), -EACCES);
+	f = adopt(fd, TABLE_OPTIONS(.flags = PC_TABLE_SUBSCRIBED));
+	await_change(&f, PC_CHANGE_FOUND, getpid());
+	close_follower(&f);
+	close(options.proc_fd);
+}

@@ -182,14 +182,15 @@ class Table(Handle):
     pidfd_inodes:    identify each process by the inode of its pidfds, from Linux 6.9 on, so that two owners of a pid
                      within 10 ms are distinguished
     proc:            a directory to read instead of /proc, as a path or a descriptor: the host's /proc at another path,
-                     or in tests a directory with made-up processes
+                     or in tests a directory with made-up processes. With the kernel's events, it must show pid 1 and
+                     this process
     fd:              as for Connector. Such a table reads /proc twice, because the socket may have lost events before:
                      SYNCED, UNSYNCED and SYNCED follow FOUND. Call next() until `synced` is true; do not wait for the
                      first SYNCED
     subscribed:      as for Connector
 
-    Raises what Connector() raises, and ProcConnectorError: EACCES (a PermissionError) if /proc is not mounted, hides
-    processes, or belongs to another PID namespace; ESRCH (a ProcessLookupError) if there is no process `family`.
+    Raises what Connector() raises, and ProcConnectorError: EACCES (a PermissionError) if /proc, or `proc`, is not
+    mounted, hides processes, or belongs to another PID namespace; ESRCH (a ProcessLookupError) if there is no process `family`.
     """
 
     _noun = "table"
