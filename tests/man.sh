@@ -52,6 +52,12 @@ fields() {
 }
 promise "the man pages name each field of the header" fields
 
+errors() {
+	grep -oE '\-E[A-Z0-9]+' "$header" | sed 's/^-//' | sort -u >"$work/errors"
+	sed -n '/errors\[\] = {/,/};/p' tests/c/arguments.c | grep -oE '\bE[A-Z0-9]+\b' | sort -u | diff "$work/errors" -
+}
+promise "the promise about the texts of errors knows each error of the header" errors
+
 make install PREFIX="$work/usr" CARGO=false >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 finds() { # finds SECTION NAME …: man shows a page of that name
 	section=$1

@@ -146,7 +146,8 @@ PROMISE(texts, "pc_strerror has a text of its own for every documented error, wh
 	static const int errors[] = { EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS, ECONNREFUSED,
 				      EOPNOTSUPP, EPERM, EMFILE, ENFILE, ENOMEM, ETIMEDOUT,
 				      EINVAL, E2BIG, EBADF, ENOTDIR, EPROTOTYPE, ECHILD, EPIPE, ECANCELED,
-				      EINTR, EBADMSG, ESRCH, EACCES, EIO, 0 };
+				      EINTR, EBADMSG, ESRCH, EACCES, EIO, EAGAIN, EBUSY, ENODATA,
+				      ENAMETOOLONG, 0 };
 	const int count = sizeof(errors) / sizeof(errors[0]);
 	const char *unknown = pc_strerror(-9999);
 	for (int i = 0; i < count; i++) {
