@@ -170,15 +170,15 @@ def caught_in_time():
     return f"""## Command lines caught
 
 A program that runs for less than a millisecond is gone before most readers have read its command line.
-Each reader runs by itself; all of them take their turns, five times. The number is the median of the
-command lines that its output has, with the least and the most. The output goes to a file. `make bench-race`
-measures this alone.
+The readers run one after the other, in five rounds. A cell is the number of command lines that the reader's
+output has: the median of the rounds, with the least and the most. The output goes to a file.
+`make bench-race` runs only this.
 
 {race.table(runs, race.caught)}
 The CPU time of each reader, user and system, in milliseconds (medians):
 
 {race.table(runs, race.cpu)}
-{line("what", "must be", "", "")}{"|---" * 4}|
+{line("what", "must be", "figure", "reached")}{"|---" * 4}|
 {"".join(map(bound_line, race.bounds(runs)))}
 {RACE_EXPLANATIONS.format(cpu=race.cpu_of_forkstats(runs))}
 
@@ -195,58 +195,63 @@ def release():
 def page(race_section):
     return f"""# Benchmarks
 
-`make bench`, run as root, measures and writes this page. That takes some fifteen minutes on an idle
-machine. When other programs are busy, each measurement waits for them, at most BENCH_PATIENCE=60 seconds. A
-measurement that they disturbed is repeated at most twice.
+This page compares the library with bare loops of system calls, with two Rust crates that receive the same
+events (the peers: proc-connector and cnproc), and `pcwatch` with other tools. `make bench`, run as root,
+measures all this and writes the page, in some fifteen minutes on an idle machine. When other programs are
+busy, each measurement waits for them, at most BENCH_PATIENCE=60 seconds. A measurement that they disturbed
+is repeated at most twice.
 
 Both sides of a comparison run in one process, pinned to a CPU, in alternating order (A B, B A, …). A ratio
-is the median over all pairs, with its quartiles. Ratios differ least between machines: trust them, not the
-nanoseconds. `time` and `count` are measured. `instructions` are counted by simulation (callgrind), in user
-space only.
+is the median over all pairs, with its quartiles. Ratios differ least between machines: trust the ratios, not
+the nanoseconds. `time` and `count` are measured. `instructions` are counted by simulation (callgrind), in
+user space only. The last column of a table says whether the figure is within its bound.
 
 Measured on {os.cpu_count()} cores ({platform.machine()}) of a virtual machine, Linux {release()};
-listeners of other programs meanwhile: {len(race.listeners())}; disturbed by other programs, as a share
+other listeners on the machine meanwhile: {len(race.listeners())}; disturbed by other programs, as a share
 of a CPU: {", ".join(disturbed) or "nothing"}.
 
 ![Nanoseconds for each of 2,048 waiting events](benchmarks.svg)
 
 ## Compared
 
-{line("what", "against", "must be", "ratio", "quartiles", "medians", "by", "")}{"|---" * 8}|
+{line("what", "against", "must be", "ratio", "quartiles", "medians", "by", "reached")}{"|---" * 8}|
 {"".join(map(ratio_line, RATIOS))}
-All have queues of one size, except in "burst held". Bare loops parse nothing. {EXPLANATIONS}
+All contestants have queues of one size, except in "burst held". Bare loops parse nothing. {EXPLANATIONS}
 
 {race_section}## Alone
 
-{line("what", "", "", "must be", "")}{"|---" * 5}|
+{line("what", "figures", "unit", "must be", "reached")}{"|---" * 5}|
 {"".join(map(figure_line, FIGURES))}
 """
 
 
-RACE_EXPLANATIONS = """- Bounds are for Linux 6.12 and later. Before, the kernel grants no short slice, and pcwatch needs
-  `--realtime` for the same.
+RACE_EXPLANATIONS = """- The bounds are for Linux 6.12 and later. An older kernel grants no short slice, so pcwatch needs
+  `--realtime` to catch as many.
 - `smallest` is `benches/race/smallest.c`: it receives an EXEC, reads /proc/PID/cmdline and prints it. The
   columns beside it are the same program after one call of `pc_wake_soon(PC_WAKE_SLICE)`, after
   `pc_wake_soon(PC_WAKE_REALTIME)`, and with `spin_us`.
 - CPU time is compared for each command line, because a reader that catches less prints less. As the second
-  table shows, pcwatch's as a whole is {cpu} of forkstat's.
+  table shows, pcwatch's total CPU time is {cpu} of forkstat's.
 - forkstat and extrace are Debian's. execsnoop is that of libbpf-tools, which copies the command line
-  inside the kernel, in the execve(2) of the new program: it cannot come too late, but needs CAP_BPF and a
-  kernel with BTF. Its cost in the kernel is not in its CPU time."""
+  inside the kernel, in the execve(2) of the new program. So execsnoop cannot come too late, but needs
+  CAP_BPF and a kernel with BTF. Its cost in the kernel is not in its CPU time."""
 
 
 EXPLANATIONS = """A flood is COMM events, by
 prctl(PR_SET_NAME), from one thread.
 
+- "2,048 wait": that number of events is pending. The figures are nanoseconds, or instructions, per event.
+- "Our" functions are those of this library's Rust interface.
 - `recv` and the two peers do not check the sender's address. That check is the difference between `recv`
   and `recvfrom`.
-- "Again" repeats the loop it is compared with: its distance from 1 is noise.
+- "Again" repeats the loop that it is compared with: its distance from 1 is noise.
 - Events/s: the flood runs on the other CPU, the queue of 1 MiB is full, the loops wait in `poll`.
 - CPU ms: for 1,000,000 COMM events and 10,000 threads. "The flood" is in ns per COMM event.
-- Share lost: bursts of 1,000 events, 1 µs of work for each, a queue of 212,992 bytes. In a flood without
-  pauses, both modes lose equally.
-- Latency: from the event's timestamp to the return of the call, one event per wake-up, ours behind
-  `epoll`. "Busy": another program runs on the reader's CPU."""
+- Share lost: bursts of 1,000 events, 1 µs of work for each, a queue of 212,992 bytes. The library sets
+  `NETLINK_NO_ENOBUFS`; "ENOBUFS mode" is the kernel's default. In a flood without pauses, both modes lose
+  equally.
+- Latency: from the event's timestamp to the return of the call, one event per wake-up. Our descriptor is
+  in an `epoll` instance. "Busy": another program runs on the reader's CPU."""
 
 
 def bound_line(row):
