@@ -476,7 +476,7 @@ struct pc_options {
      * sleeps at once.
      *
      * A thread that spins uses all of its CPU, and no event has to wake it. pc_wake_soon() is
-     * mostly the better choice: it costs nothing. A signal that arrives while the thread spins
+     * usually the better choice: it costs nothing. A signal that arrives while the thread spins
      * does not end the call: use pc_interrupt().
      */
     uint32_t spin_us;
@@ -1062,8 +1062,9 @@ enum pc_change_kind {
      */
     PC_CHANGE_SYNCED = 10,
     /*
-     * The table may differ from /proc from here on, until the next SYNCED: events were lost, or
-     * pc_table_rescan() was called. pc_change.process is zero.
+     * The table may differ from /proc from here on, until the next SYNCED: events were lost,
+     * pc_table_rescan() was called, or the table was opened on an adopted socket.
+     * pc_change.process is zero.
      */
     PC_CHANGE_UNSYNCED = 11,
 };
@@ -1078,7 +1079,7 @@ enum pc_change_kind {
 
 /*
  * pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
- * PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
+ * PC_CHANGE_LEADER_CODE, it is the process's own. The flag is absent in these cases:
  * - The EXIT was lost.
  * - The pid had another owner before the table handled the EXIT.
  */
@@ -1273,7 +1274,7 @@ struct pc_command {
  *           are used.
  * command:  written only when 0 is returned.
  *
- * Returns 0: see the errors of the texts; or
+ * Returns 0, and each text has an error of its own, or 0; otherwise
  * -ESRCH    the process is not in the table, and did not leave it with the last change
  * -ENODATA  the table was opened without text_bytes
  * -EINVAL   a NULL pointer
@@ -1449,7 +1450,7 @@ struct pc_text {
  * A text that fits is complete. If the process runs another program meanwhile, one text may be of
  * the old program and the next one of the new program. The kernel then reports an EXEC.
  *
- * While a process is inside execve(2), it has no texts. A child may still be there when
+ * While a process is inside execve(2), it has no texts. A child may still be inside when
  * posix_spawn() returns. The function then lets other threads run and looks again, up to 20 times.
  * Before Linux 6.6, a kernel without preemption (CONFIG_PREEMPT_NONE) may not run the other
  * threads: then the texts have -EAGAIN.
@@ -1460,8 +1461,8 @@ struct pc_text {
  * pid:                an id of this PID namespace, as for pc_process_alive().
  * start_boottime_ns:  as in pc_process. 0 stands for any process that has the pid. pc_process has
  *                     0 if PC_FIELD_START is not valid.
- * texts:              count texts. On an error, each text is empty and has that error. But -EINVAL
- *                     changes nothing.
+ * texts:              count texts. On an error other than -EINVAL, each text is empty and has that
+ *                     error.
  *
  * Returns 0: each text was read, or has an error of its own; or
  * -ESRCH     the process exited before the library could identify it, the pid has another owner,

@@ -83,7 +83,7 @@ pub struct pc_options {
     /// sleeps at once.
     ///
     /// A thread that spins uses all of its CPU, and no event has to wake it. pc_wake_soon() is
-    /// mostly the better choice: it costs nothing. A signal that arrives while the thread spins
+    /// usually the better choice: it costs nothing. A signal that arrives while the thread spins
     /// does not end the call: use pc_interrupt().
     pub spin_us: u32,
 }

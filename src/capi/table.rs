@@ -458,8 +458,9 @@ pub enum pc_change_kind {
     /// The table agrees with /proc, and every difference has been reported. pc_change.process is
     /// zero. If more events were lost while the table read /proc, UNSYNCED follows at once.
     PC_CHANGE_SYNCED = 10,
-    /// The table may differ from /proc from here on, until the next SYNCED: events were lost, or
-    /// pc_table_rescan() was called. pc_change.process is zero.
+    /// The table may differ from /proc from here on, until the next SYNCED: events were lost,
+    /// pc_table_rescan() was called, or the table was opened on an adopted socket.
+    /// pc_change.process is zero.
     PC_CHANGE_UNSYNCED = 11,
 }
 
@@ -469,7 +470,7 @@ pub enum pc_change_kind {
 /// twice: with this flag, and then without.
 pub const PC_CHANGE_RECOVERED: u32 = 1u32 << 0;
 /// pc_change.flags, with EXITED: exit_code is known, however late the table is read. Without
-/// PC_CHANGE_LEADER_CODE, it is the process's own. It is unknown in these cases:
+/// PC_CHANGE_LEADER_CODE, it is the process's own. The flag is absent in these cases:
 /// - The EXIT was lost.
 /// - The pid had another owner before the table handled the EXIT.
 pub const PC_CHANGE_EXIT_CODE: u32 = 1u32 << 1;
@@ -679,7 +680,7 @@ pub struct pc_command {
 ///           are used.
 /// command:  written only when 0 is returned.
 ///
-/// Returns 0: see the errors of the texts; or
+/// Returns 0, and each text has an error of its own, or 0; otherwise
 /// -ESRCH    the process is not in the table, and did not leave it with the last change
 /// -ENODATA  the table was opened without text_bytes
 /// -EINVAL   a NULL pointer

@@ -92,7 +92,7 @@ const _: () = {
 /// A text that fits is complete. If the process runs another program meanwhile, one text may be of
 /// the old program and the next one of the new program. The kernel then reports an EXEC.
 ///
-/// While a process is inside execve(2), it has no texts. A child may still be there when
+/// While a process is inside execve(2), it has no texts. A child may still be inside when
 /// posix_spawn() returns. The function then lets other threads run and looks again, up to 20 times.
 /// Before Linux 6.6, a kernel without preemption (CONFIG_PREEMPT_NONE) may not run the other
 /// threads: then the texts have -EAGAIN.
@@ -103,8 +103,8 @@ const _: () = {
 /// pid:                an id of this PID namespace, as for pc_process_alive().
 /// start_boottime_ns:  as in pc_process. 0 stands for any process that has the pid. pc_process has
 ///                     0 if PC_FIELD_START is not valid.
-/// texts:              count texts. On an error, each text is empty and has that error. But -EINVAL
-///                     changes nothing.
+/// texts:              count texts. On an error other than -EINVAL, each text is empty and has that
+///                     error.
 ///
 /// Returns 0: each text was read, or has an error of its own; or
 /// -ESRCH     the process exited before the library could identify it, the pid has another owner,

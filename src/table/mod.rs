@@ -301,7 +301,7 @@ impl Table {
         has_ended
     }
 
-    /// Has the caller woken by the timer while that is needed.
+    /// Makes the timer wake the caller while that is needed.
     fn set_timer(&mut self, remote: &Remote) {
         let is_needed = self.is_resting || self.follower.has_unwatched();
         if is_needed != self.has_timer {

@@ -5,7 +5,7 @@ use crate::protocol::bpf::UNHEARD_MAX;
 /// A few processes.
 #[derive(Clone, Copy)]
 pub(super) struct Unheard {
-    /// Of a free place, 0.
+    /// 0 in a free place.
     pids: [i32; UNHEARD_MAX],
     /// The pid that was in a free place is heard since this moment.
     heard: [(i32, u64); UNHEARD_MAX],
