@@ -323,6 +323,7 @@ func TestTableProc(t *testing.T) {
 	defer table.Close()
 	proc.Close()
 	awaitChange(t, table, ChangeFound, int32(os.Getpid()))
+	awaitChange(t, table, ChangeSynced, 0) // until then, a child may be found, too
 	child := startChild(t)
 	awaitChange(t, table, ChangeStarted, child.pid)
 	child.end()
