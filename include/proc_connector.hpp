@@ -20,19 +20,27 @@
  *
  * proc_connector.h describes the functions, and the rules for loss, recovery, fork() and containers.
  * Only what C++ adds is described here. Events, processes, changes, statistics and constants are
- * those of C.
+ * those of C. A function without a comment does what the C function of its name does: for
+ * table::rescan(), that is pc_table_rescan().
  *
- * Results    result<T> has the shape of std::expected<T, std::error_code>. Nothing throws; the
- *            header works with -fno-exceptions -fno-rtti. (The cancellation of a thread, which
- *            unwinds like an exception, passes through recv() and next().) Errors have category(), with
- *            messages that say what to do, and compare with std::errc. After a failure, *result is a
- *            value-initialised T. After a success, error() is no error.
- * Handles    connector and table own their C handle and can only be moved. Every call on an empty one
- *            (default, moved-from, closed, released) fails with invalid_argument.
+ * Results    A result<T> is a T or an error. It has these members of std::expected<T, std::error_code>, and no
+ *            others: has_value(), operator bool, *, -> and error(). (value() would have to throw.) After a
+ *            failure, *result is a value-initialised T. After a success, error() is no error.
+ * Errors     An error has category(), with messages that say what to do. Compare it with a value of
+ *            std::errc, such as std::errc::broken_pipe.
+ * Throwing   The header throws nothing, and works with -fno-exceptions and -fno-rtti. But where it allocates
+ *            memory, the standard library may throw std::bad_alloc: in to_string(), process_texts() and message().
+ *            recv() and next() are not noexcept, because a thread can be cancelled there. Its cancellation
+ *            unwinds the stack as an exception does: see pthread_cancel(3).
+ * Handles    connector and table own their C handle and can only be moved: see class owner. A handle is empty
+ *            after its default constructor, and after it was moved from, closed, released or disowned. Then
+ *            every function that returns a result fails with invalid_argument. C has one error for an empty
+ *            handle and for wrong arguments, so the message of this error names arguments and options. To
+ *            find out whether a handle is empty, use its operator bool.
  * Receiving  Functions receive into a room, a range over the received items. It is empty if nothing came in
  *            time, or on an error. front(), [] and data() do not check: call empty() or size() first.
  * Threads    One thread at a time may use a handle. But any thread may call fd(), stats(), check() and
- *            interrupt() while no thread closes, releases, moves or destroys the handle. interrupt() is
+ *            interrupt() while no thread closes, releases, disowns, moves or destroys the handle. interrupt() is
  *            async-signal-safe, too. A result or a room is for one thread only.
  * Cost       Two to four instructions per call, none per event (tests/cpp.sh counts them). Only to_string(),
  *            process_texts() and message() allocate.
@@ -58,11 +66,13 @@
 
 namespace proc_connector {
 
+// The structs of C.
 using event = pc_event;
 using process = pc_process;
 using change = pc_change;
 using statistics = pc_stats;
 
+// The data of each kind of event, for visit().
 using fork_event = pc_event_fork;
 using exec_event = pc_event_exec;
 using exit_event = pc_event_exit;
@@ -94,18 +104,27 @@ using session_change = change_of<PC_CHANGE_SESSION>;
 using reparented_change = change_of<PC_CHANGE_REPARENTED>;
 using vanished_change = change_of<PC_CHANGE_VANISHED>; // the process as it last was
 
+// The data of a process exit, for visit().
+//
+// How long the process ran: docs/who-ran-what.md has a function for this, which compiles as C++, too. timestamp_ns
+// of the change and process.start_boottime_ns have different clocks, so convert before you subtract. A start is
+// exact to 10 ms. For shorter times, call table::set_user() with timestamp_ns of the change that reports the start.
+//
+// What the process ran: open the table with text_bytes, and call table::command().
 struct exited_change {
     const pc_process &process; // as it last was
     std::optional<int> status; // a wait(2) status, if it is known
     bool from_leader;          // PC_CHANGE_LEADER_CODE
 };
 
+// The data of PC_CHANGE_SYNCED, for visit().
 struct synced_change {
     std::uint64_t lost, since_ns;
     std::uint32_t hidden; // how many processes are PC_PROCESS_HIDDEN
     bool deaf;            // PC_CHANGE_DEAF
 };
 
+// The data of PC_CHANGE_UNSYNCED, for visit().
 struct unsynced_change {
     std::uint64_t lost, since_ns;
 };
@@ -115,18 +134,21 @@ struct newer_change {
     std::uint32_t kind;
 };
 
+// How to open a connector: every field of pc_options, as in PC_OPTIONS_INIT at first.
 struct options : pc_options {
     constexpr options() noexcept : pc_options PC_OPTIONS_INIT {}
     // pc_invalid_option(): the name of the first invalid option, or nullptr.
     const char *invalid() const noexcept { return pc_invalid_option(this); }
 };
 
+// How to open a table: every field of pc_table_options, as in PC_TABLE_OPTIONS_INIT at first.
 struct table_options : pc_table_options {
     constexpr table_options() noexcept : pc_table_options PC_TABLE_OPTIONS_INIT {}
     // pc_table_invalid_option(): the name of the first invalid option, or nullptr.
     const char *invalid() const noexcept { return pc_table_invalid_option(this); }
 };
 
+// The timeout of a wait without limit.
 inline constexpr std::chrono::milliseconds forever{-1};
 
 // ---- Errors ----
@@ -151,10 +173,11 @@ struct failure {
     int error;
 };
 
-// Success, or an error.
+// A value of type T, or an error.
 template <class T>
 class [[nodiscard]] result;
 
+// Success, or an error.
 template <>
 class [[nodiscard]] result<void> {
 public:
@@ -175,7 +198,7 @@ private:
     int error_ = 0;
 };
 
-// A value, or an error.
+// A value, or an error. * and -> do not check that there is a value: without one, the T is value-initialised.
 template <class T>
 class [[nodiscard]] result : public result<void> {
 public:
@@ -232,6 +255,7 @@ private:
     int result_ = 0;
 };
 
+// For recv(): up to 64 events per call, or one. For next(): one change.
 using events = room<event, 64>;
 using one_event = room<event, 1>;
 using one_change = room<change, 1>;
@@ -257,12 +281,21 @@ inline result<bool> yes_or_no(int status) noexcept
     return status > 0;
 }
 
-// A pointer with one owner.
+} // namespace detail
+
+// ---- Handles ----
+
+// What connector and table have in common: each is the only owner of a C handle. The destructor closes the handle.
 template <class Handle, void (*Close)(Handle *)>
 class owner {
 public:
+    // An empty owner.
     owner() noexcept = default;
+
+    // Takes over a handle that a C function has opened. With nullptr, the owner is empty.
     explicit owner(Handle *handle) noexcept : handle_(handle) {}
+
+    // An owner that was moved from is empty. The assignment closes the handle that the owner had before.
     owner(owner &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
     owner &operator=(owner &&other) noexcept
     {
@@ -270,35 +303,38 @@ public:
         std::swap(handle_, moved.handle_);
         return *this;
     }
+
     ~owner()
     {
         if (handle_)
             Close(handle_);
     }
 
-    // Closes now, and leaves the handle empty.
+    // Closes the handle now, and leaves the owner empty. Does nothing if it is empty already.
     void close() noexcept { Close(std::exchange(handle_, nullptr)); }
 
-    // False: empty.
+    // False: the owner is empty.
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-    // For the C functions. The caller of disown() closes the handle.
+    // The handle, for C functions. It still belongs to the owner. nullptr: the owner is empty.
     Handle *native() const noexcept { return handle_; }
+
+    // Leaves the owner empty. The caller closes the handle that is returned, with pc_close() or pc_table_close().
     [[nodiscard]] Handle *disown() noexcept { return std::exchange(handle_, nullptr); }
 
 private:
     Handle *handle_ = nullptr;
 };
 
-} // namespace detail
-
 // ---- Connector ----
 
-// pc_connector: a subscription, its queue and its statistics.
-class connector : public detail::owner<pc_connector, pc_close> {
+// pc_connector: a subscription, its queue and its statistics. close(), operator bool, native(), disown() and the
+// constructor from a pc_connector * are those of class owner.
+class connector : public owner<pc_connector, pc_close> {
 public:
     using owner::owner;
 
+    // pc_open()
     static result<connector> open(const pc_options &how = options()) noexcept
     {
         pc_connector *handle = nullptr;
@@ -326,6 +362,15 @@ public:
 
     // Waits for the first event, and receives as many pending events as fit. Only an empty room, never a
     // partly filled one, means that no more are pending.
+    //
+    // How a loop handles the errors, which are values of std::errc:
+    // broken_pipe         final: the stream has ended (an adopted AF_UNIX SEQPACKET socket only)
+    // no_child_process    final: the handle belongs to the parent process
+    // invalid_argument    final: the handle is empty, as after it was moved from, or the timeout is below -1 ms
+    // operation_canceled  interrupt() was called
+    // interrupted         a signal arrived; no event is lost: call recv() again
+    // any other           see pc_recv()
+    // After a final error, every later call fails at once. So end the loop.
     template <std::size_t Size>
     result<void> recv(room<event, Size> &into, std::chrono::milliseconds timeout = forever)
     {
@@ -337,10 +382,12 @@ public:
         });
     }
 
+    // pc_set_filter(); without an argument, every event is received.
     result<void> set_filter(const pc_options &filter = options()) noexcept
     {
         return detail::done(pc_set_filter(native(), &filter));
     }
+
     result<void> subscribe() noexcept { return detail::done(pc_subscribe(native())); }
     result<void> unsubscribe() noexcept { return detail::done(pc_unsubscribe(native())); }
 
@@ -349,6 +396,7 @@ public:
 
     result<void> interrupt() noexcept { return detail::done(pc_interrupt(native())); }
 
+    // pc_get_stats()
     result<statistics> stats() const noexcept
     {
         result<statistics> copy{statistics{}};
@@ -442,7 +490,7 @@ constexpr decltype(auto) visit(const change &whole, Visitor &&visitor)
     }
 }
 
-// pc_event_format()
+// The line that pc_event_format() writes.
 inline std::string to_string(const event &whole)
 {
     char line[256]; // no line is longer
@@ -450,7 +498,7 @@ inline std::string to_string(const event &whole)
     return line;
 }
 
-// pc_change_format()
+// The line that pc_change_format() writes.
 inline std::string to_string(const change &whole)
 {
     char line[256]; // no line is longer
@@ -605,9 +653,12 @@ inline result<wake> wake_soon(wake most = wake::slice) noexcept
     return status < 0 ? result<wake>(failure{status}) : static_cast<wake>(status);
 }
 
+// ---- Table ----
+
 // pc_table: all processes, and the connector that keeps the table up to date. It is a range over the
-// processes in the order of pids; next() may be called in between.
-class table : public detail::owner<pc_table, pc_table_close> {
+// processes in the order of pids; next() may be called in between. close(), operator bool, native(), disown() and
+// the constructor from a pc_table * are those of class owner.
+class table : public owner<pc_table, pc_table_close> {
 public:
     using owner::owner;
     using value_type = process;
@@ -648,6 +699,7 @@ public:
         process process_;
     };
 
+    // pc_table_open()
     static result<table> open(const pc_table_options &how = table_options()) noexcept
     {
         pc_table *handle = nullptr;
@@ -676,7 +728,16 @@ public:
         return fd;
     }
 
-    // After an error nothing is lost, and the table rests for up to 100 ms: call next() again.
+    // pc_table_next(): the room stays empty if no change came in time, or if work is left.
+    //
+    // How a loop handles the errors, which are values of std::errc:
+    // broken_pipe         final: the stream has ended (an adopted AF_UNIX SEQPACKET socket only)
+    // no_child_process    final: the handle belongs to the parent process
+    // invalid_argument    final: the handle is empty, as after it was moved from, or the timeout is below -1 ms
+    // operation_canceled  interrupt() was called
+    // any other           no change is lost: call next() again
+    // After a final error, every later call fails at once. So end the loop. After another error that
+    // is likely to last, the table rests for up to 100 ms, so that the loop does not spin.
     result<void> next(one_change &into, std::chrono::milliseconds timeout = forever)
     {
         return into.fill_by([&](change *first) {
@@ -684,6 +745,7 @@ public:
         });
     }
 
+    // pc_table_get()
     std::optional<process> find(pid_t pid) const noexcept
     {
         std::optional<process> found{process{}};
@@ -706,8 +768,11 @@ public:
         return proc_connector::command(kept);
     }
 
+    // pc_table_each()
     iterator begin() const noexcept { return iterator(native()); }
     sentinel end() const noexcept { return {}; }
+
+    // pc_table_count()
     std::size_t size() const noexcept { return pc_table_count(native()); }
     bool empty() const noexcept { return size() == 0; }
 
@@ -727,6 +792,7 @@ public:
 
     result<void> interrupt() noexcept { return detail::done(pc_table_interrupt(native())); }
 
+    // pc_table_get_stats()
     result<statistics> stats() const noexcept
     {
         result<statistics> copy{statistics{}};

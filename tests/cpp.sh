@@ -39,6 +39,14 @@ promise "a C++ visitor that lacks a kind of change does not compile" \
 promise "a discarded C++ result is a warning" refuses DISCARDED "unused-result"
 promise "a C++ timeout shorter than a millisecond does not compile" refuses SHORTER "no matching function"
 
+run_time() { # the function that proc_connector.hpp refers to
+	awk '/^```c$/ { code = ""; within = 1; next } /^```$/ { if (code ~ /run_time_ns/) print code; within = 0 }
+		within { code = code $0 "\n" }' docs/who-ran-what.md >"$work/run_time.cpp"
+	# shellcheck disable=SC2086
+	grep -q run_time_ns "$work/run_time.cpp" && g++ -std=c++17 $flags -fsyntax-only "$work/run_time.cpp"
+}
+promise "the function for run times in docs/who-ran-what.md compiles as C++" run_time
+
 for source in promise failure init support; do
 	"${CC:-cc}" -std=c11 -D_GNU_SOURCE -I"$stage/include" -c "tests/c/$source.c" \
 		-o "$work/$source.o" || exit 1

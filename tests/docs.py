@@ -11,7 +11,7 @@ PACKAGES = "/usr/lib/python3/dist-packages/"
 HEADERS = (glob.glob("/usr/include/python3*/Python.h") or ["/usr/include/python3/Python.h"])[0], "python3-dev"
 os.chdir(ROOT)
 if subprocess.run(["tests/needs.sh", "sphinx-build", "python3-sphinx", PACKAGES + "myst_parser", "python3-myst-parser",
-                   PACKAGES + "furo", "furo", "mandoc", "mandoc", "go", "golang-go", PACKAGES + "cffi", "python3-cffi",
+                   PACKAGES + "furo", "furo", "mandoc", "mandoc", "go", "golang-go", "clang++", "clang", PACKAGES + "cffi", "python3-cffi",
                    PACKAGES + "setuptools", "python3-setuptools", *HEADERS], stdout=sys.stderr).returncode:
     if os.environ.get("CI") == "true":
         sys.exit(1)
@@ -122,6 +122,60 @@ sentences = [words(re.sub(r"\n *\*", "\n", sentence)) for comment in re.findall(
              for sentence in re.split(r"[.:;]\s", comment) if "SPDX" not in comment and "---" not in comment and "__cplusplus" not in comment]
 missing = [sentence for sentence in sentences if sentence.strip() and sentence.strip() not in text]
 ok(len(sentences) > 500 and not missing, "no sentence of the header's comments is missing in the reference", "\n".join(missing))
+
+# What is public in C++, and its comments: the compiler reports them, not a list.
+def public(code):
+    """The declarations of the namespace, each with its type, and the comments before them."""
+    run = subprocess.run(["clang++", "-std=c++17", "-Iinclude", "-fsyntax-only", "-w", "-fparse-all-comments", "-Xclang", "-ast-dump=json",
+                          "-Xclang", "-ast-dump-filter=proc_connector", "-x", "c++", "-"], input=code, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    declared, comments, at = [], [], 0
+
+    def comment_of(node):
+        inner = node.get("inner", [])
+        return [node["text"]] if node["kind"] == "TextComment" else [text for each in inner for text in comment_of(each)]
+
+    def look(node, place, access):
+        for inner in node.get("inner", []):
+            kind = inner["kind"]
+            if kind == "AccessSpecDecl":
+                access = inner["access"]
+            if kind == "FullComment" and node["kind"] != "NamespaceDecl":
+                comments.append(" ".join(comment_of(inner)))
+            if inner.get("isImplicit") or access != "public" or inner.get("name") == "detail":
+                continue
+            if kind in ("ClassTemplateDecl", "FunctionTemplateDecl", "FriendDecl"):
+                own = [each for each in inner["inner"] if each["kind"].endswith("Decl") and "Template" not in each["kind"]]
+                look({"kind": kind, "inner": own[:1]}, place, "public")
+            elif kind.endswith("Decl") and "name" in inner:
+                declared.append("%s %s::%s: %s" % (kind, place, inner["name"], inner.get("type", {}).get("qualType", "")))
+                if kind in ("CXXRecordDecl", "ClassTemplateSpecializationDecl", "EnumDecl"):
+                    look(inner, place + "::" + inner["name"], "private" if inner.get("tagUsed") == "class" else "public")
+                elif kind.startswith("CXX") or kind == "FunctionDecl":
+                    look({"kind": kind, "inner": [each for each in inner.get("inner", []) if each["kind"] == "FullComment"]}, place, "public")
+    while run.returncode == 0 and run.stdout[at:].strip():
+        node, at = json.JSONDecoder().raw_decode(run.stdout, at + len(run.stdout[at:]) - len(run.stdout[at:].lstrip()))
+        if node["kind"] == "NamespaceDecl":
+            look(node, "", "public")
+    return sorted(declared), comments, run.stderr
+
+
+source = read("include/proc_connector.hpp")
+declared, comments, _ = public(source)
+page = read(SITE + "cpp.html")
+reference = page[page.index('id="names-and-options"'):]
+code = [plain(block) for block in re.findall(r'<div class="highlight-cpp.*?<pre>(.*?)</pre>', reference, re.S)]
+includes = "\n".join(re.findall("^#include .*", source, re.M))
+shown, _, errors = public("%s\nnamespace proc_connector {\n%s\n}\n" % (includes, "\n".join(code)))
+ok(len(declared) > 150 and shown == declared, "the code on the page about C++ compiles, and declares what the header does, and no more",
+   errors + "\n".join("- " + line for line in declared if line not in shown) + "\n".join("+ " + line for line in shown if line not in declared))
+names = {re.search(r"::(\w+):", line)[1] for line in declared if re.match(r"(CXXRecord|Enum|Function|Var)\w* ::\w+:", line)}
+headings = {plain(heading).lower() for heading in re.findall(r'<h[23]>(.*?)<a class="headerlink"', reference)}
+ok(len(names) > 20 and names <= headings, "each class and function of C++ has a heading", sorted(names - headings))
+text = words(plain(page))
+sentences = [words(sentence) for comment in comments for sentence in re.split(r"[.:;]\s", comment)]
+missing = [sentence for sentence in sentences if sentence.strip() and sentence.strip() not in text]
+ok(len(sentences) > 100 and not missing, "no sentence of the C++ header's comments is missing on its page", "\n".join(missing))
 
 # What each public name of the Python package is: the package itself reports it, not a list.
 LOOK = r'''

@@ -174,6 +174,45 @@ PROMISE(errors, "an error has pc_strerror's text, its own category, and compares
 	CHECK(connector.recv(events, -2ms).error() == std::errc::invalid_argument);
 }
 
+/* This error of recv() or next() is returned by every later call, too. */
+template <class Handle, class Room>
+static void fails_finally(Handle &handle, Room &&room, std::errc why)
+{
+	const auto receive = [&] {
+		if constexpr (std::is_same_v<Handle, pc::table>)
+			return handle.next(room);
+		else
+			return handle.recv(room);
+	};
+	for (int i = 0; i < 3; i++) {
+		CHECK(receive().error() == why);
+		CHECK(room.empty());
+	}
+}
+
+PROMISE(final_errors, "broken_pipe, no_child_process and invalid_argument are final for a C++ connector and a table")
+{
+	pc::connector connector;
+	const int feed = feed_of(connector);
+	auto opened = pc::table::open();
+	CHECK(opened);
+	pc::table table = *std::move(opened);
+	const pid_t child = fork();
+	if (child == 0) {
+		fails_finally(connector, pc::events(), std::errc::no_child_process);
+		fails_finally(connector, pc::one_event(), std::errc::no_child_process);
+		fails_finally(table, pc::one_change(), std::errc::no_child_process);
+		_exit(0);
+	}
+	CHECK_EQ(end_child(child), 0);
+	close(feed);
+	fails_finally(connector, pc::one_event(), std::errc::broken_pipe);
+	const pc::table moved = std::move(table);
+	fails_finally(table, pc::one_change(), std::errc::invalid_argument);
+	connector.close();
+	fails_finally(connector, pc::one_event(), std::errc::invalid_argument);
+}
+
 PROMISE(interrupts, "an interrupt from another thread ends a C++ wait without limit")
 {
 	pc::connector connector;

@@ -247,16 +247,37 @@ def members(code, kind):
 
 # ---- C++ ----
 
+# What is set as code in a sentence: files, lambdas, calls with their arguments, names of the standard library and of C, names
+# with an underscore, operators, and options of a compiler.
+CPP_NAMES = re.compile(r"""(?<![\w-])(
+    [a-z_]+(?:/[a-z_]+)*\.(?:h|sh) | \[\](?:\([^()]*\))? | [a-z_]+(?:::[a-z_]+)*\([^()]*\) | std::\w+(?:::\w+)*(?:<[^>]*>)?
+    | [a-z]+<\w+> | (?:[a-z]+\.)?[a-z]+_[a-z_]+(?:\.[a-z_]+)?(?:[ ]\*)? | \*_\w+ | pc_[a-z]+(?:[ ]\*)? | PC_[A-Z_]+ | AF_[A-Z]+
+    | nullptr | operator[ ]bool | -> | \*\w* | -f[a-z-]+)""", re.X)
+
+
 def escape(sentence):
-    """A sentence as Markdown: names become code."""
-    sentence = re.sub(r"(?<![`\w-])([a-z_]+\.h|(?:std::)?[a-z_]+(?:::[a-z_]+)*\(\)|std::[a-z_:]+(?:<[^>]*>)?|[a-z]+<\w+>|pc_[a-z_]+"
-                      r"|[A-Z]+_[A-Z_]+|-f[a-z-]+|-E[A-Z]+|[a-z]+_[a-z_]+)(?!`)", r"`\1`", sentence)
-    return re.sub(r"([<*])(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"\\\1", sentence)
+    """A sentence as Markdown. C's header, a page of docs/ and "class NAME" become links."""
+    result = []
+    for number, part in enumerate(re.split(r"\b(proc_connector\.h\b|docs/[\w-]+\.md|class \w+)", sentence)):
+        if number % 2:
+            link = "c/conventions.rst" if part.endswith(".h") else re.sub("docs/", "", part.replace("class ", "#"))
+            result.append("[%s](%s)" % (part, link))
+            continue
+        for inner, word in enumerate(CPP_NAMES.split(part)):
+            result.append("`%s`" % word if inner % 2 else word.replace("<", r"\<").replace("*", r"\*"))
+    return "".join(result)
+
+
+def name_of(declaration):
+    """The class or function that a declaration declares. None: it declares names of types."""
+    code = re.sub(r"^template <.*>\n|\[\[nodiscard\]\] |decltype\(auto\)", "", declaration)
+    match = re.match(r"(?:enum )?(?:class|struct) (\w+)|(?!using)[^\n({]*?(\w+)[({]", code)
+    return match and (match[1] or match[2])
 
 
 def without_bodies(code):
     """The declarations of a class: no function bodies, no private members."""
-    code = re.sub(r"\n( *)(private|protected):.*?(?=\n\1\};)", "", code, flags=re.S)
+    code = re.sub(r"\n+( *)(private|protected):.*?(?=\n\1\};)", "", code, flags=re.S)
     result, position, start = [], 0, 0
     while position < len(code):
         char = code[position]
@@ -268,7 +289,7 @@ def without_bodies(code):
                 while depth:
                     depth += {"{": 1, "}": -1}.get(code[end], 0)
                     end += 1
-                kept = re.sub(r"\s+:\s+[a-z_]\w*(<[^>]*>)?[({].*$", "", statement, flags=re.S).rstrip()
+                kept = re.sub(r"\s+:\s+[a-z_]\w*(<[^>]*>)?([({].*| [A-Z_]+ *)$", "", statement, flags=re.S).rstrip()
                 result = [before[:len(before) - len(statement)] + kept + ";"]
                 position = end
                 continue
@@ -294,15 +315,19 @@ def cpp_page(header):
     body = body[:body.rindex("} // namespace proc_connector")]
     body = re.sub(r"^namespace detail \{\n.*?^\} // namespace detail$", "", body, flags=re.M | re.S)
     parts = re.split(r"^// ---- (.*?) ----$", body, flags=re.M)
+    seen = set()
     for title, part in zip(["Names and options"] + parts[1::2], parts[::2]):
         page += ["## " + title, ""]
+        seen.add(title.lower())
         for chunk in re.split(r"\n\n(?=\S)(?![ }]|private:)", part.strip("\n")):
-            comment = re.match(r"((?://.*\n)+)", chunk)
-            declaration = chunk[comment.end():] if comment else chunk
-            if comment:
-                page += [escape(" ".join(line[2:].strip() for line in comment[1].strip().split("\n"))), ""]
-            if declaration.strip():
-                page += [fence(without_bodies(declaration), "cpp")]
+            comment, declaration = re.match(r"((?://[^\n]*\n)*)(.*)", chunk, re.S).groups()
+            name = name_of(declaration)
+            if name and name not in seen:
+                seen.add(name)
+                page += ["### `%s`" % name, ""]
+            for paragraph in re.split(r"^//\n", comment, flags=re.M) if comment else []:
+                page += [escape(" ".join(line[2:].strip() for line in paragraph.splitlines())), ""]
+            page += [fence(without_bodies(declaration), "cpp")]
     return "\n".join(page) + "\n"
 
 
