@@ -420,6 +420,49 @@ overloaded(Visitors...) -> overloaded<Visitors...>;
 
 namespace detail {
 
+template <class... Data>
+struct kinds {};
+using event_kinds = kinds<fork_event, exec_event, exit_event, uid_event, gid_event, sid_event, ptrace_event,
+                          comm_event, coredump_event, overrun_event, unknown_event, newer_event>;
+using change_kinds = kinds<found_change, started_change, execed_change, renamed_change, credentials_change,
+                           session_change, reparented_change, exited_change, vanished_change, synced_change,
+                           unsynced_change, newer_change>;
+
+// Whether a lambda's parameters have types. Whether a generic lambda takes a kind can only be found out by
+// compiling its body, which may be meant for fewer kinds.
+template <class Lambda, class = void>
+constexpr bool has_types = false;
+template <class Lambda>
+constexpr bool has_types<Lambda, std::void_t<decltype(&Lambda::operator())>> = true;
+
+template <class Lambda, class Visitor, class Data, class Whole>
+constexpr bool reaches = std::is_invocable_v<Lambda &, const Data &, const Whole &> ||
+                         (std::is_invocable_v<Lambda &, const Data &> &&
+                          !std::is_invocable_v<Visitor &, const Data &, const Whole &>);
+
+// Has a type for each lambda, so that the compiler's message names the lambda.
+template <class Lambda, class Visitor, class Whole, class... Data>
+constexpr bool check(kinds<Data...>)
+{
+    if constexpr (has_types<Lambda>) {
+        constexpr bool is_called = (reaches<Lambda, Visitor, Data, Whole> || ...);
+        static_assert(is_called,
+                      "a lambda of this visitor is never called: it must take a kind of event, to visit "
+                      "events, or of change, to visit changes, by value or const &; and beside a generic "
+                      "lambda with two parameters, it must have two");
+    }
+    return true;
+}
+
+template <class Visitor, class Whole, class Kinds>
+constexpr bool each_is_called = true;
+template <class... Lambdas, class Whole, class Kinds>
+constexpr bool each_is_called<overloaded<Lambdas...>, Whole, Kinds> =
+    (check<Lambdas, overloaded<Lambdas...>, Whole>(Kinds()) && ...);
+template <class... Lambdas, class Whole, class Kinds>
+constexpr bool each_is_called<const overloaded<Lambdas...>, Whole, Kinds> =
+    (check<const Lambdas, const overloaded<Lambdas...>, Whole>(Kinds()) && ...);
+
 template <class Visitor, class Data, class Whole>
 constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const Whole &whole)
 {
@@ -435,12 +478,21 @@ constexpr decltype(auto) tell(Visitor &visitor, const Data &data, const Whole &w
 
 } // namespace detail
 
-// Calls visitor(data, event), or visitor(data) if it does not accept that, with the data of the event's kind.
-// The visitor must accept every *_event type, including newer_event, and return the same type for each. A
-// generic lambda with two parameters is preferred to all lambdas with one.
+// Calls the visitor with the data of the event's kind: visitor(data, event) if it takes two arguments, otherwise
+// visitor(data). The visitor must take every *_event type, including newer_event, and return the same type for
+// each.
+//
+// For each kind, visit() calls a lambda with two parameters, if one of them takes the data. Only otherwise does it
+// call one with a single parameter. So beside [](const auto &, const pc::event &), no lambda with a single
+// parameter is ever called.
+//
+// The compiler refuses an overloaded visitor with a lambda that is never called. Examples are [](exec_event &),
+// because the data is const, and [](const exited_change &), which takes a kind of change. Generic lambdas, and
+// visitors other than overloaded, are not checked.
 template <class Visitor>
 constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
 {
+    static_assert(detail::each_is_called<std::remove_reference_t<Visitor>, event, detail::event_kinds>);
     switch (whole.kind) {
     case PC_EVENT_FORK: return detail::tell(visitor, whole.data.fork, whole);
     case PC_EVENT_EXEC: return detail::tell(visitor, whole.data.exec, whole);
@@ -457,11 +509,16 @@ constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
     }
 }
 
-// Calls visitor(data, change), or visitor(data) if it does not accept that, with the data of the change's
-// kind. The visitor must accept every *_change type.
+// Calls the visitor with the data of the change's kind: visitor(data, change) if it takes two arguments, otherwise
+// visitor(data). The visitor must take every *_change type, including newer_change, and return the same type for
+// each.
+//
+// The rules for lambdas are those of visit() for events. A process exit is an exited_change here, so the compiler
+// refuses [](const exit_event &).
 template <class Visitor>
 constexpr decltype(auto) visit(const change &whole, Visitor &&visitor)
 {
+    static_assert(detail::each_is_called<std::remove_reference_t<Visitor>, change, detail::change_kinds>);
     const pc_process &of = whole.process;
     switch (whole.kind) {
     case PC_CHANGE_FOUND: return detail::tell(visitor, found_change{of}, whole);

@@ -28,14 +28,22 @@ for compiler in g++ clang++; do
 		checks $compiler -std=c++17 -fno-exceptions -fno-rtti
 done
 
-refuses() { # refuses MACRO ERROR: the mistake behind the macro is an error
-	checks g++ -std=c++17 "-D$1" 2>"$work/error" && return 1
+refuses() { # refuses MACRO ERROR [COMPILER]: the mistake behind the macro is an error
+	checks "${3:-g++}" -std=c++17 "-D$1" 2>"$work/error" && return 1
 	grep -q "error: .*$2" "$work/error" || { cat "$work/error"; false; }
 }
 promise "a C++ visitor that lacks a kind does not compile" \
 	refuses INCOMPLETE "the visitor must take every kind of event"
 promise "a C++ visitor that lacks a kind of change does not compile" \
 	refuses INCOMPLETE_CHANGE "the visitor must take every kind of event, or of change"
+for mistake in EXIT:'a kind of event, where changes are visited' EXITED:'a kind of change, where events are visited' \
+	NOT_CONST:'a reference that is not const' MUTABLE:'a mutable lambda of a const visitor' \
+	BESIDE_TWO:'one parameter, where a generic lambda takes two'; do
+	for compiler in g++ clang++; do
+		promise "$compiler: a C++ lambda that is never called does not compile: ${mistake#*:}" \
+			refuses "UNCALLED_${mistake%%:*}" "a lambda of this visitor is never called: it must take a kind" $compiler
+	done
+done
 promise "a discarded C++ result is a warning" refuses DISCARDED "unused-result"
 promise "a C++ timeout shorter than a millisecond does not compile" refuses SHORTER "no matching function"
 

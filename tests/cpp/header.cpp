@@ -100,6 +100,25 @@ constexpr bool each_change_has_its_own(std::integer_sequence<std::uint32_t, Kind
 }
 static_assert(each_change_has_its_own(std::make_integer_sequence<std::uint32_t, 20>()));
 
+// The lambdas of an overloaded visitor may take each of these kinds.
+template <class Numbers, class Data>
+constexpr auto lambda = [](const Data &data) { return Numbers()(data); };
+template <class Numbers, class... Data>
+constexpr pc::overloaded lambdas{lambda<Numbers, Data>...};
+#if !defined(INCOMPLETE) && !defined(INCOMPLETE_CHANGE)
+static_assert(pc::visit(made(PC_EVENT_FORK),
+                        lambdas<numbers, pc::fork_event, pc::exec_event, pc::exit_event, pc::uid_event,
+                                pc::gid_event, pc::sid_event, pc::ptrace_event, pc::comm_event,
+                                pc::coredump_event, pc::overrun_event, pc::unknown_event,
+                                pc::newer_event>) == PC_EVENT_FORK);
+static_assert(pc::visit(made_change(PC_CHANGE_FOUND),
+                        lambdas<change_numbers, pc::found_change, pc::started_change, pc::execed_change,
+                                pc::renamed_change, pc::credentials_change, pc::session_change,
+                                pc::reparented_change, pc::exited_change, pc::vanished_change,
+                                pc::synced_change, pc::unsynced_change, pc::newer_change>) ==
+              PC_CHANGE_FOUND);
+#endif
+
 // The status of an exit is there only if it is known.
 constexpr pc::overloaded status_of{
     [](const pc::exited_change &exited) {
@@ -133,6 +152,41 @@ constexpr pc::overloaded with_event{
 };
 static_assert(pc::visit(made(PC_EVENT_SID), with_event) == PC_EVENT_SID);
 static_assert(pc::visit(made(PC_EVENT_EXEC), with_event) == 0);
+
+// The compiler refuses a lambda that is never called. A lambda whose body is for some kinds only is no such lambda.
+constexpr pc::overloaded for_some{
+    [](const pc::exited_change &exited) { return exited.process.pid; },
+    [](pc::synced_change) { return -1; },
+    [](const pc::unsynced_change &) { return -2; },
+    [](const pc::newer_change &) { return -3; },
+    [](const auto &other) { return other.process.pid + 1; },
+#ifdef UNCALLED_EXIT
+    [](const pc::exit_event &) { return -4; },
+#endif
+};
+static_assert(pc::visit(made_change(PC_CHANGE_EXITED), for_some) == 7);
+static_assert(pc::visit(made_change(PC_CHANGE_SYNCED), for_some) == -1);
+static_assert(pc::visit(made_change(PC_CHANGE_STARTED), for_some) == 8);
+constexpr pc::overloaded for_others{
+    [](const pc::exec_event &, const pc::event &) { return 1; },
+    [](const pc::fork_event &) { return 2; },
+#ifdef UNCALLED_EXITED
+    [](const pc::exited_change &) { return 3; },
+#endif
+#ifdef UNCALLED_NOT_CONST
+    [](pc::exit_event &) { return 4; },
+#endif
+#ifdef UNCALLED_MUTABLE
+    [calls = 0](const pc::exit_event &) mutable { return ++calls; },
+#endif
+#ifdef UNCALLED_BESIDE_TWO
+    [](const auto &, const pc::event &) { return 5; },
+#endif
+    [](const auto &) { return 6; },
+};
+static_assert(pc::visit(made(PC_EVENT_EXEC), for_others) == 1);
+static_assert(pc::visit(made(PC_EVENT_FORK), for_others) == 2);
+static_assert(pc::visit(made(PC_EVENT_EXIT), for_others) == 6);
 
 #ifdef DISCARDED
 void ignore(pc::connector &connector, pc::events &events)
