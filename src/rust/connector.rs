@@ -68,8 +68,9 @@ impl ProcConnector {
     /// Opens a connector that receives and queues what the options say.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new), or `EINVAL`: the queue budget is 0 or above `i32::MAX`, or the
-    /// options have [`Options::subscribed`].
+    /// Those of [`new`](Self::new), or `EINVAL`:
+    /// - [`queue_bytes`](Options::queue_bytes) is 0 or above `i32::MAX`. [`Options::invalid`] reports that.
+    /// - The options have [`subscribed`](Options::subscribed), which is for [`from_fd`](Self::from_fd) only.
     pub fn open(options: &Options) -> Result<Self> {
         let mut socket = sys::Fd::NONE;
         Ok(Self::from_halves(connector::open_on(&mut socket, &options.to_core()?)?))
@@ -90,8 +91,10 @@ impl ProcConnector {
     ///
     /// # Errors
     /// The caller gets the descriptor back, open and with its old flags, together with an error of
-    /// [`open`](Self::open) or with [`Error::Os`]: `EPROTOTYPE` if the socket is of another kind,
-    /// `EINVAL` if it is not a member of group 1.
+    /// [`new`](Self::new) or with [`Error::Os`]:
+    /// - `EPROTOTYPE`: the socket is of another kind.
+    /// - `EINVAL`: the socket is not a member of group 1, or [`queue_bytes`](Options::queue_bytes) is 0 or above
+    ///   `i32::MAX`.
     pub fn from_fd(fd: OwnedFd, options: &Options) -> std::result::Result<Self, (Error, OwnedFd)> {
         let mut socket = sys::Fd::from(fd);
         options

@@ -28,8 +28,9 @@ pub enum Error {
     /// | `EIO` | a system call failed unexpectedly, perhaps because of a seccomp filter or an emulator |
     /// | `EPERM` | before Linux 6.6: no `CAP_NET_ADMIN`; later: a seccomp filter or an LSM |
     /// | `ETIMEDOUT` | the kernel did not acknowledge, and no cause was found |
-    /// | `ECHILD` | the connector belongs to the parent process |
-    /// | `ECANCELED` | [`ProcConnector::interrupt`](crate::ProcConnector::interrupt) ended the wait |
+    /// | `EINVAL` | an argument or an option is invalid; [`Options::invalid`](crate::Options::invalid) or [`TableOptions::invalid`](crate::TableOptions::invalid) names the option. The same call fails again |
+    /// | `ECHILD` | the connector or the table belongs to the parent process. This is final: end the loop that receives, because every later call in this process fails, too |
+    /// | `ECANCELED` | [`ProcConnector::interrupt`](crate::ProcConnector::interrupt) or [`TableRemote::interrupt`](crate::TableRemote::interrupt) ended the wait |
     #[error("system call error: {0}")]
     Os(#[from] io::Error),
 
@@ -92,7 +93,7 @@ impl Error {
             Self::UnexpectedConnector => return "the connector message is not about processes",
         };
         if number == libc::EINVAL {
-            return "invalid argument: the documentation of the function has the valid ones";
+            return "invalid argument: the documentation of the function lists the causes; the method invalid() of the options names an option";
         }
         Errno(number).explanation().to_str().unwrap_or_default()
     }

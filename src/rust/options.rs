@@ -52,6 +52,7 @@ impl Options {
 
     /// For [`ProcConnector::from_fd`](crate::ProcConnector::from_fd): the socket is subscribed
     /// already. The connector sends no LISTEN, but it sends one IGNORE when it is dropped.
+    /// [`ProcConnector::open`](crate::ProcConnector::open) fails with `EINVAL`, because it adopts no socket.
     #[must_use]
     pub fn subscribed(self) -> Self {
         Self { subscribed: true, ..self }
@@ -66,6 +67,21 @@ impl Options {
     #[must_use]
     pub fn spin(self, time: Duration) -> Self {
         Self { spin: time, ..self }
+    }
+
+    /// Names the option because of which opening fails with `EINVAL`: the name of the method that set an invalid one,
+    /// or `None` if all are valid. [`subscribed`](Self::subscribed) is never named, because it is valid for
+    /// [`ProcConnector::from_fd`](crate::ProcConnector::from_fd).
+    ///
+    /// ```
+    /// use proc_connector::Options;
+    ///
+    /// assert_eq!(Options::new().queue_bytes(0).invalid(), Some("queue_bytes"));
+    /// assert_eq!(Options::new().queue_bytes(1 << 20).invalid(), None);
+    /// ```
+    #[must_use]
+    pub fn invalid(&self) -> Option<&'static str> {
+        self.queue_bytes.is_some_and(|bytes| budget(bytes).is_err()).then_some("queue_bytes")
     }
 
     /// These options as the core takes them.

@@ -120,6 +120,7 @@ impl<'fd> TableOptions<'fd> {
     }
 
     /// The previous owner of the socket that [`ProcessTable::from_fd`] adopts has subscribed it.
+    /// [`ProcessTable::with`] fails with `EINVAL`, because it adopts none.
     #[must_use]
     pub fn subscribed(self) -> Self {
         Self { is_subscribed: true, ..self }
@@ -171,18 +172,35 @@ impl<'fd> TableOptions<'fd> {
         Self { ignores_threads: true, ..self }
     }
 
+    /// Names the option because of which opening fails with `EINVAL`: the name of the method that set the first
+    /// invalid one, or `None` if all are valid. [`subscribed`](Self::subscribed) is never named, because it is valid
+    /// for [`ProcessTable::from_fd`].
+    ///
+    /// ```
+    /// use proc_connector::TableOptions;
+    ///
+    /// assert_eq!(TableOptions::new().family(1).invalid(), Some("family"));
+    /// assert_eq!(TableOptions::new().text_bytes(512).invalid(), None);
+    /// ```
+    #[must_use]
+    pub fn invalid(&self) -> Option<&'static str> {
+        [
+            (self.fields.is_some_and(|fields| fields & !field::ALL != 0), "fields"),
+            (self.queue_bytes.is_some_and(|bytes| budget(bytes).is_err()), "queue_bytes"),
+            (self.max_work == Some(0), "max_work"),
+            (self.family.is_some_and(|pid| pid <= 1), "family"),
+            (self.text_bytes > MAX_TEXT_BYTES, "text_bytes"),
+        ]
+        .into_iter()
+        .find_map(|(is_invalid, name)| is_invalid.then_some(name))
+    }
+
     fn to_core(self) -> Result<table::OpenTableOptions> {
-        let fields = self.fields.unwrap_or(field::ALL);
-        let max_work = self.max_work.unwrap_or(DEFAULT_WORK);
-        if fields & !field::ALL != 0
-            || max_work == 0
-            || self.text_bytes > MAX_TEXT_BYTES
-            || self.family.is_some_and(|pid| pid <= 1)
-        {
+        if self.invalid().is_some() {
             return Err(Errno(libc::EINVAL).into());
         }
         Ok(table::OpenTableOptions {
-            fields,
+            fields: self.fields.unwrap_or(field::ALL),
             family: self.family.unwrap_or(0),
             budget: self.queue_bytes.map(budget).transpose()?,
             proc_fd: self.proc_fd,
@@ -192,7 +210,7 @@ impl<'fd> TableOptions<'fd> {
             ignores_threads: self.ignores_threads,
             pidfd_inodes: self.pidfd_inodes,
             max_watches: self.max_watches.unwrap_or(DEFAULT_WATCHES),
-            max_work,
+            max_work: self.max_work.unwrap_or(DEFAULT_WORK),
         })
     }
 }
@@ -246,8 +264,17 @@ impl ProcessTable {
     /// Opens a table that keeps and queues what the options say.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open), or `EINVAL` for an unknown field, a budget that is 0 or above
-    /// `i32::MAX`, or a `max_work` of 0, or `ENOTDIR` if [`TableOptions::proc_fd`] is no directory.
+    /// Those of [`open`](Self::open), or
+    /// - `EINVAL`: an option is invalid, and [`TableOptions::invalid`] names it:
+    ///   - [`fields`](TableOptions::fields) has a bit that is no [`field`].
+    ///   - [`queue_bytes`](TableOptions::queue_bytes) is 0 or above `i32::MAX`.
+    ///   - [`max_work`](TableOptions::max_work) is 0.
+    ///   - [`family`](TableOptions::family) is 1 or less.
+    ///   - [`text_bytes`](TableOptions::text_bytes) is above 8,388,608.
+    /// - `EINVAL`: the options have [`subscribed`](TableOptions::subscribed), which is for [`from_fd`](Self::from_fd)
+    ///   only.
+    /// - `ESRCH`: the process of [`family`](TableOptions::family) does not exist, has exited, or is a thread.
+    /// - `ENOTDIR`: [`proc_fd`](TableOptions::proc_fd) is no directory.
     pub fn with(options: &TableOptions<'_>) -> Result<Self> {
         let mut socket = Fd::NONE;
         Self::open_on(&mut socket, options)
@@ -264,7 +291,8 @@ impl ProcessTable {
     ///   processes are made up, too. A process exists as long as its files do.
     ///
     /// # Errors
-    /// Those of [`with`](Self::with) and of `ProcConnector::from_fd`. The socket is given back.
+    /// Those of [`with`](Self::with) and of `ProcConnector::from_fd`, but not `EINVAL` for
+    /// [`TableOptions::subscribed`]. The socket is given back.
     pub fn from_fd(
         fd: OwnedFd,
         options: &TableOptions<'_>,

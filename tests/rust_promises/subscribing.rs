@@ -5,6 +5,18 @@ use proc_connector::{EventMask, Options, PROC_EVENT_EXIT, ProcConnector, ProcEve
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
+#[test]
+fn the_option_because_of_which_a_connector_is_refused_is_named() {
+    for bytes in [0, 1 << 31] {
+        let options = Options::new().queue_bytes(bytes);
+        assert_eq!(options.invalid(), Some("queue_bytes"));
+        assert_os(ProcConnector::open(&options), libc::EINVAL);
+    }
+    for options in [Options::new(), Options::new().queue_bytes(1), Options::new().subscribed()] {
+        assert_eq!(options.invalid(), None);
+    }
+}
+
 /// Defect 2: 0.3 takes whatever it receives first for its acknowledgement.
 #[test]
 fn subscribing_swallows_no_event() {

@@ -200,7 +200,7 @@ fn a_table_of_a_family_reports_the_descendants_of_its_root_and_counts_who_is_lef
 }
 
 #[test]
-fn a_table_is_opened_with_every_option_or_refused() {
+fn a_table_is_opened_with_every_option() {
     needs_root!();
     let wanted = TableOptions::new()
         .fields(field::COMM)
@@ -223,16 +223,39 @@ fn a_table_is_opened_with_every_option_or_refused() {
         ChangeView::Exited { process, .. } if process.pid == pid => Some(()),
         _ => None,
     });
-    for refused in [
-        TableOptions::new().fields(1 << 31),
-        TableOptions::new().max_work(0),
-        TableOptions::new().text_bytes((8 << 20) + 1),
+}
+
+#[test]
+fn the_option_because_of_which_a_table_is_refused_is_named() {
+    let new = TableOptions::new();
+    for (options, name) in [
+        (new.fields(field::ALL + 1), "fields"),
+        (new.queue_bytes(0), "queue_bytes"),
+        (new.queue_bytes(1 << 31), "queue_bytes"),
+        (new.max_work(0), "max_work"),
+        (new.family(1), "family"),
+        (new.family(0), "family"),
+        (new.family(-2), "family"),
+        (new.text_bytes((8 << 20) + 1), "text_bytes"),
+        (new.family(1).fields(1 << 31), "fields"),
     ] {
-        let refused = ProcessTable::with(&refused).expect_err("bad options");
-        assert!(
-            matches!(refused, Error::Os(ref error) if error.raw_os_error() == Some(libc::EINVAL))
-        );
+        assert_eq!(options.invalid(), Some(name));
+        assert_os(ProcessTable::with(&options), libc::EINVAL);
     }
+    let most = new.fields(0).queue_bytes((1 << 31) - 1).max_work(1).family(2).text_bytes(8 << 20);
+    for options in [new, most, new.max_watches(0), new.subscribed()] {
+        assert_eq!(options.invalid(), None);
+    }
+    assert_os(ProcessTable::with(&new.subscribed()), libc::EINVAL);
+}
+
+#[test]
+fn a_table_without_fields_keeps_the_parent_and_the_start_only() {
+    needs_root!();
+    let mut table = ProcessTable::with(&TableOptions::new().fields(0)).expect("a table");
+    next_of(&mut table, change::SYNCED);
+    let own = table.get(std::process::id() as i32).expect("this process");
+    assert_eq!((own.valid, own.name()), (field::PARENT | field::START, String::new()));
 }
 
 /// Makes this thread alone one of nobody, for which /proc hides the processes of others. False if
