@@ -34,7 +34,10 @@ use std::time::Duration;
 /// - [`Error::Interrupted`] when a signal handler has run. Nothing is lost: call again, with the
 ///   remaining time.
 /// - [`Error::Os`] with `ECANCELED` after [`interrupt`](Self::interrupt).
-/// - [`Error::Os`] with `ECHILD` in a forked child.
+/// - [`Error::Os`] with `ECHILD` in a forked child. This is final: every later call returns `ECHILD`, too.
+/// - [`Error::ConnectionClosed`] when the stream of an adopted `AF_UNIX` socket has ended. This is final.
+///
+/// A program must end its loop at a final error.
 ///
 /// # Threads
 /// Any thread may call any method at any time. Each event goes to one of the threads that receive.
@@ -128,8 +131,12 @@ impl ProcConnector {
     /// not restart the timeout. [`set_nonblocking`](Self::set_nonblocking) has no effect here.
     ///
     /// # Errors
-    /// [`Interrupted`](Error::Interrupted), [`ConnectionClosed`](Error::ConnectionClosed) or
-    /// [`Os`](Error::Os).
+    /// - [`Interrupted`](Error::Interrupted): a signal handler has run. Call again.
+    /// - [`ConnectionClosed`](Error::ConnectionClosed): the stream has ended. This is final: every later call returns
+    ///   this error, so end the loop.
+    /// - [`Os`](Error::Os) with `ECHILD`: this is a forked child. This is final, too.
+    /// - [`Os`](Error::Os) with `ECANCELED`: [`interrupt`](Self::interrupt) was called.
+    /// - [`Os`](Error::Os) with an error of a system call, such as `ENOMEM`. No event is lost.
     ///
     /// ```no_run
     /// use proc_connector::{ProcConnector, View};
@@ -169,7 +176,7 @@ impl ProcConnector {
     ///
     /// # Errors
     /// Those of [`recv_event`](Self::recv_event), or [`Os`](Error::Os) with `EINVAL` if `events` is
-    /// empty.
+    /// empty. A call with the same slice then fails again, so a loop must end at `EINVAL`, too.
     pub fn recv_events(&self, events: &mut [Event], timeout: Option<Duration>) -> Result<usize> {
         if events.is_empty() {
             return Err(Errno(libc::EINVAL).into());

@@ -16,7 +16,8 @@ use std::io;
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel or this library refused, with an error number:
+    /// The kernel or this library refused, with an error number. The documentation of each method lists its own.
+    /// These are common:
     ///
     /// | `raw_os_error()` | cause |
     /// |---|---|
@@ -49,7 +50,8 @@ pub enum Error {
     #[error("interrupted by signal")]
     Interrupted,
 
-    /// The stream has ended (adopted `AF_UNIX` `SOCK_SEQPACKET` sockets only).
+    /// The stream has ended (adopted `AF_UNIX` `SOCK_SEQPACKET` sockets only). This is final: end the loop that
+    /// receives, because no event can follow.
     #[error("connection closed")]
     ConnectionClosed,
 

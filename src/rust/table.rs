@@ -310,9 +310,13 @@ impl ProcessTable {
     /// nothing: see [`from_fd`](Self::from_fd). The socket stays non-blocking and close-on-exec.
     ///
     /// # Errors
-    /// The table is given back with `EBUSY` while events that were received are to be handled (call
-    /// [`next`](Self::next) until it returns `None`) or a [`TableRemote`] exists, and with `ECHILD` in a
-    /// forked child.
+    /// The table is given back, with
+    /// - `EBUSY`: events that were received are to be handled. Call [`next`](Self::next) until it returns `None` and
+    ///   this succeeds. (After a `None`, work may be left.)
+    /// - `EBUSY`: a [`TableRemote`] exists. Drop all of them first: as long as one exists, each call returns `EBUSY`.
+    /// - `EBUSY`: [`next`](Self::next) has returned [`ConnectionClosed`](Error::ConnectionClosed). Then every call
+    ///   returns `EBUSY`: drop the table.
+    /// - `ECHILD`: this is a forked child. Here, too, every call returns this error.
     pub fn into_fd(self) -> std::result::Result<OwnedFd, (Error, Box<Self>)> {
         let Self { shared, mut table } = self;
         let keep =
@@ -338,7 +342,13 @@ impl ProcessTable {
     ///
     /// # Errors
     /// Those of [`ProcConnector::recv_event`](crate::ProcConnector::recv_event) and of reading
-    /// /proc, such as `EMFILE` and `ENOMEM`. After an error nothing is lost: call again. The table
+    /// /proc, such as `EMFILE` and `ENOMEM`.
+    ///
+    /// Two errors are final, and a program must end its loop at them:
+    /// - [`ConnectionClosed`](Error::ConnectionClosed): the stream of made-up events has ended.
+    /// - [`Os`](Error::Os) with `ECHILD`: this is a forked child, and the table belongs to its parent.
+    ///
+    /// `ECANCELED` reports [`TableRemote::interrupt`]. After any other error nothing is lost: call again. The table
     /// rests for up to 100 ms: until then the descriptor is not readable, a call with zero returns
     /// `None`, and another call waits. No error is about a single process: one that cannot be read is
     /// [`state::HIDDEN`](crate::state::HIDDEN).
@@ -528,6 +538,7 @@ impl Process {
     ///
     /// # Errors
     /// Those of [`process_texts`](crate::process_texts), and, if the inode is known, those of pidfd_open(2).
+    /// `EINVAL` means that [`pid`](Self::pid) is not positive, as in a change that is about no process.
     pub fn texts<const N: usize>(&self, kinds: [TextKind; N]) -> Result<[Result<Vec<u8>>; N]> {
         if self.pid <= 0 {
             return Err(Errno(libc::EINVAL).into());

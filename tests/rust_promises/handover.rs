@@ -2,7 +2,7 @@
 #![cfg(feature = "table")]
 
 use crate::changes::find;
-use crate::support::{PATIENCE, datagram, needs_root};
+use crate::support::{PATIENCE, assert_os, datagram, in_child, needs_root};
 use crate::table::{drop_privileges, end, next_of, sleeper};
 use proc_connector::{
     ChangeView, Error, PROC_EVENT_EXIT, PROC_EVENT_FORK, ProcessTable, TableOptions, change,
@@ -137,13 +137,7 @@ fn feed(feeder: &OwnedFd, what: u32, ids: &[u32]) {
 }
 
 fn follow_made_up() {
-    let made_up = MadeUp::new("fed");
-    let (feeder, socket) = feed_pair();
-    let proc = made_up.open();
-    let options = TableOptions::new().proc_fd(proc.as_fd());
-    let opened = ProcessTable::from_fd(socket, &options).map_err(|(error, _)| error);
-    let mut table = opened.expect("a table");
-    drop(proc);
+    let (made_up, feeder, mut table) = made_up_table("fed");
     next_of(&mut table, change::SYNCED);
     assert_eq!(table.len(), 2);
     let shell = table.get(100).expect("process 100");
@@ -183,6 +177,52 @@ fn a_test_without_privilege_feeds_a_table_with_made_up_events_and_made_up_proces
         follow_made_up();
     });
     nobody.join().expect("a table of made-up processes");
+}
+
+/// A table of made-up processes, and what feeds it.
+fn made_up_table(test: &str) -> (MadeUp, OwnedFd, ProcessTable) {
+    let made_up = MadeUp::new(test);
+    let (feeder, socket) = feed_pair();
+    let proc = made_up.open();
+    let options = TableOptions::new().proc_fd(proc.as_fd());
+    let opened = ProcessTable::from_fd(socket, &options).map_err(|(error, _)| error);
+    (made_up, feeder, opened.expect("a table"))
+}
+
+#[test]
+fn a_table_whose_stream_has_ended_reports_that_at_each_call_and_is_never_released() {
+    let (_made_up, feeder, mut table) = made_up_table("ended");
+    // Not by closing it: a process that another test forks may hold a copy.
+    // SAFETY: takes no pointer.
+    assert_eq!(unsafe { libc::shutdown(feeder.as_raw_fd(), libc::SHUT_RDWR) }, 0);
+    while table.next(Some(PATIENCE)).is_ok_and(|change| change.is_some()) {}
+    for _ in 0..3 {
+        let ended = table.next(Some(PATIENCE));
+        assert!(matches!(ended, Err(Error::ConnectionClosed)), "{ended:?}");
+        let (error, busy) = table.into_fd().expect_err("a table whose stream has ended");
+        assert_os(Err::<(), _>(error), libc::EBUSY);
+        table = *busy;
+    }
+}
+
+#[test]
+fn each_call_to_a_table_in_a_forked_child_reports_that_it_is_one() {
+    let (_made_up, _feeder, mut table) = made_up_table("forked");
+    next_of(&mut table, change::SYNCED);
+    let is_child =
+        |error: &Error| matches!(error, Error::Os(it) if it.raw_os_error() == Some(libc::ECHILD));
+    let status = in_child(move || {
+        for number in 1..=3 {
+            if !table.next(Some(PATIENCE)).is_err_and(|error| is_child(&error)) {
+                return number;
+            }
+        }
+        match table.into_fd() {
+            Err((error, _)) if is_child(&error) => 0,
+            _ => 4,
+        }
+    });
+    assert_eq!(status, 0, "the number of the call that does otherwise");
 }
 
 #[test]

@@ -22,7 +22,8 @@ impl ProcConnector {
     ///   increase of [`Stats::lost`](crate::Stats::lost). Call again.
     /// - [`WouldBlock`](Error::WouldBlock): no event is pending, and
     ///   [`set_nonblocking`](Self::set_nonblocking) was called.
-    /// - An error of [`recv_event`](Self::recv_event).
+    /// - An error of [`recv_event`](Self::recv_event), of which [`ConnectionClosed`](Error::ConnectionClosed) and
+    ///   [`Os`](Error::Os) with `ECHILD` are final.
     pub fn recv(&self, _buffer: &mut [u8]) -> Result<ProcEvent> {
         self.next_event(self.default_timeout())?.ok_or(Error::WouldBlock)
     }
