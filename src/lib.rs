@@ -127,6 +127,26 @@
 //! A forked child cannot use its parent's connector: the methods return `ECHILD`, and dropping the
 //! connector only closes the child's copy.
 //!
+//! # Tests without root
+//! A socket pair can stand for the kernel, and a directory for /proc: [`ProcConnector::from_fd`] and
+//! [`ProcessTable::from_fd`] adopt the socket. `examples-rust/testing` in the repository has two complete tests, and
+//! `feed.rs`, which builds events in the kernel's format, to paste. Offsets such as [`FORK_CHILD_PID`] count from byte
+//! 52 of the datagram (`SIZE_NLMSGHDR + SIZE_CN_MSG + PROC_EVENT_HEADER_SIZE`).
+//!
+//! A socket pair loses nothing. To test a loss, pass a made-up event or change to the function that handles yours.
+//! Some of their fields are private, so set the others one by one:
+//! ```
+//! use proc_connector::{Change, Event, change, kind};
+//!
+//! let mut overrun = Event::EMPTY;
+//! overrun.kind = kind::OVERRUN;
+//! overrun.data[0] = 5; // lost
+//!
+//! let mut doubt = Change::default();
+//! doubt.kind = change::UNSYNCED;
+//! doubt.lost = 5;
+//! ```
+//!
 //! # Coming from `proc-connector` 0.3
 //! In `Cargo.toml`, replace the dependency `proc-connector` with `libproc_connector`, which is the
 //! name of this package. The crate's name stays `proc_connector`. All names, types, signatures and

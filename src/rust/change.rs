@@ -66,6 +66,42 @@ pub enum ChangeView<'a> {
     },
 }
 
+impl Default for Change {
+    /// Returns a change of no kind, whose fields are all zero.
+    ///
+    /// Set its fields to make changes up in tests, such as a loss or a deaf kernel, which a socket pair cannot cause.
+    /// `Change { kind, ..Change::default() }` does not compile, because some fields are private.
+    ///
+    /// ```
+    /// use proc_connector::{Change, ChangeView, change, remark};
+    ///
+    /// let mut deaf = Change::default();
+    /// deaf.kind = change::SYNCED;
+    /// deaf.flags = remark::DEAF;
+    /// assert!(matches!(deaf.view(), ChangeView::Synced { is_deaf: true, .. }));
+    /// ```
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl Default for Process {
+    /// Returns a process whose fields are all zero. Set its fields to make processes up in tests: `Process { pid,
+    /// ..Process::default() }` does not compile, because some fields are private.
+    ///
+    /// ```
+    /// use proc_connector::Process;
+    ///
+    /// let mut process = Process::default();
+    /// process.pid = 100;
+    /// process.comm[..5].copy_from_slice(b"shell");
+    /// assert_eq!(process.name(), "shell");
+    /// ```
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Change {
     /// Returns what the change reports, by its kind.
     #[must_use]

@@ -38,89 +38,93 @@ pub const fn nlmsg_length(len: usize) -> usize {
     len.saturating_add(nlmsg_hdrlen())
 }
 
-// How much of the union in `struct proc_event` each kind takes.
+// How much of the union in `struct proc_event` each kind takes. The union begins at byte 52 of the datagram, which is
+// SIZE_NLMSGHDR + SIZE_CN_MSG + PROC_EVENT_HEADER_SIZE.
 
-/// Size of a fork's data.
+/// Size of a fork's data, which begins at byte 52 of the datagram.
 pub const SIZE_FORK_EVENT: usize = 16;
-/// Size of an exec's data.
+/// Size of an exec's data, which begins at byte 52 of the datagram.
 pub const SIZE_EXEC_EVENT: usize = 8;
-/// Size of the data of a change of user or group id.
+/// Size of the data of a change of user or group id. The data begins at byte 52 of the datagram.
 pub const SIZE_ID_EVENT: usize = 16;
-/// Size of a new session's data.
+/// Size of a new session's data, which begins at byte 52 of the datagram.
 pub const SIZE_SID_EVENT: usize = 8;
-/// Size of the data of an attached or detached tracer.
+/// Size of the data of an attached or detached tracer. The data begins at byte 52 of the datagram.
 pub const SIZE_PTRACE_EVENT: usize = 16;
-/// Size of a rename's data.
+/// Size of a rename's data, which begins at byte 52 of the datagram.
 pub const SIZE_COMM_EVENT: usize = 24;
-/// Size of a core dump's data.
+/// Size of a core dump's data, which begins at byte 52 of the datagram.
 pub const SIZE_COREDUMP_EVENT: usize = 16;
-/// Size of an exit's data.
+/// Size of an exit's data, which begins at byte 52 of the datagram.
 pub const SIZE_EXIT_EVENT: usize = 24;
 
 // Where the fields are in that union.
 
-/// Fork: the parent's task id (`i32`).
+/// Fork: offset of the parent's task id (`i32`), counted from byte 52 of the datagram.
 pub const FORK_PARENT_PID: usize = 0;
-/// Fork: the parent's process id (`i32`).
+/// Fork: offset of the parent's process id (`i32`), counted from byte 52 of the datagram.
 pub const FORK_PARENT_TGID: usize = 4;
-/// Fork: the child's task id (`i32`).
+/// Fork: offset of the child's task id (`i32`), counted from byte 52 of the datagram.
 pub const FORK_CHILD_PID: usize = 8;
-/// Fork: the child's process id (`i32`).
+/// Fork: offset of the child's process id (`i32`), counted from byte 52 of the datagram.
 pub const FORK_CHILD_TGID: usize = 12;
 
-/// Exec: the task id (`i32`).
+/// Exec: offset of the task id (`i32`), counted from byte 52 of the datagram.
 pub const EXEC_PID: usize = 0;
-/// Exec: the process id (`i32`).
+/// Exec: offset of the process id (`i32`), counted from byte 52 of the datagram.
 pub const EXEC_TGID: usize = 4;
 
-/// User or group id: the task id (`i32`).
+/// User or group id: offset of the task id (`i32`), counted from byte 52 of the datagram.
 pub const ID_PID: usize = 0;
-/// User or group id: the process id (`i32`).
+/// User or group id: offset of the process id (`i32`), counted from byte 52 of the datagram.
 pub const ID_TGID: usize = 4;
-/// User or group id: the real id (`u32`).
+/// User or group id: offset of the real id (`u32`), counted from byte 52 of the datagram.
 pub const ID_RUID_RGID: usize = 8;
-/// User or group id: the effective id (`u32`).
+/// User or group id: offset of the effective id (`u32`), counted from byte 52 of the datagram.
 pub const ID_EUID_EGID: usize = 12;
 
-/// Session: the task id (`i32`).
+/// Session: offset of the task id (`i32`), counted from byte 52 of the datagram.
 pub const SID_PID: usize = 0;
-/// Session: the process id (`i32`).
+/// Session: offset of the process id (`i32`), counted from byte 52 of the datagram.
 pub const SID_TGID: usize = 4;
 
-/// Tracer: the traced task's id (`i32`).
+/// Tracer: offset of the traced task's id (`i32`), counted from byte 52 of the datagram.
 pub const PTRACE_PID: usize = 0;
-/// Tracer: the traced process's id (`i32`).
+/// Tracer: offset of the traced process's id (`i32`), counted from byte 52 of the datagram.
 pub const PTRACE_TGID: usize = 4;
-/// Tracer: the tracing task's id (`i32`); 0 when the tracer detached.
+/// Tracer: offset of the tracing task's id (`i32`), counted from byte 52 of the datagram. The value is
+/// 0 when the tracer detached.
 pub const PTRACE_TRACER_PID: usize = 8;
-/// Tracer: the tracing process's id (`i32`); 0 when the tracer detached.
+/// Tracer: offset of the tracing process's id (`i32`), counted from byte 52 of the datagram. The value is
+/// 0 when the tracer detached.
 pub const PTRACE_TRACER_TGID: usize = 12;
 
-/// Rename: the task id (`i32`).
+/// Rename: offset of the task id (`i32`), counted from byte 52 of the datagram.
 pub const COMM_PID: usize = 0;
-/// Rename: the process id (`i32`).
+/// Rename: offset of the process id (`i32`), counted from byte 52 of the datagram.
 pub const COMM_TGID: usize = 4;
-/// Rename: the new name (16 bytes).
+/// Rename: offset of the new name (16 bytes), counted from byte 52 of the datagram.
 pub const COMM_DATA: usize = 8;
 
-/// Core dump: the task id (`i32`).
+/// Core dump: offset of the task id (`i32`), counted from byte 52 of the datagram.
 pub const COREDUMP_PID: usize = 0;
-/// Core dump: the process id (`i32`).
+/// Core dump: offset of the process id (`i32`), counted from byte 52 of the datagram.
 pub const COREDUMP_TGID: usize = 4;
-/// Core dump: the parent's task id (`i32`).
+/// Core dump: offset of the parent's task id (`i32`), counted from byte 52 of the datagram.
 pub const COREDUMP_PARENT_PID: usize = 8;
-/// Core dump: the parent's process id (`i32`).
+/// Core dump: offset of the parent's process id (`i32`), counted from byte 52 of the datagram.
 pub const COREDUMP_PARENT_TGID: usize = 12;
 
-/// Exit: the task id (`i32`).
+/// Exit: offset of the task id (`i32`), counted from byte 52 of the datagram.
 pub const EXIT_PID: usize = 0;
-/// Exit: the process id (`i32`).
+/// Exit: offset of the process id (`i32`), counted from byte 52 of the datagram.
 pub const EXIT_TGID: usize = 4;
-/// Exit: the wait(2) status (`u32`).
+/// Exit: offset of the wait(2) status (`u32`), counted from byte 52 of the datagram.
 pub const EXIT_CODE: usize = 8;
-/// Exit: the signal for the parent (`i32`); -1 for a thread.
+/// Exit: offset of the signal for the parent (`i32`), counted from byte 52 of the datagram. The value is
+/// -1 for a thread.
 pub const EXIT_SIGNAL: usize = 12;
-/// Exit: the parent's task id (`i32`).
+/// Exit: offset of the parent's task id (`i32`), counted from byte 52 of the datagram.
 pub const EXIT_PARENT_PID: usize = 16;
-/// Exit: the parent's process id (`i32`).
+/// Exit: offset of the parent's process id (`i32`), counted from byte 52 of the datagram.
 pub const EXIT_PARENT_TGID: usize = 20;
