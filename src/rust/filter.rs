@@ -8,7 +8,7 @@ use crate::protocol::wire::{LAYOUTS, PROC_EVENT_EXIT};
 const PROC_EVENT_NONZERO_EXIT: u32 = 0x2000_0000;
 
 impl Filter {
-    /// Admits only events of these kinds. An empty mask admits no event.
+    /// Admits only events of these kinds. An empty mask admits no event. (In C, `events` 0 stands for everything.)
     ///
     /// A bit that stands for none of the nine kinds admits every kind that this version does not
     /// know. `PROC_EVENT_NONZERO_EXIT` (0x2000_0000) has the meaning that the kernel gives it:

@@ -40,7 +40,7 @@ impl Options {
     }
 
     /// The budget of the queue in bytes, from 1 to `i32::MAX`. With any other number, opening fails
-    /// with `EINVAL`.
+    /// with `EINVAL`, also with 0. (In C, 0 stands for the default.)
     ///
     /// The kernel charges 704 to 1,152 bytes per event, depending on the machine. Without
     /// `CAP_NET_ADMIN` it grants at most twice the sysctl `net.core.rmem_max`.

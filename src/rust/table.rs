@@ -45,21 +45,24 @@ impl<'fd> TableOptions<'fd> {
         Self::default()
     }
 
-    /// The [`field`]s to keep up to date. `PARENT` and `START` always are. Without `CREDENTIALS`
+    /// The [`field`]s to keep up to date; by default all. `PARENT` and `START` always are. Without `CREDENTIALS`
     /// each process costs one read of /proc less.
+    ///
+    /// With 0, the table keeps `PARENT` and `START` only. (In C, 0 stands for all fields.)
     #[must_use]
     pub fn fields(self, fields: u32) -> Self {
         Self { fields: Some(fields), ..self }
     }
 
-    /// The budget of the queue, as in [`Options::queue_bytes`](crate::Options::queue_bytes).
+    /// The budget of the queue, as in [`Options::queue_bytes`](crate::Options::queue_bytes). With 0, opening fails
+    /// with `EINVAL`. (In C, 0 stands for the default.)
     #[must_use]
     pub fn queue_bytes(self, bytes: usize) -> Self {
         Self { queue_bytes: Some(bytes), ..self }
     }
 
     /// How many processes one call of [`ProcessTable::next`] may read from /proc, at 10 to 30 µs
-    /// each; by default 64.
+    /// each; by default 64. With 0, opening fails with `EINVAL`. (In C, 0 stands for the default.)
     #[must_use]
     pub fn max_work(self, processes: u32) -> Self {
         Self { max_work: Some(processes), ..self }
@@ -68,6 +71,8 @@ impl<'fd> TableOptions<'fd> {
     /// How many processes that live on without their leaders the table may wait for, with a descriptor
     /// each; by default 64. It looks at any others ten times a second, 32 at a time. Every user can
     /// make such processes.
+    ///
+    /// With 0, the table waits for none. (In C, 0 stands for the default.)
     #[must_use]
     pub fn max_watches(self, processes: u32) -> Self {
         Self { max_watches: Some(processes), ..self }
@@ -85,6 +90,9 @@ impl<'fd> TableOptions<'fd> {
     /// may exit before them. A process that may belong to the family, because the event that would show it was
     /// lost, is [`state::PERHAPS`](crate::state::PERHAPS). [`ProcessTable::len`] is the number of those
     /// that live.
+    ///
+    /// Opening fails with `EINVAL` if `pid` is 1 or less, and with `ESRCH` if no process has this id. (In C, 0
+    /// stands for no family.)
     ///
     /// ```no_run
     /// use proc_connector::{ProcessTable, TableOptions};
