@@ -378,10 +378,10 @@ impl ProcessTable {
     ///
     /// let mut table = ProcessTable::with(&TableOptions::new().text_bytes(512))?;
     /// while let Some(change) = table.next(None)? {
-    ///     if let ChangeView::Exited { process, status: Some(status), .. } = change.view()
-    ///         && let Ok(line) = table.command(process)?.command_line
-    ///     {
-    ///         println!("{status}: {}", String::from_utf8_lossy(line));
+    ///     if let ChangeView::Exited { process, status: Some(status), .. } = change.view() {
+    ///         if let Ok(line) = table.command(process)?.command_line {
+    ///             println!("{status}: {}", String::from_utf8_lossy(line));
+    ///         }
     ///     }
     /// }
     /// # Ok::<(), proc_connector::Error>(())
