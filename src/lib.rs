@@ -150,7 +150,7 @@
 //! # Coming from `proc-connector` 0.3
 //! In `Cargo.toml`, replace the dependency `proc-connector` with `libproc_connector`, which is the
 //! name of this package. The crate's name stays `proc_connector`. All names, types, signatures and
-//! error texts of 0.3 are here, so the program compiles. These are the differences:
+//! error texts of 0.3 are here, so the program compiles, with one exception: row 19. These are the differences:
 //!
 //! | | `proc-connector` 0.3 | this crate | reason |
 //! |---|---|---|---|
@@ -172,6 +172,7 @@
 //! | 16 | `NetlinkMessageIter::new(buffer, len)` panics if `len` is too large | the iterator yields `Truncated` | |
 //! | 17 | a signal ends a call with `Interrupted` | no difference; nothing is lost: call again with the remaining time | |
 //! | 18 | `Display` writes names unchanged | `Display` escapes names | a name can contain line breaks, quotes and terminal control characters |
+//! | 19 | `use proc_connector::*` beside `use std::process::*` compiles | where a name that both globs have is used, the program does not compile: import that name by itself | this crate has more names than 0.3, such as `Change`, `Command`, `Event`, `Filter`, `Options`, `Process`, `Stats`, `View`, `Wake`, and the modules `change`, `field`, `kind`, `reason`, `remark`, `state` |
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
