@@ -13,6 +13,8 @@ async fn follow() -> Result<(), Error> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let table = ProcessTable::open()?;
     let remote = table.remote();
+    // The safe AsyncFd::with_interest() is deprecated from tokio 1.54 on: tokio relies on a descriptor that stays open
+    // and stays the same, and no type guarantees that. So the caller vouches for it.
     // SAFETY: a table keeps its descriptor open, and does not change it, as long as the table lives.
     let table = unsafe { AsyncFd::register_with_interest(table, Interest::READABLE) };
     let mut table = table.map_err(std::io::Error::from)?;
