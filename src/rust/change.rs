@@ -25,6 +25,10 @@ pub enum ChangeView<'a> {
     /// The parent exited, and the process has another one.
     Reparented(&'a Process),
     /// The process exited: its last thread is gone.
+    ///
+    /// [`ProcessTable::command`](crate::ProcessTable::command) returns what the process ran. The run time is not
+    /// simply [`Change::timestamp_ns`] minus [`Process::start_boottime_ns`]: only the second clock counts the time that
+    /// the machine sleeps. The page `docs/who-ran-what.md` of the repository converts one to the other.
     Exited {
         /// The process as it last was.
         process: &'a Process,

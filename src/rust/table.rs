@@ -112,7 +112,11 @@ impl<'fd> TableOptions<'fd> {
     }
 
     /// How many bytes the table keeps of the command line and the executable of each process together, with
-    /// a terminator each: see [`ProcessTable::command`]. By default none; at most 8,388,608.
+    /// a terminator each: see [`ProcessTable::command`]. By default none; at most 8,388,608, or opening fails with
+    /// `EINVAL`.
+    ///
+    /// With these texts, a program can log which command failed. The page `docs/who-ran-what.md` of the repository
+    /// shows how, and also how to compute how long the process ran.
     #[must_use]
     pub fn text_bytes(self, bytes: u32) -> Self {
         Self { text_bytes: bytes, ..self }
