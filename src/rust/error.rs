@@ -94,10 +94,15 @@ impl Error {
             }
             Self::UnexpectedConnector => return "the connector message is not about processes",
         };
-        if number == libc::EINVAL {
-            return "invalid argument: the documentation of the function lists the causes; the method invalid() of the options names an option";
+        match number {
+            libc::EINVAL => {
+                "invalid argument: the documentation of the function lists the causes; the method invalid() of the options names an option"
+            }
+            libc::EBUSY => {
+                "the table still has something to report, or a TableRemote exists: call next(), and drop all remotes"
+            }
+            _ => Errno(number).explanation().to_str().unwrap_or_default(),
         }
-        Errno(number).explanation().to_str().unwrap_or_default()
     }
 }
 
@@ -151,6 +156,8 @@ mod tests {
     fn every_error_has_an_explanation() {
         assert!(Error::from(Errno(libc::EOPNOTSUPP)).explanation().contains("--pid=host"));
         assert!(Error::from(io::Error::other("no number")).explanation().contains("errno(3)"));
+        assert!(Error::from(Errno(libc::EBUSY)).explanation().contains("TableRemote"));
+        assert!(Error::from(Errno(libc::EINVAL)).explanation().contains("invalid()"));
         for error in [Error::Truncated, Error::Interrupted, Error::Overrun, Error::WouldBlock] {
             assert!(error.explanation().len() > 20, "{error}");
         }
