@@ -139,7 +139,8 @@ impl<'fd> TableOptions<'fd> {
     }
 
     /// Makes the table read this directory instead of /proc: the host's /proc at another path, or in tests a
-    /// directory with made-up processes (see [`ProcessTable::from_fd`]).
+    /// directory with made-up processes (see [`ProcessTable::from_fd`]). A table of the kernel's events refuses a
+    /// directory that does not show pid 1 and this process (`EACCES`).
     ///
     /// The descriptor stays the caller's. It is borrowed for as long as these options exist, but not by the
     /// table, which opens the directory again. So it may be closed once the table is open:
@@ -287,6 +288,7 @@ impl ProcessTable {
     ///   only.
     /// - `ESRCH`: the process of [`family`](TableOptions::family) does not exist, has exited, or is a thread.
     /// - `ENOTDIR`: [`proc_fd`](TableOptions::proc_fd) is no directory.
+    /// - `EACCES`: that directory does not show pid 1 and this process.
     pub fn with(options: &TableOptions<'_>) -> Result<Self> {
         let mut socket = Fd::NONE;
         Self::open_on(&mut socket, options)
