@@ -1,6 +1,6 @@
 #!/bin/sh
-# The oldest Rust that Cargo.toml names, and the newest stable one: they compile everything, the oldest
-# without a warning, and the unit tests pass. In CI rustup installs them. Prints TAP.
+# The oldest Rust that Cargo.toml names, and the newest stable one: they compile everything, the oldest without a
+# warning, and the unit tests and the examples in the documentation pass. In CI rustup installs them. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 work=$PWD/build/compilers
@@ -23,6 +23,7 @@ compiles() { # compiles VERSION: the two faces, the C library, all tests
 }
 passes() { # passes VERSION: there must be some unit tests
 	CARGO_TARGET_DIR="$work/$1" rustup run "$1" cargo test --locked --all-features --lib &&
+		CARGO_TARGET_DIR="$work/$1" rustup run "$1" cargo test --locked --doc &&
 		grep -Eq 'test result: ok. [1-9]' "$work/log"
 }
 for age in oldest newest; do
@@ -31,10 +32,10 @@ for age in oldest newest; do
 	[ $age = newest ] || export RUSTFLAGS='-D warnings'
 	if [ -n "$version" ] && has "$version" >>"$work/log" 2>&1; then
 		promise "$named, compiles everything" compiles "$version"
-		promise "the unit tests pass with $named" passes "$version"
+		promise "the unit tests and the examples in the documentation pass with $named" passes "$version"
 	else
 		skip "$named, compiles everything" "rustup does not have it: $(tail -n 1 "$work/log")"
-		skip "the unit tests pass with $named" "rustup does not have it"
+		skip "the unit tests and the examples in the documentation pass with $named" "rustup does not have it"
 	fi
 	unset RUSTFLAGS
 done
