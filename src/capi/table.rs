@@ -249,6 +249,7 @@ unsafe fn create(
 /// -EBUSY              the table has something to report: call pc_table_next() until it returns 0 and
 ///                     pc_table_release() succeeds. (After a 0, work may be left.) Before the first
 ///                     pc_table_next() this error cannot occur, because all events are still queued.
+///                     After -EPIPE, a table can no longer be released: close it.
 /// -EINVAL, -ECHILD. On failure nothing has changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pc_table_release(table: *mut pc_table) -> c_int {
