@@ -33,7 +33,7 @@ const TEXTS: &[(i32, &CStr)] = &[
     (libc::EINTR, c"interrupted by a signal: call again"),
     (libc::EBADMSG, c"the message is truncated or damaged"),
     (libc::ESRCH, c"no such process: it exited, ran another program, is a thread, or is not in the table"),
-    (libc::EACCES, c"/proc is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (another user's files need CAP_SYS_PTRACE; seccomp, LSM)"),
+    (libc::EACCES, c"/proc (or proc_fd) is not mounted, hides processes (hidepid), is another PID namespace's, or may not be read (another user's files need CAP_SYS_PTRACE; seccomp, LSM)"),
     (libc::ENODATA, c"there is no such text: a kernel thread has none, a table needs text_bytes"),
     (libc::ENAMETOOLONG, c"the path is too long"),
     (libc::EBUSY, c"there is still something to report: receive it first"),
