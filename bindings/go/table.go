@@ -23,7 +23,7 @@ import (
 type ChangeKind uint32
 
 const (
-	ChangeFound       ChangeKind = C.PC_CHANGE_FOUND       // the process was running when the table was opened
+	ChangeFound       ChangeKind = C.PC_CHANGE_FOUND       // the process was running before the first ChangeSynced
 	ChangeStarted     ChangeKind = C.PC_CHANGE_STARTED     // the process started
 	ChangeExeced      ChangeKind = C.PC_CHANGE_EXECED      // the process runs a new program
 	ChangeRenamed     ChangeKind = C.PC_CHANGE_RENAMED     // the leader has another name

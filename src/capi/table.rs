@@ -96,8 +96,8 @@ pub struct pc_table_options {
     /// table reports every process. 1 is not allowed, because pid 1 adopts all orphans.
     pub family: pid_t,
     /// How many bytes of memory the table uses for the command line and the executable's path of
-    /// each process, terminators included; 0: it keeps neither; at most 8,388,608. See
-    /// pc_table_command().
+    /// each process, terminators included, rounded up to a multiple of 8; 0: it keeps neither; at
+    /// most 8,388,608. See pc_table_command().
     pub text_bytes: u32,
     /// 0
     pub reserved: u32,
@@ -138,7 +138,7 @@ const _: () = assert!(matches!(
 ///
 /// pc_table_next() first reports every process that exists (FOUND), then SYNCED, then every change.
 /// If a process did several things before the table could read it, its STARTED or EXECED shows the
-/// result of all of them.
+/// result of all of them. But a STARTED has the parent that forked the process: REPARENTED follows.
 ///
 /// The table has processes, not threads. It reports each process once as FOUND or STARTED, and
 /// later once as EXITED or VANISHED, when the last thread is gone. The order of the kernel's events
@@ -436,7 +436,7 @@ pub struct pc_process {
 /// What a change reports: values of pc_change.kind.
 #[repr(C)]
 pub enum pc_change_kind {
-    /// The process was running when the table was opened.
+    /// The process was running when the table read /proc for the first time: before the first SYNCED.
     PC_CHANGE_FOUND = 1,
     /// The process started.
     PC_CHANGE_STARTED = 2,
@@ -500,7 +500,8 @@ pub struct pc_change {
     pub kind: u32,
     /// PC_CHANGE_RECOVERED, _EXIT_CODE, _DEAF and _LEADER_CODE bits.
     pub flags: u32,
-    /// CLOCK_MONOTONIC in nanoseconds.
+    /// CLOCK_MONOTONIC in nanoseconds: when the event happened, or when /proc showed the change. It
+    /// may be earlier than that of the change before.
     pub timestamp_ns: u64,
     /// With SYNCED: how many events were lost since the last SYNCED. With UNSYNCED: how many were
     /// lost so far.
@@ -644,8 +645,8 @@ pub struct pc_command {
     /// The path of the program, with a NUL byte behind it. If the file was deleted, the kernel appends
     /// " (deleted)".
     pub executable: *const c_char,
-    /// The lengths, without the last NUL byte. The length of the command line includes the NUL
-    /// bytes between arguments.
+    /// The lengths, without the terminator. As in /proc/PID/cmdline, the command line has a NUL byte
+    /// after each argument, also after the last one: its length includes them.
     pub command_line_length: u32,
     pub executable_length: u32,
     /// 0, or negative errno values.
@@ -780,7 +781,8 @@ pub unsafe extern "C" fn pc_table_count(table: *const pc_table) -> usize {
 }
 
 /// Returns whether the table agrees with /proc, apart from events that it has not handled yet. This
-/// is true from each SYNCED to the next UNSYNCED.
+/// is true from each SYNCED to the next UNSYNCED. On an adopted socket, it is not yet true after the
+/// first SYNCED, which UNSYNCED follows at once: see pc_table_open_fd().
 ///
 /// To list all processes once, call pc_table_next() with timeout -1 until this returns 1, then
 /// pc_table_each(). A 0 from pc_table_next() does not mean that the list is complete, because work

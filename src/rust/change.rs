@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ChangeView<'a> {
-    /// The process was running when the table was opened.
+    /// The process was running when the table read /proc for the first time: before the first SYNCED.
     Found(&'a Process),
     /// The process started.
     Started(&'a Process),

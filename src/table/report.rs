@@ -99,7 +99,7 @@ pub mod state {
 
 /// What a change reports.
 pub mod change {
-    /// The process was running when the table was opened.
+    /// The process was running when the table read /proc for the first time: before the first SYNCED.
     pub const FOUND: u32 = 1;
     /// The process started.
     pub const STARTED: u32 = 2;

@@ -23,7 +23,7 @@ _MOST_TEXT = 8_388_608
 class ChangeKind(IntEnum):
     """What a change reports. A newer library may report other kinds, too.
 
-    FOUND:        The process was running when the table was opened.
+    FOUND:        The process was running when the table read /proc for the first time: before the first SYNCED.
     STARTED:      The process started.
     EXECED:       The process runs a new program.
     RENAMED:      The process's leader has a new name.
