@@ -246,7 +246,7 @@ sees " end +$changed +- actor +nobody +status 4" userends.out && sees " end +$st
 	! sees " end +$other " userends.out
 ok $? "pcwatch --ends --user shows only the processes of that user" userends.out
 sees " exec +$started .*\./actor stay nobodys 7$" userexecs.out && sees " exit +$started .* status 7" userexecs.out &&
-	! sees " (exec|exit) +$other |setpriv .*actor" userexecs.out
+	! sees " (exec|exit) +$other |setpriv .*nobodys" userexecs.out
 ok $? "pcwatch --events --user shows only the events of that user's processes, also when these are gone" userexecs.out
 kill -STOP "$userexecs"
 within 5 sees '^State:.T' "/proc/$userexecs/status"
