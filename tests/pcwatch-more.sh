@@ -34,7 +34,7 @@ subscribed() {
 }
 listening() { subscribed "$1" && sees "^State:.S" "/proc/$1/status" && sees "ep|^0" "/proc/$1/wchan"; }
 # Returns when the actor has taken its name.
-background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); within 5 sees "^actor" "/proc/$actor/comm"; }
+background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); within 5 sees "^\./actor" "/proc/$actor/cmdline"; }
 python() { # Debian's python3 if the first one has no jsonschema
 	if python3 -c 'import jsonschema' 2>/dev/null; then python3 "$@"; else /usr/bin/python3 "$@"; fi
 }
