@@ -25,6 +25,7 @@ def within(seconds, condition):
     end = time.monotonic() + 12 * seconds
     while not condition():
         if time.monotonic() > end:
+            print("# waited in vain: line %d" % sys._getframe(1).f_lineno)
             return False
         time.sleep(0.02)
     return True

@@ -37,7 +37,7 @@ within() { # within SECONDS COMMAND …: until it succeeds
 	local end=$(($(date +%s) + 12 * $1))
 	shift
 	until "$@"; do
-		[ "$(date +%s)" -gt $end ] && return 1
+		[ "$(date +%s)" -gt $end ] && { echo "# waited in vain: $*"; return 1; }
 		sleep 0.02
 	done
 }
