@@ -16,14 +16,15 @@ class Bell:
     """Waits until a descriptor is readable, or until another thread rings. Signal handlers run meanwhile."""
 
     def __init__(self) -> None:
-        self._out, self._in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        out, into = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._out, self._in = open(out, "rb", buffering=0), open(into, "wb", buffering=0)
         try:
             self._epoll = select.epoll()
         except OSError:
-            os.close(self._out)
-            os.close(self._in)
+            self._out.close()
+            self._in.close()
             raise
-        self._epoll.register(self._out, select.EPOLLIN)
+        self._epoll.register(out, select.EPOLLIN)
         self._awaited = False
 
     def watch(self, descriptor: int) -> None:
@@ -49,24 +50,21 @@ class Bell:
         self._hear(self._epoll.poll(0))
 
     def _hear(self, readable: list[tuple[int, int]]) -> None:
-        if any(descriptor == self._out for descriptor, _ in readable):
-            try:
-                os.read(self._out, 4096)
-            except BlockingIOError:
-                pass  # another thread has read it
+        if any(descriptor == self._out.fileno() for descriptor, _ in readable):
+            self._out.read(4096)  # None, if another thread has read it
 
     def ring(self) -> None:
-        """Ends the current or the next wait of one thread or task."""
+        """Ends the current or the next wait of one thread or task. After close(), does nothing."""
         try:
-            os.write(self._in, b"!")
-        except BlockingIOError:
-            pass  # there is more than enough in the pipe
+            self._in.write(b"!")  # None, if there is more than enough in the pipe
+        except ValueError:
+            pass  # a signal handler has closed it
 
     def close(self) -> None:
-        """Gives the descriptors back. Nobody may wait any more."""
+        """Gives the descriptors back. Nobody may wait any more. Closing again does nothing."""
         self._epoll.close()
-        os.close(self._out)
-        os.close(self._in)
+        self._out.close()
+        self._in.close()
 
 
 async def _readable(descriptor: int) -> None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -50,7 +50,8 @@ class Handle:
     """A handle of the library, and its life.
 
     Each call of the library holds the lock, and none of them waits: what waits is the bell. A signal handler may call
-    every method. If it closes the handle in the middle of a call, the call ends first.
+    every method, between any two instructions of another one. If it closes the handle in the middle of a call, the
+    call ends first.
     """
 
     _noun: ClassVar[str]
@@ -61,6 +62,7 @@ class Handle:
     _close: ClassVar[Callable[..., None]]
 
     _handle: Any = None
+    _pending: Collection[Any] = ()  # what was received, but not yet taken
 
     def _open(self, open_new: Any, open_fd: Any, options: Any, fd: Descriptor | None, subscribed: bool) -> None:
         self._lock = threading.RLock()
@@ -96,10 +98,10 @@ class Handle:
     def _call(self, function: Callable[..., int], *arguments: Any) -> int:
         """Calls a function of the library with the handle."""
         with self._own():
-            if self._handle is None or self._closing:
-                raise ClosedError(f"the {self._noun} is closed")
             self._calls += 1
             try:
+                if self._handle is None or self._closing:
+                    raise ClosedError(f"the {self._noun} is closed")
                 return checked(function(self._handle, *arguments))
             finally:
                 self._calls -= 1
@@ -126,7 +128,8 @@ class Handle:
             if left is not None and left <= 0:
                 break
             with self._attention():
-                self._bell.wait(left)
+                if not self._pending:
+                    self._bell.wait(left)
             self._heed_interrupt()
             taken = take()
         return taken
@@ -138,19 +141,20 @@ class Handle:
         taken = take()
         while taken is None:
             with self._attention():
-                await self._bell.wait_async()
+                if not self._pending:
+                    await self._bell.wait_async()
             self._heed_interrupt()
             taken = take()
         return taken
 
     @contextmanager
     def _attention(self) -> Iterator[None]:
-        """While a thread waits, the bell stays open."""
+        """While a thread waits, the bell stays open. From now on, a thread that makes more pending rings it."""
         with self._own():
-            if self._handle is None:
-                raise ClosedError(f"the {self._noun} is closed")
             self._waiting += 1
         try:
+            if self._handle is None:
+                raise ClosedError(f"the {self._noun} is closed")
             yield
         finally:
             with self._lock:
@@ -161,9 +165,10 @@ class Handle:
     def _heed_interrupt(self) -> None:
         if self._interrupted:
             with self._own():
-                interrupted, self._interrupted = self._interrupted, False
-            if interrupted:
-                raise ProcConnectorError.of(errno.ECANCELED)
+                if self._interrupted:
+                    self._interrupted = False
+                    self._bell.ring()  # this thread may have heard a ring that was for another one, too
+                    raise ProcConnectorError.of(errno.ECANCELED)
 
     def interrupt(self) -> None:
         """Ends a wait: the current or the next call that may wait raises ProcConnectorError (ECANCELED), once.
@@ -201,9 +206,15 @@ class Handle:
         Raises ProcConnectorError (EBUSY) if there is something to report: receive with timeout 0 until there is
         nothing, and release again.
         """
+
+        def give(handle: Any) -> int:
+            number = self._release(handle)
+            if number >= 0:
+                self._handle = None  # before a signal handler's close() takes effect
+            return number
+
         with self._own():
-            number = self._call(self._release)
-            self._handle = None
+            number = self._call(give)
             self._end_waits()
         return socket.socket(fileno=number)
 
@@ -221,10 +232,11 @@ class Handle:
             self._free()
 
     def _free(self) -> None:
-        if self._handle is not None and not self._calls:
-            handle, self._handle = self._handle, None
-            self._close(handle)
-            self._end_waits()
+        if not self._calls:
+            handle = self.__dict__.pop("_handle", None)  # in one step: a signal handler may close, too
+            if handle is not None:
+                self._close(handle)
+                self._end_waits()
 
     def _end_waits(self) -> None:
         if self._waiting:

@@ -199,6 +199,7 @@ class Table(Handle):
     _check = lib.pc_table_check
     _release = lib.pc_table_release
     _close = lib.pc_table_close
+    _last: Any = None  # what was allocated for the last change
 
     def __init__(
         self,
@@ -280,7 +281,7 @@ class Table(Handle):
             yield change
 
     def _take(self) -> Change | None:
-        change = allocate("struct pc_change *")
+        self._last = change = allocate("struct pc_change *")
         return _change(ffi.buffer(change)) if self._call(lib.pc_table_next, change, 0) else None
 
     def get(self, pid: int) -> Process | None:
@@ -316,20 +317,32 @@ class Table(Handle):
         """
         if not isinstance(process, Process):
             raise TypeError(f"process must be a Process, not {type(process).__name__}")
-        kept = ffi.new("struct pc_command *")
-        with self._own():  # the texts are the table's until the next change
-            try:
-                self._call(lib.pc_table_command, to_c(process), kept)
-            except ProcConnectorError as error:
-                if error.errno == errno.ENODATA:
-                    raise ProcConnectorError.of(errno.ENODATA, "open the table with text_bytes") from None
-                raise
-            return Command(
-                _kept(kept.command_line, kept.command_line_length, kept.command_line_error),
-                _kept(kept.executable, kept.executable_length, kept.executable_error),
-                bool(kept.flags & lib.PC_COMMAND_CUT),
-                bool(kept.flags & lib.PC_COMMAND_DOUBTFUL),
-            )
+        asked, kept = to_c(process), ffi.new("struct pc_command *")
+        command = Command(Text(), Text())
+
+        def copy(table: Any) -> int:  # during a call, because the texts are the table's
+            nonlocal command
+            while True:
+                last = self._last
+                result: int = lib.pc_table_command(table, asked, kept)
+                if result < 0:
+                    return result
+                command = Command(
+                    _kept(kept.command_line, kept.command_line_length, kept.command_line_error),
+                    _kept(kept.executable, kept.executable_length, kept.executable_error),
+                    bool(kept.flags & lib.PC_COMMAND_CUT),
+                    bool(kept.flags & lib.PC_COMMAND_DOUBTFUL),
+                )
+                if last is self._last:  # otherwise a signal handler took a change, and the texts may be another's
+                    return result
+
+        try:
+            self._call(copy)
+        except ProcConnectorError as error:
+            if error.errno == errno.ENODATA:
+                raise ProcConnectorError.of(errno.ENODATA, "open the table with text_bytes") from None
+            raise
+        return command
 
     def set_user(self, pid: int, user: int) -> None:
         """Keeps a number of the caller's with a process, which `Process.user` has from then on.
