@@ -97,7 +97,7 @@ class Connector(Handle):
         self.fileno()  # raises an error if the connector is closed
         while True:
             try:
-                self._pending.extend(self._wait(self._take_batch, None) or ())
+                self._wait(self._refill, None)
             except (ClosedError, BrokenPipeError):
                 return
             yield from self._taken()
@@ -107,7 +107,7 @@ class Connector(Handle):
         self.fileno()
         while True:
             try:
-                self._pending.extend(await self._wait_async(self._take_batch))
+                await self._wait_async(self._refill)
             except (ClosedError, BrokenPipeError):
                 return
             for event in self._taken():
@@ -121,17 +121,34 @@ class Connector(Handle):
                 return
             yield event
 
-    def _take_batch(self) -> list[Event] | None:
-        return self._take(MOST)
+    def _refill(self) -> bool | None:
+        """Makes events pending, unless some are. None: there are none."""
+        with self._own():  # so that events which several threads receive become pending in their order
+            if not self._pending:
+                events = self._receive(MOST)
+                if not events:
+                    return None
+                self._pending.extend(events)
+            self._share(but=1)
+            return True
 
     def _take(self, most: int) -> list[Event] | None:
-        taken = list(islice(self._taken(), most))
-        if taken:
-            return taken
-        most = min(most, MOST)
+        with self._own():
+            while self._pending:  # the loop of another thread may take it first
+                taken = list(islice(self._taken(), most))
+                self._share()
+                if taken:
+                    return taken
+            return self._receive(min(most, MOST)) or None
+
+    def _receive(self, most: int) -> list[Event]:
         events = allocate("struct pc_event[]", most)
-        count = self._call(lib.pc_recv_many, events, most, 0)
-        return decode(events, count) if count else None
+        return decode(events, self._call(lib.pc_recv_many, events, most, 0))
+
+    def _share(self, but: int = 0) -> None:
+        """Wakes a thread that waits, if more events are pending than the caller takes at once."""
+        if self._waiting and len(self._pending) > but:
+            self._bell.ring()
 
     def set_filter(self, events: Mask | None = None, *, no_threads: bool = False, nonzero_exit: bool = False) -> None:
         """Replaces the filter, atomically. An event that is queued already is judged when it is received."""
@@ -146,9 +163,10 @@ class Connector(Handle):
         self._call_and_ring(lib.pc_subscribe)
 
     def release(self) -> socket.socket:
-        if self._pending:
-            raise ProcConnectorError.of(errno.EBUSY)
-        return super().release()
+        with self._own():
+            if self._pending:
+                raise ProcConnectorError.of(errno.EBUSY)
+            return super().release()
 
     release.__doc__ = Handle.release.__doc__
 
