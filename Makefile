@@ -9,6 +9,7 @@
 # make test-fleet  up to 50 nodes and two booted machines send to one server while parts fail: the tables in docs/fleet.md
 # make test-distributions  the Debian packages, in new chroots of stable and sid
 # make test-systems the Debian packages on a whole machine with systemd, under QEMU
+# make test-free-threaded  the Python package on a CPython without GIL; builds one if there is none (PYTHON=…)
 # make soak         readers of all sorts through storms of events (SECONDS=1800)
 # make bench        measured side by side with bare loops and other libraries: docs/benchmarks.md
 # make bench-race   only this: who catches the command lines of short programs?
@@ -273,6 +274,9 @@ test-distributions:
 test-systems:
 	tests/systems.sh --table docs/testing.md
 
+test-free-threaded:
+	tests/free-threaded.sh
+
 fuzz:
 	tests/fuzz.sh
 
@@ -357,5 +361,5 @@ clean:
 	rm -rf build target bindings/python/build bindings/python/src/*.egg-info
 
 .PHONY: all connector-only install install-strip uninstall stage examples programs run check test test-all \
-    test-kernels test-machines test-fleet test-distributions test-systems help fuzz soak bench bench-race bench-python \
-    bench-needs dist docs header clean FORCE
+    test-kernels test-machines test-fleet test-distributions test-systems test-free-threaded help fuzz soak bench \
+    bench-race bench-python bench-needs dist docs header clean FORCE

@@ -16,11 +16,9 @@ fi
 work=$PWD/build/python stage=$PWD/build/stage binding=$PWD/bindings/python
 rm -rf "$work" "$binding/build"
 mkdir -p "$work/dist"
-make --no-print-directory stage >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-export PROC_CONNECTOR_INCLUDE="$stage/include" PROC_CONNECTOR_DOCUMENTS="$PWD/docs/python.md"
 python=/usr/bin/python3
 . tests/tap.sh
+. tests/pytest.sh
 
 typed() { (cd "$binding" && MYPYPATH=src:tests "$python" -m mypy --cache-dir "$work/mypy"); }
 promise "Python: mypy --strict has no complaint about the package and its tests" typed
@@ -61,25 +59,7 @@ promise "Python: the wheel contains each module and py.typed" complete
 
 # ---- The tests ----
 
-kept() { # kept LABEL PYTHON SITE: the tests, each as a promise of its own
-	label=$1
-	(cd "$work" && PYTHONPATH=$3 "$2" -m pytest -rA --tb=short -c "$binding/pyproject.toml" --rootdir "$binding" "$binding/tests") \
-		>"$work/$label.log" 2>&1
-	ended=$?
-	sed -n 's/^\(PASSED\|FAILED\|ERROR\|SKIPPED\) \(.*\)/\1 \2/p' "$work/$label.log" >"$work/$label.results"
-	while read -r verdict name; do
-		case $verdict in
-		SKIPPED) skip "Python, $label: ${name%%: *}" "${name#*: }" ;;
-		*)
-			[ "$verdict" = PASSED ]
-			ok $? "Python, $label: $(echo "${name%% - *}" | sed 's/.*::test_//; y/_/ /')"
-			;;
-		esac
-	done <"$work/$label.results"
-	promise "Python, $label: all tests ran and passed" [ $ended = 0 ]
-	[ $ended = 0 ] || tail -n 60 "$work/$label.log" | sed 's/^/# /' >&2
-}
-kept wheel "$python" "$work/site"
+pytest wheel "$python" "$work/site"
 
 # ---- From the source distribution, with the library that pkg-config finds ----
 
@@ -127,13 +107,10 @@ versions() { # the oldest and the newest CPython here that the wheel serves, unl
 		"$found" -c 'import sys; v = sys.version_info; v >= (3, 9) and print("%d.%02d" % v[:2], sys.executable)' 2>/dev/null
 	done | sort -u -k1,1 | sed -n '1p; $p' | cut -d' ' -f2 | sort -u
 }
-environment() { # environment PYTHON FOLDER PACKAGE …
-	"$1" -m venv "$2" && "$2/bin/pip" install --quiet "${@:3}"
-}
 for other in $(versions); do
 	label=$("$other" -c 'import sys; print("CPython %d.%d" % sys.version_info[:2])')
 	if environment "$other" "$work/$label" cffi pytest trio >"$work/log" 2>&1; then
-		kept "$label" "$work/$label/bin/python" "$work/site"
+		pytest "$label" "$work/$label/bin/python" "$work/site"
 	else
 		skip "Python, $label: all tests ran and passed" "its packages cannot be had here"
 	fi

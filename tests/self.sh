@@ -39,8 +39,8 @@ promise "README has two commands for newcomers, and CI runs the second of them" 
 run_once() { # run.sh runs each script of tests/ once, but for those that another script runs
 	grep -o 'tests/[a-z-]*\.\(sh\|py\)' tests/run.sh | grep -v 'tests/\(needs\|run\)\.sh' | sort >"$work/run"
 	uniq -d "$work/run" | tee "$work/twice"
-	printf 'tests/%s\n' consistency.sh distributions.sh fleet-inside.sh fuzz.sh kernels.sh layouts.sh machine.sh machines-table.sh \
-		mirror.sh needs.sh pcwatch-steps.sh prototypes.sh release.sh run.sh systems.sh systems-inside.sh table.sh tap.py tap.sh \
+	printf 'tests/%s\n' consistency.sh distributions.sh fleet-inside.sh free-threaded.sh fuzz.sh kernels.sh layouts.sh machine.sh \
+		machines-table.sh mirror.sh needs.sh pcwatch-steps.sh prototypes.sh pytest.sh release.sh run.sh systems.sh systems-inside.sh table.sh tap.py tap.sh \
 		under-load.sh | cat - "$work/run" |
 		sort >"$work/known"
 	printf '%s\n' tests/*.sh tests/*.py | sort | diff "$work/known" - && [ ! -s "$work/twice" ]
