@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from ._native import ffi
 
 # Memory that C fills in, which need not be zero before.
 allocate = ffi.new_allocator(should_clear_after_alloc=False)
+
+# cffi completes a struct at its first use. Without GIL, two threads could complete one at the same time.
+for _name in ffi.list_types()[1]:
+    with suppress(ffi.error):  # an opaque struct has no size, and cffi must not be asked for its fields
+        ffi.sizeof(f"struct {_name}")
+        _ = ffi.typeof(f"struct {_name}").fields
 
 _CODES = {1: "b", 2: "h", 4: "i", 8: "q"}
 
