@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ from proc_connector import (
     ProcConnectorError,
     Table,
 )
+from proc_connector._bell import Bell
 from proc_connector.testing import Feed
 
 HERE = os.path.dirname(proc_connector.__file__)
@@ -315,6 +317,29 @@ def test_what_a_loop_has_left_is_not_lost_by_a_release_in_another_thread() -> No
                 with released, Connector(fd=released, subscribed=True) as successor:
                     received += rest_of(successor)
             assert received == [1, 2]
+
+
+def test_only_one_of_two_tasks_waits_for_a_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    @types.coroutine
+    def readable(_: int) -> Iterator[None]:
+        yield
+
+    monkeypatch.setattr("proc_connector._bell._readable", readable)
+    for step in each_step():
+        bell = Bell()
+        waiting: list[Any] = []
+
+        def wait() -> None:
+            task = bell.wait_async()
+            with suppress(RuntimeError):
+                task.send(None)
+                waiting.append(task)
+
+        with step(wait):
+            wait()
+        assert len(waiting) == 1
+        waiting[0].close()
+        bell.close()
 
 
 # ---- Many threads, on the real kernel ----

@@ -25,7 +25,7 @@ class Bell:
             self._in.close()
             raise
         self._epoll.register(out, select.EPOLLIN)
-        self._awaited = False
+        self._awaited = threading.Lock()
 
     def watch(self, descriptor: int) -> None:
         """From now on, waits for this descriptor, too."""
@@ -40,13 +40,12 @@ class Bell:
 
     async def wait_async(self) -> None:
         """Waits, in a task of asyncio or trio."""
-        if self._awaited:
+        if not self._awaited.acquire(blocking=False):
             raise RuntimeError("another task waits already")
-        self._awaited = True
         try:
             await _readable(self._epoll.fileno())
         finally:
-            self._awaited = False
+            self._awaited.release()
         self._hear(self._epoll.poll(0))
 
     def _hear(self, readable: list[tuple[int, int]]) -> None:
