@@ -604,6 +604,17 @@ def run(name, count):
         ran = subprocess.run(["timeout", "30", engine.client[0], "--server", "http://" + SERVER], stdin=subprocess.DEVNULL, capture_output=True, text=True)
         ok((ran.returncode, ran.stderr) == (1, "pcwatch-nats: http://%s: must begin with nats:// or tls://\n" % SERVER),
            title + "a server whose URL has an unknown scheme is refused", ran)
+        unreachable, list_of_two = ("tls://%s:1" % ADDRESS, "tls://%s:1,tls://%s:4222" % (ADDRESS, ADDRESS))
+        waiting = start([*engine.client, "--server", unreachable, "--take", "nobody"], HUB, open(folder + "/waiting.log", "w"))
+        with open(folder + "/waiting.log") as file:
+            log = []
+            within(20, lambda: log.append(file.read()) or "".join(log).endswith("\n") or waiting.poll() is not None)
+        ok(waiting.poll() is None and "".join(log).startswith("pcwatch-nats: no answer from the server, trying again: "),
+           title + "a client reports that the server does not answer, and waits for it", (waiting.poll(), log))
+        kill(waiting)
+        ran = subprocess.run([*inside(HUB), "timeout", "100", *engine.client, "--server", list_of_two, "--take", "second", "--once"], capture_output=True)
+        ok(ran.returncode == 0 and set(ran.stdout.splitlines()) == set(received),
+           title + "of several servers, a client finds the one that answers", ran.stderr)
         with open(first.folder + "/events.json") as file:  # once more, on purpose
             ran = subprocess.run([*inside(first.space), *engine.client], stdin=file, capture_output=True, text=True)
         sent = sum(map(len, first.runs().values()))

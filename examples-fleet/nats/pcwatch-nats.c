@@ -25,7 +25,7 @@
 #define STREAM "PCWATCH"
 #define PREFIX "pcwatch"
 #define DAY_NS (24LL * 3600 * 1000000000)
-enum { BATCH = 500, WAIT_MS = 5000, LONGEST_LINE = 1000000, LONGEST_TOKEN = 64 };
+enum { BATCH = 500, WAIT_MS = 5000, LONGEST_LINE = 1000000, LONGEST_TOKEN = 64, MOST_SERVERS = 16 };
 
 static natsConnection *connection;
 static jsCtx *js;
@@ -345,16 +345,26 @@ static void prepare_stream(int days, int window_s)
 	}
 }
 
-/* The client library accepts other schemes, but does not connect. */
-static void check_schemes(const char *servers)
+/* Splits a list of URLs, which it changes, at the commas. Returns how many servers there are. */
+static int split(char *list, const char *servers[])
 {
-	for (const char *end = servers; (end = strstr(end, "://")); end++) {
-		const char *scheme = end;
-		while (scheme > servers && !strchr(" ,", scheme[-1]))
-			scheme--;
-		if (strncasecmp(scheme, "nats://", 7) != 0 && strncasecmp(scheme, "tls://", 6) != 0)
-			fail(servers, "must begin with nats:// or tls://");
+	int count = 0;
+	for (char *rest, *url = strtok_r(list, ", ", &rest); url; url = strtok_r(NULL, ", ", &rest)) {
+		/* The client library accepts other schemes, but does not connect. */
+		if (strstr(url, "://") && strncasecmp(url, "nats://", 7) != 0 && strncasecmp(url, "tls://", 6) != 0)
+			fail(url, "must begin with nats:// or tls://");
+		if (count == MOST_SERVERS)
+			fail(url, "too many servers");
+		servers[count++] = url;
 	}
+	return count;
+}
+
+/* With this function, natsConnection_Connect() does not wait for the server. So prepare_stream() reports a failure. */
+static void ignore(natsConnection *connected, void *closure)
+{
+	(void)connected;
+	(void)closure;
 }
 
 int main(int argc, char **argv)
@@ -367,12 +377,14 @@ int main(int argc, char **argv)
 		{ "days", required_argument, NULL, 'd' },   { "window", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *server = "nats://localhost:4222", *ca = NULL, *cert = NULL, *key = NULL, *name = NULL, *taker = NULL;
+	static char usual[] = "nats://localhost:4222";
+	const char *ca = NULL, *cert = NULL, *key = NULL, *name = NULL, *taker = NULL, *servers[MOST_SERVERS];
+	char *list = usual;
 	int days = 7, window_s = 1800, option;
 	bool once = false;
 	while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
 		switch (option) {
-		case 's': server = optarg; break;
+		case 's': list = optarg; break;
 		case 'a': ca = optarg; break;
 		case 'c': cert = optarg; break;
 		case 'k': key = optarg; break;
@@ -384,20 +396,20 @@ int main(int argc, char **argv)
 		default: optind = argc + 1; break;
 		}
 	if (optind != argc || days < 1 || window_s < 1) {
-		fprintf(stderr, "Usage: pcwatch-nats [--server URL] [--ca FILE] [--cert FILE --key FILE] [--name NAME]\n"
+		fprintf(stderr, "Usage: pcwatch-nats [--server URL,...] [--ca FILE] [--cert FILE --key FILE] [--name NAME]\n"
 				"                    [--days DAYS] [--window SECONDS] [--take NAME [--once]]\n");
 		return 2;
 	}
 	natsOptions *options;
 	jsOptions context;
-	check_schemes(server);
+	int count = split(list, servers);
 	check(natsOptions_Create(&options), "memory");
-	check(natsOptions_SetURL(options, server), server);
+	check(natsOptions_SetServers(options, servers, count), "--server");
 	natsOptions_SetMaxReconnect(options, -1);
 	natsOptions_SetReconnectWait(options, 1000);
 	natsOptions_SetPingInterval(options, 5000); /* to notice a connection that was cut */
 	natsOptions_SetMaxPingsOut(options, 2);
-	natsOptions_SetRetryOnFailedConnect(options, true, NULL, NULL);
+	natsOptions_SetRetryOnFailedConnect(options, true, ignore, NULL);
 	if (ca)
 		check(natsOptions_LoadCATrustedCertificates(options, ca), ca);
 	if (cert && key)
@@ -406,7 +418,7 @@ int main(int argc, char **argv)
 		check(natsOptions_SetExpectedHostname(options, name), name);
 	natsStatus status = natsConnection_Connect(&connection, options);
 	if (status != NATS_NOT_YET_CONNECTED)
-		check(status, server);
+		check(status, "connect");
 	jsOptions_Init(&context);
 	context.PublishAsync.AckHandler = take_ack;
 	check(natsConnection_JetStream(&js, connection, &context), "JetStream");
