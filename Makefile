@@ -22,11 +22,12 @@
 # make clean        remove all that was built
 # make help         show this list
 
-# GNU writes these names in lower case.
-PREFIX     ?= $(or $(prefix),/usr/local)
-LIBDIR     ?= $(or $(libdir),$(PREFIX)/lib)
-INCLUDEDIR ?= $(or $(includedir),$(PREFIX)/include)
-MANDIR     ?= $(or $(mandir),$(PREFIX)/share/man)
+# GNU writes these names in lower case. On the command line, they come before those of the environment.
+FOLDER = $(if $(findstring command,$(origin $(2))),$(eval $(1) = $$($(2))),$(eval $(1) ?= $$(or $$($(2)),$(3))))
+$(call FOLDER,PREFIX,prefix,/usr/local)
+$(call FOLDER,LIBDIR,libdir,$$(PREFIX)/lib)
+$(call FOLDER,INCLUDEDIR,includedir,$$(PREFIX)/include)
+$(call FOLDER,MANDIR,mandir,$$(PREFIX)/share/man)
 LIB         = $(DESTDIR)$(LIBDIR)
 INCLUDE     = $(DESTDIR)$(INCLUDEDIR)
 MAN         = $(DESTDIR)$(MANDIR)

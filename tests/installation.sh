@@ -100,7 +100,11 @@ elsewhere() { # elsewhere PREFIX LIBDIR INCLUDEDIR MANDIR: how the folders are c
 		grep -qx 'includedir=/p/inc' "$work/$1/p/lib64/pkgconfig/proc_connector.pc"
 }
 promise "make install honours PREFIX, LIBDIR, INCLUDEDIR, MANDIR and DESTDIR" elsewhere PREFIX LIBDIR INCLUDEDIR MANDIR
-promise "make install honours GNU's names of these folders" elsewhere prefix libdir includedir mandir
+gnu() (
+	export PREFIX=/q LIBDIR=/q INCLUDEDIR=/q MANDIR=/q
+	elsewhere prefix libdir includedir mandir
+)
+promise "make install honours GNU's names of these folders, also if the environment has others" gnu
 
 staged() {
 	make build/proc_connector.pc stage PREFIX=/p CARGO=false && grep -qx prefix=/p build/proc_connector.pc
