@@ -121,8 +121,9 @@ pub mod change {
     /// The table agrees with /proc, and all that was found has been reported. This change is about
     /// no process.
     pub const SYNCED: u32 = 10;
-    /// The table may differ from /proc from here on, until the next SYNCED: events were lost, or a
-    /// rescan was asked for. This change is about no process.
+    /// The table may differ from /proc from here on, until the next SYNCED: events were lost, a
+    /// rescan was asked for, or the table was opened on an adopted socket. This change is about no
+    /// process.
     pub const UNSYNCED: u32 = 11;
 }
 

@@ -34,7 +34,8 @@ class ChangeKind(IntEnum):
     VANISHED:     The process exited, as a reading of /proc has shown. Its exit code is not known.
     SYNCED:       The table agrees with /proc, and every difference has been reported. This change is about no
                   process.
-    UNSYNCED:     The table may differ from /proc until the next SYNCED: events were lost, or rescan() was called.
+    UNSYNCED:     The table may differ from /proc until the next SYNCED: events were lost, rescan() was called, or the
+                  table was opened with fd.
     """
 
     FOUND = lib.PC_CHANGE_FOUND
