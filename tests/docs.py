@@ -276,6 +276,14 @@ with tempfile.TemporaryDirectory() as work:
        "(Debian: python3-cffi python3-setuptools python3-dev)\n" in bare.stdout
        and "help(proc_connector.Table)" in read(work + "/source/python-reference.rst"),
        "where Python's packages are missing, the build and the page say so", bare.stdout)
+    with open(work + "/without/_cffi_backend.py", "w", encoding="utf-8") as file:
+        file.write("raise ImportError('no cffi')")
+    bare = subprocess.run([os.environ.get("SPHINXBUILD", "sphinx-build"), "-q", "-b", "html", "build/site/source", work + "/html"],
+                          env=dict(os.environ, PYTHONPATH=work + "/without"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          encoding="utf-8")
+    ok(bare.returncode == 2 and bare.stdout.endswith(
+        ", which runs Sphinx, cannot import the Python package: no cffi (Debian: python3-cffi)\n") and "Traceback" not in bare.stdout,
+       "where the Python that runs Sphinx has no cffi, the build says so", bare.stdout)
     os.unlink(work + "/mandoc")
     bare = subprocess.run([sys.executable, "-B", "tools/site/gather.py", work + "/source"], env={"PATH": work},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")

@@ -2,6 +2,7 @@
 import os, re, sys
 
 from docutils import nodes
+from sphinx.errors import ConfigError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import make_refnode
 
@@ -11,6 +12,11 @@ project = "proc_connector"
 extensions = ["myst_parser"]
 if os.path.exists(HERE + "/package"):
     sys.path[:0] = [HERE, HERE + "/package"]
+    try:
+        import proc_connector
+    except ImportError as error:
+        raise ConfigError("%s, which runs Sphinx, cannot import the Python package: %s (Debian: python3-cffi)"
+                          % (sys.executable, error)) from None
     extensions.append("docstrings")
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints_format = "short"
