@@ -514,7 +514,7 @@ constexpr decltype(auto) visit(const event &whole, Visitor &&visitor)
 // each.
 //
 // The rules for lambdas are those of visit() for events. A process exit is an exited_change here, so the compiler
-// refuses [](const exit_event &).
+// refuses [](const exit_event &). A program that visits both events and changes needs a visitor for each.
 template <class Visitor>
 constexpr decltype(auto) visit(const change &whole, Visitor &&visitor)
 {
@@ -775,7 +775,7 @@ public:
 
     // pc_table_release(): on success the descriptor belongs to the caller, and the table is empty. The error
     // device_or_resource_busy means that the table has something to report: call next() until the room stays
-    // empty, then release() again.
+    // empty, then release() again. After broken_pipe, a table can no longer be released: close it.
     result<int> release() noexcept
     {
         const int fd = pc_table_release(native());
