@@ -59,7 +59,7 @@ run_rest() {
 	RUSTDOCFLAGS='-D warnings' step cargo doc --locked --quiet --no-deps
 	step cargo test --locked --quiet
 	set -- tests/abi.sh tests/promises-more.sh tests/sanitizers.sh tests/loops.sh tests/pcwatch-more.sh \
-		tests/daemon.py tests/whoranwhat.py tests/system-calls.py tests/bench.sh tests/cpp.sh tests/go.sh \
+		tests/daemon.py tests/whoranwhat.py tests/jobs.py tests/system-calls.py tests/bench.sh tests/cpp.sh tests/go.sh \
 		tests/python.sh tests/packages.sh tests/pcwatch-fleet.py tests/fleet.py tests/compilers.sh tests/building.sh \
 		tests/packages-more.sh tests/dist.sh tests/miri.sh tests/docs.py
 	# One kernel before 6.6 and one after; make test-kernels takes all that can be reached.
