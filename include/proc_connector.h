@@ -911,6 +911,9 @@ int pc_table_open(struct pc_table **out, const struct pc_table_options *options)
  * For the number of earlier ones, compare SK_MEMINFO_DROPS of getsockopt(SO_MEMINFO) with the sum
  * of pc_stats.lost of the previous tables.
  *
+ * Do not hand over a table with pc_table_options.family: the new table finds no member whose parent
+ * exited before.
+ *
  * fd:  on success it belongs to the table, otherwise to the caller.
  *
  * Returns 0, an error of pc_table_open(), or one of pc_open_fd().
@@ -930,7 +933,7 @@ int pc_table_open_fd(struct pc_table **out,
  * -EBUSY              the table has something to report: call pc_table_next() until it returns 0 and
  *                     pc_table_release() succeeds. (After a 0, work may be left.) Before the first
  *                     pc_table_next() this error cannot occur, because all events are still queued.
- *                     After -EPIPE, a table can no longer be released: close it.
+ *                     After -EPIPE, this error may last: close the table instead.
  * -EINVAL, -ECHILD. On failure nothing has changed.
  */
 int pc_table_release(struct pc_table *table);
