@@ -775,7 +775,7 @@ public:
 
     // pc_table_release(): on success the descriptor belongs to the caller, and the table is empty. The error
     // device_or_resource_busy means that the table has something to report: call next() until the room stays
-    // empty, then release() again. After broken_pipe, close it instead.
+    // empty, then release() again. After broken_pipe, close the table instead.
     result<int> release() noexcept
     {
         const int fd = pc_table_release(native());
