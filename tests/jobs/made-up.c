@@ -218,6 +218,7 @@ static void handover(void)
 	make_up(140, 220, 0); /* its FORK is lost, and its pid is lower than its parent's */
 	is_successor = 1;
 	open_table(socket);
+	promise(!is_job_gone(table, 2), "after a handover, no job is gone before the first SYNCED");
 	size_t left = take_until(PC_CHANGE_SYNCED, 0);
 	promise(number_of(200) == 2 && number_of(220) == 2,
 		"after a handover, each process that was saved has its number, orphans included");
