@@ -33,7 +33,7 @@ subscribed() {
 	return 1
 }
 listening() { subscribed "$1" && sees "^State:.S" "/proc/$1/status" && sees "ep|^0" "/proc/$1/wchan"; }
-# Returns when the actor has taken its name.
+# Returns when the actor runs.
 background() { ./actor "$@" <&8 & actor=$!; pids+=("$actor"); within 5 sees "^\./actor" "/proc/$actor/cmdline"; }
 python() { # Debian's python3 if the first one has no jsonschema
 	if python3 -c 'import jsonschema' 2>/dev/null; then python3 "$@"; else /usr/bin/python3 "$@"; fi
