@@ -193,11 +193,18 @@ func ExampleTable_SetUser() {
 	defer table.Close()
 	started := make(map[uint64]int) // how many processes each job started
 	living := make(map[uint64]int)  // how many of them live
-	join := func(pid int32, job uint64) {
-		if table.SetUser(pid, job) == nil {
-			started[job]++
-			living[job]++
+	join := func(pid int32, job uint64) bool {
+		if table.SetUser(pid, job) != nil {
+			return false
 		}
+		started[job]++
+		living[job]++
+		return true
+	}
+	joinParent := func(p procconnector.Process) bool {
+		// After a loss, the parent may be PID 1, which has no job.
+		parent, ok := table.Get(p.ParentPID)
+		return p.User == 0 && ok && parent.ID == p.ParentID && parent.User != 0 && join(p.PID, parent.User)
 	}
 	next := func() procconnector.Change {
 		change, err := table.Next(context.Background())
@@ -206,9 +213,14 @@ func ExampleTable_SetUser() {
 		}
 		switch p := &change.Process; change.Kind {
 		case procconnector.ChangeStarted:
-			// After a loss, the parent may be PID 1, which has no job.
-			if parent, ok := table.Get(p.ParentPID); ok && parent.ID == p.ParentID && parent.User != 0 {
-				join(p.PID, parent.User)
+			joinParent(*p)
+		case procconnector.ChangeSynced: // after a loss, children may come before their parents
+			for again := true; again; {
+				again = false
+				table.All()(func(p procconnector.Process) bool {
+					again = joinParent(p) || again
+					return true
+				})
 			}
 		case procconnector.ChangeExited, procconnector.ChangeVanished:
 			if p.User != 0 {
