@@ -433,7 +433,7 @@ func (t *Table) Stats() (Stats, error) {
 // through systemd's FD store, and gives it to [AdoptTable] with Subscribed. Release ends all waits.
 //
 // While the table has something to report, the error is EBUSY and the table stays open: call
-// TryNext until it returns false, then Release again.
+// TryNext until it returns false, then Release again. After EPIPE, close the table instead.
 func (t *Table) Release() (*os.File, error) {
 	fd, err := t.call("release table", func(h *C.struct_pc_table) C.int {
 		fd := C.pc_table_release(h)

@@ -204,7 +204,7 @@ class Handle:
         `subscribed=True` and misses nothing.
 
         Raises ProcConnectorError (EBUSY) if there is something to report: receive with timeout 0 until there is
-        nothing, and release again.
+        nothing, and release again. After EPIPE, close it instead.
         """
 
         def give(handle: Any) -> int:
