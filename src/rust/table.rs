@@ -328,8 +328,8 @@ impl ProcessTable {
     /// - `EBUSY`: events that were received are to be handled. Call [`next`](Self::next) until it returns `None` and
     ///   this succeeds. (After a `None`, work may be left.)
     /// - `EBUSY`: a [`TableRemote`] exists. Drop all of them first: as long as one exists, each call returns `EBUSY`.
-    /// - `EBUSY`: [`next`](Self::next) has returned [`ConnectionClosed`](Error::ConnectionClosed). Then every call
-    ///   returns `EBUSY`: drop the table.
+    /// - `EBUSY`: [`next`](Self::next) has returned [`ConnectionClosed`](Error::ConnectionClosed). Then every call may
+    ///   return `EBUSY`: drop the table.
     /// - `ECHILD`: this is a forked child. Here, too, every call returns this error.
     pub fn into_fd(self) -> std::result::Result<OwnedFd, (Error, Box<Self>)> {
         let Self { shared, mut table } = self;
